@@ -1,0 +1,128 @@
+"""What the memory can say no with. Each is one sentence, with its numbers as facts.
+
+DbError
+├── LeaseLost         a write came after its claim's lease had ended; no row was changed
+├── QueueFull         one more job would be over a limit
+├── NoSuchJob         no row has that number
+├── NotYours          somebody else's job
+├── DatabaseInUse     another process owns the file
+├── DatabaseNewer     the file was made by a newer flipbot
+├── DatabaseUnusable  the file is no database, or cannot be opened
+├── DiskFull          no room left; nothing half-written stays behind
+└── ConfigError       a configuration that cannot be used
+"""
+
+from pathlib import Path
+from typing import ClassVar
+
+
+class DbError(Exception):
+    """The root of this room's errors. `reason` and `facts` are what a job's row keeps of it."""
+
+    reason: ClassVar[str] = "internal"
+
+    def __init__(self, sentence: str, /, **facts: object) -> None:
+        super().__init__(sentence)
+        self.facts = facts
+
+
+class LeaseLost(DbError):
+    """The claim's lease ran out or somebody else holds the job; nothing was written."""
+
+    reason = "lease_lost"
+
+    def __init__(self, job: int, fence: int) -> None:
+        super().__init__(
+            f"The claim on job {job} (fence {fence}) is no longer held; nothing was written.", job=job, fence=fence
+        )
+
+
+class QueueFull(DbError):
+    """One more job would be over a limit. of: "user", "chat" or "all"."""
+
+    reason = "queue_full"
+
+    def __init__(self, got: int, limit: int, of: str) -> None:
+        whose = {"user": "You have", "chat": "This chat has", "all": "The queue has"}[of]
+        jobs = "job" if got == 1 else "jobs"
+        super().__init__(
+            f"{whose} {got} {jobs} waiting or running and the limit is {limit}; try again when one is finished.",
+            got=got,
+            limit=limit,
+            of=of,
+        )
+        self.got, self.limit, self.of = got, limit, of
+
+
+class NoSuchJob(DbError):
+    """There is no such job."""
+
+    reason = "no_such_job"
+
+    def __init__(self, job: int) -> None:
+        super().__init__(f"There is no job {job}.", job=job)
+
+
+class NotYours(DbError):
+    """Only the owner of a job may do this."""
+
+    reason = "not_yours"
+
+    def __init__(self, job: int) -> None:
+        super().__init__(f"Job {job} belongs to somebody else.", job=job)
+
+
+class DatabaseInUse(DbError):
+    """Another process owns the database file. pid: of that process, where it could be read."""
+
+    reason = "database_in_use"
+
+    def __init__(self, path: Path, pid: int | None = None) -> None:
+        by = f" (process {pid})" if pid else ""
+        super().__init__(
+            f"{path} is in use by another flipbot{by}: stop that one first, or use another data directory.",
+            path=str(path),
+            pid=pid,
+        )
+        self.path, self.pid = path, pid
+
+
+class DatabaseNewer(DbError):
+    """The file holds a migration that this version does not know."""
+
+    reason = "database_newer"
+
+    def __init__(self, path: Path, version: str) -> None:
+        super().__init__(
+            f"{path} was made by a newer flipbot (schema {version}): update flipbot, or use another data directory.",
+            path=str(path),
+            version=version,
+        )
+
+
+class DatabaseUnusable(DbError):
+    """The file is no database of ours, is damaged, or cannot be opened."""
+
+    reason = "database_unusable"
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path} cannot be used as the database: {why}.", path=str(path), why=why)
+
+
+class DiskFull(DbError):
+    """No room is left for a file or a row."""
+
+    reason = "disk_full"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"No room is left on the disk of {path}: free some and try again.", path=str(path))
+
+
+class ConfigError(DbError):
+    """A configuration that cannot be used. key: "section.name", or "" for the whole file."""
+
+    reason = "config"
+
+    def __init__(self, file: str, key: str, problem: str) -> None:
+        where = f"{file}: {key}: " if key else f"{file}: "
+        super().__init__(f"{where}{problem}", file=file, key=key, problem=problem)

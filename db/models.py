@@ -1,0 +1,230 @@
+"""The tables, and the words their rows use.
+
+    request 1─n job 1─n section
+                 ├─1 canvas      the one message that shows it
+                 └─1 progress    the sampling step under way
+
+A request and a section are written once; a job and a canvas have a state. Times are integer milliseconds since the
+epoch, files are named by their SHA-256. Rules that must always hold stand here as constraints: no code can break them.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Enum, ForeignKey, Index, Integer, MetaData, String, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class State(StrEnum):
+    """Where a job is in its life: received ─▶ queued ⇄ running ─▶ done | stopped | failed | cancelled."""
+
+    RECEIVED = "received"
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        """True for the states that a job never leaves."""
+        return self in TERMINAL
+
+
+OPEN = (State.RECEIVED, State.QUEUED, State.RUNNING)
+TERMINAL = (State.DONE, State.STOPPED, State.FAILED, State.CANCELLED)
+
+
+class Platform(StrEnum):
+    """Where a request came from."""
+
+    TERMINAL = "terminal"
+    PAGE = "page"
+    DISCORD = "discord"
+    TELEGRAM = "telegram"
+
+
+class Reason(StrEnum):
+    """Why a job failed or waits. The column keeps any text, so that a newer worker's reason is not lost."""
+
+    CANCELLED = "cancelled"
+    CHECKPOINT_CORRUPT = "checkpoint_corrupt"
+    CHECKPOINT_INCOMPLETE = "checkpoint_incomplete"
+    CHECKPOINT_MISSING = "checkpoint_missing"
+    DEVICE_MISSING = "device_missing"
+    DISK_FULL = "disk_full"
+    ENCODER_FAILED = "encoder_failed"
+    INTERNAL = "internal"
+    NAN_LATENTS = "nan_latents"
+    OUT_OF_MEMORY = "out_of_memory"
+    PICTURE_UNREADABLE = "picture_unreadable"
+    SAMPLING_NOT_SUPPORTED = "sampling_not_supported"
+    SECTION_LOST = "section_lost"
+    UNKNOWN_MODEL = "unknown_model"
+    WORKER_CRASHED = "worker_crashed"
+    WORKER_LOST = "worker_lost"
+
+
+Id = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER numbers itself on SQLite; it is 64 bits there
+Sha = String(64)
+
+
+def words(kind: type[StrEnum], name: str) -> Enum:
+    """A column of one of these words, stored as text and held by a CHECK."""
+    return Enum(
+        kind,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=16,
+        values_callable=lambda k: [w.value for w in k],
+    )
+
+
+def where(condition: str) -> dict[str, Any]:
+    """The condition of a partial index, in the words of both databases."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
+class Base(DeclarativeBase):
+    """Every constraint has a name, so that a migration can change it."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Request(Base):
+    """What somebody asked for, as it came in. Written once."""
+
+    __tablename__ = "request"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), unique=True)  # asked twice with one key is asked once
+    platform: Mapped[Platform] = mapped_column(words(Platform, "platform"))
+    user_id: Mapped[str] = mapped_column(String(100))
+    chat_id: Mapped[str] = mapped_column(String(100))
+    locale: Mapped[str] = mapped_column(String(35))
+    picture: Mapped[str] = mapped_column(Sha, index=True)
+    prompt: Mapped[str]
+    settings: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class Job(Base):
+    """A film in the making: its plan, how far it is, and who holds it."""
+
+    __tablename__ = "job"
+    __table_args__ = (
+        CheckConstraint("sections >= 1 AND done >= 0 AND done <= sections", name="counts"),
+        CheckConstraint("(state = 'running') = (worker IS NOT NULL)", name="worker"),
+        CheckConstraint("(state = 'running') = (lease_until_ms IS NOT NULL)", name="lease"),
+        CheckConstraint(
+            "(state IN ('done', 'stopped', 'failed', 'cancelled')) = (finished_ms IS NOT NULL)", name="finished"
+        ),
+        CheckConstraint("state <> 'done' OR done = sections", name="done"),
+        CheckConstraint("state <> 'stopped' OR done >= 1", name="stopped"),
+        CheckConstraint("state <> 'failed' OR reason IS NOT NULL", name="failed"),
+        CheckConstraint("wish IN ('stop', 'cancel')", name="wish"),
+        CheckConstraint("fence >= 0 AND crashes >= 0 AND revision >= 1", name="risen"),
+        Index("ix_job_open", "id", **where("state IN ('received', 'queued', 'running')")),
+        Index("ix_job_open_user", "platform", "user_id", **where("state IN ('received', 'queued', 'running')")),
+        Index("ix_job_open_chat", "platform", "chat_id", **where("state IN ('received', 'queued', 'running')")),
+        Index("ix_job_lease", "lease_until_ms", **where("state = 'running'")),
+        Index("ix_job_user", "platform", "user_id", "id"),
+        Index("ix_job_finished", "finished_ms"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    request_id: Mapped[int] = mapped_column(ForeignKey("request.id"), index=True)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("job.id"), index=True)
+    platform: Mapped[Platform] = mapped_column(words(Platform, "platform"))  # these three as in its request:
+    user_id: Mapped[str] = mapped_column(String(100))  # turns and limits are then decided
+    chat_id: Mapped[str] = mapped_column(String(100))  # from this one table
+    plan: Mapped[dict[str, Any]] = mapped_column(JSON)
+    sections: Mapped[int]
+    done: Mapped[int] = mapped_column(default=0)
+    state: Mapped[State] = mapped_column(words(State, "state"))
+    wish: Mapped[str | None] = mapped_column(String(8))
+    wish_by: Mapped[str | None] = mapped_column(String(100))
+    fence: Mapped[int] = mapped_column(default=0)  # rises with every claim; every write that follows one names it
+    worker: Mapped[str | None] = mapped_column(String(100))
+    lease_until_ms: Mapped[int | None] = mapped_column(BigInteger)
+    crashes: Mapped[int] = mapped_column(default=0)  # at the section it is at
+    not_before_ms: Mapped[int] = mapped_column(BigInteger, default=0)
+    reason: Mapped[str | None] = mapped_column(String(100))
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    conditioning: Mapped[str | None] = mapped_column(Sha, index=True)
+    tail: Mapped[str | None] = mapped_column(Sha, index=True)
+    film: Mapped[str | None] = mapped_column(Sha, index=True)
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+    started_ms: Mapped[int | None] = mapped_column(BigInteger)
+    finished_ms: Mapped[int | None] = mapped_column(BigInteger)
+    revision: Mapped[int] = mapped_column(default=1)  # rises with every change that somebody could see
+
+
+class Section(Base):
+    """One finished sampling run. Written once; its key is a second fence: nobody can make section n twice."""
+
+    __tablename__ = "section"
+    __table_args__ = (
+        CheckConstraint("n >= 0 AND fence >= 1 AND frames >= 1", name="counts"),
+        CheckConstraint("sampling_ms >= 0 AND decode_ms >= 0 AND encode_ms >= 0 AND gpu_ms >= 0", name="times"),
+        Index("ix_section_shape", "shape", "created_ms"),
+    )
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), primary_key=True)
+    n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    fence: Mapped[int]
+    latents: Mapped[str] = mapped_column(Sha, index=True)
+    clip: Mapped[str | None] = mapped_column(Sha, index=True)
+    frames: Mapped[int]  # of the film so far
+    sampling_ms: Mapped[int]
+    decode_ms: Mapped[int]
+    encode_ms: Mapped[int]
+    gpu_ms: Mapped[int]
+    shape: Mapped[str] = mapped_column(String(200))  # model, size and steps: what sections of one pace have in common
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class Canvas(Base):
+    """The one message that shows a job: which revision it should show, and which it does."""
+
+    __tablename__ = "canvas"
+    __table_args__ = (
+        CheckConstraint("wanted >= 1 AND shown >= 0 AND shown <= wanted AND tries >= 0", name="counts"),
+        Index("ix_canvas_due", "not_before_ms", "job_id", **where("shown < wanted")),
+    )
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), primary_key=True, autoincrement=False)
+    platform: Mapped[Platform] = mapped_column(words(Platform, "platform"))
+    chat_id: Mapped[str] = mapped_column(String(100))
+    message_id: Mapped[str | None] = mapped_column(String(100))  # none until it is sent
+    wanted: Mapped[int]
+    shown: Mapped[int] = mapped_column(default=0)
+    not_before_ms: Mapped[int] = mapped_column(BigInteger, default=0)
+    tries: Mapped[int] = mapped_column(default=0)  # since it was last shown
+
+
+class Progress(Base):
+    """How far the section under way is. Overwritten; worth nothing after the section is recorded."""
+
+    __tablename__ = "progress"
+    __table_args__ = (CheckConstraint("n >= 0 AND step >= 0", name="counts"),)
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), primary_key=True, autoincrement=False)
+    n: Mapped[int]
+    step: Mapped[int]
+    of: Mapped[int]
+    phase: Mapped[str] = mapped_column(String(40))
+    preview: Mapped[bytes | None]
+    at_ms: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,136 @@
+"""What leaves this room: frozen rows, never a session or a query.
+
+Times are integer milliseconds since the epoch (`_ms`), files are SHA-256 names of `db.media`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from db.models import Platform, State
+
+Wish = Literal["stop", "cancel"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What somebody asked for, as it came in."""
+
+    id: int
+    key: str
+    platform: Platform
+    user_id: str
+    chat_id: str
+    locale: str
+    picture: str
+    prompt: str
+    settings: Mapping[str, Any]
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A film in the making, with what its request said.
+
+    done:     sections recorded, which are 0 … done-1
+    wish:     what its owner asked of a running job; `wish_by` says who
+    crashes:  of workers, at the section it is at now
+    reason:   why it failed, or why it waits; usually a `db.models.Reason`, but any text
+    film:     everything finished so far, as a file that plays
+    tail:     provisional frames for the next section; none once the job has ended, it can be made again
+    revision: rises with every change that somebody could see
+    """
+
+    id: int
+    request_id: int
+    parent_id: int | None
+    platform: Platform
+    user_id: str
+    chat_id: str
+    locale: str
+    prompt: str
+    picture: str
+    settings: Mapping[str, Any]
+    plan: Mapping[str, Any]
+    sections: int
+    done: int
+    state: State
+    wish: Wish | None
+    wish_by: str | None
+    fence: int
+    worker: str | None
+    lease_until_ms: int | None
+    crashes: int
+    not_before_ms: int
+    reason: str | None
+    facts: Mapping[str, Any]
+    conditioning: str | None
+    tail: str | None
+    film: str | None
+    created_ms: int
+    started_ms: int | None
+    finished_ms: int | None
+    revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One finished sampling run. `frames` counts the film so far; `clip` is none where no frame became final."""
+
+    job_id: int
+    n: int
+    fence: int
+    latents: str
+    clip: str | None
+    frames: int
+    sampling_ms: int
+    decode_ms: int
+    encode_ms: int
+    gpu_ms: int
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canvas:
+    """The one message that shows a job. `message_id` is none until it is sent."""
+
+    job_id: int
+    platform: Platform
+    chat_id: str
+    message_id: str | None
+    wanted: int
+    shown: int
+    not_before_ms: int
+    tries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """The section under way: step `step` of `of`; `preview` is a small JPEG."""
+
+    job_id: int
+    n: int
+    step: int
+    of: int
+    phase: str
+    preview: bytes | None
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A job's place in line: what has its turn before it. `running` when it has its turn now."""
+
+    jobs_ahead: int
+    sections_ahead: int
+    running: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A job's turn to get section number `job.done` made, held by `worker` under `fence` until its lease ends."""
+
+    job: Job
+    sections: tuple[Section, ...]
+    fence: int
+    worker: str
