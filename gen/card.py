@@ -1,0 +1,305 @@
+"""What a checkpoint is and where its parts lie. Reads JSON, never weights; no torch.
+
+A checkpoint is a folder in diffusers' layout with one file of our own, flipbot.json, the card. For the published
+FramePack weights, which have none, the card stands here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gen.errors import CheckpointCorrupt, CheckpointIncomplete, CheckpointMissing, UnknownModel
+from gen.types import SAMPLINGS
+
+CARD = "flipbot.json"
+SHIPPED = Path(__file__).parent / "checkpoints" / "tiny"
+UNTRAINED = "tiny-untrained"  # in models_dir; set-up makes it where no trained checkpoint is shipped
+
+PARTS = (
+    "transformer",
+    "vae",
+    "text_encoder",
+    "text_encoder_2",
+    "tokenizer",
+    "tokenizer_2",
+    "image_encoder",
+    "feature_extractor",
+)
+CONFIGS = {"tokenizer": "tokenizer_config.json", "tokenizer_2": "tokenizer_config.json"} | {
+    "feature_extractor": "preprocessor_config.json"
+}
+
+
+@dataclass(frozen=True)
+class PromptTemplate:
+    """The words around a prompt for the Llama encoder.
+
+    template:   with {} where the prompt goes; None is diffusers' template for HunyuanVideo
+    crop_start: tokens of the template before the prompt, cut off after encoding
+    max_length: most tokens that are left then
+    """
+
+    template: str | None = None
+    crop_start: int = 95
+    max_length: int = 256
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a checkpoint says of itself (flipbot.json), with the three ratios of its VAE.
+
+    window:     latent frames per section        samplings: orders it was made for, the first is the default
+    sizes:      key → buckets (h, w) in pixels   size: the default key
+    preview_factors: one (r, g, b) per latent channel, preview_bias: (r, g, b); latents → RGB 0..1
+    understands: for people, {"en", "zh", "kind"} each
+    latent_channels, space_compression, time_compression: from vae/config.json
+    """
+
+    name: str
+    version: str
+    trained: bool
+    window: int
+    samplings: tuple[str, ...]
+    fps: int
+    size: str
+    sizes: Mapping[str, tuple[tuple[int, int], ...]]
+    steps: int
+    guidance: float
+    cfg: float
+    rescale: float
+    step_cache: float | None
+    preview_factors: tuple[tuple[float, float, float], ...]
+    preview_bias: tuple[float, float, float]
+    prompt_template: PromptTemplate
+    understands: tuple[Mapping[str, str], ...]
+    licence: str
+    note: str
+    latent_channels: int
+    space_compression: int
+    time_compression: int
+
+    @property
+    def identity(self) -> str:
+        """name@version, as plans name their model."""
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A card and the folder of each of its PARTS (or of those that are needed)."""
+
+    card: Card
+    parts: Mapping[str, Path]
+
+
+def find_checkpoint(name: str, models_dir: Path | None = None) -> Checkpoint:
+    """The checkpoint of this name: "tiny", "framepack", "framepack-f1", or the path of a folder.
+
+    models_dir: where set-up puts checkpoints of its own making ("tiny-untrained")
+    raises:     UnknownModel, CheckpointMissing, CheckpointIncomplete, CheckpointCorrupt
+    """
+    if name == "tiny":
+        return read_checkpoint(find_tiny(models_dir))
+    if name in PRESETS:
+        return Checkpoint(PRESETS[name], {part: cached(name, part) for part in PARTS})
+    folder = Path(name)
+    if not folder.is_dir():
+        if folder.is_absolute() or len(folder.parts) > 1:
+            raise CheckpointMissing(name=name, where="there is no such folder")
+        raise UnknownModel(name=name, known=", ".join(("tiny", *PRESETS)))
+    return read_checkpoint(folder)
+
+
+def find_tiny(models_dir: Path | None) -> Path:
+    """The folder of the tiny checkpoint: the shipped one, else the untrained one of set-up."""
+    places = [SHIPPED] + ([models_dir / UNTRAINED] if models_dir else [])
+    for place in places:
+        if (place / CARD).is_file():
+            return place
+    raise CheckpointMissing(name="tiny", where=" nor ".join(f"no {place / CARD}" for place in places))
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """The checkpoint in a folder; every part must at least have its config."""
+    for part in PARTS:
+        need_file(folder / part / CONFIGS.get(part, "config.json"))
+    return Checkpoint(read_card(folder), {part: folder / part for part in PARTS})
+
+
+def need_file(path: Path) -> Path:
+    """The path itself; raises CheckpointIncomplete where nothing lies there."""
+    if not path.is_file():
+        raise CheckpointIncomplete(file=str(path))
+    return path
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file of a checkpoint."""
+    try:
+        values = json.loads(need_file(path).read_bytes())
+    except (ValueError, OSError) as error:
+        raise CheckpointCorrupt(file=str(path), why="is not readable JSON") from error
+    if not isinstance(values, dict):
+        raise CheckpointCorrupt(file=str(path), why="holds no JSON object")
+    return values
+
+
+def read_card(folder: Path) -> Card:
+    """The card of a folder: flipbot.json with what vae/config.json says."""
+    path, vae = folder / CARD, read_json(folder / "vae" / "config.json")
+    values = read_json(path)
+    if values.get("format") != 1:
+        raise CheckpointCorrupt(file=str(path), why=f"has format {values.get('format')!r}, this version reads 1")
+    try:
+        card = card_of(values, vae)
+    except (KeyError, TypeError, ValueError) as error:
+        why = f"lacks {error}" if isinstance(error, KeyError) else f"has a value that does not fit ({error})"
+        raise CheckpointCorrupt(file=str(path), why=why) from error
+    check_card(card, read_json(folder / "transformer" / "config.json"), path)
+    return card
+
+
+def card_of(values: Mapping[str, Any], vae: Mapping[str, Any]) -> Card:
+    """A card from the two JSON objects; raises KeyError, TypeError, ValueError for what is not there or not fit."""
+    template = values.get("prompt_template") or {}
+    step_cache, preview = values.get("step_cache"), values["preview"]
+    return Card(
+        name=str(values["name"]),
+        version=str(values["version"]),
+        trained=bool(values["trained"]),
+        window=int(values["latent_window_size"]),
+        samplings=tuple(map(str, values["samplings"])),
+        fps=int(values["fps"]),
+        size=str(values["size"]),
+        sizes={str(key): tuple((int(h), int(w)) for h, w in rows) for key, rows in values["sizes"].items()},
+        steps=int(values["steps"]),
+        guidance=float(values["guidance"]),
+        cfg=float(values["cfg"]),
+        rescale=float(values["rescale"]),
+        step_cache=None if step_cache is None else float(step_cache),
+        preview_factors=tuple(rgb(row) for row in preview["factors"]),
+        preview_bias=rgb(preview["bias"]),
+        prompt_template=PromptTemplate(**template),
+        understands=tuple({str(k): str(v) for k, v in row.items()} for row in values.get("understands", ())),
+        licence=str(values.get("licence", "")),
+        note=str(values.get("note", "")),
+        latent_channels=int(vae.get("latent_channels", 16)),  # diffusers leaves no default out; older configs may
+        space_compression=int(vae.get("spatial_compression_ratio", 8)),
+        time_compression=int(vae.get("temporal_compression_ratio", 4)),
+    )
+
+
+def rgb(row: Any) -> tuple[float, float, float]:
+    """Three floats from a JSON list."""
+    r, g, b = map(float, row)
+    return r, g, b
+
+
+def check_card(card: Card, transformer: Mapping[str, Any], path: Path) -> None:
+    """Raise CheckpointCorrupt for a card that does not go with itself or with its configs."""
+    multiple = card.space_compression * int(transformer.get("patch_size", 2))
+    sides = [side for rows in card.sizes.values() for row in rows for side in row]
+    rules: list[tuple[Callable[[], bool], str]] = [
+        (lambda: bool(card.samplings) and set(card.samplings) <= set(SAMPLINGS), "names an order that does not exist"),
+        (lambda: bool(card.sizes.get(card.size)), "has a default size without buckets"),
+        (lambda: min(sides) > 0 and all(side % multiple == 0 for side in sides), f"has sides not on {multiple} pixels"),
+        (lambda: len(card.preview_factors) == card.latent_channels, "has a preview matrix of another channel count"),
+        (lambda: transformer.get("in_channels", 16) == card.latent_channels, "joins parts of different channel counts"),
+        (lambda: min(card.window, card.fps, card.steps) >= 1, "has a window, fps or steps below 1"),
+    ]
+    for holds, why in rules:
+        if not holds():
+            raise CheckpointCorrupt(file=str(path), why=why)
+
+
+def cached(name: str, part: str) -> Path:
+    """The folder of a published part in the local hub cache; the network is not asked."""
+    from huggingface_hub import try_to_load_from_cache
+
+    repo, subfolder = source_of(name, part)
+    file = CONFIGS.get(part, "config.json")
+    found = try_to_load_from_cache(repo, f"{subfolder}/{file}" if subfolder else file)
+    if not isinstance(found, str):
+        raise CheckpointMissing(name=name, where=f"{part} of {repo} is not in the local cache")
+    return Path(found).parent
+
+
+def source_of(name: str, part: str) -> tuple[str, str]:
+    """(hub repository, folder in it) of one part of a published checkpoint.
+
+    source: demo_gradio.py and demo_gradio_f1.py of lllyasviel/FramePack
+    """
+    if part == "transformer":
+        return TRANSFORMERS[name], ""
+    if part in ("image_encoder", "feature_extractor"):
+        return "lllyasviel/flux_redux_bfl", part
+    return "hunyuanvideo-community/HunyuanVideo", part
+
+
+TRANSFORMERS = {
+    "framepack": "lllyasviel/FramePackI2V_HY",
+    "framepack-f1": "lllyasviel/FramePack_F1_I2V_HY_20250503",
+}
+
+# (h, w) of the reference's 640 set, in its order: bucket_tools.py of lllyasviel/FramePack
+LANDSCAPE_640 = ((416, 960), (448, 864), (480, 832), (512, 768), (544, 704), (576, 672), (608, 640))
+BUCKETS_640 = LANDSCAPE_640 + tuple((w, h) for h, w in reversed(LANDSCAPE_640))
+
+# The linear map that ComfyUI uses for previews of HunyuanVideo's latents (comfy/latent_formats.py)
+HUNYUAN_RGB = (
+    (-0.0395, -0.0331, 0.0445),
+    (0.0696, 0.0795, 0.0518),
+    (0.0135, -0.0945, -0.0282),
+    (0.0108, -0.0250, -0.0765),
+    (-0.0209, 0.0032, 0.0224),
+    (-0.0804, -0.0254, -0.0639),
+    (-0.0991, 0.0271, -0.0669),
+    (-0.0646, -0.0422, -0.0400),
+    (-0.0696, -0.0595, -0.0894),
+    (-0.0799, -0.0208, -0.0375),
+    (0.1166, 0.1627, 0.0962),
+    (0.1165, 0.0432, 0.0407),
+    (-0.2315, -0.1920, -0.1355),
+    (-0.0270, 0.0401, -0.0821),
+    (-0.0616, -0.0997, -0.0727),
+    (0.0249, -0.0469, -0.1703),
+)
+HUNYUAN_RGB_BIAS = (0.0259, -0.0192, -0.0761)
+
+
+def preset(name: str, version: str, sampling: str) -> Card:
+    """The card of a published FramePack checkpoint; the settings are those of its demo."""
+    return Card(
+        name=name,
+        version=version,
+        trained=True,
+        window=9,
+        samplings=(sampling,),
+        fps=30,
+        size="640",
+        sizes={"640": BUCKETS_640},
+        steps=25,
+        guidance=10.0,
+        cfg=1.0,
+        rescale=0.0,
+        step_cache=None,
+        preview_factors=HUNYUAN_RGB,
+        preview_bias=HUNYUAN_RGB_BIAS,
+        prompt_template=PromptTemplate(),
+        understands=(),
+        licence="Tencent Hunyuan Community",
+        note="The licence is not granted in the European Union, the United Kingdom and South Korea.",
+        latent_channels=16,
+        space_compression=8,
+        time_compression=4,
+    )
+
+
+PRESETS = {
+    "framepack": preset("framepack", "2025-04-17", "inverted"),
+    "framepack-f1": preset("framepack-f1", "2025-05-03", "f1"),
+}

@@ -1,0 +1,144 @@
+"""What the engine can fail at.
+
+GenError
+├── CheckpointMissing, CheckpointIncomplete, CheckpointCorrupt, UnknownModel
+├── SamplingNotSupported, SizeNotSupported, BadPlan
+├── PictureUnreadable, EncoderFailed, SectionsMissing, SectionLost
+├── DeviceMissing, OutOfMemory, DiskFull, NanLatents
+└── Cancelled
+
+An error carries facts; the room that talks to people makes the sentence. str(error) is for logs and operators.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GenError(Exception):
+    """Something the engine could not do; `facts` are plain JSON values that a sentence can be made of."""
+
+    reason: ClassVar[str] = "engine_failed"
+    text: ClassVar[str] = "The engine failed."
+
+    def __init__(self, **facts: object) -> None:
+        super().__init__(facts)
+        self.facts = facts
+
+    def __str__(self) -> str:
+        try:
+            return self.text.format(**self.facts)
+        except (KeyError, IndexError):  # a fact is absent: the reason and what is there say more than nothing
+            return f"{self.reason} {self.facts}" if self.facts else self.reason
+
+
+class CheckpointMissing(GenError):
+    """The weights are not on this machine."""
+
+    reason = "checkpoint_missing"  # facts: name, where
+    text = "The weights of {name} are not here ({where}); fetch them with `flipbot download {name}`."
+
+
+class CheckpointIncomplete(GenError):
+    """A file of the checkpoint is not there."""
+
+    reason = "checkpoint_incomplete"  # facts: file
+    text = "The checkpoint is incomplete: {file} is not there; fetch or copy it again."
+
+
+class CheckpointCorrupt(GenError):
+    """A file of the checkpoint is there and cannot be used."""
+
+    reason = "checkpoint_corrupt"  # facts: file, why
+    text = "The checkpoint is damaged: {file} {why}; fetch or copy it again."
+
+
+class UnknownModel(GenError):
+    """No model has this name, and no folder does."""
+
+    reason = "unknown_model"  # facts: name, known
+    text = "There is no model {name}; known are {known}, or the path of a checkpoint's folder."
+
+
+class SamplingNotSupported(GenError):
+    """The checkpoint was not made for this order of sections."""
+
+    reason = "sampling_not_supported"  # facts: asked, known
+    text = "This checkpoint cannot sample in the order {asked}; it knows {known}."
+
+
+class SizeNotSupported(GenError):
+    """The checkpoint has no such size."""
+
+    reason = "size_not_supported"  # facts: asked, known
+    text = "This checkpoint has no size {asked}; it knows {known}."
+
+
+class BadPlan(GenError):
+    """A plan says something no section could be made from."""
+
+    reason = "bad_plan"  # facts: key, got, expected
+    text = "The plan's {key} is {got}; expected was {expected}."
+
+
+class PictureUnreadable(GenError):
+    """The picture is no picture that Pillow can give the pixels of."""
+
+    reason = "picture_unreadable"
+    text = "The picture cannot be read; try another one, as PNG or JPEG."
+
+
+class EncoderFailed(GenError):
+    """The prompt or the picture could not be encoded (or the film: the encoder that makes the file)."""
+
+    reason = "encoder_failed"  # facts: what
+    text = "Encoding failed: {what}."
+
+
+class SectionsMissing(GenError):
+    """Earlier sections that the next one continues from were not handed over."""
+
+    reason = "sections_missing"  # facts: got, least
+    text = "The latents of {got} earlier sections are here; {least} are needed to go on."
+
+
+class SectionLost(GenError):
+    """The file of a finished section is gone or damaged."""
+
+    reason = "section_lost"  # facts: file
+    text = "The file of a finished section, {file}, is gone or damaged."
+
+
+class DeviceMissing(GenError):
+    """The device asked for is not in this machine, or torch cannot use it."""
+
+    reason = "device_missing"  # facts: device
+    text = "The device {device} cannot be used here; say `cpu`, or look at `flipbot doctor`."
+
+
+class OutOfMemory(GenError):
+    """The device's memory did not suffice."""
+
+    reason = "out_of_memory"  # facts: doing
+    text = "The memory ran out while {doing}; try a smaller size."
+
+
+class DiskFull(GenError):
+    """No room was left for a file."""
+
+    reason = "disk_full"  # facts: where
+    text = "The disk is full ({where}); free some room."
+
+
+class NanLatents(GenError):
+    """The model gave numbers that are none."""
+
+    reason = "nan_latents"  # facts: n
+    text = "Section {n} came out as no numbers (NaN); the weights or the precision do not fit this device."
+
+
+class Cancelled(GenError):
+    """Raised by a caller's on_step to end a section; nothing of it is kept."""
+
+    reason = "cancelled"
+    text = "Cancelled."
