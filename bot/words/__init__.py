@@ -1,0 +1,86 @@
+"""Every sentence a person can read, one file per language; add a language by adding a file.
+
+A template's fields are plain names, filled by say(). A key without a dot is a whole answer: a request that was turned
+down (the key of bot.errors.Refused) or a note beside a result. The others belong to what their beginning says: "failed"
+(a job that ended badly, by its reason), "state" and "headline" (what a job does now), "page" and "terminal".
+"""
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from bot.words import en, zh
+
+LANGUAGES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({"en": en.WORDS, "zh": zh.WORDS})
+DEFAULT: Final = "en"
+
+
+class _Facts(dict[str, object]):
+    """A job's facts come out of the database: one that is missing must not cost the person the sentence."""
+
+    def __missing__(self, name: str) -> str:
+        return "?"
+
+
+def say(locale: str, key: str, /, **facts: object) -> str:
+    """The sentence of this key in this language, its fields filled; what a language lacks is said in English.
+
+    Numbers get one decimal at most. Text is shown on one line, without characters that move a cursor or hide others.
+    raises: KeyError, for a key that no language has
+    """
+    template = LANGUAGES.get(locale, en.WORDS).get(key) or en.WORDS[key]
+    return template.format_map(_Facts({name: _shown(fact) for name, fact in facts.items()}))
+
+
+def why(locale: str, reason: str | None, facts: Mapping[str, object]) -> str:
+    """Why a job failed and what to do, from its reason and facts; an unknown reason is named as it is."""
+    key = f"failed.{reason}"
+    if key in en.WORDS:
+        return say(locale, key, **dict(facts))
+    return say(locale, "failed.unknown", reason=reason or "?")
+
+
+def duration(locale: str, seconds: float) -> str:
+    """A stretch of time as people say it: "40 s", "3 min", "1 h 20 min"."""
+    whole = max(0, round(seconds))
+    if whole < 90:
+        return say(locale, "duration.seconds", seconds=whole)
+    minutes = round(whole / 60)
+    if minutes < 90:
+        return say(locale, "duration.minutes", minutes=minutes)
+    return say(locale, "duration.hours", hours=minutes // 60, minutes=minutes % 60)
+
+
+def pick(tags: str | Iterable[str]) -> str:
+    """The best language for a browser's Accept-Language, a platform's locale, or a list of such tags in order."""
+    wanted = tags.split(",") if isinstance(tags, str) else list(tags)
+    ranked = sorted((_weighed(tag) for tag in wanted), key=lambda pair: -pair[0])
+    for weight, tag in ranked:
+        if weight > 0 and (language := tag.split("-")[0].split("_")[0]) in LANGUAGES:
+            return language
+    return DEFAULT
+
+
+def clean(text: str, limit: int | None = None) -> str:
+    """Somebody's text on one line, without control, bidi and zero-width characters, cut to limit characters."""
+    spaced = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
+    shown = "".join(c for c in spaced if unicodedata.category(c) not in ("Cf", "Cs", "Co", "Cn"))
+    shown = " ".join(shown.split())
+    return shown if limit is None or len(shown) <= limit else shown[: limit - 1].rstrip() + "…"
+
+
+def _shown(fact: object) -> object:
+    if isinstance(fact, float):
+        return f"{fact:.1f}".removesuffix(".0")
+    if isinstance(fact, (list, tuple, set, frozenset)):
+        return clean(", ".join(str(part) for part in fact))
+    return fact if isinstance(fact, int) else clean(str(fact))
+
+
+def _weighed(tag: str) -> tuple[float, str]:
+    name, _, weight = tag.strip().lower().partition(";q=")
+    try:
+        return (float(weight) if weight else 1.0), name.strip()
+    except ValueError:
+        return 0.0, name
