@@ -12,7 +12,7 @@ class BotError(Exception):
 class Refused(BotError):
     """A request that is turned down with one sentence.
 
-    key:   a key of bot/words ("picture_empty")
+    key:   a key of bot/words ("refused.picture_empty")
     facts: what the sentence's fields are filled with
     """
 

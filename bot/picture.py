@@ -59,7 +59,7 @@ def read_picture(data: bytes | Path, *, max_bytes: int, max_megapixels: float) -
     """
     raw = _bytes_of(data, max_bytes)
     if not raw:
-        raise Refused("picture_empty")
+        raise Refused("refused.picture_empty")
     if len(raw) > max_bytes:
         raise _too_big(len(raw), max_bytes)
     # A broken tag makes Pillow warn on stderr; nobody there could do anything about it. Warning filters belong to the
@@ -71,7 +71,7 @@ def read_picture(data: bytes | Path, *, max_bytes: int, max_megapixels: float) -
         try:
             return _decode(opened)
         except Exception as error:
-            raise Refused("picture_damaged") from error
+            raise Refused("refused.picture_damaged") from error
 
 
 def _bytes_of(data: bytes | Path, max_bytes: int) -> bytes:
@@ -81,21 +81,21 @@ def _bytes_of(data: bytes | Path, max_bytes: int) -> bytes:
     try:
         found = data.stat()
         if stat.S_ISDIR(found.st_mode):
-            raise Refused("picture_folder", path=shown)
+            raise Refused("refused.picture_folder", path=shown)
         if not stat.S_ISREG(found.st_mode):  # a pipe or a device might never end
-            raise Refused("picture_unreadable", path=shown)
+            raise Refused("refused.picture_unreadable", path=shown)
         if found.st_size > max_bytes:
             raise _too_big(found.st_size, max_bytes)
         with data.open("rb") as file:
             return file.read(max_bytes + 1)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a NUL in the name
-        raise Refused("picture_missing", path=shown) from error
+        raise Refused("refused.picture_missing", path=shown) from error
     except OSError as error:
-        raise Refused("picture_unreadable", path=shown) from error
+        raise Refused("refused.picture_unreadable", path=shown) from error
 
 
 def _too_big(got: int, limit: int) -> Refused:
-    return Refused("picture_too_big", got_mib=got / 2**20, limit_mib=limit / 2**20)
+    return Refused("refused.picture_too_big", got_mib=got / 2**20, limit_mib=limit / 2**20)
 
 
 def _header(raw: bytes) -> ImageFile.ImageFile:
@@ -110,36 +110,36 @@ def _header(raw: bytes) -> ImageFile.ImageFile:
             return _open(lambda factory=factory: factory(io.BytesIO(raw), ""))  # type: ignore[misc]
     if raw[4:8] == b"ftyp" and raw[8:12] in HEIC_BRANDS:
         if importlib.util.find_spec("pillow_heif") is None:
-            raise Refused("picture_heic")
+            raise Refused("refused.picture_heic")
         from pillow_heif import HeifImageFile  # optional: only those who send HEIC need it
 
         heif: Callable[[io.BytesIO], ImageFile.ImageFile] = HeifImageFile
         return _open(lambda: heif(io.BytesIO(raw)))
     if raw[4:12] == b"ftypavif":
-        raise Refused("picture_avif")
-    raise Refused("picture_unknown")
+        raise Refused("refused.picture_avif")
+    raise Refused("refused.picture_unknown")
 
 
 def _open(factory: Callable[[], ImageFile.ImageFile]) -> ImageFile.ImageFile:
     try:
         return factory()
     except Exception as error:
-        raise Refused("picture_damaged") from error
+        raise Refused("refused.picture_damaged") from error
 
 
 def _judge(image: Image.Image, max_megapixels: float) -> None:
     width, height = image.size
     if min(width, height) < SHORTEST_PX:
-        raise Refused("picture_too_small", width=width, height=height, least=SHORTEST_PX)
+        raise Refused("refused.picture_too_small", width=width, height=height, least=SHORTEST_PX)
     if max(width, height) > LONGEST_RATIO * min(width, height):
-        raise Refused("picture_too_long", width=width, height=height, limit=LONGEST_RATIO)
+        raise Refused("refused.picture_too_long", width=width, height=height, limit=LONGEST_RATIO)
     if width * height > max_megapixels * 1e6:
         got = width * height / 1e6
-        raise Refused("picture_too_many_pixels", width=width, height=height, got=got, limit=max_megapixels)
+        raise Refused("refused.picture_too_many_pixels", width=width, height=height, got=got, limit=max_megapixels)
 
 
 def _decode(opened: ImageFile.ImageFile) -> Picture:
-    notes = ("first_frame_used",) if _moves(opened) else ()
+    notes = ("note.first_frame_used",) if _moves(opened) else ()
     opened.load()
     turn = UPRIGHT.get(opened.getexif().get(ORIENTATION, 1))  # after load(): PNG may carry it behind the pixels
     profile = opened.info.get("icc_profile")

@@ -1,8 +1,8 @@
 """Every sentence a person can read, one file per language; add a language by adding a file.
 
-A template's fields are plain names, filled by say(). A key without a dot is a whole answer: a request that was turned
-down (the key of bot.errors.Refused) or a note beside a result. The others belong to what their beginning says: "failed"
-(a job that ended badly, by its reason), "state" and "headline" (what a job does now), "page" and "terminal".
+A template's fields are plain names, filled by say(). Keys with one beginning belong together: "refused" (a request that
+was turned down), "failed" (a job that ended badly, by its reason), "state" and "headline" (what a job does now),
+"note" (said beside a result), "page" and "terminal" (labels and lines of one front-end).
 """
 
 import unicodedata

@@ -11,65 +11,65 @@ WORDS: Final = {
     "model.untrained": "untrained test checkpoint: shows the machinery, not pictures",
     "model.line": "Model: {model}",
     # requests that are turned down: what happened, what to do
-    "picture_none": "There is no picture yet. Add one and try again.",
-    "picture_missing": "There is no file at {path}. Check the name and try again.",
-    "picture_folder": "{path} is a folder. Name one picture inside it.",
-    "picture_unreadable": "{path} cannot be read. Check that it is an ordinary file and that you may open it.",
-    "picture_too_big": "This file has {got_mib} MiB, and {limit_mib} MiB is the limit. Send a smaller picture.",
-    "picture_empty": "This file is empty: 0 bytes. Try to save or send the picture again.",
-    "picture_unknown": "This file is not a picture I know. Send a JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF.",
-    "picture_damaged": "This picture is damaged or ends too early. Try to save or send it again.",
-    "picture_too_many_pixels": (
+    "refused.picture_none": "There is no picture yet. Add one and try again.",
+    "refused.picture_missing": "There is no file at {path}. Check the name and try again.",
+    "refused.picture_folder": "{path} is a folder. Name one picture inside it.",
+    "refused.picture_unreadable": "{path} cannot be read. Check that it is an ordinary file and that you may open it.",
+    "refused.picture_too_big": "This file has {got_mib} MiB, and {limit_mib} MiB is the limit. Send a smaller picture.",
+    "refused.picture_empty": "This file is empty: 0 bytes. Try to save or send the picture again.",
+    "refused.picture_unknown": "This file is not a picture I know. Send a JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF.",
+    "refused.picture_damaged": "This picture is damaged or ends too early. Try to save or send it again.",
+    "refused.picture_too_many_pixels": (
         "This picture is {width}×{height}, which is {got} megapixels, and {limit} is the limit. Send a smaller one."
     ),
-    "picture_too_small": (
+    "refused.picture_too_small": (
         "This picture is {width}×{height} pixels, and its short side needs at least {least}. Send a larger one."
     ),
-    "picture_too_long": (
+    "refused.picture_too_long": (
         "This picture is {width}×{height}, more than {limit} times as long as it is wide. Crop it and try again."
     ),
-    "picture_heic": (
+    "refused.picture_heic": (
         'HEIC pictures cannot be read here yet. Send a JPEG or PNG, or install the reader: pip install "flipbot[heic]".'
     ),
-    "picture_avif": "AVIF pictures cannot be read here. Send a JPEG or PNG.",
-    "prompt_too_long": "The text has {got} characters, and {limit} is the limit. Make it shorter.",
-    "prompt_too_many_parts": "The text changes {got} times, and {limit} is the limit. Leave some out.",
-    "prompt_too_late": (
+    "refused.picture_avif": "AVIF pictures cannot be read here. Send a JPEG or PNG.",
+    "refused.prompt_too_long": "The text has {got} characters, and {limit} is the limit. Make it shorter.",
+    "refused.prompt_too_many_parts": "The text changes {got} times, and {limit} is the limit. Leave some out.",
+    "refused.prompt_too_late": (
         "The text names second {got}, but the film ends at {seconds} s. Ask for a longer film or an earlier moment."
     ),
-    "seconds": "The length has to be more than 0 and at most {longest} seconds. You asked for {got}.",
-    "seed": "The seed has to be a whole number from 0 to {limit}. You gave {got}.",
-    "quality": "There is no quality called {got}. Choose one of these: {known}.",
-    "unknown_model": "There is no model called {name}. Choose one of these, or a folder: {known}.",
-    "unsuited": "This model cannot make that film: {why} Change the settings and try again.",
-    "disk_full": (
+    "refused.seconds": "The length has to be more than 0 and at most {longest} seconds. You asked for {got}.",
+    "refused.seed": "The seed has to be a whole number from 0 to {limit}. You gave {got}.",
+    "refused.quality": "There is no quality called {got}. Choose one of these: {known}.",
+    "refused.unknown_model": "There is no model called {name}. Choose one of these, or a folder: {known}.",
+    "refused.unsuited": "This model cannot make that film: {why} Change the settings and try again.",
+    "refused.disk_full": (
         "The disk has {free_mib} MiB left, and a new film needs {need_mib} MiB. Free some space and try again."
     ),
-    "queue_full": "{got} films are in line, and {limit} is the limit. Try again when one is ready.",
-    "queue_full_user": "{got} of your films are in line, and {limit} is the limit. Cancel one, or wait for it.",
-    "queue_full_chat": "{got} films of this chat are in line, and {limit} is the limit. Try again when one is ready.",
-    "port_in_use": "Port {port} on {host} is already taken. Choose another one in [web] port, or 0 for any.",
-    "address": "The page cannot be opened at {host}:{port}. Check [web] host and port in the configuration.",
-    "output_folder": "There is no folder {path}. Make it first, or choose another place for the film.",
-    "output_is_folder": "{path} is a folder. Give the film a file name, such as film.mp4.",
-    "output_unwritable": "{path} cannot be written. Choose another place for the film.",
-    "upload_too_big": "The upload is larger than {limit_mib} MiB. Send a smaller picture.",
-    "upload_broken": "The upload arrived incomplete or in a form I do not know. Please try again.",
-    "field_too_big": "One of the fields is far too long. Make it shorter and try again.",
-    "no_such_page": "There is nothing at this address. The start page is a good place to go on.",
-    "no_such_job": "This film is not here: it may be gone, or it belongs to somebody else.",
-    "no_film_yet": "There is no film to see yet. Come back after its first second is ready.",
-    "job_over": "This film has already ended, so there is nothing to stop.",
-    "method": "This address does not work that way. Go back to the start page and try from there.",
-    "wrong_host": "This page answers only under its own address. Open {url}.",
-    "wrong_origin": "That request came from another site, so it was not carried out. Open {url} and try there.",
-    "too_busy": "Too many pictures are being looked at right now. Try again in a few seconds.",
-    "takes_no_jobs": "This machine makes films but takes no requests. Ask where the front-end runs.",
-    "not_allowed": "You may not do that here. Check that the token is the right one.",
-    "request": "The browser sent something I cannot make sense of. Reload the page and try again.",
-    "trouble": "Something went wrong on this side, and it was written down. Try again in a moment.",
+    "refused.queue_full": "{got} films are in line, and {limit} is the limit. Try again when one is ready.",
+    "refused.queue_full_user": "{got} of your films are in line, and {limit} is the limit. Cancel one, or wait for it.",
+    "refused.queue_full_chat": "This chat has {got} films in line, and {limit} is the limit. Wait for one to be ready.",
+    "refused.port_in_use": "Port {port} on {host} is already taken. Choose another one in [web] port, or 0 for any.",
+    "refused.address": "The page cannot be opened at {host}:{port}. Check [web] host and port in the configuration.",
+    "refused.output_folder": "There is no folder {path}. Make it first, or choose another place for the film.",
+    "refused.output_is_folder": "{path} is a folder. Give the film a file name, such as film.mp4.",
+    "refused.output_unwritable": "{path} cannot be written. Choose another place for the film.",
+    "refused.upload_too_big": "The upload is larger than {limit_mib} MiB. Send a smaller picture.",
+    "refused.upload_broken": "The upload arrived incomplete or in a form I do not know. Please try again.",
+    "refused.field_too_big": "One of the fields is far too long. Make it shorter and try again.",
+    "refused.no_such_page": "There is nothing at this address. The start page is a good place to go on.",
+    "refused.no_such_job": "This film is not here: it may be gone, or it belongs to somebody else.",
+    "refused.no_film_yet": "There is no film to see yet. Come back after its first second is ready.",
+    "refused.job_over": "This film has already ended, so there is nothing to stop.",
+    "refused.method": "This address does not work that way. Go back to the start page and try from there.",
+    "refused.wrong_host": "This page answers only under its own address. Open {url}.",
+    "refused.wrong_origin": "That request came from another site, so it was not carried out. Open {url} and try there.",
+    "refused.too_busy": "Too many pictures are being looked at right now. Try again in a few seconds.",
+    "refused.takes_no_jobs": "This machine makes films but takes no requests. Ask where the front-end runs.",
+    "refused.not_allowed": "You may not do that here. Check that the token is the right one.",
+    "refused.request": "The browser sent something I cannot make sense of. Reload the page and try again.",
+    "refused.trouble": "Something went wrong on this side, and it was written down. Try again in a moment.",
     # beside a result
-    "first_frame_used": "The picture moves, so its first frame is used.",
+    "note.first_frame_used": "The picture moves, so its first frame is used.",
     # what a job does now
     "state.received": "received",
     "state.queued": "in line",
@@ -170,5 +170,11 @@ WORDS: Final = {
     "terminal.no_service": "No service is running here.",
     "terminal.cancelled_job": "Film {job} is cancelled.",
     "terminal.no_such_job": "There is no film {job}.",
+    "terminal.service_gone": "The service stopped while it made film {job}. It goes on there when flipbot run is started.",
+    "terminal.column_job": "film",
+    "terminal.column_from": "from",
+    "terminal.column_prompt": "text",
+    "terminal.column_done": "parts",
+    "terminal.column_state": "what it does",
     "terminal.setting_up": "Preparing the model, which happens once.",
 }

@@ -1,7 +1,9 @@
 """Every sentence in every language: the same keys, the same fields, nothing that looks broken."""
 
+import re
 import string
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from bot.words import LANGUAGES, clean, duration, pick, say, why
 from db.models import Reason
 from gen.errors import GenError
 
+BOT = Path(__file__).parents[2] / "bot"
 ENGLISH = LANGUAGES["en"]
 
 
@@ -32,8 +35,19 @@ def test_sentences_are_plain(language: str) -> None:
         assert not set(text) & set("!！—–"), key
         assert "  " not in text, key
         assert all(name.isidentifier() for name in fields(text)), key
-        if "." not in key or key.startswith("failed."):
+        if key.startswith(("refused.", "failed.", "note.")):
             assert text.endswith((".", "。")), key
+
+
+def test_every_sentence_that_the_bot_names_is_there() -> None:
+    kinds = "refused|note|failed|state|headline|eta|page|terminal|model"
+    named = {
+        (path.name, key)
+        for path in BOT.glob("*.py")
+        for key in re.findall(rf'"((?:{kinds})\.[a-z_]+)"', path.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 20
+    assert {(name, key) for name, key in named if key not in ENGLISH} == set()
 
 
 def test_chinese_is_chinese() -> None:
@@ -46,7 +60,7 @@ def test_an_untrained_checkpoint_is_named_in_the_agreed_words() -> None:
 
 
 def test_facts_fill_the_sentence() -> None:
-    said = say("en", "seconds", got=61.25, longest=60.0)
+    said = say("en", "refused.seconds", got=61.25, longest=60.0)
     assert said == "The length has to be more than 0 and at most 60 seconds. You asked for 61.2."
     assert say("zh", "headline.queued", place=3) == "排在第 3 位"
 
@@ -63,7 +77,7 @@ def test_what_a_language_lacks_is_said_in_english() -> None:
 
 def test_a_key_nobody_has_is_a_mistake_of_ours() -> None:
     with pytest.raises(KeyError):
-        say("en", "of_nothing")
+        say("en", "refused.of_nothing")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -125,4 +139,4 @@ def test_no_reason_and_no_fact_breaks_a_sentence(reason: str, facts: Mapping[str
 
 @given(st.text())
 def test_a_brace_in_somebodys_text_stays_a_brace(text: str) -> None:
-    assert say("en", "quality", got="{known} {0}" + text, known="draft").count("{known} {0}") == 1
+    assert say("en", "refused.quality", got="{known} {0}" + text, known="draft").count("{known} {0}") == 1
