@@ -1,0 +1,197 @@
+"""The engines: opening, pragmas, migrations on open, transactions. The one file that knows which database it is.
+
+SQLite has one writer. So there are two engines on the file: one writes, with a pool of one and BEGIN IMMEDIATE (after a
+deferred BEGIN, one that has read fails at once with SQLITE_BUSY when it comes to write), the other only reads.
+synchronous=FULL: what was answered with "queued" must survive a power cut.
+"""
+
+import asyncio
+import functools
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import URL, NullPool, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from db import migrations
+from db.errors import ConfigError, DatabaseUnusable, DiskFull
+from db.lock import Lock
+
+Clock = Callable[[], int]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PRAGMAS = ("busy_timeout=10000", "journal_size_limit=67108864")
+WRITING = (*PRAGMAS, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+READING = (*PRAGMAS, "query_only=ON")
+MIGRATING = (*PRAGMAS, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=OFF")  # a step may build a table anew
+READERS = 4
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch, of the system's clock."""
+    return time.time_ns() // 1_000_000
+
+
+class Database:
+    """The open database. `commits` counts the commits that changed something somebody may wait for.
+
+    Use `async with Database.open(url, data_dir=…) as db`. `transaction()` and `reading()` are for this room only.
+    """
+
+    def __init__(self, path: Path, writing: AsyncEngine, reading: AsyncEngine, clock: Clock) -> None:
+        self.path = path
+        self.now = clock
+        self.commits = 0
+        self.under_way: set[asyncio.Future[Any]] = set()  # verbs, which end even when their caller is cancelled
+        self._writing = writing
+        self._reading = reading
+        self._turn = asyncio.Lock()  # waits without the time limit of a pool of one
+        self._committed = asyncio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str = "", *, data_dir: Path, clock: Clock = now_ms) -> AsyncIterator["Database"]:
+        """Open the database, made or brought up to date if need be, as its only owner.
+
+        url:    "sqlite+aiosqlite:///…"; a relative path stands in data_dir; "" is flipbot.db there
+        clock:  () -> milliseconds since the epoch
+        raises: DatabaseInUse, DatabaseNewer, DatabaseUnusable, DiskFull, ConfigError (url)
+        """
+        path = sqlite_path(url, data_dir)
+        lock = Lock(path)
+        try:
+            await migrate(path)
+            db = cls(path, _engine(path, WRITING, "IMMEDIATE", pool_size=1), _engine(path, READING, "DEFERRED"), clock)
+            try:
+                yield db
+            finally:
+                await asyncio.shield(asyncio.ensure_future(db._close()))
+        finally:
+            lock.release()
+
+    async def changed(self, since: int, timeout_s: float) -> int:
+        """Wait until `commits` is above since, or the time is over; returns it. A courtesy: rows are the truth."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self.commits <= since:
+                    await self._committed.wait()
+        return self.commits
+
+    def notify(self) -> None:
+        """Wake those who wait in `changed`: something was committed."""
+        self.commits += 1
+        self._committed.set()
+        self._committed = asyncio.Event()
+
+    @asynccontextmanager
+    async def transaction(self, *, quiet: bool = False) -> AsyncIterator[AsyncConnection]:
+        """One writing transaction: committed at the end, rolled back by an exception.
+
+        quiet: nobody needs to be woken by it
+        raises: DiskFull
+        """
+        try:
+            async with self._turn, self._writing.begin() as tx:
+                yield tx
+        except DBAPIError as error:
+            raise _mapped(error, self.path) from error
+        if not quiet:
+            self.notify()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """One consistent view of the committed rows. Keep it short: an open one lets the write-ahead log grow."""
+        async with self._reading.begin() as tx:
+            yield tx
+
+    async def _close(self) -> None:
+        while self.under_way:
+            await asyncio.wait(self.under_way)
+        await self._reading.dispose()
+        await self._writing.dispose()
+
+
+def whole(
+    verb: Callable[Concatenate[Database, P], Awaitable[T]],
+) -> Callable[Concatenate[Database, P], Coroutine[Any, Any, T]]:
+    """Let a verb run to its end though its caller is cancelled.
+
+    aiosqlite's thread would go on with the statement anyway, and take the write lock with nobody there to give it back.
+    """
+
+    @functools.wraps(verb)
+    async def run(db: Database, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        task = asyncio.ensure_future(verb(db, *args, **kwargs))
+        db.under_way.add(task)
+        task.add_done_callback(db.under_way.discard)
+        return await asyncio.shield(task)
+
+    return run
+
+
+def sqlite_path(url: str, data_dir: Path) -> Path:
+    """The file that a database URL names. raises ConfigError."""
+    if not url:
+        return data_dir / "flipbot.db"
+    expected = 'expected "sqlite+aiosqlite:///" and a path'
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigError("configuration", "database.url", f"{expected}, got no URL") from None
+    if parsed.get_backend_name() != "sqlite" or parsed.host:
+        raise ConfigError("configuration", "database.url", f'{expected}, got "{parsed.drivername}://…"')
+    if not parsed.database or parsed.database == ":memory:":
+        raise ConfigError(
+            "configuration", "database.url", f"{expected}: a queue in memory would not outlive the process"
+        )
+    return data_dir / parsed.database
+
+
+async def migrate(path: Path) -> None:
+    """Bring the file's schema up to date, in one transaction. raises DatabaseNewer, DatabaseUnusable, DiskFull."""
+    engine = _engine(path, MIGRATING, "IMMEDIATE", poolclass=NullPool)
+    try:
+        async with engine.begin() as tx:
+            await tx.run_sync(migrations.upgrade, path)
+            if (await tx.exec_driver_sql("PRAGMA foreign_key_check")).first():
+                raise DatabaseUnusable(path, "a row refers to one that is missing")
+    except DBAPIError as error:
+        mapped = _mapped(error, path)
+        raise mapped if mapped is not error else DatabaseUnusable(path, str(error.orig)) from error
+    finally:
+        await engine.dispose()
+
+
+def _mapped(error: DBAPIError, path: Path) -> Exception:
+    """The error as one of ours, where it is one that the service goes on after."""
+    full = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return DiskFull(path) if full else error
+
+
+def _engine(path: Path, pragmas: tuple[str, ...], begin: str, **options: Any) -> AsyncEngine:
+    url = URL.create("sqlite+aiosqlite", database=str(path))
+    if not options:
+        options = {"pool_size": READERS}
+    if "poolclass" not in options:
+        options["max_overflow"] = 0
+    # isolation_level None: the driver begins nothing by itself, the hook below does
+    engine = create_async_engine(url, connect_args={"isolation_level": None}, **options)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connected(connection: Any, record: object) -> None:
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begun(connection: Any) -> None:
+        connection.exec_driver_sql(f"BEGIN {begin}")
+
+    return engine

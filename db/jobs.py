@@ -1,0 +1,203 @@
+"""What a worker does with a job: claim a turn, keep it, give it back. And what anybody may ask about jobs."""
+
+from collections.abc import Mapping
+from statistics import median
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db import rows
+from db.connect import Database, whole
+from db.errors import LeaseLost
+from db.models import Job, Platform, Reason, Section, State
+from db.query import change, find_jobs, held, load_held, load_job, load_sections, set_down, wished_end
+from db.turns import OPEN, ahead, next_turn
+
+CRASHES = 3  # at one section: then it is the job that crashes workers, and it fails
+PACE_OF = 9  # sections
+
+
+@whole
+async def claim(db: Database, worker: str, lease_ms: int) -> rows.Claim | None:
+    """Take the next section's turn; `turns` says whose it is. None when nobody waits.
+
+    worker:   the name under which it is held
+    lease_ms: for how long, unless `renew` prolongs it
+    """
+    async with db.transaction(quiet=True) as tx:
+        now = db.now()
+        reaped = await _reap(tx, now)
+        taken = {"state": State.RUNNING, "fence": Job.fence + 1, "worker": worker, "lease_until_ms": now + lease_ms}
+        begun: dict[str, Any] = {"started_ms": func.coalesce(Job.started_ms, now), "reason": None, "facts": {}}
+        # One statement chooses and takes: two workers can never hold the same job.
+        job_id = await change(tx, Job.id == next_turn(now).scalar_subquery(), **taken, **begun)
+        got = None if job_id is None else await _claimed(tx, job_id, worker)
+    if got or reaped:
+        db.notify()
+    return got
+
+
+async def _claimed(tx: AsyncConnection, job_id: int, worker: str) -> rows.Claim:
+    job = await load_job(tx, job_id)
+    return rows.Claim(job=job, sections=tuple(await load_sections(tx, job_id)), fence=job.fence, worker=worker)
+
+
+async def _reap(tx: AsyncConnection, now_ms: int) -> int:
+    """Set down every job whose lease is over; returns how many."""
+    expired = await find_jobs(tx, Job.state == State.RUNNING, Job.lease_until_ms < now_ms)
+    for job in expired:
+        mine = and_(Job.id == job.id, Job.fence == job.fence, Job.state == State.RUNNING)
+        await _crash(tx, mine, job, now_ms, reason=Reason.WORKER_LOST, facts={"worker": job.worker}, not_before_ms=0)
+    return len(expired)
+
+
+async def _crash(
+    tx: AsyncConnection,
+    mine: ColumnElement[bool],
+    job: rows.Job,
+    now_ms: int,
+    *,
+    facts: Mapping[str, Any],
+    **values: Any,
+) -> int | None:
+    """Set a job down after its worker died at it: as wished, or failed if that was once too often, or in line again."""
+    crashes = job.crashes + 1
+    state = wished_end(job, job.done) or (State.FAILED if crashes >= CRASHES else State.QUEUED)
+    facts = {**facts, "crashes": crashes, "section": job.done}
+    return await set_down(tx, mine, state, now_ms, crashes=crashes, facts=facts, **values)
+
+
+@whole
+async def renew(db: Database, claim: rows.Claim, lease_ms: int) -> rows.Wish | None:
+    """Prolong the lease to lease_ms from now; returns what the owner wishes meanwhile. raises LeaseLost."""
+    async with db.transaction(quiet=True) as tx:
+        now = db.now()
+        prolonged = update(Job).where(held(claim, now)).values(lease_until_ms=now + lease_ms)
+        if (await tx.execute(prolonged.returning(Job.id))).first() is None:
+            raise LeaseLost(claim.job.id, claim.fence)
+        return (await load_job(tx, claim.job.id)).wish
+
+
+@whole
+async def keep_conditioning(db: Database, claim: rows.Claim, sha: str) -> None:
+    """Keep the encoded prompts and picture for the job's further sections. raises LeaseLost."""
+    async with db.transaction(quiet=True) as tx:
+        if await change(tx, held(claim, db.now()), conditioning=sha) is None:
+            raise LeaseLost(claim.job.id, claim.fence)
+
+
+@whole
+async def release(
+    db: Database,
+    claim: rows.Claim,
+    *,
+    crashed: bool = False,
+    reason: str | None = None,
+    facts: Mapping[str, Any] | None = None,
+    retry_in_ms: int = 0,
+) -> rows.Job:
+    """Give a turn back without a section: the job is queued again, or ended where that was wished.
+
+    crashed:     the worker died at it; the third time at one section the job fails
+    reason:      why, while it waits
+    retry_in_ms: how long it is passed over
+    raises:      LeaseLost
+    """
+    async with db.transaction() as tx:
+        now = db.now()
+        job, mine = await load_held(tx, claim, now), held(claim, now)
+        why: dict[str, Any] = {"reason": reason, "facts": dict(facts or {}), "not_before_ms": now + retry_in_ms}
+        if crashed:
+            await _crash(tx, mine, job, now, **why | {"reason": reason or Reason.WORKER_CRASHED})
+        else:
+            await set_down(tx, mine, wished_end(job, job.done) or State.QUEUED, now, **why)
+        return await load_job(tx, job.id)
+
+
+@whole
+async def fail(db: Database, claim: rows.Claim, reason: str, facts: Mapping[str, Any]) -> rows.Job:
+    """End a job that cannot be made. What is finished of it is kept. raises LeaseLost."""
+    return await _end(db, claim, State.FAILED, reason=reason, facts=dict(facts))
+
+
+@whole
+async def end(db: Database, claim: rows.Claim, state: State) -> rows.Job:
+    """End a job in the middle of a section, as its owner wished: State.STOPPED (which needs a section) or CANCELLED.
+
+    raises: LeaseLost
+    """
+    return await _end(db, claim, state)
+
+
+async def _end(db: Database, claim: rows.Claim, state: State, **values: Any) -> rows.Job:
+    async with db.transaction() as tx:
+        now = db.now()
+        job_id = await set_down(tx, held(claim, now), state, now, **values)
+        if job_id is None:
+            raise LeaseLost(claim.job.id, claim.fence)
+        return await load_job(tx, job_id)
+
+
+@whole
+async def recover(db: Database) -> int:
+    """Queue what was running when the service died; returns how many. It is for the file's only owner, when it starts.
+
+    Nobody else can hold a lease then. It does not count as a crash: switching a PC off must not fail a film.
+    """
+    async with db.transaction() as tx:
+        running = await find_jobs(tx, Job.state == State.RUNNING)
+        for job in running:
+            await set_down(tx, Job.id == job.id, wished_end(job, job.done) or State.QUEUED, db.now())
+        return len(running)
+
+
+@whole
+async def get(db: Database, job_id: int) -> rows.Job:
+    """The job with that number. raises NoSuchJob."""
+    async with db.reading() as tx:
+        return await load_job(tx, job_id)
+
+
+@whole
+async def open_jobs(db: Database) -> list[rows.Job]:
+    """The jobs that wait or run, oldest first."""
+    async with db.reading() as tx:
+        return await find_jobs(tx, OPEN)
+
+
+@whole
+async def recent(db: Database, n: int, user_id: str | None = None, platform: Platform | None = None) -> list[rows.Job]:
+    """The newest n jobs, newest first; of one user and platform only, if given."""
+    whose = [] if user_id is None else [Job.user_id == user_id]
+    where = [] if platform is None else [Job.platform == platform]
+    async with db.reading() as tx:
+        return await find_jobs(tx, *whose, *where, newest=n)
+
+
+@whole
+async def place(db: Database, job_id: int) -> rows.Place:
+    """The job's place in line; nothing is ahead of one that runs or has ended. raises NoSuchJob."""
+    async with db.reading() as tx:
+        job = await load_job(tx, job_id)
+        if job.state.terminal or job.state == State.RUNNING:
+            return rows.Place(jobs_ahead=0, sections_ahead=0, running=job.state == State.RUNNING)
+        left = func.coalesce(func.sum(Job.sections - Job.done), 0)
+        jobs, sections = (await tx.execute(select(func.count(), left).where(ahead(job_id)))).one()
+        return rows.Place(jobs_ahead=jobs, sections_ahead=sections, running=False)
+
+
+@whole
+async def pace(db: Database, model: str, width: int, height: int, steps: int) -> int | None:
+    """Milliseconds that a section of this shape takes: the median of the last nine measured; None before the first."""
+    shape = section_shape({"model": model, "width": width, "height": height, "steps": steps})
+    took = Section.sampling_ms + Section.decode_ms + Section.encode_ms
+    latest = select(took).where(Section.shape == shape).order_by(Section.created_ms.desc()).limit(PACE_OF)
+    async with db.reading() as tx:
+        measured = list(await tx.scalars(latest))
+    return round(median(measured)) if measured else None
+
+
+def section_shape(plan: Mapping[str, Any]) -> str:
+    """What sections that take equally long have in common."""
+    return f"{plan.get('model')} {plan.get('width')}x{plan.get('height')} {plan.get('steps')}"

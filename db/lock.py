@@ -1,0 +1,48 @@
+"""One owner per database file: a lock that the system lets go when its process dies, however it dies."""
+
+import os
+import sys
+from pathlib import Path
+
+from db.errors import DatabaseInUse, DatabaseUnusable
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _take(fd: int) -> None:
+        os.lseek(fd, 1 << 20, os.SEEK_SET)  # a byte beyond the text: Windows hides locked bytes from readers
+        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _take(fd: int) -> None:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class Lock:
+    """The right to open the database at `path`, held from its making until `release`."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock in a file beside it. raises DatabaseInUse, DatabaseUnusable (no folder can be made there)."""
+        self.file = path.with_name(path.name + ".lock")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600)  # not inheritable: no child keeps it held
+        except OSError as error:
+            raise DatabaseUnusable(path, error.strerror or str(error)) from error
+        try:
+            _take(self._fd)
+        except OSError:
+            os.close(self._fd)
+            raise DatabaseInUse(path, self._owner()) from None
+        os.ftruncate(self._fd, 0)
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        os.write(self._fd, str(os.getpid()).encode())
+
+    def release(self) -> None:
+        """Let go. The file stays: taking it away could hand the same lock to two that come next."""
+        os.close(self._fd)
+
+    def _owner(self) -> int | None:
+        text = self.file.read_text(errors="replace").strip()
+        return int(text) if text.isdecimal() else None

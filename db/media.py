@@ -1,0 +1,181 @@
+"""Pictures, latents, clips and films, each a file named by the SHA-256 of its content: root/ab/<sha>.
+
+The order is the argument that no row names a missing file, even after a power cut: write beside (same file system),
+fsync the file, rename, fsync the folder, and only then commit the row. A crash leaves at most a file that no row names,
+which `sweep` takes away.
+"""
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sqlalchemy import select
+
+from db.connect import Database, whole
+from db.errors import DiskFull
+from db.query import SHAS
+
+_FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+_NAME = re.compile("[0-9a-f]{64}")
+
+
+class Media:
+    """A folder of content-addressed files. Every method blocks; call it from a thread."""
+
+    def __init__(self, root: Path) -> None:
+        """Nothing is made until something is put in."""
+        self.root = root
+
+    def put(self, content: bytes) -> str:
+        """Keep these bytes, durably; returns their name. raises DiskFull."""
+        with self._making() as path:
+            path.write_bytes(content)
+            return self._keep(path, hashlib.sha256(content).hexdigest())
+
+    def adopt(self, path: Path) -> str:
+        """Take a file in, durably; returns its name. Best from a `workdir`, then nothing is copied. raises DiskFull."""
+        with path.open("rb") as file:
+            sha = hashlib.file_digest(file, "sha256").hexdigest()
+        if path.stat().st_dev == self._folder("tmp").stat().st_dev:
+            with _disk_full(path):
+                return self._keep(path, sha)
+        with self._making() as copy:
+            shutil.copyfile(path, copy)
+            self._keep(copy, sha)
+        path.unlink()
+        return sha
+
+    def path(self, sha: str) -> Path:
+        """Where the file of that name is, or would be. raises ValueError where it is no name."""
+        if not _NAME.fullmatch(sha):
+            raise ValueError(f"not the name of a file: {sha!r}")
+        return self.root / sha[:2] / sha
+
+    def read(self, sha: str) -> bytes:
+        """The file's content. raises FileNotFoundError."""
+        return self.path(sha).read_bytes()
+
+    def exists(self, sha: str) -> bool:
+        """Whether the file is there; `verify` says whether it is whole."""
+        return self.path(sha).is_file()
+
+    def verify(self, sha: str) -> bool:
+        """Whether the file is there and its content is what its name says."""
+        try:
+            with self.path(sha).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == sha
+        except FileNotFoundError:
+            return False
+
+    def drop(self, sha: str) -> bool:
+        """Remove the file. False where it was not there, or is open and the system keeps such files: `sweep` will."""
+        try:
+            self.path(sha).unlink()
+        except OSError:
+            return False
+        return True
+
+    def workdir(self) -> Path:
+        """A fresh folder on the same file system, for files to be adopted. Its maker removes it."""
+        return Path(tempfile.mkdtemp(dir=self._folder("tmp")))
+
+    def sweep(self, keep: set[str], older_than_s: float) -> int:
+        """Remove the files that are not in `keep`, and what was left in work folders; returns how many entries.
+
+        older_than_s: younger ones stay, for their row may be about to be committed
+        """
+        limit = time.time() - older_than_s
+        files = [path for path in self.root.glob("??/*") if path.name not in keep]
+        return sum(_remove(path) for path in (*files, *self.root.glob("tmp/*")) if _touched(path) < limit)
+
+    def free_bytes(self) -> int:
+        """Room left on the disk."""
+        return shutil.disk_usage(self._folder("")).free
+
+    def _folder(self, name: str) -> Path:
+        folder = self.root / name
+        if not folder.is_dir():
+            with _disk_full(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+            _fsync_folder(folder.parent)
+        return folder
+
+    @contextmanager
+    def _making(self) -> Iterator[Path]:
+        """A path to write to, which is gone afterwards unless it was kept."""
+        folder = self._folder("tmp")
+        with _disk_full(self.root):
+            fd, name = tempfile.mkstemp(dir=folder)
+            os.close(fd)
+            try:
+                yield Path(name)
+            finally:
+                Path(name).unlink(missing_ok=True)
+
+    def _keep(self, path: Path, sha: str) -> str:
+        with path.open("r+b") as file:
+            os.fsync(file.fileno())
+        folder = self._folder(sha[:2])
+        path.touch()  # to `sweep` it is young, even when it was kept before
+        try:
+            path.replace(folder / sha)  # over an earlier one too: it may be damaged
+        except PermissionError:
+            if not self.exists(sha):
+                raise
+            path.unlink()  # Windows replaces no file that is open; it has the same content
+        _fsync_folder(folder)
+        return sha
+
+
+@contextmanager
+def _disk_full(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFull(path) from error
+        raise
+
+
+def _fsync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows opens no folders; NTFS journals the rename itself
+        return
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _touched(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # somebody else removed it
+        return float("inf")
+
+
+def _remove(path: Path) -> int:
+    with suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+        return 1
+    return 0
+
+
+@whole
+async def media_keep(db: Database) -> set[str]:
+    """The names of all files that any row names: what a sweep has to keep."""
+    keep: set[str] = set()
+    async with db.reading() as tx:
+        for column in SHAS:
+            keep.update(sha for sha in await tx.scalars(select(column).distinct()) if sha is not None)
+    return keep

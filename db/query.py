@@ -1,0 +1,102 @@
+"""What the verbs of this room share: how a row is read, and the one way in which a job is changed."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db import rows
+from db.errors import LeaseLost, NoSuchJob
+from db.models import Canvas, Job, Progress, Request, Section, State
+
+_ASKED = (Request.locale, Request.prompt, Request.picture, Request.settings)
+_JOB = (
+    *(Job.id, Job.request_id, Job.parent_id, Job.platform, Job.user_id, Job.chat_id, Job.plan, Job.sections, Job.done),
+    *(Job.state, Job.wish, Job.wish_by, Job.fence, Job.worker, Job.lease_until_ms, Job.crashes, Job.not_before_ms),
+    *(Job.reason, Job.facts, Job.conditioning, Job.tail, Job.film),
+    *(Job.created_ms, Job.started_ms, Job.finished_ms, Job.revision),
+)
+_SECTION = (
+    *(Section.job_id, Section.n, Section.fence, Section.latents, Section.clip, Section.frames),
+    *(Section.sampling_ms, Section.decode_ms, Section.encode_ms, Section.gpu_ms, Section.created_ms),
+)
+SHAS = (Request.picture, Job.conditioning, Job.tail, Job.film, Section.latents, Section.clip)  # every file a row names
+
+
+async def find_jobs(tx: AsyncConnection, *conditions: ColumnElement[bool], newest: int | None = None) -> list[rows.Job]:
+    """The jobs for which all conditions hold, oldest first; or the `newest` so many, newest first."""
+    jobs: Select[Any] = select(*_JOB, *_ASKED).join(Request, Request.id == Job.request_id).where(*conditions)
+    jobs = jobs.order_by(Job.id) if newest is None else jobs.order_by(Job.id.desc()).limit(newest)
+    return [rows.Job(**row._mapping) for row in await tx.execute(jobs)]
+
+
+async def load_job(tx: AsyncConnection, job_id: int) -> rows.Job:
+    """The job with that number. raises NoSuchJob."""
+    for job in await find_jobs(tx, Job.id == job_id):
+        return job
+    raise NoSuchJob(job_id)
+
+
+async def load_sections(tx: AsyncConnection, job_id: int) -> list[rows.Section]:
+    """A job's sections, in order."""
+    found = await tx.execute(select(*_SECTION).where(Section.job_id == job_id).order_by(Section.n))
+    return [rows.Section(**row._mapping) for row in found]
+
+
+def held(claim: rows.Claim, now_ms: int) -> ColumnElement[bool]:
+    """True of the claim's job as long as the claim holds it. Every write that follows a claim has this condition."""
+    return and_(
+        Job.id == claim.job.id,
+        Job.fence == claim.fence,
+        Job.worker == claim.worker,
+        Job.state == State.RUNNING,
+        Job.lease_until_ms >= now_ms,
+    )
+
+
+async def load_held(tx: AsyncConnection, claim: rows.Claim, now_ms: int) -> rows.Job:
+    """The claim's job as it is now. raises LeaseLost."""
+    for job in await find_jobs(tx, held(claim, now_ms)):
+        return job
+    raise LeaseLost(claim.job.id, claim.fence)
+
+
+async def change(tx: AsyncConnection, condition: ColumnElement[bool], **values: Any) -> int | None:
+    """Change the one job for which the condition holds, with a new revision that its canvas should show.
+
+    returns: its id; None when the condition held for none and no row changed
+    """
+    raised = update(Job).where(condition).values(revision=Job.revision + 1, **values)
+    found = (await tx.execute(raised.returning(Job.id, Job.revision))).first()
+    if found is None:
+        return None
+    await tx.execute(update(Canvas).where(Canvas.job_id == found.id).values(wanted=found.revision))
+    return int(found.id)
+
+
+async def set_down(
+    tx: AsyncConnection, condition: ColumnElement[bool], state: State, now_ms: int, **values: Any
+) -> int | None:
+    """Change a job to a state in which nobody holds it. Its section's progress is over, and at its end its tail."""
+    if state.terminal:
+        values |= {"finished_ms": now_ms, "tail": None}
+    job_id = await change(tx, condition, state=state, worker=None, lease_until_ms=None, **values)
+    if job_id is not None:
+        await tx.execute(delete(Progress).where(Progress.job_id == job_id))
+    return job_id
+
+
+def wished_end(job: rows.Job, done: int) -> State | None:
+    """The state in which the job's wish ends it, with so many sections done; None without a wish."""
+    if job.wish is None:
+        return None
+    return State.STOPPED if job.wish == "stop" and done > 0 else State.CANCELLED
+
+
+async def unreferenced(tx: AsyncConnection, shas: Collection[str]) -> tuple[str, ...]:
+    """Those of the files that no row names."""
+    named: set[str] = set()
+    for column in SHAS:
+        named.update(sha for sha in await tx.scalars(select(column).where(column.in_(shas))) if sha is not None)
+    return tuple(sha for sha in sorted(set(shas)) if sha not in named)

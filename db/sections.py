@@ -1,0 +1,89 @@
+"""A finished section: its row, its job's next state and the canvas that shows it are one commit."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, insert
+
+from db import rows
+from db.connect import Database, whole
+from db.errors import LeaseLost
+from db.jobs import section_shape
+from db.models import Job, Section, State
+from db.query import held, load_held, load_job, load_sections, set_down, unreferenced, wished_end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What a worker made in its turn. The files are in the media store already, fsynced; here are their SHA-256 names.
+
+    n:            the section's number, from 0
+    clip:         its final frames; none where no frame became final
+    tail:         its provisional frames, for the next section
+    film:         everything finished so far
+    conditioning: where it was made in this turn
+    frames:       of the film
+    """
+
+    n: int
+    latents: str
+    clip: str | None
+    tail: str | None
+    film: str
+    frames: int
+    sampling_ms: int
+    decode_ms: int
+    encode_ms: int
+    conditioning: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """The job after the record, and the files that no row names any more: its earlier film and tail."""
+
+    job: rows.Job
+    unreferenced: tuple[str, ...]
+
+
+@whole
+async def record(db: Database, claim: rows.Claim, made: Made) -> Recorded:
+    """Record a section, in one transaction. The claim is over then: the job is in line for its next turn, or has ended.
+
+    raises: LeaseLost (also when the section is not the next one); nothing was written
+    """
+    async with db.transaction() as tx:
+        now = db.now()
+        before = await load_held(tx, claim, now)
+        done = made.n + 1
+        state = State.DONE if done == before.sections else wished_end(before, done) or State.QUEUED
+        files = {"film": made.film, "tail": made.tail, "conditioning": made.conditioning or before.conditioning}
+        fresh: dict[str, Any] = {"crashes": 0, "not_before_ms": 0, "reason": None, "facts": {}}
+        mine = and_(held(claim, now), Job.done == made.n)
+        if await set_down(tx, mine, state, now, **{"done": done, **files, **fresh}) is None:
+            raise LeaseLost(claim.job.id, claim.fence)
+        await tx.execute(insert(Section).values(**_row(claim, before, made), created_ms=now))
+        superseded = {before.film, before.tail, before.conditioning, made.tail} - {None}
+        gone = await unreferenced(tx, [sha for sha in superseded if sha])
+        return Recorded(job=await load_job(tx, claim.job.id), unreferenced=gone)
+
+
+def _row(claim: rows.Claim, job: rows.Job, made: Made) -> dict[str, Any]:
+    times = {"sampling_ms": made.sampling_ms, "decode_ms": made.decode_ms, "encode_ms": made.encode_ms}
+    return {
+        "job_id": job.id,
+        "n": made.n,
+        "fence": claim.fence,
+        "shape": section_shape(job.plan),
+        "latents": made.latents,
+        "clip": made.clip,
+        "frames": made.frames,
+        **times,
+        "gpu_ms": made.sampling_ms + made.decode_ms,
+    }
+
+
+@whole
+async def of(db: Database, job_id: int) -> list[rows.Section]:
+    """A job's sections, in order."""
+    async with db.reading() as tx:
+        return await load_sections(tx, job_id)
