@@ -1,0 +1,257 @@
+"""A request from any front-end: check it, keep its picture, put it in line. What is refused leaves nothing behind."""
+
+import asyncio
+import hashlib
+import math
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+from weakref import WeakValueDictionary
+
+from bot.errors import Refused
+from bot.picture import Picture, read_picture
+from bot.words import clean
+from db import requests
+from db.connect import Database
+from db.errors import DiskFull, QueueFull
+from db.media import Media, media_unreferenced
+from db.models import Platform
+from db.rows import Job
+
+PROMPT_LIMIT: Final = 4000  # characters; what the text encoders read is far shorter
+SEED_LIMIT: Final = 2**32 - 1
+SHOWN_LIMIT: Final = 40  # characters of a wrong value that are said back
+MIB: Final = 2**20
+
+Prompts = tuple[tuple[float, str], ...]  # (second it starts at, text), the first at 0.0, rising
+
+# "| 3s:", "| 2.5 seconds :", "｜3秒："; what does not look like this stays text
+_AMOUNT: Final = r"\d{1,6}(?:\.\d{1,3})?"
+_UNIT: Final = r"\s*(?:s|secs?|seconds?|秒)\s*[:：]"
+_NEXT: Final = re.compile(rf"[|｜](?=\s*{_AMOUNT}{_UNIT})", re.IGNORECASE | re.ASCII)
+_START: Final = re.compile(rf"\s*({_AMOUNT}){_UNIT}", re.IGNORECASE | re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What a planner answers: the plan as JSON, and what the film will have when it is whole."""
+
+    plan: Mapping[str, Any]
+    sections: int
+    frames: int
+    fps: int
+
+
+class Planner(Protocol):
+    """Makes a plan out of what somebody asked for; the room that can make it is not this one.
+
+    size:    (width, height) of the picture, upright
+    quality: one of Rules.qualities
+    raises:  Refused, where the model cannot make it
+    """
+
+    def __call__(
+        self, *, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str
+    ) -> Planned: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFacts:
+    """What people should know of the loaded model.
+
+    default_prompt: what an empty prompt means
+    examples:       texts it understands, each (English, Chinese)
+    """
+
+    name: str
+    trained: bool
+    default_prompt: str = ""
+    note: str = ""
+    examples: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What may be asked for.
+
+    qualities: their names, the first is the default
+    min_free:  bytes that the disk must have left
+    """
+
+    queue: requests.Limits
+    longest_seconds: float
+    default_seconds: float
+    qualities: tuple[str, ...]
+    max_bytes: int = 20 * MIB
+    max_megapixels: float = 40.0
+    min_free: int = 200 * MIB
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request as it came in, nothing of it checked. Numbers may be text, as people type them; None is the default.
+
+    key: asked twice with the same one, it is one job
+    """
+
+    platform: Platform
+    user_id: str
+    chat_id: str
+    locale: str
+    picture: bytes | Path
+    prompt: str
+    key: str
+    seconds: float | str | None = None
+    seed: int | str | None = None
+    quality: str | None = None
+
+
+def new_seed() -> int:
+    """A seed that nobody asked for."""
+    return secrets.randbelow(SEED_LIMIT + 1)
+
+
+class Intake:
+    """Takes requests in, whatever front-end they come from."""
+
+    def __init__(
+        self,
+        db: Database,
+        media: Media,
+        planner: Planner,
+        rules: Rules,
+        model: ModelFacts,
+        seed: Callable[[], int] = new_seed,
+    ) -> None:
+        self.db, self.media, self.planner, self.rules, self.model, self.seed = db, media, planner, rules, model, seed
+        self._reading = asyncio.Semaphore(1)  # one thread decodes; the others stay free for files
+        self._keeping: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def submit(self, asked: Asked) -> Job:
+        """Check a request and put it in line; once this returns, it is not lost.
+
+        raises: Refused, one sentence; then nothing of the request is kept
+        """
+        seconds = seconds_of(asked.seconds, self.rules)
+        seed = seed_of(asked.seed, self.seed)
+        quality = quality_of(asked.quality, self.rules)
+        prompts = prompts_of(asked.prompt, seconds, self.model.default_prompt)
+        picture = await self._picture(asked.picture)
+        if await asyncio.to_thread(self.media.free_bytes) < self.rules.min_free:
+            raise await self._disk_full()
+        size = (picture.width, picture.height)
+        planned = self.planner(size=size, seconds=seconds, prompts=prompts, seed=seed, quality=quality)
+        settings = {
+            "seconds": seconds, "seed": seed, "quality": quality,
+            "frames": planned.frames, "fps": planned.fps, "notes": list(picture.notes),
+        }  # fmt: skip
+        return await self._keep(asked, picture, planned, settings)
+
+    async def _picture(self, data: bytes | Path) -> Picture:
+        rules = self.rules
+        async with self._reading:
+            return await asyncio.to_thread(
+                read_picture, data, max_bytes=rules.max_bytes, max_megapixels=rules.max_megapixels
+            )
+
+    async def _keep(self, asked: Asked, picture: Picture, planned: Planned, settings: dict[str, Any]) -> Job:
+        sha = hashlib.sha256(picture.png).hexdigest()
+        ask = requests.Ask(
+            key=asked.key, platform=asked.platform, user_id=asked.user_id, chat_id=asked.chat_id, locale=asked.locale,
+            picture=sha, prompt=clean(asked.prompt), settings=settings, plan=planned.plan, sections=planned.sections,
+        )  # fmt: skip
+        # One picture is kept, refused and dropped by one request at a time: else a refused one could take away the file
+        # that another one's row is about to name.
+        job: Job | None = None
+        async with self._keeping.setdefault(sha, asyncio.Lock()):
+            try:
+                await asyncio.to_thread(self.media.put, picture.png)
+                job = await requests.submit(self.db, ask, self.rules.queue)
+            except QueueFull as full:
+                raise Refused(QUEUE_FULL[full.of], got=full.got, limit=full.limit) from full
+            except DiskFull as full:
+                raise await self._disk_full() from full
+            finally:
+                if job is None or job.picture != sha:  # refused, or the same key again with another picture
+                    for unused in await media_unreferenced(self.db, [sha]):
+                        await asyncio.to_thread(self.media.drop, unused)
+        return job
+
+    async def _disk_full(self) -> Refused:
+        free = await asyncio.to_thread(self.media.free_bytes)
+        return Refused("refused.disk_full", free_mib=free // MIB, need_mib=self.rules.min_free // MIB)
+
+
+QUEUE_FULL: Final = {
+    "user": "refused.queue_full_user",
+    "chat": "refused.queue_full_chat",
+    "all": "refused.queue_full",
+}
+
+
+def seconds_of(got: float | str | None, rules: Rules) -> float:
+    """How long the film shall be. raises: Refused, unless it is a number, above 0 and not above the longest."""
+    if got is None or (isinstance(got, str) and not got.strip()):
+        return rules.default_seconds
+    seconds = _number(got)
+    if seconds is None or not 0 < seconds <= rules.longest_seconds:  # NaN fails both
+        raise Refused("refused.seconds", got=_said(got), longest=rules.longest_seconds)
+    return seconds
+
+
+def seed_of(got: int | str | None, new: Callable[[], int]) -> int:
+    """The seed, a new one where none is given. raises: Refused, unless it is a whole number from 0 to 2³² - 1."""
+    if got is None or (isinstance(got, str) and not got.strip()):
+        return new()
+    if isinstance(got, str) and re.fullmatch(r"\d{1,10}", got.strip(), re.ASCII):
+        got = int(got)
+    if isinstance(got, bool) or not isinstance(got, int) or not 0 <= got <= SEED_LIMIT:
+        raise Refused("refused.seed", got=_said(got), limit=SEED_LIMIT)
+    return got
+
+
+def quality_of(got: str | None, rules: Rules) -> str:
+    """The quality's name, the default where none is given. raises: Refused."""
+    if not got:
+        return rules.qualities[0]
+    if got not in rules.qualities:
+        raise Refused("refused.quality", got=_said(got), known=rules.qualities)
+    return got
+
+
+def prompts_of(text: str, seconds: float, default: str = "") -> Prompts:
+    """What shall happen when, in a film of so many seconds. raises: Refused, for too long a text or too late a time."""
+    if len(text) > PROMPT_LIMIT:
+        raise Refused("refused.prompt_too_long", got=len(text), limit=PROMPT_LIMIT)
+    prompts = parse_prompts(clean(text))
+    if (last := prompts[-1][0]) >= seconds:
+        raise Refused("refused.prompt_too_late", got=last, seconds=seconds)
+    return tuple((start, said or default) for start, said in prompts)
+
+
+def parse_prompts(text: str) -> Prompts:
+    """Read `fog rolls in | 3s: night falls` as ((0.0, "fog rolls in"), (3.0, "night falls")).
+
+    Rising in time, the first at 0.0 (empty where the text begins later); of two at one time the later written counts.
+    """
+    timed = {0.0: ""}
+    for part in _NEXT.split(text):
+        found = _START.match(part)
+        start, said = (float(found[1]), part[found.end() :]) if found else (0.0, part)
+        timed[start] = said.strip()
+    return tuple(sorted(timed.items()))
+
+
+def _number(got: float | str) -> float | None:
+    try:
+        number = float(got)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _said(got: object) -> str:
+    return clean(str(got), SHOWN_LIMIT)
