@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from sqlalchemy import select
 
 from db.connect import Database, whole
 from db.errors import DiskFull
-from db.query import SHAS
+from db.query import SHAS, unreferenced
 
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _NAME = re.compile("[0-9a-f]{64}")
@@ -179,3 +179,10 @@ async def media_keep(db: Database) -> set[str]:
         for column in SHAS:
             keep.update(sha for sha in await tx.scalars(select(column).distinct()) if sha is not None)
     return keep
+
+
+@whole
+async def media_unreferenced(db: Database, shas: Collection[str]) -> tuple[str, ...]:
+    """Those of the files that no row names: what may be dropped."""
+    async with db.reading() as tx:
+        return await unreferenced(tx, shas)
