@@ -162,11 +162,13 @@ class Step:
 
     preview: makes a rough picture of the section's last frame as it stands, one pixel per latent; costs nothing
              until it is called
+    x:       (1, C, window, h, w), the sample itself, corrected by this step; not to be written to
     """
 
     n: int
     of: int
     preview: Callable[[], Image]
+    x: Tensor | None = None
 
 
 OnStep = Callable[[Step], None]

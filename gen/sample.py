@@ -1,0 +1,114 @@
+"""Denoise one section: the model with its guidance and caches, from noise to a clean latent."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gen.cache import TeaCache
+from gen.context import Context
+from gen.schedule import make_sigmas
+from gen.solver import OnSample, denoise
+from gen.types import Plan, Text
+from gen.velocity import Transformer, prepare, velocity
+
+Caches = tuple[TeaCache | None, TeaCache | None]  # of the positive and the negative call
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What steers one section, beside its context.
+
+    negative: None only where cfg is 1
+    """
+
+    text: Text
+    negative: Text | None
+    image_embeds: Tensor
+
+
+@torch.no_grad()
+def sample_section(
+    transformer: Transformer,
+    plan: Plan,
+    condition: Condition,
+    context: Context,
+    noise: Tensor,
+    on_sample: OnSample,
+    caches: Caches | None = None,
+) -> Tensor:
+    """The clean latents of one section, shaped like noise, on its device.
+
+    noise:   (1, C, window, h, w) float32, unit normal
+    caches:  None makes fresh ones; a caller that wants to look into them brings its own
+    raises:  whatever on_sample raises
+    """
+    fixed = prepare(transformer, context, condition.image_embeds, noise.device)
+    caches = make_caches(plan) if caches is None else caches
+    guidance = torch.tensor([1000 * plan.guidance], device=noise.device)
+
+    def denoiser(x: Tensor, sigma: Tensor) -> Tensor:
+        time = (1000 * sigma).reshape(1).to(x.device)
+        flow = velocity(transformer, fixed, condition.text, x, time, guidance, caches[0])
+        if plan.cfg != 1 and condition.negative is not None:
+            away = velocity(transformer, fixed, condition.negative, x, time, guidance, caches[1])
+            flow = guide(flow, away, plan.cfg, plan.rescale)
+        return x - float(sigma) * flow
+
+    return denoise(denoiser, noise, make_sigmas(plan.steps, tokens_of(transformer, noise)), on_sample)
+
+
+def make_caches(plan: Plan) -> Caches:
+    """New step caches for one section: each branch of the true guidance its own.
+
+    Where the plan asks for the reference's noise it gets the reference's cache too: one for both branches, which counts
+    and compares the calls of both as if they were one row, a fault that only shows where cfg is not 1.
+    """
+    if plan.step_cache is None:
+        return None, None
+    positive = TeaCache(plan.step_cache, plan.steps)
+    return positive, positive if plan.noise == "reference" else TeaCache(plan.step_cache, plan.steps)
+
+
+def tokens_of(transformer: Transformer, latents: Tensor) -> int:
+    """How many tokens latents (1, C, T, h, w) become."""
+    config, (frames, h, w) = transformer.config, latents.shape[2:]
+    tokens: int = frames // config.patch_size_t * (h // config.patch_size) * (w // config.patch_size)
+    return tokens
+
+
+def make_noise(plan: Plan, n: int, shape: Sequence[int]) -> Tensor:
+    """The noise of section n, float32 on the CPU."""
+    return (noise_reference if plan.noise == "reference" else noise_keyed)(plan.seed, n, shape)
+
+
+def guide(positive: Tensor, negative: Tensor, cfg: float, rescale: float) -> Tensor:
+    """The flow away from the negative prompt, its spread drawn back to that of the positive one.
+
+    source: Ho and Salimans 2022 (arXiv:2207.12598); rescale: Lin et al. 2023 (arXiv:2305.08891)
+    """
+    flow = negative + cfg * (positive - negative)
+    if rescale == 0:
+        return flow
+    axes = tuple(range(1, flow.ndim))
+    spread = positive.std(dim=axes, keepdim=True) / flow.std(dim=axes, keepdim=True)
+    return rescale * flow * spread + (1 - rescale) * flow
+
+
+def noise_keyed(seed: int, n: int, shape: Sequence[int]) -> Tensor:
+    """Unit normal noise of section n, float32 on the CPU; follows from seed and n alone."""
+    digest = hashlib.sha256(f"flipbot noise {seed} {n}".encode()).digest()
+    generator = torch.Generator("cpu").manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+    return torch.randn(tuple(shape), generator=generator)
+
+
+def noise_reference(seed: int, n: int, shape: Sequence[int]) -> Tensor:
+    """The same as the reference draws it: one generator a job, one draw a section, so n draws are thrown away."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    for _ in range(n):
+        torch.randn(tuple(shape), generator=generator)
+    return torch.randn(tuple(shape), generator=generator)

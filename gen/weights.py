@@ -1,0 +1,179 @@
+"""Loading a checkpoint's parts through the stock classes; what is wrong with its files is said by name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from gen.card import CONFIGS, PARTS, Checkpoint, need_file, read_json
+from gen.errors import CheckpointCorrupt, CheckpointIncomplete, DeviceMissing, OutOfMemory
+
+WHOLE_MIB = 64  # files up to this size go into the identity whole, larger ones by their two ends
+
+
+@dataclass(frozen=True)
+class Models:
+    """The loaded parts, all in evaluation mode on one device; those not asked for are None."""
+
+    device: torch.device
+    transformer: Any = None
+    vae: Any = None
+    text_encoder: Any = None
+    text_encoder_2: Any = None
+    tokenizer: Any = None
+    tokenizer_2: Any = None
+    image_encoder: Any = None
+    feature_extractor: Any = None
+
+
+def load(
+    checkpoint: Checkpoint,
+    device: str = "cpu",
+    dtype: torch.dtype | None = None,
+    parts: tuple[str, ...] = PARTS,
+) -> Models:
+    """Load the parts of a checkpoint onto a device; the network is not asked.
+
+    dtype:  of every model; None is float32 on a CPU, and elsewhere what the reference runs: bfloat16 for the
+            transformer, float16 for the rest
+    raises: CheckpointIncomplete, CheckpointCorrupt with the file's name, DeviceMissing, OutOfMemory
+    """
+    place = device_of(device)
+    with quiet():
+        return Models(place, **{part: load_part(checkpoint.parts[part], part, place, dtype) for part in parts})
+
+
+def device_of(name: str) -> torch.device:
+    """The device of this name, tried out; raises DeviceMissing."""
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch without CUDA answers with an AssertionError
+        raise DeviceMissing(device=name) from error
+    return device
+
+
+def load_part(folder: Path, part: str, device: torch.device, dtype: torch.dtype | None) -> Any:
+    """One part, by the stock class for it."""
+    read_json(folder / CONFIGS.get(part, "config.json"))
+    if part in CONFIGS:
+        with reading(folder):
+            return processors()[part](folder, local_files_only=True)
+    check_weights(folder, part)
+    if dtype is None:
+        usual = torch.bfloat16 if part == "transformer" else torch.float16
+        dtype = torch.float32 if device.type == "cpu" else usual
+    return load_model(folder, part, dtype).eval().requires_grad_(False).to(device)
+
+
+def load_model(folder: Path, part: str, dtype: torch.dtype) -> Any:
+    """A model with every one of its weights from the file: stock classes would fill a gap with random numbers."""
+    kind, of_diffusers = models()[part], part in ("transformer", "vae")
+    options = {"torch_dtype" if of_diffusers else "dtype": dtype, "local_files_only": True}
+    with reading(folder):
+        model, info = kind.from_pretrained(folder, output_loading_info=True, **options)
+    for what in ("missing_keys", "mismatched_keys", "error_msgs"):
+        if found := sorted(map(str, info[what])):
+            raise CheckpointCorrupt(file=str(folder), why=f"does not fit its config ({what}: {found[0]})")
+    return model
+
+
+def models() -> dict[str, Any]:
+    """The classes of the parts that have weights; imported late, they take seconds."""
+    from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoFramepackTransformer3DModel
+    from transformers import CLIPTextModel, LlamaModel, SiglipVisionModel
+
+    return {
+        "transformer": HunyuanVideoFramepackTransformer3DModel,
+        "vae": AutoencoderKLHunyuanVideo,
+        "text_encoder": LlamaModel,
+        "text_encoder_2": CLIPTextModel,
+        "image_encoder": SiglipVisionModel,
+    }
+
+
+def processors() -> dict[str, Callable[..., Any]]:
+    """The loaders of the parts without weights. Pillow's image processor: the other one needs torchvision."""
+    from transformers import AutoTokenizer
+    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
+    return {
+        "tokenizer": AutoTokenizer.from_pretrained,
+        "tokenizer_2": AutoTokenizer.from_pretrained,
+        "feature_extractor": SiglipImageProcessorPil.from_pretrained,
+    }
+
+
+def weight_files(folder: Path, part: str) -> list[Path]:
+    """The safetensors files of a model: the one, or those its index names. Raises CheckpointIncomplete."""
+    stem = "diffusion_pytorch_model" if part in ("transformer", "vae") else "model"
+    index = folder / f"{stem}.safetensors.index.json"
+    if not index.is_file():
+        return [need_file(folder / f"{stem}.safetensors")]
+    names = read_json(index).get("weight_map")
+    if not isinstance(names, dict):
+        raise CheckpointCorrupt(file=str(index), why="names no weights")
+    return [need_file(folder / str(name)) for name in sorted(set(names.values()))]
+
+
+def check_weights(folder: Path, part: str) -> None:
+    """Raise CheckpointIncomplete or CheckpointCorrupt for files that are absent, cut off or not safetensors."""
+    for file in weight_files(folder, part):
+        try:
+            with safe_open(file, "pt") as opened:
+                opened.keys()
+        except (SafetensorError, OSError) as error:
+            raise CheckpointCorrupt(file=str(file), why="is cut off or no safetensors file") from error
+
+
+def identity(checkpoint: Checkpoint) -> str:
+    """name@version+hash: the hash changes with any config and, up to 64 MiB a file, with any weight.
+
+    Of larger files only the size and the two ends count; those of the hub have hashes of their own.
+    """
+    digest = hashlib.sha256()
+    for part, folder in sorted(checkpoint.parts.items()):
+        for file in sorted(path for path in folder.iterdir() if path.suffix in (".json", ".txt", ".safetensors")):
+            digest.update(f"{part}/{file.name} {file.stat().st_size}\n".encode())
+            with file.open("rb") as opened:
+                digest.update(opened.read(WHOLE_MIB << 20))
+                if file.stat().st_size > WHOLE_MIB << 20:
+                    opened.seek(-(1 << 20), 2)
+                    digest.update(opened.read())
+    return f"{checkpoint.card.identity}+{digest.hexdigest()[:12]}"
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Whatever a stock loader chokes on is a fault of the files in this folder."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise OutOfMemory(doing=f"loading {folder.name}") from error
+    except FileNotFoundError as error:
+        raise CheckpointIncomplete(file=error.filename or str(folder)) from error
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise CheckpointCorrupt(file=str(folder), why=f"cannot be loaded ({type(error).__name__})") from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars of transformers while loading: the terminal is the caller's."""
+    from transformers.utils import logging as library
+
+    logging: Any = library
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
