@@ -1,0 +1,197 @@
+"""TOML → frozen dataclasses, for every room; and this room's own sections.
+
+A section of the file is a frozen dataclass whose fields are made with `key`: the field says what it means, in which
+unit, and what it may be. So the file is checked by the same words that explain it. Nothing is read or made at import.
+"""
+
+import difflib
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import platformdirs
+
+from db.errors import ConfigError
+
+T = TypeVar("T")
+
+_CALLED = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
+
+
+def key(
+    default: Any,
+    doc: str,
+    *,
+    unit: str = "",
+    least: float | None = None,
+    most: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """A field of a section: its default, what it means, its unit, and what it may be."""
+    said = {"doc": doc, "unit": unit, "least": least, "most": most, "choices": choices}
+    if isinstance(default, Mapping):
+        return field(default_factory=lambda: dict(default), metadata=said)
+    return field(default=default, metadata=said)
+
+
+class Config(dict[str, Any]):
+    """The sections by name; `of` gives one by its type."""
+
+    def of(self, kind: type[T]) -> T:
+        """The section that is a `kind`. raises KeyError."""
+        for section in self.values():
+            if isinstance(section, kind):
+                return section
+        raise KeyError(kind.__name__)
+
+
+def load(path: Path | None, sections: Mapping[str, type]) -> Config:
+    """Read a configuration file; what it does not say has its default.
+
+    path:     none for the defaults alone
+    sections: name in the file → frozen dataclass
+    raises:   ConfigError, one sentence naming file, key and what was expected
+    """
+    if path is None:
+        return Config({name: kind() for name, kind in sections.items()})
+    file = str(path)
+    tables = _tables(path)
+    for name, table in tables.items():
+        if name not in sections:
+            raise ConfigError(file, name, _unknown("section", name, sections))
+        if not isinstance(table, dict):
+            raise ConfigError(file, name, f"expected a section [{name}], got {_shown(table)}")
+    return Config({name: _section(file, name, kind(), tables.get(name, {})) for name, kind in sections.items()})
+
+
+def _tables(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), "", f"this is not TOML: {error}") from None
+    except OSError as error:
+        raise ConfigError(str(path), "", f"cannot be read: {error.strerror}") from None
+
+
+def _section(file: str, name: str, default: Any, table: Mapping[str, Any]) -> Any:
+    """The default with what the table says instead. raises ConfigError."""
+    known = {each.name: each for each in fields(default)}
+    types = get_type_hints(type(default))
+    values = {}
+    for each, value in table.items():
+        where = f"{name}.{each}"
+        if each not in known:
+            raise ConfigError(file, where, _unknown("key", each, known))
+        if isinstance(getattr(default, each), Mapping):
+            values[each] = _presets(file, where, get_args(types[each])[1], getattr(default, each), value)
+        else:
+            values[each] = _value(file, where, types[each], known[each].metadata, value)
+    try:
+        return replace(default, **values)
+    except ValueError as error:  # keys that do not go together
+        raise ConfigError(file, name, str(error)) from None
+
+
+def _value(file: str, where: str, kind: Any, said: Mapping[str, Any], value: Any) -> Any:
+    """The value as its field has it. raises ConfigError."""
+    if get_origin(kind) is UnionType:  # "X | None": leaving it out is how a file says none
+        (kind,) = (option for option in get_args(kind) if option is not NoneType)
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise ConfigError(file, where, f"expected {_CALLED[kind]}, got {_shown(value)}")
+    if said["choices"] and value not in said["choices"]:
+        listed = ", ".join(f'"{choice}"' for choice in said["choices"])
+        raise ConfigError(file, where, f"expected one of {listed}, got {_shown(value)}")
+    _in_range(file, where, said, value)
+    return value
+
+
+def _presets(file: str, where: str, kind: type, known: Mapping[str, Any], value: Any) -> dict[str, Any]:
+    """Sections by name: those of the file change or join those that are known. raises ConfigError."""
+    if not isinstance(value, dict):
+        raise ConfigError(file, where, f"expected sections [{where}.NAME], got {_shown(value)}")
+    for name, table in value.items():
+        if not isinstance(table, dict):
+            raise ConfigError(file, f"{where}.{name}", f"expected a section [{where}.{name}], got {_shown(table)}")
+    changed = {name: _section(file, f"{where}.{name}", known.get(name, kind()), table) for name, table in value.items()}
+    return {**known, **changed}
+
+
+def _in_range(file: str, where: str, said: Mapping[str, Any], value: Any) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return
+    least, most, unit = said["least"], said["most"], f" {said['unit']}" if said["unit"] else ""
+    low = least is not None and value < least
+    high = most is not None and value > most
+    if not math.isfinite(value) or low or high:
+        range_ = f"{least} to {most}" if most is not None else f"at least {least}"
+        raise ConfigError(
+            file, where, f"expected {range_ if least is not None else 'a finite number'}{unit}, got {value}"
+        )
+
+
+def _unknown(what: str, name: str, known: Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(known)}"
+    return f"there is no such {what}; {hint}"
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case dict():
+            return "a section"
+        case list():
+            return "a list"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return f'"{value[:40]}…"' if len(value) > 40 else f'"{value}"'
+        case _:
+            return str(value)
+
+
+@dataclass(frozen=True)
+class ServiceConfig:
+    """[service]"""
+
+    data_dir: str = key("", "Folder of everything that is kept; empty: the system's place for a user's data.")
+    log_level: str = key("info", "What is logged.", choices=("debug", "info", "warning", "error"))
+    log_format: str = key("text", "One line per event, for people or for programs.", choices=("text", "json"))
+
+    def folder(self) -> Path:
+        """The data folder; it need not exist yet."""
+        return (
+            Path(self.data_dir).expanduser().absolute()
+            if self.data_dir
+            else platformdirs.user_data_path("flipbot", False)
+        )
+
+
+@dataclass(frozen=True)
+class DatabaseConfig:
+    """[database]"""
+
+    url: str = key("", 'The queue: "sqlite+aiosqlite:///PATH"; empty: flipbot.db in data_dir.')
+
+
+@dataclass(frozen=True)
+class MediaConfig:
+    """[media]"""
+
+    url: str = key("", 'Pictures and films: "file:///PATH"; empty: media in data_dir.')
+
+    def folder(self, data_dir: Path) -> Path:
+        """The folder of the media; it need not exist yet. raises ConfigError."""
+        if not self.url:
+            return data_dir / "media"
+        parts = urlsplit(self.url)
+        if parts.scheme != "file" or parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
+            raise ConfigError("configuration", "media.url", f'expected "file:///" and a path, got {_shown(self.url)}')
+        return Path(url2pathname(parts.path))

@@ -1,0 +1,61 @@
+"""The engine's sections of the configuration: [model] and [video]."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from db.config import key
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """[model]"""
+
+    name: str = key("tiny", 'Checkpoint: "tiny", "framepack", "framepack-f1", or a folder.')
+    device: str = key("auto", 'Where it computes: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", "mps".')
+    precision: str = key(
+        "auto",
+        "Of the weights; auto: bf16 on a GPU, fp32 on a CPU.",
+        choices=("auto", "fp32", "bf16", "fp16"),
+    )
+    threads: int = key(0, "CPU threads; 0: as many as there are cores.", least=0, most=1024)
+    models_dir: str = key("", "Folder of downloaded checkpoints; empty: models in data_dir.")
+
+    def folder(self, data_dir: Path) -> Path:
+        """The folder of the checkpoints; it need not exist yet."""
+        return Path(self.models_dir).expanduser().absolute() if self.models_dir else data_dir / "models"
+
+
+@dataclass(frozen=True)
+class Quality:
+    """[video.qualities.NAME]: what a preset changes of the checkpoint's own settings, whichever checkpoint it is."""
+
+    steps_percent: int = key(100, "Sampling steps, of the checkpoint's own number.", unit="percent", least=10, most=400)
+    size: str = key("", 'One of the checkpoint\'s sizes, such as "640"; empty: its default.')
+    step_cache: float | None = key(
+        None,
+        "Threshold below which a sampling step is skipped: 0.15 is fast, 0 skips none; left out: the checkpoint's own.",
+        least=0,
+        most=1,
+    )
+
+    def steps(self, own: int) -> int:
+        """Sampling steps, where the checkpoint's own number is `own`."""
+        return max(1, round(own * self.steps_percent / 100))
+
+
+QUALITIES = {"draft": Quality(steps_percent=60), "standard": Quality(), "best": Quality(steps_percent=150)}
+
+
+@dataclass(frozen=True)
+class VideoConfig:
+    """[video]. Frames per second are the checkpoint's."""
+
+    longest_seconds: float = key(60.0, "The longest film that may be asked for.", unit="seconds", least=1, most=600)
+    default_seconds: float = key(5.0, "A film's length where none is asked for.", unit="seconds", least=0.1, most=600)
+    qualities: Mapping[str, Quality] = key(QUALITIES, "Named presets; those of the file change or join these three.")
+
+    def __post_init__(self) -> None:
+        """raises ValueError: two keys that do not go together."""
+        if self.default_seconds > self.longest_seconds:
+            raise ValueError("default_seconds is above longest_seconds")

@@ -1,0 +1,184 @@
+import dataclasses
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.config import LimitsConfig, SafetyConfig, WebConfig
+from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
+from db.errors import ConfigError
+from gen.config import ModelConfig, Quality, VideoConfig
+
+SECTIONS = {
+    "service": ServiceConfig,
+    "database": DatabaseConfig,
+    "media": MediaConfig,
+    "web": WebConfig,
+    "model": ModelConfig,
+    "video": VideoConfig,
+    "limits": LimitsConfig,
+    "safety": SafetyConfig,
+}
+EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
+
+
+def refusal(tmp_path: Path, text: str | bytes) -> str:
+    """The sentence with which a file of that text is refused, without the folder it lies in."""
+    file = tmp_path / "config.toml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError) as caught:
+        load(file, SECTIONS)
+    assert "\n" not in str(caught.value)
+    return str(caught.value).removeprefix(str(tmp_path) + "/")
+
+
+def uncommented() -> str:
+    return re.sub(r"^#(?=[\[a-z_])", "", EXAMPLE.read_text(), flags=re.MULTILINE)
+
+
+def test_the_example_without_its_comment_signs_is_the_default(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(uncommented())
+    assert load(tmp_path / "config.toml", SECTIONS) == load(None, SECTIONS)
+
+
+def test_the_example_as_it_is_changes_nothing() -> None:
+    assert load(EXAMPLE, SECTIONS) == load(None, SECTIONS)
+    assert all(table == {} for table in tomllib.loads(EXAMPLE.read_text()).values())
+
+
+def test_the_example_shows_every_section_and_every_key() -> None:
+    shown = tomllib.loads(uncommented())
+    for name, kind in SECTIONS.items():
+        assert set(shown[name]) == {field.name for field in dataclasses.fields(kind)}
+    assert set(shown["video"]["qualities"]) == set(VideoConfig().qualities)
+
+
+def test_the_example_states_range_unit_and_choices_above_each_key() -> None:
+    above: dict[str, str] = {}
+    section, comments = "", ""
+    for line in EXAMPLE.read_text().splitlines():
+        if header := re.fullmatch(r"\[(\w+)\]", line):
+            section, comments = header[1], ""
+        elif setting := re.match(r"#(\w+) = ", line):
+            above[f"{section}.{setting[1]}"], comments = comments, ""
+        else:
+            comments = comments + line if line else ""
+    fields = [(name, field) for name, kind in SECTIONS.items() for field in dataclasses.fields(kind)]
+    for name, field in (each for each in fields if each[1].name != "qualities"):
+        said = field.metadata
+        facts = (said["least"], said["most"], *said["choices"], said["unit"].lower())
+        text = above[f"{name}.{field.name}"].lower()
+        assert all(str(fact) in text for fact in facts if fact not in (None, "")), (name, field.name, text)
+
+
+def test_every_key_is_explained() -> None:
+    for kind in (*SECTIONS.values(), Quality):
+        for field in dataclasses.fields(kind):
+            assert field.metadata["doc"].endswith("."), (kind, field.name)
+
+
+def test_what_the_file_says_is_taken_and_the_rest_is_default(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        '[web]\nport = 0\n[model]\nname = "framepack"\n[video]\nlongest_seconds = 9\n'
+    )
+    config = load(tmp_path / "config.toml", SECTIONS)
+    assert config["web"] == WebConfig(port=0) and config["service"] == ServiceConfig()
+    assert config.of(ModelConfig).name == "framepack"
+    assert config.of(VideoConfig).longest_seconds == 9.0
+
+
+def test_a_preset_of_the_file_changes_or_joins_those_that_are_known(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        '[video.qualities.draft]\nsize = "96"\n[video.qualities.fast]\nstep_cache = 0.15\n'
+    )
+    qualities = load(tmp_path / "config.toml", SECTIONS).of(VideoConfig).qualities
+    assert list(qualities) == ["draft", "standard", "best", "fast"]
+    assert qualities["draft"] == Quality(steps_percent=60, size="96")
+    assert qualities["fast"] == Quality(step_cache=0.15)
+
+
+def test_presets_are_shares_of_the_checkpoints_own_steps() -> None:
+    steps = {name: [quality.steps(own) for own in (1, 8, 25)] for name, quality in VideoConfig().qualities.items()}
+    assert steps == {"draft": [1, 5, 15], "standard": [1, 8, 25], "best": [2, 12, 38]}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[web]\nprot = 1", 'config.toml: web.prot: there is no such key; did you mean "port"?'),
+        ("[wbe]\nport = 1", 'config.toml: wbe: there is no such section; did you mean "web"?'),
+        ("[web]\nzzz = 1", "config.toml: web.zzz: there is no such key; there are host, port"),
+        ("port = 1", "config.toml: port: there is no such section; there are"),
+        ("web = 1", "config.toml: web: expected a section [web], got 1"),
+        ('[web]\nport = "80"', 'config.toml: web.port: expected a whole number, got "80"'),
+        ("[web]\nport = true", "config.toml: web.port: expected a whole number, got true"),
+        ("[web]\nport = 1.5", "config.toml: web.port: expected a whole number, got 1.5"),
+        ("[web]\nport = [1]", "config.toml: web.port: expected a whole number, got a list"),
+        ("[web.port]", "config.toml: web.port: expected a whole number, got a section"),
+        ("[web]\nhost = 1", "config.toml: web.host: expected a text in quotes, got 1"),
+        ("[web]\nport = 65536", "config.toml: web.port: expected 0 to 65535, got 65536"),
+        ("[web]\nport = -1", "config.toml: web.port: expected 0 to 65535, got -1"),
+        ("[video]\nlongest_seconds = nan", "config.toml: video.longest_seconds: expected 1 to 600 seconds, got nan"),
+        ("[video]\nlongest_seconds = inf", "config.toml: video.longest_seconds: expected 1 to 600 seconds, got inf"),
+        ("[video]\nlongest_seconds = 2", "config.toml: video: default_seconds is above longest_seconds"),
+        (
+            '[model]\nprecision = "fp8"',
+            'config.toml: model.precision: expected one of "auto", "fp32", "bf16", "fp16", got "fp8"',
+        ),
+        ("[video]\nqualities = 3", "config.toml: video.qualities: expected sections [video.qualities.NAME], got 3"),
+        ("[video.qualities]\nfast = 3", "config.toml: video.qualities.fast: expected a section"),
+        (
+            "[video.qualities.x]\nstep_cahce = 1",
+            'video.qualities.x.step_cahce: there is no such key; did you mean "step',
+        ),
+        ("[video.qualities.x]\nstep_cache = 2", "video.qualities.x.step_cache: expected 0 to 1, got 2"),
+        ("[web", "config.toml: this is not TOML: "),
+        (b"[web]\nhost = '\xff'", "config.toml: this is not TOML: "),
+    ],
+)
+def test_a_mistake_is_one_sentence_naming_file_key_and_what_was_expected(
+    tmp_path: Path, text: str | bytes, sentence: str
+) -> None:
+    assert sentence in refusal(tmp_path, text)
+
+
+def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    for path, why in ((tmp_path / "none.toml", "No such file or directory"), (tmp_path, "Is a directory")):
+        with pytest.raises(ConfigError, match=f"{re.escape(str(path))}: cannot be read: {why}"):
+            load(path, SECTIONS)
+
+
+def test_the_data_folder_is_looked_up_when_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    service = ServiceConfig()
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert service.folder() == tmp_path / "flipbot"
+    assert not service.folder().exists()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert ServiceConfig(data_dir="~/films").folder() == tmp_path / "films"
+    assert ServiceConfig(data_dir="films").folder() == Path.cwd() / "films"
+
+
+def test_media_and_models_lie_in_the_data_folder_unless_they_are_told_elsewhere(tmp_path: Path) -> None:
+    assert MediaConfig().folder(tmp_path) == tmp_path / "media"
+    assert MediaConfig(url="file:///srv/a%20b").folder(tmp_path) == Path("/srv/a b")
+    assert ModelConfig().folder(tmp_path) == tmp_path / "models"
+    assert ModelConfig(models_dir="/srv/models").folder(tmp_path) == Path("/srv/models")
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/films", "/srv/films", "file://host/films", "films"])
+def test_a_media_url_that_is_no_file_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ConfigError, match=r"media\.url: expected .file:///. and a path"):
+        MediaConfig(url=url).folder(tmp_path)
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_read_or_refused_in_one_sentence(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    file = tmp_path_factory.getbasetemp() / "any.toml"
+    file.write_text(text, "utf-8", errors="surrogatepass")
+    try:
+        load(file, SECTIONS)
+    except ConfigError as error:
+        assert "any.toml" in str(error)
