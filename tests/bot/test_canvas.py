@@ -1,0 +1,148 @@
+"""What a job looks like, for every job there can be."""
+
+import dataclasses
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.canvas import View, view
+from bot.words import LANGUAGES, duration, say, why
+from db.models import TERMINAL, Platform, State
+from db.rows import Job, Place, Progress, Section
+
+SHA = "0" * 64
+
+
+def a_job(**other: Any) -> Job:
+    plain: dict[str, Any] = {
+        "id": 7, "request_id": 7, "parent_id": None, "platform": Platform.PAGE, "user_id": "ann", "chat_id": "page",
+        "locale": "en", "prompt": "fog", "picture": SHA, "settings": {"frames": 145, "fps": 30}, "plan": {"fps": 30},
+        "sections": 4, "done": 0, "state": State.QUEUED, "wish": None, "wish_by": None, "fence": 0, "worker": None,
+        "lease_until_ms": None, "crashes": 0, "not_before_ms": 0, "reason": None, "facts": {}, "conditioning": None,
+        "tail": None, "film": None, "created_ms": 0, "started_ms": None, "finished_ms": None, "revision": 1,
+    }  # fmt: skip
+    return Job(**(plain | other))
+
+
+def some_sections(n: int) -> list[Section]:
+    times = {"sampling_ms": 900, "decode_ms": 80, "encode_ms": 20, "gpu_ms": 980, "created_ms": 0}
+    return [Section(job_id=7, n=k, fence=1, latents=SHA, clip=SHA, frames=36 * (k + 1) + 1, **times) for k in range(n)]
+
+
+def at_step(n: int, step: int, phase: str = "sampling") -> Progress:
+    return Progress(job_id=7, n=n, step=step, of=8, phase=phase, preview=None, at_ms=0)
+
+
+def place(ahead: int = 0, sections: int = 0, running: bool = False) -> Place:
+    return Place(jobs_ahead=ahead, sections_ahead=sections, running=running)
+
+
+def said(found: View, locale: str = "en") -> str:
+    return say(locale, found.headline, **found.facts)
+
+
+def test_a_waiting_job_says_its_place() -> None:
+    assert said(view(a_job(), [], None, place(ahead=2, sections=6), None)) == "Number 3 in line"
+    assert said(view(a_job(), [], None, place(), None)) == "Next in line"
+
+
+def test_a_growing_film_says_how_far_it_is() -> None:
+    job = a_job(state=State.RUNNING, done=2, film=SHA)
+    found = view(job, some_sections(2), at_step(2, 4), place(running=True), 1000)
+    assert said(found) == "2.4 of 4.8 s are ready"
+    assert (found.step, found.of, found.eta_ms) == (4, 8, 1500)
+    assert found.can_stop
+    assert found.can_cancel
+
+
+def test_between_two_turns_nothing_flickers() -> None:
+    job = a_job(state=State.QUEUED, done=2, film=SHA)
+    assert view(job, some_sections(2), None, place(), None).headline == "headline.growing"
+    assert view(job, some_sections(2), None, place(ahead=1, sections=2), None).headline == "headline.again"
+
+
+def test_what_was_never_measured_is_not_guessed() -> None:
+    assert view(a_job(state=State.RUNNING), [], at_step(0, 7), place(running=True), None).eta_ms is None
+
+
+def test_those_ahead_count_in_the_time_that_is_left() -> None:
+    assert view(a_job(), [], None, place(ahead=2, sections=6), 1000).eta_ms == 10_000
+
+
+def test_progress_of_an_earlier_turn_is_not_shown() -> None:
+    job = a_job(state=State.RUNNING, done=2, film=SHA)
+    assert view(job, some_sections(2), at_step(1, 8), place(running=True), 1000).step == 0
+
+
+def test_before_anything_is_finished_there_is_nothing_to_stop_at() -> None:
+    found = view(a_job(state=State.RUNNING), [], at_step(0, 3), place(running=True), None)
+    assert not found.can_stop
+    assert said(found) == "Drawing the first second"
+
+
+def test_a_wish_is_said_until_it_is_carried_out() -> None:
+    job = a_job(state=State.RUNNING, done=1, film=SHA, wish="stop", wish_by="ann")
+    found = view(job, some_sections(1), at_step(1, 3), place(running=True), 1000)
+    assert said(found) == "Stopping here, keeping what is ready"
+    assert not found.can_stop
+    assert found.can_cancel
+    assert found.eta_ms is None
+
+
+def test_the_last_section_ends_with_the_file() -> None:
+    job = a_job(state=State.RUNNING, done=3, film=SHA)
+    finishing = view(job, some_sections(3), at_step(3, 8, "writing"), place(running=True), 1000)
+    assert finishing.headline == "headline.finishing"
+
+
+def test_how_it_ended_is_said() -> None:
+    done = view(a_job(state=State.DONE, done=4, film=SHA), some_sections(4), None, None, None)
+    assert said(done) == "Your film is ready: 4.8 s"
+    stopped = view(a_job(state=State.STOPPED, done=2, film=SHA), some_sections(2), None, None, None)
+    assert said(stopped) == "Stopped at 2.4 s, and that is your film"
+    failed = view(a_job(state=State.FAILED, reason="disk_full", facts={"where": "/"}), [], None, None, None)
+    assert said(failed) == "This film could not be finished"
+    assert why("en", failed.reason, failed.reason_facts).startswith("The disk is full")
+
+
+@st.composite
+def any_view(draw: st.DrawFn) -> View:
+    sections = draw(st.integers(1, 6))
+    state = draw(st.sampled_from(State))
+    done = sections if state == State.DONE else draw(st.integers(0, sections))
+    job = a_job(
+        state=state,
+        sections=sections,
+        done=done,
+        settings={"frames": 36 * sections + 1},
+        plan=draw(st.sampled_from([{"fps": 30}, {"fps": 24}, {}])),
+        wish=draw(st.sampled_from([None, "stop", "cancel"])),
+        film=SHA if done else None,
+        reason=draw(st.none() | st.text(max_size=9)),
+        facts=draw(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=2)),
+    )
+    told = draw(st.none() | st.builds(at_step, st.integers(0, 6), st.integers(0, 8), st.sampled_from(["", "writing"])))
+    line = draw(st.none() | st.builds(place, st.integers(0, 9), st.integers(0, 90), st.booleans()))
+    return view(job, some_sections(done), told, line, draw(st.none() | st.integers(0, 10**7)))
+
+
+@given(any_view())
+def test_any_job_can_be_said_in_every_language(found: View) -> None:
+    for locale in LANGUAGES:
+        assert "?" not in said(found, locale)
+        assert found.eta_ms is None or duration(locale, found.eta_ms / 1000)
+
+
+@given(any_view())
+def test_any_view_is_json_and_in_itself_sound(found: View) -> None:
+    assert json.loads(json.dumps(dataclasses.asdict(found)))["state"] == found.state
+    assert 0 <= found.seconds_done <= found.seconds_total
+    assert found.step <= found.of
+    assert found.eta_ms is None or found.eta_ms >= 0
+    assert (found.place is None) or found.state == State.QUEUED
+    if found.state in TERMINAL:
+        assert not (found.can_stop or found.can_cancel or found.eta_ms)
+    if found.can_stop:
+        assert found.has_film

@@ -1,0 +1,259 @@
+"""Requests of every kind through the real queue and media store; the planner stands in for the room of the model."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from bot.errors import Refused
+from bot.intake import PROMPT_LIMIT, Asked, Intake, ModelFacts, Planned, Prompts, Rules, parse_prompts
+from bot.words import say
+from db import jobs
+from db.connect import Database
+from db.media import Media
+from db.models import Platform, State
+from db.requests import Limits
+
+NARROW = Limits(queued_per_user=2, queued_per_chat=3, queued_in_all=4)
+
+
+def png(colour: str = "teal", size: tuple[int, int] = (96, 64)) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", size, colour).save(out, "PNG")
+    return out.getvalue()
+
+
+def planner(*, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str) -> Planned:
+    sections = max(1, round(seconds / 1.2))
+    plan = {
+        "model": "still@1", "width": size[0], "height": size[1], "steps": 2, "fps": 30,
+        "prompts": [list(prompt) for prompt in prompts], "seed": seed, "quality": quality,
+    }  # fmt: skip
+    return Planned(plan=plan, sections=sections, frames=36 * sections + 1, fps=30)
+
+
+def rules(**other: Any) -> Rules:
+    plain: dict[str, Any] = {
+        "queue": Limits(queued_per_user=50, queued_per_chat=50, queued_in_all=50),
+        "longest_seconds": 60.0,
+        "default_seconds": 5.0,
+        "qualities": ("standard", "draft"),
+        "min_free": 1,
+    }
+    return Rules(**(plain | other))
+
+
+def asked(**other: Any) -> Asked:
+    keys = iter_keys()
+    plain: dict[str, Any] = {
+        "platform": Platform.PAGE, "user_id": "ann", "chat_id": "page", "locale": "en",
+        "picture": png(), "prompt": "fog rolls in", "key": next(keys),
+    }  # fmt: skip
+    return Asked(**(plain | other))
+
+
+_count = 0
+
+
+def iter_keys() -> Iterator[str]:
+    global _count
+    while True:
+        _count += 1
+        yield f"key-{_count}"
+
+
+@asynccontextmanager
+async def intake(folder: Path, **other: Any) -> AsyncIterator[Intake]:
+    model = ModelFacts(name="still@1", trained=True, default_prompt="gentle motion")
+    async with Database.open(data_dir=folder) as db:
+        yield Intake(db, Media(folder / "media"), planner, rules(**other), model, seed=lambda: 7)
+
+
+def files(taker: Intake) -> list[str]:
+    return sorted(path.name for path in taker.media.root.rglob("*") if path.is_file())
+
+
+async def test_a_request_is_in_line_with_its_picture_and_plan(tmp_path: Path) -> None:
+    async with intake(tmp_path) as taker:
+        job = await taker.submit(asked(prompt=" fog\nrolls in | 3s: night falls ", seconds="4.5", seed="42"))
+        assert job.state == State.QUEUED
+        assert job.prompt == "fog rolls in | 3s: night falls"
+        assert job.plan["prompts"] == [[0.0, "fog rolls in"], [3.0, "night falls"]]
+        assert (job.plan["seed"], job.plan["width"], job.sections) == (42, 96, 4)
+        assert job.settings["seconds"] == 4.5
+        assert job.settings["frames"] == 145
+        assert files(taker) == [job.picture]
+        assert (await jobs.get(taker.db, job.id)).picture == job.picture
+
+
+async def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
+    async with intake(tmp_path) as taker:
+        job = await taker.submit(asked(prompt="", seconds=None, seed="", quality=""))
+        assert job.prompt == ""
+        assert job.plan["prompts"] == [[0.0, "gentle motion"]]
+        assert job.settings["seconds"] == 5.0
+        assert (job.plan["seed"], job.plan["quality"]) == (7, "standard")
+
+
+async def test_the_same_key_is_one_job_and_one_picture(tmp_path: Path) -> None:
+    async with intake(tmp_path) as taker:
+        first = await taker.submit(asked(key="again"))
+        again = await taker.submit(asked(key="again"))
+        other = await taker.submit(asked(key="again", picture=png("red")))
+        assert first.id == again.id == other.id
+        assert files(taker) == [first.picture]
+
+
+async def test_of_a_moving_picture_the_job_says_so(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    frames = [Image.new("RGB", (64, 64), colour) for colour in ("red", "blue")]
+    frames[0].save(out, "GIF", save_all=True, append_images=frames[1:])
+    async with intake(tmp_path) as taker:
+        job = await taker.submit(asked(picture=out.getvalue()))
+        assert job.settings["notes"] == ["note.first_frame_used"]
+
+
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        ({"seconds": 0}, "seconds"),
+        ({"seconds": -1}, "seconds"),
+        ({"seconds": 1e9}, "seconds"),
+        ({"seconds": float("nan")}, "seconds"),
+        ({"seconds": float("inf")}, "seconds"),
+        ({"seconds": "abc"}, "seconds"),
+        ({"seconds": "9" * 5000}, "seconds"),
+        ({"seconds": 60.5}, "seconds"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**32}, "seed"),
+        ({"seed": 1.5}, "seed"),
+        ({"seed": True}, "seed"),
+        ({"seed": "0x10"}, "seed"),
+        ({"seed": "9" * 5000}, "seed"),
+        ({"quality": "best {known}"}, "quality"),
+        ({"prompt": "a" * 100_000}, "prompt_too_long"),
+        ({"prompt": "a" * (PROMPT_LIMIT + 1)}, "prompt_too_long"),
+        ({"prompt": "fog | 9s: night", "seconds": 5}, "prompt_too_late"),
+        ({"picture": b""}, "picture_empty"),
+        ({"picture": b"no picture"}, "picture_unknown"),
+        ({"picture": png()[:60]}, "picture_damaged"),
+        ({"picture": png(size=(1, 1))}, "picture_too_small"),
+        ({"picture": Path("/nowhere/at/all.png")}, "picture_missing"),
+    ],
+)
+async def test_a_wrong_request_gets_a_sentence_and_leaves_nothing(
+    tmp_path: Path, what: dict[str, Any], why: str
+) -> None:
+    async with intake(tmp_path) as taker:
+        with pytest.raises(Refused) as caught:
+            await taker.submit(asked(**what))
+        assert caught.value.key == f"refused.{why}"
+        sentence = say("en", caught.value.key, **caught.value.facts)
+        assert len(sentence) < 250
+        assert files(taker) == []
+        assert await jobs.recent(taker.db, 10) == []
+
+
+async def test_the_limit_of_the_prompt_itself_is_allowed(tmp_path: Path) -> None:
+    async with intake(tmp_path) as taker:
+        job = await taker.submit(asked(prompt="a" * PROMPT_LIMIT, seed=2**32 - 1, seconds=60))
+        assert len(job.prompt) == PROMPT_LIMIT
+
+
+async def test_a_full_queue_keeps_no_picture(tmp_path: Path) -> None:
+    async with intake(tmp_path, queue=NARROW) as taker:
+        kept = [await taker.submit(asked(picture=png(colour))) for colour in ("red", "green")]
+        with pytest.raises(Refused) as caught:
+            await taker.submit(asked(picture=png("blue")))
+        assert (caught.value.key, caught.value.facts) == ("refused.queue_full_user", {"got": 2, "limit": 2})
+        with pytest.raises(Refused):  # a picture that another film was made from stays
+            await taker.submit(asked(picture=png("red")))
+        assert files(taker) == sorted(job.picture for job in kept)
+        kept.append(await taker.submit(asked(user_id="bob", picture=png("blue"))))
+        with pytest.raises(Refused) as caught:
+            await taker.submit(asked(user_id="cem", picture=png("pink")))
+        assert caught.value.key == "refused.queue_full_chat"
+        kept.append(await taker.submit(asked(user_id="dan", chat_id="elsewhere", picture=png("pink"))))
+        with pytest.raises(Refused) as caught:
+            await taker.submit(asked(user_id="eva", chat_id="third", picture=png("gold")))
+        assert caught.value.key == "refused.queue_full"
+        assert files(taker) == sorted(job.picture for job in kept)
+
+
+async def test_many_at_once_with_one_picture_never_lose_it(tmp_path: Path) -> None:
+    async with intake(tmp_path, queue=NARROW) as taker:
+        tries = [taker.submit(asked(user_id=f"user {n}", chat_id=f"chat {n}")) for n in range(12)]
+        got = await asyncio.gather(*tries, return_exceptions=True)
+        taken = [job for job in got if not isinstance(job, BaseException)]
+        assert len(taken) == 4
+        assert all(isinstance(refused, Refused) for refused in got if refused not in taken)
+        assert files(taker) == [taken[0].picture]
+
+
+async def test_a_full_disk_takes_nothing_in(tmp_path: Path) -> None:
+    async with intake(tmp_path, min_free=2**60) as taker:
+        with pytest.raises(Refused) as caught:
+            await taker.submit(asked())
+        assert caught.value.key == "refused.disk_full"
+        assert caught.value.facts["need_mib"] == 2**40
+        assert files(taker) == []
+
+
+async def test_what_the_planner_refuses_leaves_nothing(tmp_path: Path) -> None:
+    def unwilling(**what: Any) -> Planned:
+        raise Refused("refused.unsuited", why="It has no such size.")
+
+    async with intake(tmp_path) as taker:
+        taker.planner = unwilling
+        with pytest.raises(Refused):
+            await taker.submit(asked())
+        assert files(taker) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "parsed"),
+    [
+        ("", ((0.0, ""),)),
+        ("fog rolls in", ((0.0, "fog rolls in"),)),
+        ("fog rolls in | 3s: night falls", ((0.0, "fog rolls in"), (3.0, "night falls"))),
+        ("fog|2.5 sec:snow|1S: wind", ((0.0, "fog"), (1.0, "wind"), (2.5, "snow"))),
+        ("雾气涌来｜3秒：夜幕降临", ((0.0, "雾气涌来"), (3.0, "夜幕降临"))),
+        ("| 3s: night falls", ((0.0, ""), (3.0, "night falls"))),
+        ("2s: night falls", ((0.0, ""), (2.0, "night falls"))),
+        ("0s: fog | 2s: snow | 2s: rain", ((0.0, "fog"), (2.0, "rain"))),
+        ("black | white", ((0.0, "black | white"),)),
+        ("at 3s: the bell | rings", ((0.0, "at 3s: the bell | rings"),)),
+        ("a | 3 : b", ((0.0, "a | 3 : b"),)),
+        ("a | 99999999999s: b", ((0.0, "a | 99999999999s: b"),)),
+    ],
+)
+def test_a_text_says_what_happens_when(text: str, parsed: Prompts) -> None:
+    assert parse_prompts(text) == parsed
+
+
+@given(st.text(alphabet=st.sampled_from("ab |｜:：0123.s秒 sec\t"), max_size=60) | st.text(max_size=60))
+def test_any_text_is_read_in_rising_time_from_the_start(text: str) -> None:
+    found = parse_prompts(text)
+    starts = [start for start, _ in found]
+    assert starts[0] == 0.0
+    assert starts == sorted(set(starts))
+    assert all(said == said.strip() for _, said in found)
+
+
+@given(
+    st.dictionaries(
+        st.integers(0, 9_999).map(lambda n: n / 100),
+        st.text(alphabet="abc def", max_size=9).map(str.strip),
+        max_size=6,
+    )
+)
+def test_timed_prompts_come_back_as_they_were_written(timed: dict[float, str]) -> None:
+    text = " | ".join(f"{start}s: {said}" for start, said in timed.items())
+    assert dict(parse_prompts(text)) == {0.0: ""} | timed
