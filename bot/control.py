@@ -1,0 +1,280 @@
+"""The operator's socket: how a terminal reaches the service that runs on a data directory.
+
+HTTP over a Unix socket that only its owner can open, or, where there are none (Windows, a path too long), over a
+loopback port whose number and secret stand in a file that only its owner can read.
+"""
+
+import asyncio
+import hmac
+import json
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from aiohttp import (
+    BasicAuth,
+    ClientConnectionError,
+    ClientSession,
+    ClientTimeout,
+    FormData,
+    TCPConnector,
+    UnixConnector,
+    web,
+)
+
+from bot.canvas import look
+from bot.errors import Refused
+from bot.intake import Asked, Intake
+from db import jobs, requests
+from db.connect import Database
+from db.errors import NoSuchJob
+from db.media import Media
+from db.models import Platform
+from db.rows import Job
+
+SOCKET = "control.sock"
+PORT_FILE = "control.json"
+SOCKET_PATH_MAX = 100  # bytes; the kernel's limit is 104 to 108
+POLL_S = 10.0
+USER = "flipbot"
+
+INTAKE = web.AppKey("intake", Intake)
+DB = web.AppKey("db", Database)
+MEDIA = web.AppKey("media", Media)
+HELLO = web.AppKey("hello", dict[str, Any])
+
+
+def use_socket(data_dir: Path) -> bool:
+    """Whether this machine and this path allow a Unix socket."""
+    return hasattr(socket, "AF_UNIX") and os.name == "posix" and len(os.fsencode(data_dir / SOCKET)) < SOCKET_PATH_MAX
+
+
+class Control:
+    """Serves the operator's commands while the service runs."""
+
+    def __init__(
+        self, intake: Intake | None, db: Database, media: Media, data_dir: Path, hello: dict[str, Any]
+    ) -> None:
+        """intake: None where this process takes no jobs; hello: what the service says of itself (version, model)."""
+        self.data_dir = data_dir
+        self.token = "" if use_socket(data_dir) else secrets.token_urlsafe(32)
+        self.app = web.Application(client_max_size=256 << 20, middlewares=[self._guard])
+        self.app[DB], self.app[MEDIA], self.app[HELLO] = db, media, hello
+        if intake is not None:
+            self.app[INTAKE] = intake
+        self.app.add_routes(
+            [
+                web.get("/hello", _hello),
+                web.get("/queue", _queue),
+                web.post("/jobs", _submit),
+                web.get("/jobs/{id:[0-9]+}", _watch),
+                web.get("/jobs/{id:[0-9]+}/film", _film),
+                web.post("/jobs/{id:[0-9]+}/{wish:stop|cancel}", _wish),
+            ]
+        )
+        self.runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
+
+    async def start(self) -> None:
+        """Open the socket; the lock of the database has made sure that nobody else serves it."""
+        await self.runner.setup()
+        _forget(self.data_dir)
+        if not self.token:
+            path = self.data_dir / SOCKET
+            await web.UnixSite(self.runner, path).start()
+            path.chmod(0o600)
+            return
+        await web.TCPSite(self.runner, "127.0.0.1", 0).start()
+        port = self.runner.addresses[0][1]
+        descriptor = os.open(self.data_dir / PORT_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump({"port": port, "token": self.token}, file)
+
+    async def stop(self) -> None:
+        """Close the socket and take its file away."""
+        await self.runner.cleanup()
+        _forget(self.data_dir)
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        if self.token and not _knows(request, self.token):
+            return web.json_response({"refused": "refused.not_allowed", "facts": {}}, status=401)
+        try:
+            response: web.StreamResponse = await handler(request)
+        except Refused as refused:
+            return web.json_response({"refused": refused.key, "facts": refused.facts}, status=422)
+        except NoSuchJob:
+            facts = {"job": request.match_info["id"]}
+            return web.json_response({"refused": "terminal.no_such_job", "facts": facts}, status=404)
+        return response
+
+
+def _knows(request: web.Request, token: str) -> bool:
+    try:
+        given = BasicAuth.decode(request.headers.get("Authorization", ""))
+    except ValueError:
+        return False
+    return hmac.compare_digest(given.password.encode(), token.encode())
+
+
+def _forget(data_dir: Path) -> None:
+    for name in (SOCKET, PORT_FILE):
+        (data_dir / name).unlink(missing_ok=True)
+
+
+async def _hello(request: web.Request) -> web.Response:
+    return web.json_response(request.app[HELLO])
+
+
+async def _queue(request: web.Request) -> web.Response:
+    return web.json_response({"jobs": await queue(request.app[DB])})
+
+
+async def queue(db: Database) -> list[dict[str, Any]]:
+    """The open jobs in the order of their turns, each as facts for a table."""
+    return [await facts(db, job) for job in await jobs.open_jobs(db)]
+
+
+async def facts(db: Database, job: Job) -> dict[str, Any]:
+    """One job as a terminal shows it."""
+    return {"job": job.id, "prompt": job.prompt, "platform": job.platform, **asdict(await look(db, job))}
+
+
+async def _submit(request: web.Request) -> web.Response:
+    form = await request.post()
+    intake = request.app.get(INTAKE)
+    if intake is None:
+        raise Refused("refused.takes_no_jobs")
+    picture = form["picture"]
+    assert isinstance(picture, web.FileField)
+    asked = json.loads(str(form["asked"]))
+    job = await intake.submit(
+        Asked(platform=Platform.TERMINAL, picture=await asyncio.to_thread(picture.file.read), **asked)
+    )
+    return web.json_response({"job": job.id})
+
+
+async def _watch(request: web.Request) -> web.Response:
+    """The job's state; with ?seen=R it waits a while for another one than R."""
+    db, id = request.app[DB], int(request.match_info["id"])
+    seen = request.query.get("seen")
+    loop = asyncio.get_running_loop()
+    until = loop.time() + POLL_S
+    while True:
+        commits = db.commits
+        state = await facts(db, await jobs.get(db, id))
+        stamp = json.dumps(state, sort_keys=True)
+        if seen is None or str(hash(stamp)) != seen or loop.time() >= until:
+            return web.json_response({**state, "stamp": str(hash(stamp))})
+        await db.changed(commits, 1.0)
+
+
+async def _film(request: web.Request) -> web.StreamResponse:
+    job = await jobs.get(request.app[DB], int(request.match_info["id"]))
+    if job.film is None:
+        raise Refused("refused.no_film_yet")
+    return web.FileResponse(request.app[MEDIA].path(job.film), headers={"Content-Type": "video/mp4"})
+
+
+async def _wish(request: web.Request) -> web.Response:
+    job = await wish(request.app[DB], int(request.match_info["id"]), request.match_info["wish"])
+    return web.json_response({"state": job.state})
+
+
+async def wish(db: Database, id: int, wished: str) -> Job:
+    """Stop or cancel a job from a terminal. raises: Refused, where it is not there or has ended."""
+    try:
+        before = await jobs.get(db, id)
+    except NoSuchJob as error:
+        raise Refused("terminal.no_such_job", job=id) from error
+    if before.state.terminal:
+        raise Refused("refused.job_over")
+    return await requests.wish(db, id, "stop" if wished == "stop" else "cancel", by="terminal")
+
+
+class Remote:
+    """A running service, asked from a terminal."""
+
+    def __init__(self, session: ClientSession) -> None:
+        self.session = session
+
+    async def hello(self) -> dict[str, Any]:
+        """What the service says of itself."""
+        return await self._answer("GET", "/hello")
+
+    async def queue(self) -> list[dict[str, Any]]:
+        """The open jobs, as `queue` tells them."""
+        jobs: list[dict[str, Any]] = (await self._answer("GET", "/queue"))["jobs"]
+        return jobs
+
+    async def submit(self, picture: bytes, asked: dict[str, Any]) -> int:
+        """Hand in a job; asked: the fields of bot.intake.Asked but for platform and picture. raises: Refused."""
+        form = FormData({"asked": json.dumps(asked)})
+        form.add_field("picture", picture, filename="picture", content_type="application/octet-stream")
+        id: int = (await self._answer("POST", "/jobs", data=form))["job"]
+        return id
+
+    async def watch(self, job: int) -> AsyncIterator[dict[str, Any]]:
+        """The job's states as they change, for ever."""
+        stamp = ""
+        while True:
+            state = await self._answer("GET", f"/jobs/{job}", params={"seen": stamp} if stamp else {})
+            stamp = state["stamp"]
+            yield state
+
+    async def wish(self, job: int, wish: str) -> str:
+        """Ask for `stop` or `cancel`; returns the job's state. raises: Refused (no_such_job)."""
+        state: str = (await self._answer("POST", f"/jobs/{job}/{wish}"))["state"]
+        return state
+
+    async def film(self, job: int, target: Path) -> None:
+        """Write the job's film to target, whole or not at all."""
+        part = target.with_name(target.name + ".part")
+        try:
+            async with self.session.get(f"/jobs/{job}/film") as response:
+                response.raise_for_status()
+                with part.open("wb") as file:
+                    async for chunk in response.content.iter_chunked(1 << 20):
+                        await asyncio.to_thread(file.write, chunk)
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+
+    async def _answer(self, method: str, path: str, **how: Any) -> dict[str, Any]:
+        async with self.session.request(method, path, **how) as response:
+            answer: dict[str, Any] = await response.json()
+        if "refused" in answer:
+            raise Refused(answer["refused"], **answer["facts"])
+        return answer
+
+
+@asynccontextmanager
+async def connect(data_dir: Path) -> AsyncIterator[Remote | None]:
+    """The service that runs on data_dir, or None where none answers."""
+    session = _session(data_dir)
+    if session is None:
+        yield None
+        return
+    async with session:
+        remote: Remote | None = Remote(session)
+        try:
+            await Remote(session).hello()
+        except ClientConnectionError:  # what a killed service left behind
+            remote = None
+        yield remote
+
+
+def _session(data_dir: Path) -> ClientSession | None:
+    timeout = ClientTimeout(total=None, sock_connect=5)
+    if (data_dir / SOCKET).exists():
+        return ClientSession("http://flipbot", connector=UnixConnector(str(data_dir / SOCKET)), timeout=timeout)
+    try:
+        known = json.loads((data_dir / PORT_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    auth = BasicAuth(USER, known["token"])
+    return ClientSession(f"http://127.0.0.1:{known['port']}", connector=TCPConnector(), auth=auth, timeout=timeout)

@@ -1,0 +1,186 @@
+"""`flipbot animate`: hand a picture in and watch its film grow. It asks a service over the control socket."""
+
+import asyncio
+import signal
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
+from rich.table import Table
+
+from bot import words
+from bot.control import Remote
+from bot.errors import Refused
+from bot.picture import Picture
+from db.models import State
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+EXIT = {State.DONE: DONE, State.FAILED: FAILED, State.STOPPED: INTERRUPTED, State.CANCELLED: INTERRUPTED}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What `flipbot animate` was asked for, checked as far as a terminal can."""
+
+    picture: Picture
+    prompt: str
+    seconds: str | None
+    seed: str | None
+    quality: str | None
+    target: Path
+
+
+def check_target(target: Path | None, picture: Path) -> Path:
+    """Where the film will stand: what was asked for, or a free name beside where we are. raises: Refused."""
+    if target is None:
+        names = (Path(f"{picture.stem}{end}.mp4") for end in ["", *(f"-{n}" for n in range(2, 10_000))])
+        target = next(name for name in names if not name.exists())
+    if target.is_dir():
+        raise Refused("refused.output_is_folder", path=str(target))
+    if not target.parent.is_dir():
+        raise Refused("refused.output_folder", path=str(target.parent))
+    probe = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex[:8]}")
+    try:
+        probe.touch(exist_ok=False)
+        probe.unlink()
+        if target.exists():
+            target.open("r+b").close()
+    except OSError as error:
+        raise Refused("refused.output_unwritable", path=str(target)) from error
+    return target
+
+
+def tell(console: Console, sentence: str) -> None:
+    """One sentence on a line of its own; nothing in it is taken for markup."""
+    console.print(sentence, markup=False, highlight=False)
+
+
+async def animate(remote: Remote, order: Order, console: Console, locale: str) -> int:
+    """Submit the order and follow it to its end; returns the exit code. The film stands in order.target as it grows."""
+    for note in order.picture.notes:
+        tell(console, words.say(locale, note))
+    job = await remote.submit(
+        order.picture.png,
+        {
+            "user_id": "terminal",
+            "chat_id": "terminal",
+            "locale": locale,
+            "prompt": order.prompt,
+            "seconds": order.seconds,
+            "seed": order.seed,
+            "quality": order.quality,
+            "key": f"terminal:{uuid.uuid4().hex}",
+        },
+    )
+    try:
+        last = await follow(remote, job, order.target, console, locale)
+    except ClientError as error:
+        raise Refused("terminal.service_gone", job=job) from error
+    return report(last, order.target, console, locale)
+
+
+async def follow(remote: Remote, job: int, target: Path, console: Console, locale: str) -> dict[str, Any]:
+    """Show the job's states until its last one, which is returned; each finished section is saved to target."""
+    saved = 0
+    with bar(console) as (progress, task):
+        async with interrupts(remote, job, progress, locale):
+            async for state in remote.watch(job):
+                progress.update(task, **shown(state, locale))
+                if state["done"] > saved and state["has_film"]:
+                    saved = state["done"]
+                    await remote.film(job, target)
+                    if not console.is_terminal:
+                        tell(console, words.say(locale, state["headline"], **state["facts"]))
+                if State(state["state"]).terminal:
+                    return state
+    raise AssertionError("watch() never ends by itself")
+
+
+def report(last: dict[str, Any], target: Path, console: Console, locale: str) -> int:
+    """Say how it ended; the path of the film goes to stdout, last. Returns the exit code."""
+    state, seconds, kept = State(last["state"]), last["seconds_done"], last["has_film"]
+    if state == State.FAILED:
+        tell(console, words.why(locale, last["reason"], last["reason_facts"]))
+    if state in (State.STOPPED, State.CANCELLED) and not kept:
+        tell(console, words.say(locale, "terminal.cancelled"))
+    elif state in (State.STOPPED, State.CANCELLED, State.FAILED) and kept:
+        tell(console, words.say(locale, "terminal.kept", seconds=seconds, path=str(target)))
+    elif state == State.DONE:
+        tell(console, words.say(locale, "terminal.saved", seconds=seconds, path=str(target)))
+    if kept:
+        Console(soft_wrap=True).print(str(target), markup=False, highlight=False)
+    return EXIT[state]
+
+
+@contextmanager
+def bar(console: Console) -> Iterator[tuple[Progress, TaskID]]:
+    """One line: what happens now, sampling steps of all sections as a bar, section n/N, seconds left."""
+    progress = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=30),
+        TextColumn("{task.fields[section]}  {task.fields[left]}", markup=False),
+        console=console,
+        transient=True,
+    )
+    with progress:
+        yield progress, progress.add_task("", total=None, section="", left="")
+
+
+def shown(state: dict[str, Any], locale: str) -> dict[str, Any]:
+    """One state as the fields of the progress bar."""
+    of = max(state["of"], 1)
+    section = words.say(locale, "terminal.sections", n=min(state["done"] + 1, state["sections"]), of=state["sections"])
+    if state["step"]:
+        section += ", " + words.say(locale, "terminal.step", step=state["step"], of=of)
+    left = ""
+    if state["eta_ms"] is not None:
+        left = words.say(locale, "eta.left", left=words.duration(locale, state["eta_ms"] / 1000))
+    return {
+        "description": words.say(locale, state["headline"], **state["facts"]),
+        "total": state["sections"] * of,
+        "completed": state["done"] * of + state["step"],
+        "section": section,
+        "left": left,
+    }
+
+
+@asynccontextmanager
+async def interrupts(remote: Remote, job: int, progress: Progress, locale: str) -> AsyncIterator[None]:
+    """Ctrl-C stops the job and keeps what is finished; a second one leaves at once."""
+    loop = asyncio.get_running_loop()
+    pressed = 0
+    asked: set[asyncio.Task[str]] = set()
+
+    def on_interrupt() -> None:
+        nonlocal pressed
+        pressed += 1
+        tell(progress.console, words.say(locale, "terminal.stopping"))
+        asked.add(loop.create_task(remote.wish(job, "stop" if pressed == 1 else "cancel")))
+
+    before = signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(on_interrupt))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        for task in asked:
+            with suppress(Refused, ClientError):
+                await task
+
+
+def queue_table(jobs: list[dict[str, Any]], locale: str) -> Table:
+    """The open jobs in the order of their turns."""
+    table = Table(box=None, pad_edge=False)
+    for column in ("job", "from", "prompt", "done", "state"):
+        table.add_column(words.say(locale, f"terminal.column_{column}"), overflow="fold")
+    for job in jobs:
+        prompt = words.clean(job["prompt"], 60) or words.say(locale, "page.no_prompt")
+        headline = words.say(locale, job["headline"], **job["facts"])
+        table.add_row(str(job["job"]), job["platform"], prompt, f"{job['done']}/{job['sections']}", headline)
+    return table

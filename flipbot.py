@@ -1,0 +1,534 @@
+"""The command line, and the one file that sees every room: it starts them and passes them what they need."""
+
+import argparse
+import asyncio
+import importlib
+import json
+import locale as system_locale
+import logging
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bot import control, terminal, words
+from bot.config import LimitsConfig, SafetyConfig, WebConfig
+from bot.errors import Refused
+from bot.intake import (
+    Intake,
+    ModelFacts,
+    Planned,
+    Planner,
+    Prompts,
+    Rules,
+    prompts_of,
+    quality_of,
+    seconds_of,
+    seed_of,
+)
+from bot.picture import read_picture
+from db import jobs, requests
+from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
+from db.connect import Database, sqlite_path
+from db.errors import DatabaseInUse, DbError
+from db.media import Media, media_keep
+from gen.card import Card, find_checkpoint
+from gen.config import ModelConfig, VideoConfig
+from gen.dispatch import Dispatch
+from gen.errors import CheckpointMissing, GenError
+from gen.plan import frames_after, make_plan
+from gen.process import QUIET
+
+log = logging.getLogger("flipbot")
+
+SECTIONS = {
+    "service": ServiceConfig,
+    "database": DatabaseConfig,
+    "media": MediaConfig,
+    "web": WebConfig,
+    "model": ModelConfig,
+    "video": VideoConfig,
+    "limits": LimitsConfig,
+    "safety": SafetyConfig,
+}
+BENCHES = ("parity", "overhead", "growth", "publish", "resume", "tiny")
+CONFIG = Path("config.toml")
+MIB = 1 << 20
+DAY_MS = 24 * 3600 * 1000
+HOUSEKEEPING_S = 3600.0
+ORPHAN_S = 3600.0  # a file that no row names may be about to be named: so old it is not
+SAFE_SQLITE = (3, 51, 3)  # before it, two connections that checkpoint at once could damage the file
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The configuration of every room, the command line's word included."""
+
+    service: ServiceConfig
+    database: DatabaseConfig
+    media: MediaConfig
+    web: WebConfig
+    model: ModelConfig
+    video: VideoConfig
+    limits: LimitsConfig
+    safety: SafetyConfig
+
+    @property
+    def data_dir(self) -> Path:
+        """Where everything is kept."""
+        return self.service.folder()
+
+    @property
+    def models_dir(self) -> Path:
+        """Where checkpoints are kept."""
+        return self.model.folder(self.data_dir)
+
+    @property
+    def max_bytes(self) -> int:
+        """The largest file of a picture."""
+        return self.limits.image_max_mib * MIB
+
+
+def settings_of(args: argparse.Namespace) -> Settings:
+    """The configuration file (-c, else ./config.toml where there is one), overruled by the command line."""
+    path = args.config or (CONFIG if CONFIG.is_file() else None)
+    settings = Settings(**load(path, SECTIONS))
+    if args.data_dir:
+        settings = replace(settings, service=replace(settings.service, data_dir=str(args.data_dir)))
+    if getattr(args, "model", None):
+        settings = replace(settings, model=replace(settings.model, name=args.model))
+    if getattr(args, "models_dir", None):
+        settings = replace(settings, model=replace(settings.model, models_dir=str(args.models_dir)))
+    return settings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code: 0 done, 1 failed, 2 bad usage or bad input, 130 cancelled."""
+    parser = arguments()
+    args = parser.parse_args(argv)
+    if args.command is None:
+        parser.print_help(sys.stderr)
+        return terminal.BAD_INPUT
+    spoken = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG")
+    locale = words.pick([spoken or system_locale.getlocale()[0] or "en"])
+    console = Console(stderr=True, soft_wrap=True)
+    try:
+        code: int = args.command(args, console, locale)
+        return code
+    except Refused as refused:
+        terminal.tell(console, f"flipbot: {words.say(locale, refused.key, **refused.facts)}")
+    except (DbError, GenError) as error:
+        terminal.tell(console, f"flipbot: {error}")
+    except KeyboardInterrupt:
+        return terminal.INTERRUPTED
+    return terminal.BAD_INPUT
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The parser of every command."""
+    parser = argparse.ArgumentParser(prog="flipbot", description="A picture becomes a film, second by second.")
+    parser.add_argument("--version", action="version", version=f"flipbot {version('flipbot')}")
+    parser.set_defaults(command=None)
+    commands = parser.add_subparsers(metavar="COMMAND")
+
+    def add(name: str, command: Callable[..., int], help: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=help, description=help)
+        sub.add_argument("-c", "--config", type=Path, help="configuration file (default: config.toml here, if any)")
+        sub.add_argument("--data-dir", type=Path, help="folder of everything that is kept")
+        sub.set_defaults(command=command)
+        return sub
+
+    def with_model(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        sub.add_argument("--model", help="checkpoint: tiny, framepack, framepack-f1, or a folder")
+        sub.add_argument("--models-dir", type=Path, help="folder of downloaded checkpoints")
+        return sub
+
+    with_model(add("run", command_run, "everything on this machine: page, queue and engine"))
+    with_model(add("front", command_front, "only what people talk to: it takes films in, another process makes them"))
+    worker = with_model(add("worker", command_worker, "only the engine: it makes the films that wait"))
+    worker.add_argument("--until-empty", action="store_true", help="end when nothing is left to do")
+    animate = with_model(add("animate", command_animate, "turn one picture into a film, here in the terminal"))
+    animate.add_argument("image", type=Path, metavar="IMAGE", help="the picture")
+    animate.add_argument("prompt", nargs="?", default="", metavar="PROMPT", help="what should happen")
+    animate.add_argument("--seconds", help="length of the film")
+    animate.add_argument("--seed", help="a whole number: the same one gives the same film")
+    animate.add_argument("--quality", help="a preset of the configuration: draft, standard or best")
+    animate.add_argument("-o", "--output", type=Path, metavar="OUT.mp4", help="the film (default: IMAGE's name, here)")
+    add("queue", command_queue, "show what is in line")
+    cancel = add("cancel", command_cancel, "take a film out of the line")
+    cancel.add_argument("job", type=int, metavar="JOB", help="its number, as `flipbot queue` shows it")
+    with_model(add("doctor", command_doctor, "say what works on this machine, and what to do about the rest"))
+    bench = commands.add_parser("bench", help="measure", description="Measure; each prints a small table.")
+    bench.add_argument("name", choices=BENCHES)
+    bench.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="its options: flipbot bench NAME --help")
+    bench.set_defaults(command=command_bench)
+    return parser
+
+
+# The service
+
+
+@dataclass(frozen=True)
+class Service:
+    """What runs: url is the page's, where there is one."""
+
+    db: Database
+    url: str | None
+    tasks: tuple["asyncio.Task[None]", ...]
+
+    async def failure(self) -> None:
+        """Wait for ever; raises what ended one of the tasks."""
+        ended, _ = await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
+
+
+@asynccontextmanager
+async def service(settings: Settings, *, takes: bool, works: bool, page: bool) -> AsyncIterator[Service]:
+    """Run what this process is to do, as the only owner of its data folder.
+
+    takes: films in, over the control socket; page: and over the page; works: makes them
+    raises: Refused, DbError, GenError, before anything is started
+    """
+    data_dir = settings.data_dir
+    card = find_checkpoint(settings.model.name, settings.models_dir).card
+    media_dir = settings.media.folder(data_dir)
+    make_folder(data_dir)
+    async with AsyncExitStack() as stack:
+        db = await stack.enter_async_context(Database.open(settings.database.url, data_dir=data_dir))
+        await jobs.recover(db)
+        media = Media(media_dir)
+        intake = Intake(db, media, make_planner(card, settings.video), rules(settings), model_facts(card))
+        hello = {"version": version("flipbot"), "model": card.name, "trained": card.trained, "pid": os.getpid()}
+        controls = control.Control(intake if takes else None, db, media, data_dir, hello)
+        await controls.start()
+        stack.push_async_callback(controls.stop)
+        url = None
+        if page:
+            from bot.page import Page
+
+            shown = Page(intake, db, media, host=settings.web.host, port=settings.web.port)
+            url = await shown.start()
+            stack.push_async_callback(shown.stop)
+        running = [housekeeping(db, media, settings.safety)]
+        if works:
+            worker = f"{os.uname().nodename if hasattr(os, 'uname') else 'host'}:{os.getpid()}"
+            running.append(Dispatch(db, media, settings.model, settings.models_dir, worker=worker).run())
+        tasks = tuple(asyncio.create_task(each) for each in running)
+        stack.push_async_callback(end, tasks)
+        yield Service(db, url, tasks)
+
+
+async def end(tasks: Sequence["asyncio.Task[Any]"]) -> None:
+    """Cancel the tasks and wait until they have put everything in order."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the data folder, readable by its owner only. raises: Refused."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refused("refused.data_dir", path=str(folder), why=error.strerror) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise Refused("refused.data_dir", path=str(folder), why="it may not be written to")
+
+
+async def housekeeping(db: Database, media: Media, safety: SafetyConfig) -> None:
+    """Every hour: forget what is older than keep_days, and remove the files that no row names."""
+    while True:
+        if safety.keep_days:
+            gone = await requests.expire(db, db.now() - safety.keep_days * DAY_MS)
+            if gone:
+                log.info("expired jobs=%d", gone)
+        keep = await media_keep(db)
+        swept = await asyncio.to_thread(media.sweep, keep, ORPHAN_S)
+        if swept:
+            log.info("swept files=%d", swept)
+        await asyncio.sleep(HOUSEKEEPING_S)
+
+
+def rules(settings: Settings) -> Rules:
+    """What may be asked for, as configured; the quality that changes nothing comes first, as the default."""
+    limits, video = settings.limits, settings.video
+    return Rules(
+        queue=requests.Limits(
+            queued_per_user=limits.queued_per_user,
+            queued_per_chat=limits.queued_per_chat,
+            queued_in_all=limits.queued_in_all,
+        ),
+        longest_seconds=video.longest_seconds,
+        default_seconds=min(video.default_seconds, video.longest_seconds),
+        qualities=tuple(sorted(video.qualities, key=lambda name: name != "standard")),
+        max_bytes=settings.max_bytes,
+        max_megapixels=limits.image_max_megapixels,
+    )
+
+
+def make_planner(card: Card, video: VideoConfig) -> Planner:
+    """What turns an accepted request into a plan for this checkpoint."""
+
+    def plan(*, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str) -> Planned:
+        preset = video.qualities[quality]
+        try:
+            made = make_plan(
+                card,
+                picture_size=size,
+                seconds=seconds,
+                prompts=prompts,
+                seed=seed,
+                size=preset.size or None,
+                steps=preset.steps(card.steps),
+                step_cache=preset.step_cache,
+            )
+        except GenError as error:
+            raise Refused("refused.unsuited", why=str(error)) from error
+        frames = frames_after(made.sections, made.window, card.time_compression)
+        return Planned(plan=made.to_json(), sections=made.sections, frames=frames, fps=made.fps)
+
+    return plan
+
+
+def model_facts(card: Card) -> ModelFacts:
+    """What people should know of the model."""
+    examples = tuple((said["en"], said.get("zh", said["en"])) for said in card.understands if "en" in said)
+    return ModelFacts(name=card.name, trained=card.trained, note=card.note, examples=examples)
+
+
+def prepare_model(settings: Settings, console: Console, locale: str) -> Card:
+    """The card of the configured checkpoint; where the tiny one is not shipped, an untrained one is made once."""
+    try:
+        return find_checkpoint(settings.model.name, settings.models_dir).card
+    except CheckpointMissing:
+        if settings.model.name != "tiny":
+            raise
+    terminal.tell(console, words.say(locale, "terminal.setting_up"))
+    make_folder(settings.models_dir)
+    target = settings.models_dir / "tiny-untrained"
+    making = [sys.executable, "-m", "gen.train", "untrained", str(target)]
+    subprocess.run(making, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **QUIET})
+    return find_checkpoint("tiny", settings.models_dir).card
+
+
+# The commands
+
+
+def command_run(args: argparse.Namespace, console: Console, locale: str) -> int:
+    """flipbot run"""
+    return stand(args, console, locale, takes=True, works=True, page=True)
+
+
+def command_front(args: argparse.Namespace, console: Console, locale: str) -> int:
+    """flipbot front"""
+    return stand(args, console, locale, takes=True, works=False, page=True)
+
+
+def command_worker(args: argparse.Namespace, console: Console, locale: str) -> int:
+    """flipbot worker"""
+    return stand(args, console, locale, takes=False, works=True, page=False)
+
+
+def stand(args: argparse.Namespace, console: Console, locale: str, **parts: bool) -> int:
+    """Run a service until somebody ends it: Ctrl-C or SIGTERM."""
+    settings = settings_of(args)
+    start_log(settings.service)
+    card = prepare_model(settings, console, locale)
+
+    async def running() -> None:
+        ending = asyncio.Event()
+        on_end_signals(asyncio.get_running_loop(), ending.set)
+        async with service(settings, **parts) as started:
+            if not card.trained:
+                terminal.tell(console, words.say(locale, "model.untrained"))
+            if started.url:
+                terminal.tell(console, words.say(locale, "terminal.page", url=started.url))
+            log.info("started data_dir=%s model=%s", settings.data_dir, card.identity)
+            waiting: list[asyncio.Task[Any]] = [
+                asyncio.create_task(ending.wait()),
+                asyncio.create_task(started.failure()),
+            ]
+            if getattr(args, "until_empty", False):
+                waiting.append(asyncio.create_task(until_empty(started.db)))
+            try:
+                ended, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                await end([task for task in waiting if not task.done()])
+            for task in ended:
+                task.result()
+
+    asyncio.run(running())
+    return terminal.DONE
+
+
+async def until_empty(db: Database) -> None:
+    """Wait until no job waits or runs."""
+    while True:
+        seen = db.commits
+        if not await jobs.open_jobs(db):
+            return
+        await db.changed(seen, 1.0)
+
+
+def on_end_signals(loop: asyncio.AbstractEventLoop, do: Callable[[], None]) -> None:
+    """Call do on Ctrl-C and SIGTERM, on every system."""
+    for name in ("SIGINT", "SIGTERM"):
+        signal.signal(getattr(signal, name), lambda *_: loop.call_soon_threadsafe(do))
+
+
+def command_animate(args: argparse.Namespace, console: Console, locale: str) -> int:
+    """flipbot animate"""
+    settings = settings_of(args)
+    limits = settings.limits
+    picture = read_picture(args.image, max_bytes=settings.max_bytes, max_megapixels=limits.image_max_megapixels)
+    target = terminal.check_target(args.output, args.image)
+    checked = rules(settings)
+    prompts_of(args.prompt, seconds_of(args.seconds, checked))
+    seed_of(args.seed, lambda: 0)
+    quality_of(args.quality, checked)
+    card = prepare_model(settings, console, locale)
+    order = terminal.Order(picture, args.prompt, args.seconds, args.seed, args.quality, target)
+    start_log(settings.service, quiet=True)
+
+    async def animating() -> int:
+        async with control.connect(settings.data_dir) as remote:
+            if remote is not None:
+                served = (await remote.hello())["model"]
+                if args.model and served != card.name:
+                    raise Refused("refused.other_model", got=card.name, served=served)
+                terminal.tell(console, words.say(locale, "terminal.elsewhere"))
+                return await terminal.animate(remote, order, console, locale)
+        async with service(settings, takes=True, works=True, page=False) as own:
+            if not card.trained:
+                terminal.tell(console, words.say(locale, "model.untrained"))
+            async with control.connect(settings.data_dir) as remote:
+                assert remote is not None, "the service has just opened its socket"
+                watching = asyncio.create_task(terminal.animate(remote, order, console, locale))
+                failing = asyncio.create_task(own.failure())
+                ended, _ = await asyncio.wait([watching, failing], return_when=asyncio.FIRST_COMPLETED)
+                await end([task for task in (watching, failing) if not task.done()])
+                return watching.result() if watching in ended else failing.result() or terminal.FAILED
+
+    return asyncio.run(animating())
+
+
+def command_queue(args: argparse.Namespace, console: Console, locale: str) -> int:
+    """flipbot queue"""
+    settings = settings_of(args)
+
+    async def rows() -> list[dict[str, Any]]:
+        async with control.connect(settings.data_dir) as remote:
+            if remote is not None:
+                return await remote.queue()
+        if not sqlite_path(settings.database.url, settings.data_dir).exists():
+            return []
+        async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
+            return await control.queue(db)
+
+    waiting = asyncio.run(rows())
+    if waiting:
+        Console().print(terminal.queue_table(waiting, locale))
+    else:
+        terminal.tell(console, words.say(locale, "terminal.queue_empty"))
+    return terminal.DONE
+
+
+def command_cancel(args: argparse.Namespace, console: Console, locale: str) -> int:
+    """flipbot cancel JOB"""
+    settings = settings_of(args)
+
+    async def cancelled() -> None:
+        async with control.connect(settings.data_dir) as remote:
+            if remote is not None:
+                await remote.wish(args.job, "cancel")
+                return
+        if not sqlite_path(settings.database.url, settings.data_dir).exists():
+            raise Refused("terminal.no_such_job", job=args.job)
+        async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
+            await control.wish(db, args.job, "cancel")
+
+    asyncio.run(cancelled())
+    terminal.tell(console, words.say(locale, "terminal.cancelled_job", job=args.job))
+    return terminal.DONE
+
+
+def command_doctor(args: argparse.Namespace, console: Console, locale: str) -> int:
+    """flipbot doctor"""
+    from gen.doctor import Finding, examine  # imports torch
+
+    settings = settings_of(args)
+    found = [*examine(settings.model, settings.models_dir), *asyncio.run(examine_service(settings, Finding))]
+    for finding in found:
+        mark = {True: "[green]ok[/]  ", None: "[yellow]note[/]", False: "[red]MISS[/]"}[finding.fine]
+        Console(soft_wrap=True).print(mark, end=" ")
+        terminal.tell(Console(soft_wrap=True), finding.sentence)
+    return terminal.FAILED if any(finding.fine is False for finding in found) else terminal.DONE
+
+
+async def examine_service(settings: Settings, finding: Callable[[bool | None, str], Any]) -> list[Any]:
+    """What the doctor says of the database, the disk and the page."""
+    found = []
+    safe = sqlite3.sqlite_version_info >= SAFE_SQLITE
+    advice = "" if safe else " One older than 3.51.3 is safe here only because one process alone opens the file."
+    found.append(finding(True if safe else None, f"SQLite {sqlite3.sqlite_version}.{advice}"))
+    async with control.connect(settings.data_dir) as remote:
+        if remote is not None:
+            hello = await remote.hello()
+            found.append(finding(True, f"A service is running on {settings.data_dir} (process {hello['pid']})."))
+            return found
+    try:
+        async with service(settings, takes=True, works=False, page=True) as started:
+            found.append(finding(True, f"The database in {settings.data_dir} opens, and the page at {started.url}."))
+        free = Media(settings.media.folder(settings.data_dir)).free_bytes()
+        enough = free >= 1024 * MIB
+        found.append(finding(True if enough else None, f"Disk: {free / 1024 / MIB:.1f} GiB left for films."))
+    except Refused as refused:
+        found.append(finding(False, words.say("en", refused.key, **refused.facts)))
+    except (DatabaseInUse, DbError, GenError) as error:
+        found.append(finding(False, str(error)))
+    return found
+
+
+def command_bench(args: argparse.Namespace, console: Console, locale: str) -> int:
+    """flipbot bench NAME"""
+    bench = importlib.import_module(f"gen.bench.{args.name}")
+    parser = argparse.ArgumentParser(prog=f"flipbot bench {args.name}", description=bench.__doc__)
+    bench.add_arguments(parser)
+    code: int = bench.run(parser.parse_args(args.rest))
+    return code
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record's time, level, logger and message, and its exception if it has one."""
+        line = {"at": self.formatTime(record), "level": record.levelname.lower(), "logger": record.name}
+        line["message"] = record.getMessage()
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def start_log(config: ServiceConfig, *, quiet: bool = False) -> None:
+    """Log to stderr as configured; quiet: warnings only, unless everything was asked for."""
+    level = logging.WARNING if quiet and config.log_level == "info" else config.log_level.upper()
+    handler = logging.StreamHandler()
+    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler.setFormatter(JsonLines() if config.log_format == "json" else text)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("flipbot").setLevel(level)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,210 @@
+"""The process that owns the GPU: a message in, a section out.
+
+Lines of JSON on stdin and stdout; whatever a library prints goes to stderr. It opens no database and talks to nobody
+but its parent; when the parent is gone, stdin ends and so does this process, in the middle of a step if need be.
+
+    ← {"event": "ready", ...}                               after {"do": "load", ...}
+    ← {"event": "phase", "phase": "encoding"}               what it is busy with now
+    ← {"event": "step", "n": 3, "of": 8, "preview": ...}    one sampling step, with a JPEG (base64) at most every second
+    ← {"event": "section", "latents": path, ...}            the files it made, inside the folder the parent named
+    ← {"event": "error", "reason": ..., "facts": {...}}     the section was not made; the process lives on
+"""
+
+import base64
+import io
+import json
+import logging
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from gen import errors, film, weights
+from gen.card import find_checkpoint
+from gen.engine import Engine
+from gen.types import Conditioning, Plan, Step
+
+Message = Mapping[str, Any]
+Say = Callable[[dict[str, Any]], None]
+
+PREVIEW_EVERY_S = 1.0
+PRECISIONS = {"auto": None, "fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+log = logging.getLogger("flipbot.child")
+
+
+class Child:
+    """Answers one message after the other; holds the loaded models between them."""
+
+    def __init__(self, say: Say, cancelled: Callable[[int], bool]) -> None:
+        """say: sends one event to the parent; cancelled: whether the parent took back the section with that id."""
+        self.say = say
+        self.cancelled = cancelled
+        self.engine: Engine | None = None
+
+    def answer(self, message: Message) -> None:
+        """Do what the message asks and say how it went; never raises."""
+        try:
+            if message["do"] == "load":
+                self.load(message)
+            else:
+                self.section(message)
+        except errors.GenError as error:
+            self.say({"event": "error", "reason": error.reason, "facts": dict(error.facts)})
+        except (torch.OutOfMemoryError, MemoryError):
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            self.say({"event": "error", "reason": errors.OutOfMemory.reason, "facts": {}})
+        except Exception as error:  # the edge of the process: the parent hears a reason, the log has the rest
+            log.exception("unexpected")
+            self.say({"event": "error", "reason": "internal", "facts": {"what": type(error).__name__}})
+
+    def load(self, message: Message) -> None:
+        """Load the checkpoint of the message onto its device."""
+        if message["threads"]:
+            torch.set_num_threads(message["threads"])
+        torch.backends.cudnn.deterministic = True  # a resumed film must be equal to the bit
+        models_dir = Path(message["models_dir"]) if message["models_dir"] else None
+        checkpoint = find_checkpoint(message["model"], models_dir)
+        device = message["device"]
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        models = weights.load(checkpoint, device=device, dtype=PRECISIONS[message["precision"]])
+        self.engine = Engine(models, checkpoint.card)
+        self.say({"event": "ready", "model": checkpoint.card.name, "device": device})
+
+    def section(self, message: Message) -> None:
+        """Make section n of the message's plan from its files, and its film so far."""
+        engine = self.engine
+        assert engine is not None, "load comes first"
+        plan, n, out = Plan.from_json(message["plan"]), int(message["n"]), Path(message["out"])
+        conditioning = self.conditioning(engine, plan, message, out)
+        history = [self.latents(Path(path)) for path in message["latents"][-engine.needed_history(plan) :]]
+        self.say({"event": "phase", "phase": "sampling"})
+        started = time.perf_counter()
+        latents = engine.sample(plan, conditioning, history, n, self.on_step(message["id"]))
+        sampled = time.perf_counter()
+        save_file({"latents": latents.contiguous()}, out / "latents.safetensors")
+
+        self.say({"event": "phase", "phase": "decoding"})
+        tail = load_file(message["tail"])["tail"] if message["tail"] else None
+        final, provisional, tail = engine.decode(plan, conditioning, [*history, latents], n, tail)
+        save_file({"tail": tail.contiguous().cpu()}, out / "tail.safetensors")
+        decoded = time.perf_counter()
+
+        self.say({"event": "phase", "phase": "writing"})
+        clip = None
+        if len(final):
+            clip = out / "clip.mp4"
+            film.encode_clip(final, clip, plan.fps)
+        film.encode_clip(provisional, out / "provisional.mp4", plan.fps)
+        clips = [Path(path) for path in message["clips"]] + ([clip] if clip else [])
+        # Inverted films are made from their end: what is made later stands earlier, and the provisional part in front.
+        ends = [out / "provisional.mp4"]
+        order = clips + ends if plan.sampling == "f1" else ends + clips[::-1]
+        metadata = film.film_metadata(message["plan"], plan.model)
+        made = film.join(order, out / "film.mp4", fps=plan.fps, metadata=metadata)
+        self.say(
+            {
+                "event": "section",
+                "latents": str(out / "latents.safetensors"),
+                "tail": str(out / "tail.safetensors"),
+                "clip": str(clip) if clip else None,
+                "film": str(out / "film.mp4"),
+                "conditioning": None if message["conditioning"] else str(out / "conditioning.safetensors"),
+                "frames": made.frames,
+                "sampling_ms": round(1000 * (sampled - started)),
+                "decode_ms": round(1000 * (decoded - sampled)),
+                "encode_ms": round(1000 * (time.perf_counter() - decoded)),
+            }
+        )
+
+    def conditioning(self, engine: Engine, plan: Plan, message: Message, out: Path) -> Conditioning:
+        """The job's conditioning: from its file, or made now and kept for the sections to come."""
+        if message["conditioning"]:
+            return Conditioning.load(Path(message["conditioning"]))
+        self.say({"event": "phase", "phase": "encoding"})
+        with Image.open(message["picture"]) as picture:
+            conditioning = engine.encode(plan, picture.convert("RGB"))
+        conditioning.save(out / "conditioning.safetensors")
+        # Read back, so that an unbroken film and a resumed one start from the very same numbers.
+        return Conditioning.load(out / "conditioning.safetensors")
+
+    def latents(self, path: Path) -> torch.Tensor:
+        """(1, C, window, h, w) float32 of one finished section."""
+        try:
+            return load_file(path)["latents"]
+        except (OSError, SafetensorError, KeyError) as error:
+            raise errors.SectionsMissing(file=path.name) from error
+
+    def on_step(self, id: int) -> Callable[[Step], None]:
+        """What happens after each sampling step: tell it, with a picture now and then, and hear a cancel."""
+        shown = float("-inf")
+
+        def step_done(step: Step) -> None:
+            nonlocal shown
+            if self.cancelled(id):
+                raise errors.Cancelled
+            preview = None
+            if time.monotonic() - shown >= PREVIEW_EVERY_S:
+                shown = time.monotonic()
+                preview = jpeg(step.preview())
+            self.say({"event": "step", "n": step.n, "of": step.of, "preview": preview})
+
+        return step_done
+
+
+def jpeg(picture: Image.Image) -> str:
+    """The picture as a base64 JPEG, for a line of JSON."""
+    with io.BytesIO() as file:
+        picture.save(file, "JPEG", quality=80)
+        return base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def main() -> None:
+    """Serve the parent until it closes stdin."""
+    lines = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    inbox: queue.Queue[Message] = queue.Queue()
+    taken_back: set[int] = set()
+
+    def say(event: dict[str, Any]) -> None:
+        try:
+            lines.write(json.dumps(event) + "\n")
+            lines.flush()
+        except BrokenPipeError:
+            os._exit(0)
+
+    def read() -> None:
+        for line in sys.stdin:
+            message = json.loads(line)
+            if message["do"] == "cancel":
+                taken_back.add(message["id"])
+            else:
+                inbox.put(message)
+        os._exit(0)  # the parent is gone: nobody waits for this section any more
+
+    threading.Thread(target=read, daemon=True).start()
+    child = Child(say, taken_back.__contains__)
+    for message in messages(inbox):
+        child.answer(message)
+
+
+def messages(inbox: "queue.Queue[Message]") -> Iterator[Message]:
+    """The messages as they come, for ever."""
+    while True:
+        yield inbox.get()
+
+
+if __name__ == "__main__":
+    main()

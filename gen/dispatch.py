@@ -1,0 +1,225 @@
+"""Claim a turn → tell the child → record the section → show it. Renews the lease and hears stop and cancel. No torch.
+
+The rows say all there is to do: this file may stop at any line, and the next dispatcher goes on from them.
+"""
+
+import asyncio
+import logging
+import shutil
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from db import jobs, progress, sections
+from db.connect import Database
+from db.errors import DiskFull, LeaseLost
+from db.media import Media
+from db.models import State
+from db.rows import Claim, Job
+from db.sections import Made
+from gen.config import ModelConfig
+from gen.process import ChildDied, ChildFailed, ChildProcess, Told
+
+log = logging.getLogger("flipbot.dispatch")
+
+LEASE_MS = 60_000
+IDLE_S = 5.0  # how often an idle dispatcher looks by itself: wake-ups are a courtesy, the rows are the truth
+TOLD_EVERY_S = 0.5  # progress rows are commits: no more often than that
+DISK_RETRY_MS = 30_000
+CRASH_RETRY_MS = 1_000
+
+
+class Dispatch:
+    """Drives one GPU child by the rows of one database."""
+
+    def __init__(self, db: Database, media: Media, model: ModelConfig, models_dir: Path, *, worker: str) -> None:
+        """worker: the name under which claims are made, one per running dispatcher."""
+        self.db = db
+        self.media = media
+        self.model = model
+        self.models_dir = models_dir
+        self.worker = worker
+        self.child: ChildProcess | None = None
+
+    async def run(self) -> None:
+        """Take turn after turn until cancelled; then the child is ended and the claim given back."""
+        try:
+            while True:
+                seen = self.db.commits
+                claim = await jobs.claim(self.db, self.worker, LEASE_MS)
+                if claim is None:
+                    await self.db.changed(seen, IDLE_S)
+                else:
+                    await self.turn(claim)
+        finally:
+            if self.child is not None:
+                await self.child.close()
+
+    async def turn(self, claim: Claim) -> None:
+        """Make the section that was claimed and record it, or record why it was not made."""
+        job = claim.job
+        log.info("section claimed job=%d n=%d/%d fence=%d", job.id, job.done + 1, job.sections, claim.fence)
+        started = time.monotonic()
+        out = await asyncio.to_thread(self.media.workdir)
+        try:
+            made = await self.make(claim, out)
+            await self.record(claim, made, started)
+        except ChildDied as died:
+            log.warning("child died job=%d n=%d status=%s", job.id, job.done + 1, died.status)
+            await self.give_back(claim, crashed=True, reason="worker_crashed", facts={"status": died.status})
+        except ChildFailed as failed:
+            with suppress(LeaseLost):
+                await self.failed(claim, failed)
+        except DiskFull as full:
+            with suppress(LeaseLost):
+                await self.no_room(claim, full.facts)
+        except LeaseLost:
+            log.warning("lease lost job=%d n=%d; the section is dropped", job.id, job.done + 1)
+        except asyncio.CancelledError:
+            await asyncio.shield(self.give_back(claim))
+            raise
+        finally:
+            await asyncio.to_thread(shutil.rmtree, out, ignore_errors=True)
+
+    async def make(self, claim: Claim, out: Path) -> dict[str, Any]:
+        """Ask the child for the section while the lease is renewed; returns the files it made."""
+        child = await self.ready_child()
+        job, done = claim.job, claim.sections
+        keep = asyncio.create_task(self.keep_lease(claim, child))
+        try:
+            return await child.section(
+                Teller(self.db, claim),
+                plan=dict(job.plan),
+                n=job.done,
+                picture=str(self.media.path(job.picture)),
+                conditioning=self.file(job.conditioning),
+                latents=[str(self.media.path(section.latents)) for section in done],
+                tail=self.file(job.tail),
+                clips=[str(self.media.path(section.clip)) for section in done if section.clip],
+                out=str(out),
+            )
+        finally:
+            keep.cancel()
+            with suppress(asyncio.CancelledError, LeaseLost, ChildDied):
+                await keep
+
+    def file(self, sha: str | None) -> str | None:
+        """Where a file stands that can be made again if it does not."""
+        return str(self.media.path(sha)) if sha and self.media.exists(sha) else None
+
+    async def ready_child(self) -> ChildProcess:
+        """The child, started and loaded if it is not there."""
+        if self.child is not None and self.child.alive:
+            return self.child
+        self.child = await ChildProcess.start()
+        started = time.monotonic()
+        try:
+            ready = await self.child.load(
+                model=self.model.name,
+                models_dir=str(self.models_dir),
+                device=self.model.device,
+                precision=self.model.precision,
+                threads=self.model.threads,
+            )
+        except ChildFailed:
+            await self.child.close()
+            raise
+        took = time.monotonic() - started
+        log.info("model loaded model=%s device=%s took=%.1fs", ready["model"], ready["device"], took)
+        return self.child
+
+    async def keep_lease(self, claim: Claim, child: ChildProcess) -> None:
+        """Renew the lease in time, and take the section back once it is not wanted or not ours any more."""
+        renew_at = time.monotonic() + LEASE_MS / 4000
+        seen = self.db.commits
+        while True:
+            seen = await self.db.changed(seen, 1.0)
+            job = await jobs.get(self.db, claim.job.id)
+            lost = job.fence != claim.fence or job.state != State.RUNNING
+            if not lost and time.monotonic() >= renew_at:
+                try:
+                    await jobs.renew(self.db, claim, LEASE_MS)
+                except LeaseLost:
+                    lost = True
+                renew_at = time.monotonic() + LEASE_MS / 4000
+            if lost or job.wish:
+                await child.take_back()
+                return
+
+    async def record(self, claim: Claim, made: Mapping[str, Any], started: float) -> None:
+        """Files first, then the row that names them: fsynced and renamed before the commit."""
+
+        def adopt() -> Made:
+            def one(name: str) -> str | None:
+                return self.media.adopt(Path(made[name])) if made[name] else None
+
+            return Made(
+                n=claim.job.done,
+                latents=self.media.adopt(Path(made["latents"])),
+                clip=one("clip"),
+                tail=one("tail"),
+                film=self.media.adopt(Path(made["film"])),
+                conditioning=one("conditioning"),
+                frames=made["frames"],
+                sampling_ms=made["sampling_ms"],
+                decode_ms=made["decode_ms"],
+                encode_ms=made["encode_ms"],
+            )
+
+        recorded = await sections.record(self.db, claim, await asyncio.to_thread(adopt))
+        for sha in recorded.unreferenced:
+            await asyncio.to_thread(self.media.drop, sha)
+        job = recorded.job
+        took = time.monotonic() - started
+        log.info("section recorded job=%d n=%d/%d took=%.1fs state=%s", job.id, job.done, job.sections, took, job.state)
+
+    async def failed(self, claim: Claim, failed: ChildFailed) -> None:
+        """The child could not: end the job as it was wished, or with the reason, or try again where that can help."""
+        job = await jobs.get(self.db, claim.job.id)
+        if failed.reason == "cancelled":
+            if job.wish:
+                await self.end(claim, job)
+            return
+        log.warning("section failed job=%d n=%d reason=%s facts=%s", job.id, job.done + 1, failed.reason, failed.facts)
+        if failed.reason == DiskFull.reason:
+            await self.no_room(claim, failed.facts)
+        else:
+            await jobs.fail(self.db, claim, failed.reason, failed.facts)
+
+    async def no_room(self, claim: Claim, facts: Mapping[str, Any]) -> None:
+        """The disk is full: the section is tried again later, nothing finished is lost."""
+        log.warning("disk full job=%d; trying again in %d s", claim.job.id, DISK_RETRY_MS // 1000)
+        await jobs.release(self.db, claim, reason=DiskFull.reason, facts=facts, retry_in_ms=DISK_RETRY_MS)
+
+    async def end(self, claim: Claim, job: Job) -> None:
+        """End a job whose owner wished it, keeping the sections that are finished."""
+        kept = job.wish == "stop" and job.done > 0
+        state = State.STOPPED if kept else State.CANCELLED
+        await jobs.end(self.db, claim, state)
+        log.info("job ended job=%d state=%s sections=%d/%d", job.id, state, job.done, job.sections)
+
+    async def give_back(self, claim: Claim, *, crashed: bool = False, **why: Any) -> None:
+        """Put the job back in line, unless somebody else has it by now."""
+        with suppress(LeaseLost):
+            await jobs.release(self.db, claim, crashed=crashed, retry_in_ms=CRASH_RETRY_MS if crashed else 0, **why)
+
+
+class Teller:
+    """Writes what the child tells into the job's progress row, not more often than people can see."""
+
+    def __init__(self, db: Database, claim: Claim) -> None:
+        self.db = db
+        self.claim = claim
+        self.next = 0.0
+        self.preview: bytes | None = None
+
+    async def __call__(self, told: Told) -> None:
+        self.preview = told.preview or self.preview
+        if time.monotonic() < self.next and told.step:
+            return
+        self.next = time.monotonic() + TOLD_EVERY_S
+        with suppress(LeaseLost):
+            n = self.claim.job.done
+            await progress.report(self.db, self.claim, n, told.step, told.of, told.phase, self.preview)

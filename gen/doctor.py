@@ -1,0 +1,100 @@
+"""What this machine can do for the engine, in plain sentences. Imports torch only when asked."""
+
+import importlib.util
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from gen.card import PARTS, Checkpoint, find_checkpoint
+from gen.config import ModelConfig
+from gen.errors import GenError
+
+GIB = 1 << 30
+KERNELS = {"flash_attn": "flash attention", "sageattention": "sage attention", "xformers": "xformers attention"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor: fine (True), worth knowing (None), or in the way of `flipbot run` (False)."""
+
+    fine: bool | None
+    sentence: str
+
+
+def examine(model: ModelConfig, models_dir: Path) -> list[Finding]:
+    """Everything the engine needs, and what to do about each miss."""
+    return [*device(model), memory(), *kernels(), weights(model, models_dir), encoder()]
+
+
+def device(model: ModelConfig) -> list[Finding]:
+    """The card and its driver, or that there is none."""
+    import torch
+
+    found = [Finding(True, f"PyTorch {torch.__version__} works with {torch.get_num_threads()} threads.")]
+    if torch.cuda.is_available():
+        free, total = torch.cuda.mem_get_info()
+        name = torch.cuda.get_device_name()
+        found.append(Finding(True, f"GPU: {name}, {free / GIB:.1f} of {total / GIB:.1f} GiB free."))
+    elif model.device == "cuda":
+        found.append(Finding(False, f"[model] device is cuda, but {no_cuda()} Mend that, or set it to auto or cpu."))
+    else:
+        found.append(Finding(None, f"No GPU is used: {no_cuda()} The tiny model runs well without one."))
+    return found
+
+
+def no_cuda() -> str:
+    """Why torch sees no GPU, as far as can be told."""
+    import torch
+
+    if torch.version.cuda is None:
+        return "this PyTorch is a build for the CPU only."
+    if shutil.which("nvidia-smi") is None:
+        return "no NVIDIA driver is installed."
+    asked = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False)
+    return "the NVIDIA driver shows no card." if asked.returncode else "the driver and this PyTorch do not go together."
+
+
+def memory() -> Finding:
+    """RAM: the tiny model needs little, the large ones much."""
+    seen = psutil.virtual_memory()
+    sentence = f"RAM: {seen.available / GIB:.1f} of {seen.total / GIB:.1f} GiB free."
+    enough = seen.available >= GIB
+    return Finding(enough, sentence if enough else f"{sentence} At least 1 GiB is needed.")
+
+
+def kernels() -> list[Finding]:
+    """Which attention kernels could be imported; torch's own is always there."""
+    there = [name for module, name in KERNELS.items() if importlib.util.find_spec(module)]
+    return [Finding(None, f"Attention: PyTorch's own{''.join(f', {name}' for name in there)}.")]
+
+
+def weights(model: ModelConfig, models_dir: Path) -> Finding:
+    """Whether every part of the configured checkpoint is there."""
+    try:
+        checkpoint = find_checkpoint(model.name, models_dir)
+        missing = missing_weights(checkpoint)
+    except GenError as error:
+        return Finding(False, f"Model {model.name}: {error}")
+    if missing:
+        return Finding(False, f"Model {model.name} is not complete: {', '.join(map(str, missing))} is missing.")
+    trained = "" if checkpoint.card.trained else " (untrained test checkpoint: shows the machinery, not pictures)"
+    return Finding(True, f"Model {checkpoint.card.identity} is complete{trained}.")
+
+
+def missing_weights(checkpoint: Checkpoint) -> list[Path]:
+    """The parts whose weights are absent; tokenizers and the feature extractor have none."""
+    with_weights = [part for part in PARTS if not part.startswith(("tokenizer", "feature"))]
+    folders = [checkpoint.parts[part] for part in with_weights]
+    return [folder / "*.safetensors" for folder in folders if not any(folder.glob("*.safetensors"))]
+
+
+def encoder() -> Finding:
+    """Whether PyAV can make H.264."""
+    import av
+
+    if "libx264" in av.codecs_available:
+        return Finding(True, f"Films: PyAV {av.__version__} with libx264.")
+    return Finding(False, "PyAV here cannot make H.264. Install it from its wheel: pip install --force-reinstall av.")

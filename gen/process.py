@@ -1,0 +1,139 @@
+"""The GPU child as its parent sees it: start it, ask for a section, take that back, notice that it died. No torch."""
+
+import asyncio
+import base64
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+log = logging.getLogger("flipbot.process")
+
+# The libraries' progress bars and hints would stand in the middle of ours.
+QUIET = {"TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error", "TQDM_DISABLE": "1"}
+LINE_LIMIT = 1 << 24  # bytes of one event; a preview is some 20 kB
+
+
+class ChildDied(Exception):
+    """The process ended while it was asked for something; facts: its exit status."""
+
+    def __init__(self, status: int | None) -> None:
+        super().__init__(f"the GPU process ended with status {status}")
+        self.status = status
+
+
+class ChildFailed(Exception):
+    """The process answered that it could not do what it was asked; reason and facts as in gen/errors.py."""
+
+    def __init__(self, reason: str, facts: dict[str, Any]) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.facts = facts
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the child tells on the way: a phase, or a sampling step with a JPEG preview."""
+
+    phase: str
+    step: int = 0
+    of: int = 0
+    preview: bytes | None = None
+
+
+class ChildProcess:
+    """One GPU child; one question at a time."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.asked = 0
+
+    @classmethod
+    async def start(cls) -> "ChildProcess":
+        """Start the process; it has loaded nothing yet. Ctrl-C in the terminal reaches the parent alone."""
+        alone: dict[str, Any] = (
+            {"start_new_session": True}
+            if os.name == "posix"
+            else {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+        )
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "gen.child",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=LINE_LIMIT,
+            env={**os.environ, **QUIET},
+            **alone,
+        )
+        log.info("child started pid=%s", process.pid)
+        return cls(process)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can still be asked."""
+        return self.process.returncode is None
+
+    async def load(self, **settings: Any) -> dict[str, Any]:
+        """Load a checkpoint; raises ChildFailed (checkpoint_missing, device_missing, ...) and ChildDied."""
+        return await self._ask({"do": "load", **settings}, "ready")
+
+    async def section(self, on_told: Callable[[Told], Awaitable[None]], **asked: Any) -> dict[str, Any]:
+        """Ask for one section; returns the files it made. raises: ChildFailed, ChildDied."""
+        self.asked += 1
+        return await self._ask({"do": "section", "id": self.asked, **asked}, "section", on_told)
+
+    async def take_back(self) -> None:
+        """The section under way is not wanted any more: it fails with reason `cancelled` at its next step."""
+        await self._send({"do": "cancel", "id": self.asked})
+
+    async def close(self, patience_s: float = 5.0) -> None:
+        """End it: close its stdin, and kill it where that does not help."""
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        try:
+            await asyncio.wait_for(self.process.wait(), patience_s)
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        stdin = self.process.stdin
+        assert stdin is not None
+        try:
+            stdin.write(json.dumps(message).encode() + b"\n")
+            await stdin.drain()
+        except (BrokenPipeError, ConnectionResetError):
+            raise ChildDied(await self.process.wait()) from None
+
+    async def _ask(
+        self,
+        message: dict[str, Any],
+        wanted: str,
+        on_told: Callable[[Told], Awaitable[None]] | None = None,
+    ) -> dict[str, Any]:
+        await self._send(message)
+        stdout = self.process.stdout
+        assert stdout is not None
+        phase = ""
+        while line := await stdout.readline():
+            event: dict[str, Any] = json.loads(line)
+            match event["event"]:
+                case "error":
+                    raise ChildFailed(event["reason"], event["facts"])
+                case "phase":
+                    phase = event["phase"]
+                    told = Told(phase)
+                case "step":
+                    preview = base64.b64decode(event["preview"]) if event["preview"] else None
+                    told = Told(phase, event["n"], event["of"], preview)
+                case kind:
+                    assert kind == wanted, f"asked for {wanted}, got {kind}"
+                    return event
+            if on_told is not None:
+                await on_told(told)
+        raise ChildDied(await self.process.wait())

@@ -1,0 +1,100 @@
+"""Reads every import and holds the arrows: bot → db ← gen, each heavy library in its own room only."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ROOMS = ("bot", "db", "gen")
+ALLOWED = {"bot": {"bot", "db"}, "gen": {"gen", "db"}, "db": {"db"}}
+HOME = {
+    "torch": "gen",
+    "diffusers": "gen",
+    "transformers": "gen",
+    "accelerate": "gen",
+    "safetensors": "gen",
+    "av": "gen",
+    "sqlalchemy": "db",
+    "aiosqlite": "db",
+    "alembic": "db",
+    "aiohttp": "bot",
+    "discord": "bot",
+    "telegram": "bot",
+}
+# Inside gen/, the files that may know the database: the dispatcher, and the benches that run the whole way.
+KNOWS_DB = ("gen/dispatch.py", "gen/bench/", "gen/config.py")
+# Inside gen/, the files that the service's own process imports: torch must not come with them.
+TORCH_FREE = ("card", "config", "dispatch", "errors", "film", "plan", "process", "types")
+
+FILES = [*sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py")), ROOT / "flipbot.py"]
+
+
+def imports(path: Path, *, at_import_only: bool = False) -> set[str]:
+    """The dotted names of all modules a file imports; at_import_only: not those inside functions or for types."""
+    found = set()
+    nodes: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while nodes:
+        node = nodes.pop()
+        if at_import_only and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if at_import_only and isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            found.add(str(node.module))
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        nodes += ast.iter_child_nodes(node)
+    return found
+
+
+def tops(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imports(path)}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_an_import_follows_the_arrows(path: Path) -> None:
+    room = path.relative_to(ROOT).parts[0]
+    if room == "flipbot.py":
+        return
+    seen = tops(path)
+    assert seen & set(ROOMS) <= ALLOWED[room]
+    assert "flipbot" not in seen
+    for library, home in HOME.items():
+        assert library not in seen or room == home, f"{library} belongs to {home}/"
+    name = path.relative_to(ROOT).as_posix()
+    if room == "gen" and "db" in seen:
+        assert name.startswith(KNOWS_DB)
+
+
+def test_the_arrows_are_really_read() -> None:
+    assert "db" in tops(ROOT / "gen" / "dispatch.py")
+    assert "torch" in tops(ROOT / "gen" / "child.py")
+    assert {"bot", "gen", "db"} <= tops(ROOT / "flipbot.py")
+
+
+@pytest.mark.parametrize("name", TORCH_FREE)
+def test_the_services_own_process_never_imports_torch(name: str) -> None:
+    todo, seen = [f"gen.{name}"], set()
+    while todo:
+        module = todo.pop()
+        path = ROOT / Path(*module.split(".")).with_suffix(".py")
+        if module in seen or not path.exists():
+            continue
+        seen.add(module)
+        found = imports(path, at_import_only=True)
+        heavy = {n.split(".")[0] for n in found} & {"torch", "diffusers", "transformers", "accelerate", "safetensors"}
+        assert not heavy, f"{module} imports {heavy}"
+        todo += [n for n in found if n.startswith("gen.")]
+
+
+def test_importing_a_room_does_nothing_else() -> None:
+    """A module's top level holds definitions, not calls for effect (Alembic runs its env.py, so that one does)."""
+    for path in FILES:
+        if path.name == "env.py":
+            continue
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+                raise AssertionError(f"{path.name}:{node.lineno} does something when imported")
