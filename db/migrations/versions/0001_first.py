@@ -138,12 +138,9 @@ def _job() -> None:
     )
     for column in ("request_id", "parent_id", "conditioning", "tail", "film"):
         op.create_index(f"ix_job_{column}", "job", [column])
-    for name, columns in (
-        ("open", ["id"]),
-        ("open_user", ["platform", "user_id"]),
-        ("open_chat", ["platform", "chat_id"]),
-    ):
-        op.create_index(f"ix_job_{name}", "job", columns, sqlite_where=OPEN, postgresql_where=OPEN)
+    op.create_index("ix_job_turn", "job", ["state", "id"])
+    open_chat = ["platform", "chat_id"]
+    op.create_index("ix_job_open_chat", "job", open_chat, sqlite_where=OPEN, postgresql_where=OPEN)
     running = sa.text("state = 'running'")
     op.create_index("ix_job_lease", "job", ["lease_until_ms"], sqlite_where=running, postgresql_where=running)
     op.create_index("ix_job_user", "job", ["platform", "user_id", "id"])

@@ -1,0 +1,52 @@
+"""What the tests of the memory make things with: a clock that only they move, asks, sections."""
+
+import hashlib
+from typing import Any
+
+from db.models import Platform
+from db.requests import Ask, Limits
+from db.sections import Made
+
+PLENTY = Limits(queued_per_user=1000, queued_per_chat=1000, queued_in_all=1000)
+PLAN = {"model": "tiny@1", "width": 128, "height": 96, "steps": 8}
+LEASE_MS = 60_000
+
+
+class Clock:
+    """Milliseconds since the epoch, at first 1 000 000."""
+
+    def __init__(self) -> None:
+        self.ms = 1_000_000
+
+    def __call__(self) -> int:
+        return self.ms
+
+    def forward(self, ms: int) -> None:
+        self.ms += ms
+
+
+def sha(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def ask(key: str = "key", *, sections: int = 3, **changes: Any) -> Ask:
+    fields: dict[str, Any] = {
+        "key": key,
+        "platform": Platform.PAGE,
+        "user_id": "ann",
+        "chat_id": "page",
+        "locale": "en",
+        "picture": sha("picture"),
+        "prompt": "night falls",
+        "settings": {"seed": 7},
+        "plan": PLAN,
+        "sections": sections,
+    }
+    return Ask(**fields | changes)
+
+
+def made(n: int, name: str = "", **changes: Any) -> Made:
+    """Section n with files named after it; `name` tells one worker's files from another's."""
+    files = {kind: sha(f"{name} {kind} {n}") for kind in ("latents", "clip", "tail", "film")}
+    times = {"sampling_ms": 700, "decode_ms": 200, "encode_ms": 100}
+    return Made(**{"n": n, "frames": 36 * (n + 1) + 1, **files, **times} | changes)

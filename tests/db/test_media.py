@@ -1,0 +1,170 @@
+import asyncio
+import hashlib
+import os
+import resource
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from makers import LEASE_MS, PLENTY, ask, made, sha
+
+from db import jobs, requests, sections
+from db.connect import Database
+from db.errors import DiskFull
+from db.media import Media, media_keep
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Media:
+    return Media(tmp_path / "media")
+
+
+def files(media: Media) -> list[str]:
+    return sorted(str(path.relative_to(media.root)) for path in media.root.rglob("*") if path.is_file())
+
+
+def age(path: Path, seconds: float) -> None:
+    then = path.stat().st_mtime - seconds
+    os.utime(path, (then, then))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=2000))
+def test_what_is_put_in_comes_out_under_the_hash_of_its_content(media: Media, content: bytes) -> None:
+    name = media.put(content)
+    assert name == hashlib.sha256(content).hexdigest()
+    assert media.read(name) == content
+    assert media.exists(name) and media.verify(name)
+    assert media.path(name) == media.root / name[:2] / name
+
+
+def test_nothing_is_made_until_something_is_put_in(media: Media) -> None:
+    assert not media.exists(sha("x")) and not media.verify(sha("x"))
+    assert not media.root.exists()
+
+
+def test_the_same_content_is_one_file(media: Media) -> None:
+    assert media.put(b"same") == media.put(b"same")
+    assert len(files(media)) == 1
+
+
+def test_an_adopted_file_is_moved_not_copied(media: Media) -> None:
+    path = media.workdir() / "film.mp4"
+    path.write_bytes(b"film")
+    inode = path.stat().st_ino
+    name = media.adopt(path)
+    assert not path.exists()
+    assert media.path(name).stat().st_ino == inode and media.read(name) == b"film"
+
+
+def test_a_file_of_another_file_system_is_adopted_too(media: Media) -> None:
+    elsewhere = Path("/dev/shm") / f"flipbot-test-{os.getpid()}"
+    if not elsewhere.parent.is_dir() or elsewhere.parent.stat().st_dev == media.root.parent.stat().st_dev:
+        pytest.skip("there is one file system only")
+    elsewhere.write_bytes(b"film")
+    name = media.adopt(elsewhere)
+    assert not elsewhere.exists() and files(media) == [f"{name[:2]}/{name}"]
+
+
+def test_adopting_mends_a_damaged_file(media: Media) -> None:
+    name = media.put(b"film")
+    media.path(name).write_bytes(b"fi")
+    assert media.exists(name) and not media.verify(name)
+    media.put(b"film")
+    assert media.verify(name)
+
+
+@pytest.mark.parametrize("name", ["", "../../etc/passwd", "A" * 64, "a" * 63, "a" * 65, "a" * 64 + "\n"])
+def test_only_names_have_paths(media: Media, name: str) -> None:
+    with pytest.raises(ValueError, match="not the name of a file"):
+        media.path(name)
+
+
+def test_what_is_dropped_is_gone_and_dropping_again_harms_nothing(media: Media) -> None:
+    name = media.put(b"x")
+    assert media.drop(name) and not media.exists(name)
+    assert not media.drop(name)
+
+
+def test_a_file_being_read_may_be_dropped(media: Media) -> None:
+    name = media.put(b"x" * 100)
+    with media.path(name).open("rb") as viewer:
+        media.drop(name)
+        assert viewer.read() == b"x" * 100
+
+
+def test_a_sweep_takes_old_files_that_no_row_names_and_nothing_else(media: Media) -> None:
+    kept, old, young = media.put(b"kept"), media.put(b"old"), media.put(b"young")
+    left, at_work = media.workdir(), media.workdir()
+    (left / "half.mp4").write_bytes(b"half")
+    for path in (media.path(kept), media.path(old), left):
+        age(path, 4000)
+    assert media.sweep({kept}, 3600) == 2
+    assert [media.exists(name) for name in (kept, old, young)] == [True, False, True]
+    assert at_work.is_dir() and not left.exists()
+
+
+def test_a_file_put_in_again_is_young_again(media: Media) -> None:
+    name = media.put(b"x")
+    age(media.path(name), 4000)
+    media.put(b"x")
+    assert media.sweep(set(), 3600) == 0 and media.exists(name)
+
+
+def test_a_full_disk_is_said_and_nothing_half_written_stays(media: Media) -> None:
+    media.put(b"small")
+    before = files(media)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # as a full disk: a write stops in the middle
+    try:
+        with pytest.raises(DiskFull, match="No room is left on the disk of") as full:
+            media.put(b"x" * 5000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (full.value.reason, list(full.value.facts)) == ("disk_full", ["path"])
+    assert files(media) == before
+    media.put(b"x" * 5000)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="traces system calls by audit of the file system")
+def test_the_order_is_write_fsync_rename_fsync_of_the_folder(media: Media, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row may be committed once put() returns: by then content and name are both on the disk."""
+    media.put(b"makes the folders")
+    done: list[tuple[str, str]] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def fsynced(fd: int) -> None:
+        done.append(("fsync", str(Path(f"/proc/self/fd/{fd}").readlink().relative_to(media.root.resolve()))))
+        fsync(fd)
+
+    def replaced(self: Path, target: Path) -> Path:
+        done.append(("rename", str(target.relative_to(media.root))))
+        assert self.read_bytes() == b"film"
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", fsynced)
+    monkeypatch.setattr(Path, "replace", replaced)
+    name = media.put(b"film")
+    (what, written), *rest = [step for step in done if step != ("fsync", ".")]
+    assert what == "fsync" and written.startswith("tmp/")
+    assert rest == [("rename", f"{name[:2]}/{name}"), ("fsync", name[:2])]
+
+
+def test_free_room_is_counted(media: Media) -> None:
+    assert 0 < media.free_bytes() < 2**60
+
+
+async def test_every_file_that_a_row_names_is_kept(db: Database, media: Media) -> None:
+    await requests.submit(db, ask(sections=3), PLENTY)
+    named = {sha("picture")}
+    for n in range(2):
+        claim = await jobs.claim(db, "w", LEASE_MS)
+        assert claim
+        await sections.record(db, claim, made(n, conditioning=sha("conditioning")))
+    for kind in ("latents", "clip"):
+        named |= {getattr(made(n), kind) for n in range(2)}
+    named |= {made(1).film, str(made(1).tail), sha("conditioning")}
+    assert await media_keep(db) == named
+    assert await asyncio.to_thread(media.sweep, named, 0.0) == 0
