@@ -12,7 +12,7 @@ from db.connect import Database, whole
 from db.errors import LeaseLost
 from db.models import Job, Platform, Reason, Section, State
 from db.query import change, find_jobs, held, load_held, load_job, load_sections, set_down, wished_end
-from db.turns import OPEN, ahead, next_turn
+from db.turns import IS_OPEN, ahead, next_turn
 
 CRASHES = 3  # at one section: then it is the job that crashes workers, and it fails
 PACE_OF = 9  # sections
@@ -163,7 +163,7 @@ async def get(db: Database, job_id: int) -> rows.Job:
 async def open_jobs(db: Database) -> list[rows.Job]:
     """The jobs that wait or run, oldest first."""
     async with db.reading() as tx:
-        return await find_jobs(tx, OPEN)
+        return await find_jobs(tx, IS_OPEN)
 
 
 @whole

@@ -136,9 +136,9 @@ class Job(Base):
         CheckConstraint("wish IN ('stop', 'cancel')", name="wish"),
         CheckConstraint("fence >= 0 AND crashes >= 0 AND revision >= 1", name="risen"),
         Index("ix_job_turn", "state", "id"),
-        Index("ix_job_open_chat", "platform", "chat_id", **where("state IN ('received', 'queued', 'running')")),
         Index("ix_job_lease", "lease_until_ms", **where("state = 'running'")),
-        Index("ix_job_user", "platform", "user_id", "id"),
+        Index("ix_job_user", "platform", "user_id", "state"),
+        Index("ix_job_chat", "platform", "chat_id", "state"),
         Index("ix_job_finished", "finished_ms"),
         {"sqlite_autoincrement": True},
     )

@@ -11,7 +11,7 @@ from db.connect import Database, whole
 from db.errors import QueueFull
 from db.models import TERMINAL, Canvas, Job, Platform, Progress, Request, Section, State
 from db.query import change, find_jobs, load_job, set_down
-from db.turns import OPEN
+from db.turns import IS_OPEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ async def submit(db: Database, ask: Ask, limits: Limits) -> rows.Job:
         for known in await find_jobs(tx, Request.key == ask.key):
             return known
         for of, limit, whose in _limits(ask, limits):
-            got = await tx.scalar(select(func.count()).select_from(Job).where(OPEN, *whose)) or 0
+            got = await tx.scalar(select(func.count()).select_from(Job).where(IS_OPEN, *whose)) or 0
             if got >= limit:
                 raise QueueFull(got, limit, of)
         now = db.now()

@@ -3,12 +3,11 @@
 The order is plain: the oldest job first. A turn is one section, so this is asked again after every section.
 """
 
-from sqlalchemy import Boolean, ColumnElement, Select, and_, literal_column, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 
-from db.models import Job, State
+from db.models import OPEN, Job, State
 
-# Word for word the condition of the index that counts a chat's open jobs.
-OPEN: ColumnElement[bool] = literal_column("job.state IN ('received', 'queued', 'running')", Boolean)
+IS_OPEN = Job.state.in_(OPEN)
 
 
 def next_turn(now_ms: int) -> Select[int]:
@@ -19,4 +18,4 @@ def next_turn(now_ms: int) -> Select[int]:
 
 def ahead(job_id: int) -> ColumnElement[bool]:
     """The open jobs that have their turns before this one."""
-    return and_(OPEN, or_(Job.id < job_id, Job.state == State.RUNNING), Job.id != job_id)
+    return and_(IS_OPEN, or_(Job.id < job_id, Job.state == State.RUNNING), Job.id != job_id)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from makers import LEASE_MS, PLENTY, Clock, ask
 from sqlalchemy import Select, func, select, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,7 +19,7 @@ from db import jobs, progress, requests
 from db.connect import Database, sqlite_path
 from db.errors import ConfigError, DatabaseInUse, DatabaseUnusable, DiskFull
 from db.models import Job, Platform, State
-from db.turns import OPEN, next_turn
+from db.turns import IS_OPEN, next_turn
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -82,6 +83,7 @@ async def test_the_pragmas_are_as_durability_needs_them(db: Database) -> None:
         assert await tx.scalar(text("PRAGMA query_only")) == 1
 
 
+DIALECT = sqlite.dialect(paramstyle="named")
 WRITER = {"journal_mode": "wal", "synchronous": 2, "busy_timeout": 10_000, "foreign_keys": 1}
 
 
@@ -185,20 +187,20 @@ async def test_a_full_disk_is_said_and_leaves_the_rows_as_they_were(db: Database
 
 async def plan(tx: AsyncConnection, query: Select[Any]) -> str:
     """How SQLite would find the rows, with parameters as they are bound when it runs."""
-    compiled = query.compile(dialect=tx.dialect)
-    explained = await tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}", tuple(map(str, compiled.params.values())))
+    compiled = query.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
+    explained = await tx.execute(text(f"EXPLAIN QUERY PLAN {compiled}"), compiled.params)
     return "; ".join(row[-1] for row in explained)
 
 
 async def test_neither_the_next_turn_nor_a_limit_is_found_by_looking_at_every_job(db: Database, clock: Clock) -> None:
-    of_user = select(func.count()).select_from(Job).where(OPEN, Job.platform == Platform.PAGE, Job.user_id == "ann")
-    of_chat = select(func.count()).select_from(Job).where(OPEN, Job.platform == Platform.PAGE, Job.chat_id == "page")
+    of_user = select(func.count()).select_from(Job).where(IS_OPEN, Job.platform == Platform.PAGE, Job.user_id == "ann")
+    of_chat = select(func.count()).select_from(Job).where(IS_OPEN, Job.platform == Platform.PAGE, Job.chat_id == "page")
     expired = select(Job.id).where(Job.state == State.RUNNING, Job.lease_until_ms < clock.ms)
     async with db.reading() as tx:
         assert await plan(tx, next_turn(clock.ms)) == "SEARCH job USING INDEX ix_job_turn (state=?)"
-        assert "INDEX ix_job_user (platform=? AND user_id=?)" in await plan(tx, of_user)
-        assert "INDEX ix_job_open_chat (platform=? AND chat_id=?)" in await plan(tx, of_chat)
-        assert "INDEX ix_job_turn (state=?)" in await plan(tx, select(func.count()).select_from(Job).where(OPEN))
+        assert "INDEX ix_job_user (platform=? AND user_id=? AND state=?)" in await plan(tx, of_user)
+        assert "INDEX ix_job_chat (platform=? AND chat_id=? AND state=?)" in await plan(tx, of_chat)
+        assert "INDEX ix_job_turn (state=?)" in await plan(tx, select(func.count()).select_from(Job).where(IS_OPEN))
         assert "SEARCH job USING" in await plan(tx, expired)
 
 

@@ -12,7 +12,6 @@ branch_labels = None
 depends_on = None
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-OPEN = sa.text("state IN ('received', 'queued', 'running')")
 STATES = ("received", "queued", "running", "done", "stopped", "failed", "cancelled")
 
 
@@ -139,9 +138,8 @@ def _job() -> None:
     for column in ("request_id", "parent_id", "conditioning", "tail", "film"):
         op.create_index(f"ix_job_{column}", "job", [column])
     op.create_index("ix_job_turn", "job", ["state", "id"])
-    open_chat = ["platform", "chat_id"]
-    op.create_index("ix_job_open_chat", "job", open_chat, sqlite_where=OPEN, postgresql_where=OPEN)
     running = sa.text("state = 'running'")
     op.create_index("ix_job_lease", "job", ["lease_until_ms"], sqlite_where=running, postgresql_where=running)
-    op.create_index("ix_job_user", "job", ["platform", "user_id", "id"])
+    op.create_index("ix_job_user", "job", ["platform", "user_id", "state"])
+    op.create_index("ix_job_chat", "job", ["platform", "chat_id", "state"])
     op.create_index("ix_job_finished", "job", ["finished_ms"])
