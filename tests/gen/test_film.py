@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gen import film
+from gen.bench import publish
 from gen.errors import DiskFull, EncoderFailed
 
 FPS = 30
@@ -465,6 +466,23 @@ def test_what_is_no_film_is_said_to_be_none(tmp_path: Path, how: str) -> None:
         film.probe(path)
     with pytest.raises(EncoderFailed, match=r"spoiled\.mp4"):
         list(film.read_frames(path))
+
+
+# The bench
+
+
+def test_publishing_a_growing_film_encodes_no_final_frame_twice(tmp_path: Path) -> None:
+    result = publish.appended(publish.Scenery(64, 48), 3, tmp_path)
+    assert sorted(result.encoded) == list(range(3 * publish.FINAL))
+    assert (result.twice, result.changed) == (0, 0)
+    clips = [tmp_path / f"{n}.mp4" for n in (1, 2, 3)]
+    assert film.probe(tmp_path / "film.mp4").frames == 3 * publish.FINAL + publish.PROVISIONAL
+    assert publish.packets_changed(clips[::-1], tmp_path / "film.mp4") > publish.FINAL
+
+
+def test_encoding_the_whole_film_again_is_counted_as_such(tmp_path: Path) -> None:
+    result = publish.encoded_again(publish.Scenery(64, 48), 3, tmp_path)
+    assert result.twice == 2 * publish.FINAL
 
 
 # The browser
