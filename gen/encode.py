@@ -51,9 +51,9 @@ def fit(picture: Image.Image, width: int, height: int) -> Image.Image:
         return picture
     scale = max(width / picture.width, height / picture.height)
     scaled = picture.resize((round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS)
-    left, top = (scaled.width - width) / 2, (scaled.height - height) / 2
-    # Half pixels go to the even side, as Pillow rounds them
-    return scaled.crop((round(left), round(top), round(left + width), round(top + height)))
+    # Half pixels go to the even side, as Pillow itself rounds them
+    left, top = round((scaled.width - width) / 2), round((scaled.height - height) / 2)
+    return scaled.crop((left, top, left + width, top + height))
 
 
 @torch.no_grad()

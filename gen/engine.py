@@ -78,6 +78,8 @@ class Engine:
         noise, caches: in place of the plan's own, for those who measure
         raises:  what on_step raises, NanLatents, OutOfMemory, SectionsMissing, BadPlan
         """
+        if not 0 <= n < plan.sections:
+            raise BadPlan(key="sections", got=plan.sections, expected=f"more than {n}")
         condition, context = self._condition(plan, conditioning, n), self._context(plan, conditioning, history, n)
         shape = self._shape(plan, conditioning)
         noise = make_noise(plan, n, shape) if noise is None else noise
@@ -129,8 +131,6 @@ class Engine:
 
     def _context(self, plan: Plan, conditioning: Conditioning, history: History, n: int) -> Context:
         """What section n continues from."""
-        if not 0 <= n < plan.sections:
-            raise BadPlan(key="sections", got=plan.sections, expected=f"more than {n}")
         made = last(history, min(n, self.needed_history(plan)))
         first = conditioning.start if plan.sampling == "f1" else conditioning.end
         if first is not None and len(made) == n:  # they reach back to where the film began to be made

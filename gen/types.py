@@ -7,6 +7,7 @@ H, W pixel rows and columns · n text tokens, or the number of a section, counte
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -197,7 +198,7 @@ class Section:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value and abs(value) < 1e9
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _expect(plan: Plan, key: str, holds: bool, expected: str) -> None:

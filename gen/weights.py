@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,8 +54,12 @@ def device_of(name: str) -> torch.device:
     """The device of this name, tried out; raises DeviceMissing."""
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch without CUDA answers with an AssertionError
+        torch.zeros(1, device=device).item()
+    except (
+        RuntimeError,
+        AssertionError,
+        NotImplementedError,
+    ) as error:  # torch without CUDA answers with an AssertionError
         raise DeviceMissing(device=name) from error
     return device
 
@@ -65,6 +68,7 @@ def load_part(folder: Path, part: str, device: torch.device, dtype: torch.dtype 
     """One part, by the stock class for it."""
     read_json(folder / CONFIGS.get(part, "config.json"))
     if part in CONFIGS:
+        check_words(folder, part)
         with reading(folder):
             return processors()[part](folder, local_files_only=True)
     check_weights(folder, part)
@@ -134,6 +138,18 @@ def check_weights(folder: Path, part: str) -> None:
             raise CheckpointCorrupt(file=str(file), why="is cut off or no safetensors file") from error
 
 
+def check_words(folder: Path, part: str) -> None:
+    """The same for a part without weights: its JSON files, and a tokenizer's vocabulary, which may lie in two forms."""
+    whole = folder / "tokenizer.json"
+    if part == "tokenizer" and not (folder / "tokenizer.model").is_file():
+        need_file(whole)
+    if part == "tokenizer_2" and not whole.is_file():
+        need_file(folder / "vocab.json")
+        need_file(folder / "merges.txt")
+    for file in sorted(folder.glob("*.json")):
+        read_json(file)
+
+
 def identity(checkpoint: Checkpoint) -> str:
     """name@version+hash: the hash changes with any config and, up to 64 MiB a file, with any weight.
 
@@ -156,11 +172,11 @@ def reading(folder: Path) -> Iterator[None]:
     """Whatever a stock loader chokes on is a fault of the files in this folder."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except (torch.OutOfMemoryError, MemoryError) as error:
         raise OutOfMemory(doing=f"loading {folder.name}") from error
     except FileNotFoundError as error:
         raise CheckpointIncomplete(file=error.filename or str(folder)) from error
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+    except Exception as error:  # the tokenizers library raises no type of its own
         raise CheckpointCorrupt(file=str(folder), why=f"cannot be loaded ({type(error).__name__})") from error
 
 
