@@ -225,16 +225,23 @@ def test_joining_copies_every_packet_and_numbers_them_without_a_gap(tmp_path: Pa
 
 
 def test_the_index_stands_in_front_and_the_edit_list_takes_only_the_decoding_delay_away(tmp_path: Path) -> None:
-    film.join(written(tmp_path, numbered(0, 36), numbered(36, 33)), tmp_path / "film.mp4", fps=FPS)
+    film.join(written(tmp_path, numbered(0, 36), numbered(36, 34)), tmp_path / "film.mp4", fps=FPS)
     inner = list(boxes((tmp_path / "film.mp4").read_bytes()))
     kinds = [kind for kind, _ in inner]
     assert kinds.index("moov") < kinds.index("mdat")
     content = dict(inner)
     clock, duration = struct.unpack(">II", content["mvhd"][12:20])
-    assert Fraction(duration, clock) == Fraction(69, FPS)
+    assert Fraction(duration, clock) == Fraction(70, FPS)
     entries, length, start, rate = struct.unpack(">IIiI", content["elst"][4:20])
-    assert (entries, Fraction(length, clock), rate) == (1, Fraction(69, FPS), 1 << 16)
+    assert (entries, Fraction(length, clock), rate) == (1, Fraction(70, FPS), 1 << 16)
     assert start == film.DELAY * film.TICKS
+
+
+def test_clips_of_different_quality_stand_in_one_film(tmp_path: Path) -> None:
+    film.encode_clip(numbered(0, 12), tmp_path / "fine.mp4", FPS)
+    film.encode_clip(numbered(12, 12), tmp_path / "coarse.mp4", FPS, crf=30)
+    film.join([tmp_path / "fine.mp4", tmp_path / "coarse.mp4"], tmp_path / "film.mp4", fps=FPS)
+    assert numbers_in(tmp_path / "film.mp4") == list(range(24))
 
 
 def test_a_film_of_a_minute_has_all_its_frames(tmp_path: Path) -> None:
