@@ -1,0 +1,209 @@
+"use strict";
+
+const one = (selector, from = document) => from.querySelector(selector);
+const say = (element, text) => {
+  if (element.textContent !== text) element.textContent = text;
+  element.hidden = !text;
+};
+
+async function post(address, body) {
+  const answer = await fetch(address, { method: "POST", body, headers: { Accept: "application/json" } });
+  const told = await answer.json();
+  if (!answer.ok) throw new Error(told.error);
+  return told;
+}
+
+// A failed fetch has the browser's own words; only the server's are meant for people.
+const sentence = (error, offline) => (error instanceof TypeError || error instanceof SyntaxError ? offline : error.message);
+
+function tryPage(form) {
+  const drop = one(".drop");
+  const input = one("#picture");
+  const error = one("#error");
+  const button = one("button[type=submit]", form);
+  let shown = "";
+
+  function choose(file) {
+    if (!file) return;
+    if (file.size > Number(form.dataset.limit)) {
+      input.value = "";
+      say(error, form.dataset.tooBig);
+      return;
+    }
+    say(error, "");
+    if (shown) URL.revokeObjectURL(shown);
+    shown = URL.createObjectURL(file);
+    const image = one(".chosen");
+    image.hidden = false;
+    image.onload = () => drop.classList.add("has");
+    image.onerror = () => { // HEIC, for instance: the server can read what this browser cannot show
+      image.hidden = true;
+      drop.classList.remove("has");
+    };
+    image.src = shown;
+    one(".picture .name").textContent = `${form.dataset.another}: ${file.name}`;
+  }
+
+  function give(files) {
+    const picture = [...files].find((file) => file.type.startsWith("image/")) || files[0];
+    if (!picture) return;
+    const carrier = new DataTransfer();
+    carrier.items.add(picture);
+    input.files = carrier.files;
+    choose(picture);
+  }
+
+  input.addEventListener("change", () => choose(input.files[0]));
+  if (input.files[0]) choose(input.files[0]);
+  for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
+    document.addEventListener(kind, (event) => {
+      if (!event.dataTransfer.types.includes("Files")) return;
+      event.preventDefault();
+      drop.classList.toggle("over", kind === "dragenter" || kind === "dragover");
+      if (kind === "drop") give(event.dataTransfer.files);
+    });
+  }
+  document.addEventListener("paste", (event) => {
+    if (!event.clipboardData.files.length) return;
+    event.preventDefault();
+    give(event.clipboardData.files);
+  });
+  for (const chip of document.querySelectorAll(".chip")) {
+    chip.addEventListener("click", () => {
+      one("#prompt").value = chip.textContent;
+      one("#prompt").focus();
+    });
+  }
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const label = button.textContent;
+    button.disabled = true;
+    button.textContent = form.dataset.sending;
+    say(error, "");
+    try {
+      const { url } = await post(form.action, new FormData(form));
+      form.elements.key.value = `${Date.now()} ${Math.random()}`; // who comes back asks for another film
+      location.assign(url);
+    } catch (refused) {
+      say(error, sentence(refused, form.dataset.offline));
+    } finally {
+      button.disabled = false;
+      button.textContent = label;
+    }
+  });
+}
+
+function watchPage(watch) {
+  let source = null;
+  let again = 0;
+  let next = "";
+  let goesOn = false;
+
+  // The longer film is loaded beside the one that is shown and takes its place at the same moment of the film.
+  function grow(address) {
+    const old = one(".film");
+    if (!address || next === address || (!next && old.getAttribute("src") === address)) return;
+    next = address;
+    const film = old.cloneNode(false);
+    film.muted = old.muted;
+    film.volume = old.volume;
+    film.src = address;
+    const swap = () => {
+      if (next !== address) return; // a still longer one is under way
+      goesOn ||= !old.hasAttribute("src") || !old.paused || old.ended;
+      old.pause();
+      const at = old.currentTime;
+      const show = () => {
+        if (next !== address) return;
+        film.playbackRate = old.playbackRate;
+        old.replaceWith(film);
+        old.removeAttribute("src");
+        old.load();
+        one(".still").hidden = true;
+        if (goesOn) film.play().catch(() => {});
+        goesOn = false;
+      };
+      if (!(at > 0)) return show();
+      film.addEventListener("seeked", show, { once: true });
+      film.currentTime = at;
+    };
+    film.addEventListener("loadeddata", swap, { once: true });
+    film.addEventListener("error", () => { // superseded while it was loading: the next event names the longer one
+      if (next === address) next = "";
+    }, { once: true });
+    film.load();
+  }
+
+  function show(state) {
+    say(one("#headline"), state.headline);
+    document.title = state.title;
+    one("#bar").value = state.value;
+    one("#bar").hidden = state.over;
+    one("#step").textContent = state.step;
+    one("#left").textContent = state.left;
+    say(one("#why"), state.why);
+    one("#preview").hidden = !state.preview;
+    if (state.preview) one("#preview img").src = state.preview;
+    one("#download").hidden = !state.film;
+    one("#stop").hidden = !state.stop;
+    one("#stop-hint").hidden = !state.stop;
+    one("#cancel").hidden = !state.cancel;
+    grow(state.film);
+    if (state.over) close();
+  }
+
+  function close() {
+    clearTimeout(again);
+    if (source) source.close();
+    source = null;
+  }
+
+  function open() {
+    close();
+    source = new EventSource(watch.dataset.events);
+    source.onmessage = (event) => {
+      one("#offline").hidden = true;
+      show(JSON.parse(event.data));
+    };
+    source.onerror = () => {
+      one("#offline").hidden = false;
+      close();
+      again = setTimeout(open, 2000);
+    };
+  }
+
+  one("#cancel").addEventListener("submit", (event) => {
+    const button = one("button", event.target);
+    if (one("#stop").hidden || button.classList.contains("sure")) return;
+    event.preventDefault(); // something is finished already: ask once more
+    event.stopImmediatePropagation();
+    const label = button.textContent;
+    button.classList.add("sure");
+    button.textContent = watch.dataset.sure;
+    setTimeout(() => {
+      button.classList.remove("sure");
+      button.textContent = label;
+    }, 4000);
+  });
+  for (const form of [one("#stop"), one("#cancel")]) {
+    form.addEventListener("submit", async (event) => {
+      if (event.defaultPrevented) return;
+      event.preventDefault();
+      try {
+        show(await post(form.action));
+      } catch (refused) {
+        say(one("#why"), sentence(refused, watch.dataset.offline));
+      }
+    });
+  }
+  // A browser has six connections to one host: tabs that nobody looks at give theirs back.
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  window.addEventListener("pagehide", close);
+  window.addEventListener("pageshow", (event) => event.persisted && open());
+  open();
+}
+
+const form = one(".try");
+if (form) tryPage(form);
+const watch = one(".watch");
+if (watch) watchPage(watch);

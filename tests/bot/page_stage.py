@@ -1,0 +1,127 @@
+"""A page with a real queue and media store behind it, and a worker that plays the other room through the same verbs."""
+
+import io
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from PIL import Image
+
+from bot.intake import Intake, ModelFacts, Planned, Prompts, Rules
+from bot.page import Page
+from db import jobs, progress, sections
+from db.connect import Database
+from db.media import Media
+from db.requests import Limits
+from db.rows import Claim, Job
+
+FRAMES, FPS, STEPS = 36, 30, 8
+EXAMPLES = (("fog rolls in", "雾气涌来"), ("night falls", "夜幕降临"))
+
+
+def planner(*, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str) -> Planned:
+    made = max(1, round(seconds * FPS / FRAMES))
+    plan = {"model": "still@1", "width": 320, "height": 224, "steps": STEPS, "fps": FPS, "seed": seed}
+    return Planned(plan=plan, sections=made, frames=FRAMES * made + 1, fps=FPS)
+
+
+def scene(at: float, size: tuple[int, int] = (320, 224)) -> Image.Image:
+    """A landscape with a sun that moves as `at` goes from 0 to 1."""
+    width, height = size
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    sky = np.stack([255 - y * 0.25 - at * 60, 170 + y * 0.2 - at * 60, 130 + y * 0.35], -1)
+    sun = (x - (0.2 + 0.6 * at) * width) ** 2 + (y - 0.35 * height) ** 2 < (0.11 * height) ** 2
+    hills = y > height * (0.68 + 0.06 * np.sin(x / width * 7))
+    sky[sun] = (255, 236, 170)
+    sky[hills] = (58, 76, 92)
+    return Image.fromarray(sky.clip(0, 255).astype(np.uint8))
+
+
+def photo(kind: str = "JPEG", size: tuple[int, int] = (960, 672)) -> bytes:
+    out = io.BytesIO()
+    scene(0.0, size).save(out, kind)
+    return out.getvalue()
+
+
+def write_film(path: Path, frames: int) -> None:
+    """A small real MP4, as browsers play it."""
+    with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as film:
+        stream = film.add_stream("libx264", rate=FPS, options={"crf": "30", "preset": "ultrafast", "threads": "1"})
+        stream.width, stream.height, stream.pix_fmt = 320, 224, "yuv420p"
+        for n in range(frames):
+            film.mux(stream.encode(av.VideoFrame.from_image(scene((n % 240) / 240))))
+        film.mux(stream.encode())
+
+
+@dataclass
+class Service:
+    """Everything that runs, and the worker's hands."""
+
+    db: Database
+    media: Media
+    intake: Intake
+    page: Page
+    url: str
+
+    async def begin(self) -> Claim:
+        """Claim the next section."""
+        claim = await jobs.claim(self.db, "worker", 60_000)
+        assert claim is not None
+        return claim
+
+    async def step(self, claim: Claim, step: int, phase: str = "sampling") -> None:
+        """Report a sampling step with a preview."""
+        out = io.BytesIO()
+        scene(step / STEPS, (160, 112)).save(out, "JPEG")
+        await progress.report(self.db, claim, claim.job.done, step, STEPS, phase, out.getvalue())
+
+    async def record(self, claim: Claim) -> Job:
+        """Record a section with a film that is longer by it, and drop the shorter one."""
+        n = claim.job.done
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "film.mp4"
+            write_film(path, FRAMES * (n + 1) + 1)
+            film = self.media.put(path.read_bytes())
+        latents = self.media.put(f"latents {claim.job.id} {n}".encode())
+        times = {"sampling_ms": 700, "decode_ms": 200, "encode_ms": 100}
+        made = sections.Made(
+            n=n, latents=latents, clip=None, tail=None, film=film, frames=FRAMES * (n + 1) + 1, **times
+        )
+        recorded = await sections.record(self.db, claim, made)
+        for sha in recorded.unreferenced:
+            self.media.drop(sha)
+        return recorded.job
+
+    async def section(self) -> Job:
+        """One whole turn."""
+        claim = await self.begin()
+        await self.step(claim, 4)
+        return await self.record(claim)
+
+
+def rules(**other: Any) -> Rules:
+    limits = Limits(queued_per_user=3, queued_per_chat=5, queued_in_all=50)
+    plain: dict[str, Any] = {"queue": limits, "longest_seconds": 30.0, "default_seconds": 5.0, "min_free": 1}
+    return Rules(**(plain | {"qualities": ("standard", "draft"), "max_bytes": 2**20} | other))
+
+
+@asynccontextmanager
+async def service(
+    folder: Path, *, trained: bool = True, host: str = "127.0.0.1", port: int = 0, **other: Any
+) -> AsyncIterator[Service]:
+    """A page on a free port, its rows and files in a folder."""
+    model = ModelFacts(name="still@1", trained=trained, default_prompt="gentle motion", examples=EXAMPLES)
+    async with Database.open(data_dir=folder) as db:
+        media = Media(folder / "media")
+        intake = Intake(db, media, planner, rules(**other), model)
+        page = Page(intake, db, media, host=host, port=port, model=model)
+        url = await page.start()
+        try:
+            yield Service(db, media, intake, page, url)
+        finally:
+            await page.stop()
