@@ -4,7 +4,83 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+WORK = Path("/tmp/tiny-train")
+
+
+def _untrained(args: argparse.Namespace) -> None:
+    from gen.train.untrained import make_untrained
+
+    make_untrained(args.directory, args.seed)
+
+
+def _data(args: argparse.Namespace) -> None:
+    from gen.train.photos import gather
+
+    print(f"{gather(args.work / 'photos.npz')} pictures")  # noqa: T201
+
+
+def _text(args: argparse.Namespace) -> None:
+    from gen.train.text import train_text
+    from gen.train.untrained import save_encoders
+
+    save_encoders(args.checkpoint)
+    right = train_text(args.checkpoint, log=args.work / "text.jsonl")
+    print(f"{right:.1%} of fresh captions are told rightly")  # noqa: T201
+
+
+def _vae(args: argparse.Namespace) -> None:
+    from gen.train.export import export_vae
+    from gen.train.vae import VaeRun, train_vae
+
+    train_vae(VaeRun(args.work, args.still_minutes, args.clip_minutes))
+    export_vae(args.work, args.checkpoint)
+
+
+def _clips(args: argparse.Namespace) -> None:
+    from gen.train.clips import make_shards
+
+    make_shards(args.work, args.checkpoint, args.minutes, args.keep)
+
+
+def _transformer(args: argparse.Namespace) -> None:
+    from gen.train.flow import FlowRun, train_flow
+
+    train_flow(FlowRun(args.work, args.checkpoint, args.minutes))
+
+
+def _export(args: argparse.Namespace) -> None:
+    from gen.train.export import export
+
+    export(args.work, args.checkpoint, trained=args.trained, understands=tuple(args.understands), note=args.note)
+
+
+def _sheet(args: argparse.Namespace) -> None:
+    from gen.train.sheet import make_sheet
+
+    photos = Path(__file__).parents[2] / "tests" / "photos"
+    make_sheet(args.checkpoint, photos, args.output, args.sections, args.photos)
+
+
+def _resume(args: argparse.Namespace) -> None:
+    from gen.train.export import resume
+
+    resume(args.checkpoint, args.work)
+
+
+STEPS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "untrained": _untrained,
+    "data": _data,
+    "text": _text,
+    "vae": _vae,
+    "clips": _clips,
+    "transformer": _transformer,
+    "export": _export,
+    "sheet": _sheet,
+    "resume": _resume,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -14,11 +90,32 @@ def main(arguments: list[str] | None = None) -> int:
     untrained = commands.add_parser("untrained", help="write a checkpoint with random weights")
     untrained.add_argument("directory", type=Path)
     untrained.add_argument("--seed", type=int, default=0)
+    commands.add_parser("data", help="1: gather the pictures that are installed here")
+    commands.add_parser("text", help="2: make the encoders, and train the two for text")
+    vae = commands.add_parser("vae", help="3: train the VAE, or go on; then write it to the checkpoint")
+    vae.add_argument("--still-minutes", type=float, default=40.0, help="learning from stills, earlier runs included")
+    vae.add_argument("--clip-minutes", type=float, default=20.0, help="then from stills and clips")
+    clips = commands.add_parser("clips", help="4: render films and encode them; runs beside step 5")
+    clips.add_argument("--minutes", type=float, default=60.0)
+    clips.add_argument("--keep", type=int, default=400, help="shards of 16 films that are kept, the newest")
+    flow = commands.add_parser("transformer", help="5: train the transformer, or go on")
+    flow.add_argument("--minutes", type=float, default=120.0, help="the whole budget, earlier runs included")
+    export = commands.add_parser("export", help="6: write transformer and card to the checkpoint")
+    export.add_argument("--trained", action="store_true", help="say on the card that it does what it lists")
+    export.add_argument("--understands", nargs="*", default=[], help="effects that pass `flipbot bench tiny`")
+    export.add_argument("--note", default="")
+    sheet = commands.add_parser("sheet", help="films of the held-out photographs as one picture to look at")
+    sheet.add_argument("output", type=Path)
+    sheet.add_argument("--sections", type=int, default=4)
+    sheet.add_argument("--photos", nargs="*", default=[], help="names of held-out photographs, default all")
+    resume = commands.add_parser("resume", help="begin a working folder from a checkpoint's weights")
+    for command in commands.choices.values():
+        command.add_argument("--work", type=Path, default=WORK, help="folder of the training state")
+        command.add_argument("--checkpoint", type=Path, help="folder of the checkpoint (default: WORK/checkpoint)")
+    resume.description = "Then go on with data, clips and transformer."
     args = parser.parse_args(arguments)
-    if args.command == "untrained":
-        from gen.train.untrained import make_untrained
-
-        make_untrained(args.directory, args.seed)
+    args.checkpoint = args.checkpoint or args.work / "checkpoint"
+    STEPS[args.command](args)
     return 0
 
 

@@ -48,7 +48,7 @@ def vae() -> Any:
         latent_channels=CHANNELS,
         block_out_channels=(16, 16, 48, 80),
         layers_per_block=1,
-        norm_num_groups=8,
+        norm_num_groups=2,
         mid_block_add_attention=False,
         scaling_factor=1.0,
     )

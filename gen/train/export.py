@@ -1,0 +1,100 @@
+"""From training state to a checkpoint directory: weights in float16, the card, and what is measured for it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gen.train import architecture, fastvae
+from gen.train.flow import averaged
+from gen.train.photos import Stills
+from gen.train.untrained import card, write_card
+
+# Phrases for people, and what kind of thing each effect is. Only those that pass the measure go onto the card.
+SAID = {
+    "night": ("night falls", "夜幕降临", "light"),
+    "sunrise": ("the sun rises, golden light", "日出，金色的阳光", "light"),
+    "fog": ("fog rolls in", "起雾了", "weather"),
+    "snow": ("snow falls", "下雪了", "weather"),
+    "rain": ("rain falls", "下雨了", "weather"),
+    "spot_right": ("a spotlight sweeps to the right", "聚光灯向右扫过", "light"),
+    "spot_left": ("a spotlight sweeps to the left", "聚光灯向左扫过", "light"),
+    "bw": ("fade to black and white", "变成黑白", "colour"),
+    "flicker": ("old film flicker", "老电影闪烁", "colour"),
+    "calm": ("calm", "平静", "calm"),
+}
+
+
+def export_vae(work: Path, directory: Path) -> None:
+    """Write work/vae.pt as `vae/` in float16: latents of unit spread, and a posterior that is a point."""
+    held = torch.load(work / "vae.pt", weights_only=True)
+    model = architecture.vae()
+    if not held["clips"]:
+        fastvae.without_time(model)
+    model.load_state_dict(held["model"])
+    if not held["clips"]:
+        fastvae.with_time(model)
+    channels = architecture.CHANNELS
+    with torch.no_grad():  # the log variance is never trained: sampling the posterior must be as good as its mean
+        model.quant_conv.weight[channels:] = 0
+        model.quant_conv.bias[channels:] = -12
+    spread = float(torch.cat([z.flatten() for z, _ in _codes(model, work)]).std())
+    model.register_to_config(scaling_factor=round(1 / spread, 4))
+    model.half().save_pretrained(directory / "vae")
+
+
+def preview(vae: Any, work: Path) -> dict[str, Any]:
+    """The matrix that turns scaled latents into colours, by least squares on stills."""
+    scale = float(vae.config.scaling_factor)
+    pairs = [(z * scale, F.avg_pool2d((still[None] + 1) / 2, 8)[0]) for z, still in _codes(vae, work)]
+    known = torch.cat([z.flatten(1).T for z, _ in pairs])
+    known = torch.cat([known, torch.ones(len(known), 1)], 1)
+    colours = torch.cat([colour.flatten(1).T for _, colour in pairs])
+    matrix = torch.linalg.lstsq(known, colours).solution
+    rows = [[round(float(value), 4) for value in row] for row in matrix]
+    return {"factors": rows[:-1], "bias": rows[-1]}
+
+
+@torch.inference_mode()
+def _codes(vae: Any, work: Path, count: int = 48) -> list[tuple[Tensor, Tensor]]:
+    """Latents (C, h, w), unscaled, of some stills (3, H, W) in -1..1."""
+    stills = Stills(work / "photos.npz", seed=99)
+    made = []
+    for _ in range(count):
+        still = stills.crop(128, 128) * 2 - 1
+        made.append((fastvae.encode_mean(vae, still[None, :, None])[0, :, 0], still))
+    return made
+
+
+def export(work: Path, directory: Path, *, trained: bool, understands: tuple[str, ...], note: str) -> None:
+    """Write transformer and card beside the encoders and the VAE that `directory` holds already."""
+    from gen.train.clips import load_vae
+
+    averaged(work).half().save_pretrained(directory / "transformer")
+    listed = [dict(zip(("en", "zh", "kind"), SAID[name], strict=True)) for name in understands]
+    found = preview(load_vae(directory / "vae"), work)
+    write_card(directory, card(trained=trained, understands=listed, note=note, preview=found))
+
+
+def resume(directory: Path, work: Path) -> None:
+    """Begin a working folder from the weights of a checkpoint: averages become weights, the clocks start at zero.
+
+    The optimisers' momenta are lost, which costs some hundred steps; the encoders are copied to work/checkpoint.
+    """
+    from gen.train.clips import load_vae
+    from gen.train.flow import FlowRun, Training, load_transformer
+
+    kept = work / "checkpoint"
+    if kept.resolve() != directory.resolve():
+        shutil.copytree(directory, kept, dirs_exist_ok=True)
+    training = Training(FlowRun(work, kept, 0.0))
+    training.model.load_state_dict(load_transformer(kept / "transformer").state_dict())
+    training.average = {name: weight.clone() for name, weight in training.model.state_dict().items()}
+    training.save()
+    model = load_vae(kept / "vae")
+    torch.save({"clips": True, "step": 0, "spent": 0.0, "model": model.state_dict()}, work / "vae.pt")

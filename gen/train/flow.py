@@ -1,0 +1,337 @@
+"""Training the transformer: flow matching on packed sections, first on true histories, at the end on its own.
+
+The model is called exactly as the engine calls it: F1 order, start and nearest frame whole, two frames at half and
+sixteen at a quarter of the size, x0 = x - sigma v, time 1000 sigma.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import HunyuanVideoFramepackTransformer3DModel
+from torch import Tensor
+
+from gen.context import AT_2X, AT_4X, RECENT, positions_f1
+from gen.train import architecture
+from gen.train.architecture import WINDOW
+from gen.train.captions import CALM, caption
+from gen.train.clips import LATENTS
+from gen.train.effects import EFFECTS
+from gen.train.muon import Pair
+from gen.train.text import Text, other_sentences
+from gen.train.vae import fall
+
+GUIDANCE = 10_000.0  # 1000 x the distilled guidance of the card; constant, since there is nothing to distil
+THREADS = 1  # more only wait for one another where other work shares the cores
+CAPTIONS = 240  # phrasings of each effect that are encoded beforehand
+PIXELS = 6 * 96 * 96  # in a batch: more samples where they are small
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sections to learn: everything a call of the transformer holds, and the truth."""
+
+    truth: Tensor  # (B, C, 9, h, w)
+    start: Tensor  # (B, C, 1, h, w)
+    recent: Tensor  # (B, C, 19, h, w), zeros where there was no film yet
+    image: Tensor  # (B, 9, 32)
+    effects: list[int]
+
+
+@dataclass(frozen=True)
+class FlowRun:
+    """One training of the transformer. Minutes of wall time, earlier runs included."""
+
+    work: Path
+    checkpoint: Path  # text encoders are read from it
+    minutes: float
+    own_from: float = 0.6  # the share of the budget after which its own histories come in
+    muon_rate: float = 0.01
+    adam_rate: float = 1.5e-3
+    save_s: float = 150.0
+
+
+class Captions:
+    """Encoded phrasings of every effect, drawn at random."""
+
+    def __init__(self, checkpoint: Path, seed: int) -> None:
+        text, self.draw = Text(checkpoint), random.Random(seed)
+        others = other_sentences()
+        self.held: list[list[tuple[Tensor, Tensor]]] = []
+        with torch.inference_mode():
+            for effect in EFFECTS:
+                prompts = [caption(effect, self.draw) for _ in range(CAPTIONS)]
+                if effect == CALM:
+                    prompts[CAPTIONS // 2 :] = self.draw.sample(others, CAPTIONS // 2)
+                states, mask = text.states(prompts)
+                pooled = text.pooled(prompts)
+                ends = mask.sum(1).tolist()
+                self.held.append([(states[n, :end].clone(), pooled[n].clone()) for n, end in enumerate(ends)])
+
+    def batch(self, effects: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+        """One phrasing for each: states (B, n, 64), mask (B, n) bool, pooled (B, 64)."""
+        drawn = [self.draw.choice(self.held[effect]) for effect in effects]
+        states = torch.nn.utils.rnn.pad_sequence([states for states, _ in drawn], batch_first=True)
+        ends = torch.tensor([len(states) for states, _ in drawn])
+        mask = torch.arange(states.shape[1])[None] < ends[:, None]
+        return states, mask, torch.stack([pooled for _, pooled in drawn])
+
+
+class Sections:
+    """Sections drawn from the clips on disk; new shards are noticed while training."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder, self.draw = folder, random.Random(seed)
+        self.shards: dict[str, list[dict[str, Any]]] = {}
+        self.sizes: dict[tuple[int, int], list[dict[str, Any]]] = {}
+        self.looked = -1e9
+
+    def look(self) -> None:
+        """Read shards that are new and forget those that are gone."""
+        if time.monotonic() - self.looked < 60:
+            return
+        self.looked = time.monotonic()
+        names = {path.name for path in self.folder.glob("*.pt")}
+        for gone in set(self.shards) - names:
+            del self.shards[gone]
+        for name in sorted(names - set(self.shards)):
+            self.shards[name] = torch.load(self.folder / name, weights_only=True)
+        self.sizes = {}
+        for shard in self.shards.values():
+            for clip in shard:
+                self.sizes.setdefault(tuple(clip["start"].shape[2:]), []).append(clip)
+
+    def some(self) -> list[dict[str, Any]]:
+        """Clips of one size, as many as fit a batch."""
+        self.look()
+        weights = [len(clips) for clips in self.sizes.values()]
+        size = self.draw.choices(list(self.sizes), weights)[0]
+        return self.draw.choices(self.sizes[size], k=max(2, PIXELS // (64 * size[0] * size[1])))
+
+    def batch(self) -> Batch:
+        """Sections of films: six of ten from a film's first."""
+        made = []
+        for clip in self.some():
+            if clip["fresh"]:
+                begin = 0 if self.draw.random() < 0.72 else self.draw.choice((WINDOW, 2 * WINDOW))
+            else:
+                begin = LATENTS - WINDOW
+            made.append(section(clip, begin))
+        return collate(made)
+
+
+def section(clip: dict[str, Any], begin: int) -> tuple[Tensor, Tensor, Tensor, Tensor, int]:
+    """The section of a clip that begins at a latent frame: truth, start, recent, image, effect."""
+    start, latents = clip["start"].float(), clip["latents"].float()
+    before = [start] if clip["fresh"] else []
+    past = torch.cat([start.new_zeros(start.shape[0], RECENT, *start.shape[2:]), *before, latents[:, :begin]], 1)
+    truth = latents[:, begin : begin + WINDOW]
+    return truth, start, past[:, -RECENT:], clip["image"].float(), int(clip["effect"])
+
+
+def collate(made: list[tuple[Tensor, Tensor, Tensor, Tensor, int]]) -> Batch:
+    """Stack sections of one size."""
+    truth, start, recent, image, effects = zip(*made, strict=True)
+    return Batch(torch.stack(truth), torch.stack(start), torch.stack(recent), torch.stack(image), list(effects))
+
+
+def velocity(model: Any, x: Tensor, sigma: Tensor, batch: Batch, words: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    """One call of the transformer for a batch: x (B, C, 9, h, w), sigma (B,) → v, shaped like x."""
+    at = positions_f1(WINDOW)
+    at_4x, at_2x, at_1x = torch.split_with_sizes(batch.recent, [AT_4X, AT_2X, 1], dim=2)
+    states, mask, pooled = words
+    out: Tensor = model(
+        hidden_states=x,
+        timestep=sigma * 1000,
+        encoder_hidden_states=states,
+        encoder_attention_mask=mask,
+        pooled_projections=pooled,
+        image_embeds=batch.image,
+        guidance=torch.full_like(sigma, GUIDANCE),
+        indices_latents=torch.tensor(at.noisy),
+        latents_clean=torch.cat([batch.start, at_1x], 2),
+        indices_latents_clean=torch.tensor(at.clean),
+        latents_history_2x=at_2x,
+        indices_latents_history_2x=torch.tensor(at.clean_2x),
+        latents_history_4x=at_4x,
+        indices_latents_history_4x=torch.tensor(at.clean_4x),
+        return_dict=False,
+    )[0]
+    return out
+
+
+def shifted(t: Tensor, tokens: float) -> Tensor:
+    """Sigma at t in 0..1 under the shift by size (FramePack: mu from the count of new tokens, at most ln 7)."""
+    mu = min(0.5 + (tokens - 256) * 0.65 / 3840, math.log(7))
+    return math.exp(mu) / (math.exp(mu) + 1 / t - 1)
+
+
+def draw_sigma(count: int, tokens: float) -> Tensor:
+    """Noise levels to learn: half bell-shaped, a third even, and a sixth pure noise, which decides what happens."""
+    kind = torch.rand(count)
+    t = torch.where(kind < 0.5, torch.sigmoid(torch.randn(count)), torch.rand(count) * 0.98 + 0.01)
+    return torch.where(kind > 5 / 6, torch.ones(()), shifted(t, tokens))
+
+
+def loss_of(model: Any, batch: Batch, captions: Captions) -> tuple[Tensor, Tensor]:
+    """Mean squared error of the velocity, as one number and per sample."""
+    count = len(batch.truth)
+    tokens = batch.truth[0, 0].numel() / 4
+    sigma = draw_sigma(count, tokens)
+    level = torch.rand(count) * 0.25 * (torch.rand(count) < 0.7)
+    made = (batch.recent.abs().sum((1, 3, 4), keepdim=True) > 0).float()
+    first = (made.sum(2, keepdim=True) <= 1).float()  # the picture itself is never noisy
+    spoilt = batch.recent + level.view(-1, 1, 1, 1, 1) * torch.randn_like(batch.recent) * made * (1 - first)
+    noise = torch.randn_like(batch.truth)
+    wide = sigma.view(-1, 1, 1, 1, 1)
+    x = (1 - wide) * batch.truth + wide * noise
+    seen = Batch(batch.truth, batch.start, spoilt, batch.image, batch.effects)
+    wrong = velocity(model, x, sigma, seen, captions.batch(batch.effects)) - (noise - batch.truth)
+    each = wrong.square().mean((1, 2, 3, 4))
+    return each.mean(), torch.stack([each.detach(), sigma], 1)
+
+
+@torch.inference_mode()
+def sample(model: Any, batch: Batch, words: tuple[Tensor, Tensor, Tensor], steps: int = 5) -> Tensor:
+    """Make the batch's sections from noise in Euler steps; the last prediction of x0 is the result."""
+    x = torch.randn_like(batch.truth)
+    t = torch.linspace(1, 0, steps + 1)[:-1]
+    sigmas = [*shifted(t, batch.truth[0, 0].numel() / 4).tolist(), 0.0]
+    clean = x
+    for now, then in pairwise(sigmas):
+        v = velocity(model, x, torch.full((len(x),), now), batch, words)
+        clean = x - now * v
+        x = x + (then - now) * v
+    return clean
+
+
+class Own:
+    """Histories that the model made itself: what it will meet when it runs, and learns to mend."""
+
+    def __init__(self, draw: random.Random, keep: int = 24) -> None:
+        self.draw, self.keep = draw, keep
+        self.batches: list[Batch] = []
+
+    def make(self, model: Any, sections: Sections, captions: Captions) -> None:
+        """Run one batch of films from their pictures, and keep what section 2 and 3 should be after what came."""
+        clips = [clip for clip in sections.some() if clip["fresh"]]
+        if len(clips) < 2:
+            return
+        effects = [int(clip["effect"]) for clip in clips]
+        words = captions.batch(effects)
+        batch = collate([section(clip, 0) for clip in clips])
+        for begin in (WINDOW, 2 * WINDOW):
+            came = sample(model, batch, words, steps=self.draw.choice((4, 5, 6)))
+            recent = torch.cat([batch.recent, came], 2)[:, :, -RECENT:]
+            truth = torch.stack([clip["latents"].float()[:, begin : begin + WINDOW] for clip in clips])
+            batch = Batch(truth, batch.start, recent.clone(), batch.image, effects)
+            self.batches = [*self.batches, batch][-self.keep :]
+
+    def batch(self) -> Batch:
+        """One of the batches held."""
+        return self.draw.choice(self.batches)
+
+
+class Training:
+    """The state of a training: weights, their running average, optimiser, clock."""
+
+    def __init__(self, run: FlowRun) -> None:
+        self.run = run
+        torch.manual_seed(11)
+        self.model = architecture.transformer()
+        self.file = run.work / "flow.pt"
+        by_adam = ("embed", "norm", "proj_out", "image_projection", "time_text")
+        self.optimiser = Pair(self.model, run.muon_rate, run.adam_rate, adam=by_adam)
+        self.step, self.spent = 0, 0.0
+        if self.file.exists():
+            held = torch.load(self.file, weights_only=True)
+            self.model.load_state_dict(held["model"])
+            self.optimiser.load_state_dict(held["optimiser"])
+            self.step, self.spent = held["step"], held["spent"]
+            self.average = held["average"]
+        else:
+            self.average = {name: weight.clone() for name, weight in self.model.state_dict().items()}
+
+    def save(self) -> None:
+        """Write everything, in one move."""
+        held = {"model": self.model.state_dict(), "average": self.average, "optimiser": self.optimiser.state_dict()}
+        part = self.file.with_suffix(".part")
+        torch.save(held | {"step": self.step, "spent": self.spent}, part)
+        part.replace(self.file)
+
+    def follow(self) -> None:
+        """Let the running average follow; quicker while training is young."""
+        rate = max(0.005, 1 / (1 + self.step / 4))
+        with torch.no_grad():
+            for name, weight in self.model.state_dict().items():
+                self.average[name].lerp_(weight, rate)
+
+
+def train_flow(run: FlowRun) -> None:
+    """Train, or go on training, until the budget is spent; state in work/flow.pt, one JSON line a log step."""
+    torch.set_num_threads(THREADS)
+    training = Training(run)
+    model = training.model
+    captions = Captions(run.checkpoint, seed=training.step)
+    sections = Sections(run.work / "clips", seed=training.step)
+    own = Own(random.Random(training.step))
+    torch.manual_seed(training.step + 1)
+    last = saved = time.monotonic()
+    seen: list[Tensor] = []
+    began = training.step
+    while training.spent < run.minutes * 60:
+        done = training.spent / (run.minutes * 60)
+        if done > run.own_from and training.step % 10 == 0:
+            own.make(model, sections, captions)
+        batch = own.batch() if own.batches and own.draw.random() < 0.3 else sections.batch()
+        loss, each = loss_of(model, batch, captions)
+        loss.backward()  # type: ignore[no-untyped-call]
+        training.optimiser.step(fall(done) * min(1.0, (training.step - began + 1) / 50))
+        seen.append(each)
+        training.step += 1
+        if training.step % 4 == 0:
+            training.follow()
+        now = time.monotonic()
+        training.spent, last = training.spent + now - last, now
+        if training.step % 50 == 0:
+            _log(run.work / "flow.jsonl", training, torch.cat(seen), len(batch.effects))
+            seen = []
+        if now - saved > run.save_s:
+            training.save()
+            saved = now
+    training.save()
+
+
+def _log(path: Path, training: Training, seen: Tensor, size: int) -> None:
+    """One line: the loss, and that at pure noise, where only picture, history and prompt can tell."""
+    pure = seen[seen[:, 1] >= 0.999, 0]
+    line = {
+        "step": training.step,
+        "min": round(training.spent / 60, 2),
+        "loss": round(float(seen[:, 0].mean()), 4),
+        "pure": round(float(pure.mean()), 4) if len(pure) else None,
+        "batch": size,
+    }
+    with path.open("a") as log:
+        log.write(json.dumps(line) + "\n")
+
+
+def averaged(work: Path) -> Any:
+    """The transformer with the running average of its weights, in float32."""
+    model = architecture.transformer()
+    model.load_state_dict(torch.load(work / "flow.pt", weights_only=True)["average"])
+    return model.eval()
+
+
+def load_transformer(directory: Path) -> Any:
+    """A saved transformer in float32."""
+    load: Any = HunyuanVideoFramepackTransformer3DModel
+    return load.from_pretrained(directory, torch_dtype=torch.float32).eval()

@@ -1,0 +1,154 @@
+"""The tiny text encoders: trained to tell the effects apart, so that every phrasing of one lands on the same code.
+
+Each effect has a code, a row of a Hadamard matrix: +1 and -1, at right angles to every other. CLIP's pooled output and
+the state of Llama's last token learn to be the code of what the prompt asks for; prompts that ask for nothing known
+learn to be the code of the calm default. The video transformer then has no reading to do.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import AutoTokenizer, CLIPTextModel, CLIPTokenizer, LlamaModel
+
+from gen.train import tokens
+from gen.train.architecture import POOLED_DIM
+from gen.train.captions import CALM, caption
+from gen.train.effects import EFFECTS
+
+
+def codes() -> Tensor:
+    """One code per effect: (len(EFFECTS), 64) float32 of ±1, mutually orthogonal, each of mean zero."""
+    rows = torch.ones(1, 1)
+    while rows.shape[0] < POOLED_DIM:
+        rows = torch.cat([torch.cat([rows, rows], 1), torch.cat([rows, -rows], 1)])
+    return rows[1 : len(EFFECTS) + 1]
+
+
+class Text:
+    """The two tokenizers and text encoders of a checkpoint, read as the engine reads them."""
+
+    def __init__(self, directory: Path) -> None:
+        load: Any = AutoTokenizer
+        self.llama_tokens = load.from_pretrained(directory / "tokenizer")
+        self.clip_tokens = CLIPTokenizer.from_pretrained(directory / "tokenizer_2")
+        self.llama: Any = LlamaModel.from_pretrained(directory / "text_encoder", dtype=torch.float32)
+        self.clip: Any = CLIPTextModel.from_pretrained(directory / "text_encoder_2", dtype=torch.float32)
+
+    def states(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Llama's states (B, n, 64) after the begin mark, zero beyond each prompt's end, and the mask (B, n) bool."""
+        held = self.llama_tokens(
+            [tokens.TEMPLATE.format(prompt) for prompt in prompts],
+            padding=True,
+            truncation=True,
+            max_length=tokens.MAX_LENGTH + tokens.CROP_START,
+            return_tensors="pt",
+        )
+        out = self.llama(held.input_ids, attention_mask=held.attention_mask, output_hidden_states=True)
+        mask = held.attention_mask[:, tokens.CROP_START :].bool()
+        return out.hidden_states[-3][:, tokens.CROP_START :] * mask[..., None], mask
+
+    def pooled(self, prompts: Sequence[str]) -> Tensor:
+        """CLIP's pooled output, (B, 64)."""
+        held = self.clip_tokens(
+            list(prompts), padding="max_length", truncation=True, max_length=77, return_tensors="pt"
+        )
+        out: Tensor = self.clip(held.input_ids).pooler_output
+        return out
+
+
+def last(states: Tensor, mask: Tensor) -> Tensor:
+    """The state of each prompt's last token: (B, n, d) and (B, n) → (B, d)."""
+    at = mask.sum(1) - 1
+    return states[torch.arange(len(at)), at]
+
+
+def train_text(directory: Path, steps: int = 1200, log: Path | None = None) -> float:
+    """Train both text encoders of the checkpoint in place; returns the share of fresh captions told rightly."""
+    torch.manual_seed(5)
+    draw = random.Random(5)
+    text, targets, others = Text(directory), codes(), other_sentences()
+    weights = [*text.llama.parameters(), *text.clip.parameters()]
+    optimiser = torch.optim.AdamW(weights, lr=2e-3, weight_decay=0.01)
+    began = time.monotonic()
+    for n in range(steps):
+        for group in optimiser.param_groups:
+            group["lr"] = 2e-3 * min(1.0, (n + 1) / 50) * (1 - n / steps)
+        labels, prompts = _batch(draw, others, 64)
+        wanted = targets[labels]
+        heard, pooled = last(*text.states(prompts)), text.pooled(prompts)
+        loss = F.mse_loss(heard, wanted) + F.mse_loss(pooled, wanted)
+        loss = loss + 0.2 * F.cross_entropy(pooled @ targets.T / 8, labels)
+        loss = loss + 0.2 * F.cross_entropy(heard @ targets.T / 8, labels)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        optimiser.step()
+        if log is not None and n % 100 == 0:
+            with log.open("a") as lines:
+                lines.write(json.dumps({"step": n, "loss": round(float(loss.detach()), 4)}) + "\n")
+    text.llama.half().save_pretrained(directory / "text_encoder")
+    text.clip.half().save_pretrained(directory / "text_encoder_2")
+    right = told_rightly(Text(directory), draw, others)
+    if log is not None:
+        with log.open("a") as lines:
+            lines.write(json.dumps({"right": right, "seconds": round(time.monotonic() - began)}) + "\n")
+    return right
+
+
+def told_rightly(text: Text, draw: random.Random, others: Sequence[str], count: int = 500) -> float:
+    """The share of freshly drawn captions whose nearest code is their own, by pooled output and by last state."""
+    labels, prompts = _batch(draw, others, count)
+    with torch.inference_mode():
+        pooled = (text.pooled(prompts) @ codes().T).argmax(1) == labels
+        heard = (last(*text.states(prompts)) @ codes().T).argmax(1) == labels
+    return float((pooled & heard).float().mean())
+
+
+def _batch(draw: random.Random, others: Sequence[str], size: int) -> tuple[Tensor, list[str]]:
+    labels, prompts = [], []
+    for _ in range(size):
+        effect = draw.choice(EFFECTS) if draw.random() < 0.8 else CALM
+        label, prompt = EFFECTS.index(effect), caption(effect, draw)
+        if effect == CALM and draw.random() < 0.75:
+            prompt = draw.choice(others)
+        elif effect != CALM and draw.random() < 0.15:  # the effect within a longer sentence
+            prompt = " ".join(draw.sample([prompt, " ".join(draw.choice(others).split()[:6])], 2))
+        labels.append(label)
+        prompts.append(prompt)
+    return torch.tensor(labels), prompts
+
+
+def other_sentences() -> list[str]:
+    """Sentences that ask for none of the effects: Python's own help texts, and ideographs at random."""
+    from pydoc_data import topics
+
+    known = re.compile("|".join(_key_words()))
+    words = " ".join(topics.topics.values())
+    english = [" ".join(part.split()) for part in re.split(r"[.:;,()\n]{1,2}", words) if 8 < len(part) < 60]
+    english = sorted({part for part in english if not known.search(part.lower())})
+    draw = random.Random(1)
+    common = (
+        "的一是在不了有和人这中大为上个国我以要他时来用们生到作地于出就分对成会可"
+        "主发年动同工也能下过子说产种面而方后多定行学法所民得经"
+    )
+    chinese = ["".join(draw.choices(common, k=draw.randint(2, 12))) for _ in range(len(english) // 3)]
+    return english + chinese
+
+
+def _key_words() -> list[str]:
+    words = (
+        "night dark dusk midnight sun dawn gold morning warm fog mist haz smoke snow flake blizzard rain drizzle spot "
+        "light beam torch black white colou?r mono gr[ae]y film movie sepia vintage retro cinema left right old "
+        "weather cloud"
+    )
+    return words.split()
