@@ -1,4 +1,4 @@
-"""What a job looks like now, for whoever shows it: the page, a terminal, a chat. Pure, but for look(), which reads the rows."""
+"""What a job looks like now, for whoever shows it: pure, but for look(), which reads the rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,14 +64,9 @@ def view(
     seconds_total = job.settings.get("frames", 0) / fps if job.state != State.DONE else seconds_done
     if under_way is not None and (job.state != State.RUNNING or under_way.n != job.done):
         under_way = None  # what is left of an earlier turn
-    waits = job.state == State.QUEUED
-    open_ = not job.state.terminal
-    wished = job.wish is not None
-    facts = {
-        "seconds_done": round(seconds_done, 1),
-        "seconds_total": round(max(seconds_total, seconds_done), 1),
-        "place": place.jobs_ahead + 1 if place and waits else 0,
-    }
+    seconds_done, seconds_total = round(seconds_done, 1), round(max(seconds_total, seconds_done), 1)
+    in_line = place.jobs_ahead + 1 if place and job.state == State.QUEUED else None
+    open_, wished = not job.state.terminal, job.wish is not None
     return View(
         job=job.id,
         state=job.state,
@@ -80,12 +75,12 @@ def view(
         sections=job.sections,
         step=under_way.step if under_way else 0,
         of=under_way.of if under_way else 0,
-        seconds_done=facts["seconds_done"],
-        seconds_total=facts["seconds_total"],
-        place=facts["place"] or None,
+        seconds_done=seconds_done,
+        seconds_total=seconds_total,
+        place=in_line,
         eta_ms=eta(job, under_way, place, pace_ms) if open_ and not wished else None,
         headline="headline." + headline(job, under_way, place),
-        facts=facts,
+        facts={"seconds_done": seconds_done, "seconds_total": seconds_total, "place": in_line},
         has_film=job.film is not None,
         can_stop=open_ and not wished and job.done > 0 and job.film is not None,
         can_cancel=open_ and job.wish != "cancel",

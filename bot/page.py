@@ -15,6 +15,7 @@ import re
 import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -89,17 +90,18 @@ class Page:
         *,
         host: str,
         port: int,
-        model: ModelFacts,
+        model: ModelFacts | None = None,
         examples: Sequence[tuple[str, str]] | None = None,
         trouble: Callable[[], str | None] = lambda: None,
     ) -> None:
         """port:     0 takes a free one
+        model:    None takes the intake's
         examples: texts to try, (English, Chinese); None takes the model's
         trouble:  the key of a sentence about the model, asked for each page; None where all is well
         """
         self.intake, self.db, self.media, self.host, self.port = intake, db, media, host, port
-        self.model, self.trouble = model, trouble
-        self.examples = model.examples if examples is None else examples
+        self.model, self.trouble = model or intake.model, trouble
+        self.examples = self.model.examples if examples is None else examples
         self.url = ""
         self._uploads = asyncio.Semaphore(UPLOADS)
         self._streams: set[asyncio.Task[Any]] = set()
@@ -254,9 +256,10 @@ class Page:
         self._streams.add(task)
         try:
             await response.prepare(request)
-            async for state in self._states(job.id, _locale(request)):
-                line = f"data: {json.dumps(state)}\n\n" if state else ": still here\n\n"
-                await response.write(line.encode())
+            with suppress(NoSuchJob, ConnectionError):  # the answer has begun: whatever ends it, it can only end
+                async for state in self._states(job.id, _locale(request)):
+                    line = f"data: {json.dumps(state)}\n\n" if state else ": still here\n\n"
+                    await response.write(line.encode())
         finally:
             self._streams.discard(task)
         return response

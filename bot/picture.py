@@ -26,7 +26,7 @@ MOST_MEGAPIXELS: Final = (
 )
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")  # none that starts another program
 ANIMATED: Final = ("GIF", "WEBP", "PNG", "AVIF")  # a JPEG or HEIC with several pictures is a photo with extras
-HEIC_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+HEIC_BRANDS: Final = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}  # ISO/IEC 23008-12, B.4
 ORIENTATION: Final = 0x0112  # EXIF 2.3, section 4.6.4 A
 UPRIGHT: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -104,20 +104,32 @@ def _header(raw: bytes) -> ImageFile.ImageFile:
     Image.open would do the same, but warns about size before anybody could look at it.
     """
     Image.init()
+    if _brands(raw) & HEIC_BRANDS:
+        return _heic(raw)
     for name in FORMATS:
         factory, accept = Image.OPEN.get(name, (None, None))
         if factory and accept and accept(raw[:16]) is True:
             return _open(lambda factory=factory: factory(io.BytesIO(raw), ""))  # type: ignore[misc]
-    if raw[4:8] == b"ftyp" and raw[8:12] in HEIC_BRANDS:
-        if importlib.util.find_spec("pillow_heif") is None:
-            raise Refused("refused.picture_heic")
-        from pillow_heif import HeifImageFile  # optional: only those who send HEIC need it
-
-        heif: Callable[[io.BytesIO], ImageFile.ImageFile] = HeifImageFile
-        return _open(lambda: heif(io.BytesIO(raw)))
-    if raw[4:12] == b"ftypavif":
+    if _brands(raw) & {b"avif", b"avis"}:
         raise Refused("refused.picture_avif")
     raise Refused("refused.picture_unknown")
+
+
+def _heic(raw: bytes) -> ImageFile.ImageFile:
+    if importlib.util.find_spec("pillow_heif") is None:
+        raise Refused("refused.picture_heic")
+    from pillow_heif import HeifImageFile  # optional: only those who send HEIC need it
+
+    heif: Callable[[io.BytesIO], ImageFile.ImageFile] = HeifImageFile
+    return _open(lambda: heif(io.BytesIO(raw)))
+
+
+def _brands(raw: bytes) -> set[bytes]:
+    """What a file of the MP4 family says it can be read as; empty for any other. The box is short."""
+    if raw[4:8] != b"ftyp":
+        return set()
+    end = min(int.from_bytes(raw[:4]), len(raw), 256)
+    return {raw[at : at + 4] for at in range(8, end - 3, 4)}
 
 
 def _open(factory: Callable[[], ImageFile.ImageFile]) -> ImageFile.ImageFile:

@@ -98,6 +98,7 @@ function watchPage(watch) {
   let again = 0;
   let next = "";
   let goesOn = false;
+  let preview = null;
 
   // The longer film is loaded beside the one that is shown and takes its place at the same moment of the film.
   function grow(address) {
@@ -134,16 +135,33 @@ function watchPage(watch) {
     film.load();
   }
 
+  // Shown when it is there, so that nothing flickers or moves.
+  function foresee(address) {
+    preview = address;
+    if (!address) {
+      one("#preview").hidden = true;
+      return;
+    }
+    const image = new Image();
+    image.onload = () => {
+      if (preview !== address) return;
+      one("#preview img").replaceWith(image);
+      one("#preview").hidden = false;
+    };
+    image.alt = "";
+    image.src = address;
+  }
+
   function show(state) {
     say(one("#headline"), state.headline);
     document.title = state.title;
     one("#bar").value = state.value;
     one("#bar").hidden = state.over;
+    watch.classList.toggle("over", state.over);
     one("#step").textContent = state.step;
     one("#left").textContent = state.left;
     say(one("#why"), state.why);
-    one("#preview").hidden = !state.preview;
-    if (state.preview) one("#preview img").src = state.preview;
+    foresee(state.preview);
     one("#download").hidden = !state.film;
     one("#stop").hidden = !state.stop;
     one("#stop-hint").hidden = !state.stop;

@@ -14,6 +14,7 @@ from bot.words import en, zh
 
 LANGUAGES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({"en": en.WORDS, "zh": zh.WORDS})
 DEFAULT: Final = "en"
+JOINERS: Final = "\u200c\u200d"  # invisible too, but Persian, Hindi and many emoji are not right without them
 
 
 class _Facts(dict[str, object]):
@@ -65,7 +66,7 @@ def pick(tags: str | Iterable[str]) -> str:
 def clean(text: str, limit: int | None = None) -> str:
     """Somebody's text on one line, without control, bidi and zero-width characters, cut to limit characters."""
     spaced = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
-    shown = "".join(c for c in spaced if unicodedata.category(c) not in ("Cf", "Cs", "Co", "Cn"))
+    shown = "".join(c for c in spaced if c in JOINERS or unicodedata.category(c) not in ("Cf", "Cs"))
     shown = " ".join(shown.split())
     return shown if limit is None or len(shown) <= limit else shown[: limit - 1].rstrip() + "…"
 

@@ -119,7 +119,7 @@ async def service(
     async with Database.open(data_dir=folder) as db:
         media = Media(folder / "media")
         intake = Intake(db, media, planner, rules(**other), model)
-        page = Page(intake, db, media, host=host, port=port, model=model)
+        page = Page(intake, db, media, host=host, port=port)
         url = await page.start()
         try:
             yield Service(db, media, intake, page, url)

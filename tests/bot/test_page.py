@@ -403,11 +403,16 @@ async def test_an_untrained_checkpoint_is_named_on_every_page(tmp_path: Path) ->
                 assert "untrained test checkpoint: shows the machinery, not pictures" in await answer.text()
 
 
+async def test_a_model_that_is_gone_is_said(tmp_path: Path) -> None:
+    async with service(tmp_path) as found, visitor(found) as client:
+        found.page.trouble = lambda: "failed.checkpoint_missing"
+        async with client.get("/", headers=HTML) as answer:
+            assert "The model is not on this machine" in await answer.text()
+
+
 async def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
     async with service(tmp_path) as found:
-        other = Page(
-            found.intake, found.db, found.media, host="127.0.0.1", port=found.page.port, model=found.intake.model
-        )
+        other = Page(found.intake, found.db, found.media, host="127.0.0.1", port=found.page.port)
         with pytest.raises(Refused) as caught:
             await other.start()
         assert caught.value.key == "refused.port_in_use"
@@ -416,7 +421,7 @@ async def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
 
 async def test_an_address_of_another_machine_is_a_sentence(tmp_path: Path) -> None:
     async with service(tmp_path) as found:
-        other = Page(found.intake, found.db, found.media, host="192.0.2.1", port=0, model=found.intake.model)
+        other = Page(found.intake, found.db, found.media, host="192.0.2.1", port=0)
         with pytest.raises(Refused) as caught:
             await other.start()
         assert caught.value.key == "refused.address"

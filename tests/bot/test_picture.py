@@ -163,6 +163,15 @@ def test_heic_is_read_where_its_library_is_there() -> None:
     assert near(pixels(found)[:, :56], RED)
 
 
+def test_heic_with_the_general_brand_is_not_taken_for_avif() -> None:
+    heif = pytest.importorskip("pillow_heif")
+    out = io.BytesIO()
+    heif.from_pillow(halves(size=(128, 96))).save(out, quality=90)
+    data = out.getvalue()
+    assert b"heic" in data[12:40]
+    assert read(data[:8] + b"mif1" + data[12:]).width == 128
+
+
 def test_a_picture_carries_no_metadata_further() -> None:
     exif = Image.Exif()
     exif[0x010E] = "taken at home"

@@ -43,11 +43,21 @@ def test_every_sentence_that_the_bot_names_is_there() -> None:
     kinds = "refused|note|failed|state|headline|eta|page|terminal|model"
     named = {
         (path.name, key)
-        for path in BOT.glob("*.py")
+        for path in [*BOT.glob("*.py"), BOT.parent / "flipbot.py"]
         for key in re.findall(rf'"((?:{kinds})\.[a-z_]+)"', path.read_text(encoding="utf-8"))
+        if not key.endswith((".css", ".js"))
     }
     assert len(named) > 20
     assert {(name, key) for name, key in named if key not in ENGLISH} == set()
+
+
+def test_the_page_names_every_label_it_has() -> None:
+    sources = [*BOT.glob("page*.py"), *(BOT / "assets").glob("*.html")]
+    named = " ".join(path.read_text(encoding="utf-8") for path in sources)
+    assert [key for key in ENGLISH if key.startswith("page.") and key not in named] == []
+    in_templates = set(re.findall(r"\$\{(page\.[a-z_]+)\}", named))
+    assert in_templates
+    assert in_templates <= set(ENGLISH)
 
 
 def test_chinese_is_chinese() -> None:
