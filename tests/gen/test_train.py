@@ -1,0 +1,174 @@
+"""The making of the tiny checkpoint: what its parts promise one another."""
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKLHunyuanVideo
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoTokenizer, CLIPTokenizer
+
+from gen.context import pack_f1
+from gen.train import fastvae, tokens
+from gen.train.captions import PHRASES, caption
+from gen.train.effects import EFFECTS, Film, State, step
+from gen.train.flow import draw_sigma, section, shifted
+from gen.train.muon import orthogonal
+from gen.train.photos import HELD_OUT, procedural
+from gen.train.text import codes
+
+effects = st.lists(st.sampled_from(EFFECTS), min_size=1, max_size=60)
+
+
+@pytest.fixture(scope="module")
+def vae() -> AutoencoderKLHunyuanVideo:
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    return AutoencoderKLHunyuanVideo(
+        latent_channels=4,
+        block_out_channels=(4, 4, 8, 8),
+        layers_per_block=1,
+        norm_num_groups=2,
+        mid_block_add_attention=False,
+    ).eval()
+
+
+@pytest.mark.parametrize("frames", [1, 5, 17])
+def test_the_fast_vae_gives_what_the_real_one_gives(vae: AutoencoderKLHunyuanVideo, frames: int) -> None:
+    vae.use_framewise_encoding = vae.use_framewise_decoding = False
+    video = torch.randn(1, 3, frames, 16, 24, generator=torch.Generator().manual_seed(frames))
+    with torch.inference_mode():
+        mean = vae.encode(video).latent_dist.mean
+        assert torch.allclose(fastvae.encode_mean(vae, video), mean, atol=1e-4)
+        assert torch.allclose(fastvae.decode(vae, mean), vae.decode(mean).sample, atol=1e-4)
+
+
+def test_a_vae_that_learned_from_stills_codes_them_alike_once_it_knows_time(vae: AutoencoderKLHunyuanVideo) -> None:
+    model = AutoencoderKLHunyuanVideo.from_config(vae.config).eval()
+    picture = torch.randn(2, 3, 1, 16, 16)
+    with torch.inference_mode():
+        fastvae.without_time(model)
+        flat = fastvae.encode_mean(model, picture)
+        fastvae.with_time(model)
+        assert torch.allclose(fastvae.encode_mean(model, picture), flat, atol=1e-5)
+
+
+@given(asked=effects)
+def test_a_film_never_leaves_the_range_of_its_state(asked: list[str]) -> None:
+    state = State()
+    for effect in asked:
+        state = step(state, effect)
+    shares = (state.night, state.sunrise, state.fog, state.bw, state.snow, state.rain, state.flicker, state.spot)
+    assert all(0 <= share <= 1 for share in shares)
+    assert -0.2 - 1e-6 <= state.spot_x <= 1.2 + 1e-6
+
+
+@pytest.mark.parametrize("effect", ["night", "sunrise", "fog", "bw"])
+def test_what_lasts_reaches_its_end_and_holds(effect: str) -> None:
+    still = torch.rand(3, 8, 8, generator=torch.Generator().manual_seed(1))
+    film = Film(still, np.random.default_rng(0)).frames([effect] * 120)
+    assert torch.equal(film[-1], film[-2])
+    assert not torch.allclose(film[-1], still, atol=0.02)
+
+
+def test_what_passes_is_gone_a_second_after_the_next_prompt() -> None:
+    state = State()
+    for effect in ["snow"] * 40 + ["fog"] * 30:
+        state = step(state, effect)
+    assert state.snow == pytest.approx(0, abs=1e-6)
+    assert state.fog > 0.3
+
+
+def test_the_spotlights_sweep_opposite_ways() -> None:
+    still = torch.ones(3, 16, 32)
+    right = Film(still, np.random.default_rng(0)).frames(["spot_right"] * 48)[-1].mean((0, 1))
+    left = Film(still, np.random.default_rng(0)).frames(["spot_left"] * 48)[-1].mean((0, 1))
+    assert torch.allclose(right, left.flip(0), atol=0.05)
+    early = Film(still, np.random.default_rng(0)).frames(["spot_right"] * 30)[-1].mean((0, 1))
+    assert int(early.argmax()) < int(right.argmax())
+
+
+def test_every_effect_can_be_asked_for_in_english_and_chinese() -> None:
+    assert set(PHRASES) == set(EFFECTS)
+    for phrases in PHRASES.values():
+        assert any(phrase.isascii() for phrase in phrases)
+        assert any(not phrase.isascii() for phrase in phrases)
+    drawn = {caption("night", random.Random(n)) for n in range(50)}
+    assert len(drawn) > 25
+
+
+def test_the_codes_of_the_effects_stand_at_right_angles() -> None:
+    made = codes()
+    assert made.shape[0] == len(EFFECTS)
+    assert torch.equal(made @ made.T, 64 * torch.eye(len(EFFECTS)))
+
+
+@given(text=st.text(max_size=40))
+def test_every_prompt_has_tokens_of_its_own_in_both_tokenizers(
+    tokenizers: tuple[AutoTokenizer, CLIPTokenizer], text: str
+) -> None:
+    llama, clip = tokenizers
+    ids = llama(tokens.TEMPLATE.format(text)).input_ids
+    assert ids[0] == llama.bos_token_id
+    assert ids[-1] == llama.eos_token_id
+    assert llama.unk_token_id not in ids
+    assert clip(text).input_ids[0] == clip.bos_token_id
+
+
+@pytest.fixture(scope="module")
+def tokenizers(tmp_path_factory: pytest.TempPathFactory) -> tuple[AutoTokenizer, CLIPTokenizer]:
+    folder = tmp_path_factory.mktemp("tokenizers")
+    tokens.save_llama_tokenizer(folder / "tokenizer")
+    tokens.save_clip_tokenizer(folder / "tokenizer_2")
+    llama = AutoTokenizer.from_pretrained(folder / "tokenizer")
+    return llama, CLIPTokenizer.from_pretrained(folder / "tokenizer_2")
+
+
+def test_the_tokenizers_come_out_the_same_every_time(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        tokens.save_clip_tokenizer(tmp_path / name)
+    assert (tmp_path / "a" / "vocab.json").read_bytes() == (tmp_path / "b" / "vocab.json").read_bytes()
+    vocabulary = json.loads((tmp_path / "a" / "vocab.json").read_text(encoding="utf-8"))
+    assert sorted(vocabulary.values()) == list(range(len(vocabulary)))
+
+
+@pytest.mark.parametrize("begin", [0, 9, 18])
+def test_training_packs_the_history_that_the_engine_packs(begin: int) -> None:
+    clip = {"start": torch.randn(4, 1, 2, 2), "latents": torch.randn(4, 28, 2, 2), "image": torch.zeros(9, 32)}
+    _, start, recent, _, _ = section(clip | {"fresh": True, "effect": 0}, begin)
+    made = [part[None] for part in clip["latents"][:, :begin].split(9, 1)] if begin else []
+    context = pack_f1(start[None], [start[None], *made], 9)
+    packed = torch.cat([context.clean_4x, context.clean_2x, context.clean[:, :, 1:]], 2)
+    assert torch.equal(packed[0], recent)
+
+
+def test_noise_levels_lie_between_nothing_and_all_and_often_at_all() -> None:
+    sigma = draw_sigma(2000, 576)
+    assert float(sigma.min()) > 0
+    assert float(sigma.max()) == 1
+    assert 0.1 < float((sigma == 1).float().mean()) < 0.25
+    assert float(shifted(torch.tensor(0.5), 576)) > 0.5
+
+
+def test_muon_makes_updates_of_even_size_in_every_direction() -> None:
+    update = orthogonal(torch.randn(16, 64, generator=torch.Generator().manual_seed(0)))
+    sizes = torch.linalg.svdvals(update)
+    assert 0.5 < float(sizes.min())
+    assert float(sizes.max()) < 1.5
+
+
+def test_no_held_out_photograph_is_learned_from() -> None:
+    from gen.train.photos import LOMIRI, SCIKIT_IMAGE, UKUI
+
+    assert not HELD_OUT & {*LOMIRI, *SCIKIT_IMAGE, *UKUI}
+    assert len(HELD_OUT) == 9
+
+
+def test_a_picture_drawn_by_code_has_colours_and_edges() -> None:
+    picture = procedural(np.random.default_rng(3), 64).astype(float)
+    assert picture.shape == (64, 64, 3)
+    assert picture.std() > 5
