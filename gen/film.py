@@ -31,14 +31,16 @@ from PIL import Image
 from gen.errors import DiskFull, EncoderFailed
 
 CRF = 17.0  # constant quality, 0 lossless … 51; about 44 dB luma PSNR on photographs
-THREADS = 2  # a number, never the machine's cores: x264's output depends on it
-PRESET = "veryfast"  # 36 frames of 768×512 in 0.2 s; `medium` needs 2.6 times that for no fewer bytes at this quality
+THREADS = 1  # a number, never the machine's cores: x264's output depends on it
+PRESET = "veryfast"  # 36 frames of 768×512 in 0.2 s; `medium` needs 3.6 times that for no fewer bytes
 
 TICKS = 512  # of the track's clock per frame: what FFmpeg itself chooses for 30 fps
 DELAY = 1  # frames between decoding and showing, see the head of this file
 
 # stitchable: headers do not depend on the pictures. chromaloc 1: a chroma sample is the mean of its four pixels.
-X264 = "bframes=3:b-pyramid=none:open-gop=0:stitchable=1:chromaloc=1"
+# mbtree reads memory that was never written where the macroblocks of a row are no multiple of four, so the same frames
+# gave other bytes now and then (docs/log.md).
+X264 = "bframes=3:b-pyramid=none:open-gop=0:stitchable=1:chromaloc=1:mbtree=0"
 BT709 = 1  # ITU-T H.273: the code of BT.709 for primaries, transfer and matrix alike
 LIMITED = 1  # AVCOL_RANGE_MPEG: luma 16..235
 
