@@ -140,6 +140,7 @@ def appended(scenery: Scenery, sections: int, folder: Path) -> Result:
         result.points.append(point)
         first = (section - 1) * FINAL
         result.encoded.update(range(first, first + made))
+        del frames  # else the next section's are made beside them, and the memory seen is the bench's own
     result.changed = packets_changed(clips, folder / "film.mp4")
     result.film_bytes = (folder / "film.mp4").stat().st_size
     result.again = in_turn(scenery, clips, folder)
