@@ -1,0 +1,136 @@
+"""`flipbot animate` as a stranger uses it: real processes, real files."""
+
+import signal
+import time
+from pathlib import Path
+
+from gen.film import film_settings, probe, read_frames
+from tests.e2e.conftest import files, one_sentence, run, start
+
+
+def test_a_photo_becomes_a_film(small: Path, photo: Path, data_dir: Path, config: Path, tmp_path: Path) -> None:
+    target = tmp_path / "film.mp4"
+    asked = ("animate", photo, "night falls", "--seconds", 2, "--seed", 5, "--model", small, "-o", target)
+    done = run(*asked, "--data-dir", data_dir, "-c", config)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == str(target)
+    assert "untrained test checkpoint: shows the machinery, not pictures" in done.stderr
+    assert "1.2 of 2.4 s are ready" in done.stderr
+    info = probe(target)
+    assert (info.frames, info.width, info.height, info.fps) == (73, 48, 48, 30)
+    assert len(list(read_frames(target))) == 73
+    settings = film_settings(info.metadata)
+    assert settings is not None
+    assert (settings["seed"], settings["prompt"], settings["model"]) == (5, "night falls", "small@1")
+    assert "AI-generated" in info.metadata["comment"]
+    work = data_dir / "media" / "tmp"
+    assert not list(work.iterdir()), "work folders are gone"
+
+
+def test_the_same_order_gives_the_same_file(small: Path, photo: Path, config: Path, tmp_path: Path) -> None:
+    made = []
+    for name in ("a", "b"):
+        target = tmp_path / f"{name}.mp4"
+        asked = ("animate", photo, "fog", "--seconds", 1, "--seed", 5, "--model", small, "-o", target)
+        assert run(*asked, "--data-dir", tmp_path / name, "-c", config).returncode == 0
+        made.append(target.read_bytes())
+    assert made[0] == made[1]
+
+
+def test_ctrl_c_keeps_what_is_finished(small: Path, photo: Path, data_dir: Path, config: Path, tmp_path: Path) -> None:
+    target = tmp_path / "film.mp4"
+    asked = ("animate", photo, "fog", "--seconds", 60, "--model", small, "-o", target)
+    process = start(*asked, "--data-dir", data_dir, "-c", config)
+    until = time.monotonic() + 120
+    while not target.exists():
+        assert process.poll() is None and time.monotonic() < until
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert out.splitlines()[-1] == str(target)
+    frames = probe(target).frames
+    assert frames >= 37 and (frames - 1) % 36 == 0
+    assert f"The {frames / 30:.1f}".removesuffix(".0") in errors.replace("\n", " ")
+
+
+def test_ctrl_c_before_the_first_second_keeps_nothing(
+    small: Path, photo: Path, data_dir: Path, config: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "film.mp4"
+    asked = ("animate", photo, "fog", "--seconds", 60, "--model", small, "-o", target)
+    process = start(*asked, "--data-dir", data_dir, "-c", config)
+    until = time.monotonic() + 120
+    while not (data_dir / "control.sock").exists() or not files(data_dir / "media"):
+        assert process.poll() is None and time.monotonic() < until
+        time.sleep(0.02)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert (out == "") == (not target.exists())
+
+
+def test_a_second_terminal_asks_the_running_service(
+    small: Path, photo: Path, data_dir: Path, config: Path, tmp_path: Path
+) -> None:
+    """A second terminal does not start a second engine: it asks the one that runs."""
+    service = start("run", "--model", small, "--data-dir", data_dir, "-c", config)
+    try:
+        until = time.monotonic() + 60
+        while not (data_dir / "control.sock").exists():
+            assert service.poll() is None and time.monotonic() < until
+            time.sleep(0.05)
+        target = tmp_path / "film.mp4"
+        asked = ("animate", photo, "fog", "--seconds", 1, "-o", target, "--data-dir", data_dir, "--model", small)
+        done = run(*asked)
+        assert done.returncode == 0, done.stderr
+        assert "A service is already running here" in done.stderr
+        assert probe(target).frames == 37
+        other = run("animate", photo, "fog", "--data-dir", data_dir, "--model", "tiny", "-o", target)
+        assert other.returncode == 2
+        second = run("worker", "--model", small, "--data-dir", data_dir)
+        assert second.returncode == 2
+        assert "is in use by another flipbot" in second.stderr
+        assert "Nothing is in line." in run("queue", "--data-dir", data_dir).stderr
+        missing = run("cancel", 99, "--data-dir", data_dir)
+        assert missing.returncode == 2
+        assert one_sentence(missing.stderr) == "There is no film 99."
+        doctor = run("doctor", "--model", small, "--data-dir", data_dir)
+        assert doctor.returncode == 0, doctor.stdout
+        assert "A service is running" in doctor.stdout
+    finally:
+        service.send_signal(signal.SIGTERM)
+        _, errors = service.communicate(timeout=60)
+    assert service.returncode == 0
+    assert "Traceback" not in errors
+    assert "section recorded job=1 n=1/1" in errors
+    assert not (data_dir / "control.sock").exists()
+
+
+def test_a_cancelled_film_leaves_the_line(small: Path, photo: Path, data_dir: Path, config: Path) -> None:
+    """`front` takes films in while nobody makes them; queue and cancel work beside it and without it."""
+    front = start("front", "--model", small, "--data-dir", data_dir, "-c", config)
+    try:
+        until = time.monotonic() + 60
+        while not (data_dir / "control.sock").exists():
+            assert front.poll() is None and time.monotonic() < until
+            time.sleep(0.05)
+        waiting = start("animate", photo, "fog", "--data-dir", data_dir, "--model", small, "--seconds", 5, "-o", "x.mp4",
+                        cwd=data_dir)  # fmt: skip
+        while "fog" not in (table := run("queue", "--data-dir", data_dir).stdout):
+            assert time.monotonic() < until, table
+        assert "terminal" in table and "0/4" in table and "Next in line" in table
+        assert run("cancel", 1, "--data-dir", data_dir).returncode == 0
+        out, errors = waiting.communicate(timeout=60)
+        assert waiting.returncode == 130, errors
+        assert out == ""
+    finally:
+        front.send_signal(signal.SIGTERM)
+        _, errors = front.communicate(timeout=60)
+    assert front.returncode == 0, errors
+    again = run("cancel", 1, "--data-dir", data_dir)
+    assert again.returncode == 2
+    assert "already ended" in one_sentence(again.stderr)
