@@ -35,20 +35,20 @@ def _vae(args: argparse.Namespace) -> None:
     from gen.train.export import export_vae
     from gen.train.vae import VaeRun, train_vae
 
-    train_vae(VaeRun(args.work, args.still_minutes, args.clip_minutes))
+    train_vae(VaeRun(args.work, args.still_minutes, args.clip_minutes, args.device, args.many))
     export_vae(args.work, args.checkpoint)
 
 
 def _clips(args: argparse.Namespace) -> None:
     from gen.train.clips import make_shards
 
-    make_shards(args.work, args.checkpoint, args.minutes, args.keep)
+    make_shards(args.work, args.checkpoint, args.minutes, args.keep, args.device)
 
 
 def _transformer(args: argparse.Namespace) -> None:
     from gen.train.flow import FlowRun, train_flow
 
-    train_flow(FlowRun(args.work, args.checkpoint, args.minutes))
+    train_flow(FlowRun(args.work, args.checkpoint, args.minutes, device=args.device, many=args.many))
 
 
 def _export(args: argparse.Namespace) -> None:
@@ -112,6 +112,9 @@ def main(arguments: list[str] | None = None) -> int:
     for command in commands.choices.values():
         command.add_argument("--work", type=Path, default=WORK, help="folder of the training state")
         command.add_argument("--checkpoint", type=Path, help="folder of the checkpoint (default: WORK/checkpoint)")
+    for command in (vae, clips, flow):
+        command.add_argument("--device", default="cpu", help="cpu or cuda")
+        command.add_argument("--many", type=int, default=1, help="times the batch; 8 to 16 on a GPU")
     resume.description = "Then go on with data, clips and transformer."
     args = parser.parse_args(arguments)
     args.checkpoint = args.checkpoint or args.work / "checkpoint"

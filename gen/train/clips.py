@@ -2,6 +2,9 @@
 
 One clip is 28 latent frames of one film after its start picture, so that it holds whole sections 1 to 3, or the 19
 latent frames of history and one section of a film that has gone on for longer.
+
+A latent frame stands for four pixel frames. It is the code of one of them, encoded as a still: the engine itself never
+encodes anything but the start picture, and the decoder learns what lies between (vae.py).
 """
 
 from __future__ import annotations
@@ -21,9 +24,10 @@ from gen.train.effects import EFFECTS, Film, random_state
 from gen.train.photos import Stills
 
 SIZES = ((96, 96), (128, 128), (80, 112), (112, 80), (112, 144), (144, 112))
-SHARES = (0.40, 0.20, 0.12, 0.12, 0.08, 0.08)
+SHARES = (0.44, 0.14, 0.15, 0.15, 0.06, 0.06)
 LATENTS = 28
-CHUNK = 16  # frames encoded at once after the first, as diffusers' tiles over time
+PER_SHARD = 16
+WEIGHTS = np.array([1.0, 1.0, 1.0, 0.6, 0.6, 1.0, 1.0, 1.0, 1.0, 1.0])  # of EFFECTS; particles are the hardest
 
 
 def load_vae(directory: Path) -> Any:
@@ -33,14 +37,10 @@ def load_vae(directory: Path) -> Any:
 
 
 @torch.inference_mode()
-def encode_film(vae: Any, frames: Tensor) -> Tensor:
-    """Encode a film whose first frame stands alone: (4T - 3, 3, H, W) in 0..1 → scaled latents (C, T, h, w)."""
-    video = frames.transpose(0, 1)[None] * 2 - 1
-    parts = [fastvae.encode_mean(vae, video[:, :, :1])]
-    for begin in range(0, video.shape[2] - 1, CHUNK):
-        # The frame before a chunk stands in for its past, as in a tile; its own latent is dropped.
-        parts.append(fastvae.encode_mean(vae, video[:, :, begin : begin + CHUNK + 1])[:, :, 1:])
-    return torch.cat(parts, 2)[0] * float(vae.config.scaling_factor)
+def encode_stills(vae: Any, stills: Tensor) -> Tensor:
+    """Encode pictures one by one: (T, 3, H, W) in 0..1 → scaled latents (C, T, h, w)."""
+    parts = [fastvae.encode_mean(vae, part.unsqueeze(2).to(vae.device) * 2 - 1) for part in torch.split(stills, 8)]
+    return torch.cat(parts)[:, :, 0].transpose(0, 1).cpu() * float(vae.config.scaling_factor)
 
 
 def make_clip(
@@ -48,19 +48,16 @@ def make_clip(
 ) -> dict[str, Any]:
     """Render and encode one clip: `start` (C, 1, h, w), `latents` (C, 28, h, w), the effect, whether from the start."""
     still = stills.crop(*size)
-    effect = EFFECTS[int(draw.integers(len(EFFECTS)))]
+    effect = EFFECTS[int(draw.choice(len(EFFECTS), p=WEIGHTS / WEIGHTS.sum()))]
     fresh = draw.random() < 0.65
     film = Film(still, draw)
     if not fresh:  # already under way: from some other state, or for long under the same prompt
         if draw.random() < 0.5:
             film = Film(still, draw, random_state(draw))
-        film.frames([effect] * int(draw.integers(30, 250)))
-    frames = film.frames([effect] * (4 * LATENTS))
-    first = still[None] if fresh else frames[:1]  # a stand-in for the frame before: as near as it gets
-    latents = encode_film(vae, torch.cat([first, frames]))
-    start = encode_film(vae, still[None])
+        film.skip([effect] * int(draw.integers(30, 250)))
+    latents = encode_stills(vae, torch.cat([still[None], film.keys(effect, LATENTS)]))
     return {
-        "start": start.half(),
+        "start": latents[:, :1].half(),
         "image": look(still).half(),
         "latents": latents[:, 1:].half(),
         "effect": EFFECTS.index(effect),
@@ -85,13 +82,13 @@ class ImageEyes:
         return out
 
 
-def make_shards(work: Path, checkpoint: Path, minutes: float, keep: int = 400, per_shard: int = 16) -> None:
+def make_shards(work: Path, checkpoint: Path, minutes: float, keep: int = 400, device: str = "cpu") -> None:
     """Write shards of clips of one size each until the time is up; beyond `keep` shards the oldest goes.
 
     A shard is named by its number: several runs may not write into one folder at a time.
     """
     torch.set_num_threads(1)
-    vae, look = load_vae(checkpoint / "vae"), ImageEyes(checkpoint)
+    vae, look = load_vae(checkpoint / "vae").to(device), ImageEyes(checkpoint)
     folder = work / "clips"
     folder.mkdir(parents=True, exist_ok=True)
     number = 1 + max((int(path.stem) for path in folder.glob("*.pt")), default=0)
@@ -99,7 +96,7 @@ def make_shards(work: Path, checkpoint: Path, minutes: float, keep: int = 400, p
     until = time.monotonic() + minutes * 60
     while time.monotonic() < until:
         size = SIZES[int(draw.choice(len(SIZES), p=SHARES))]
-        clips = [make_clip(vae, look, stills, draw, size) for _ in range(per_shard)]
+        clips = [make_clip(vae, look, stills, draw, size) for _ in range(PER_SHARD)]
         part = folder / f"{number:06}.part"
         torch.save(clips, part)
         part.replace(part.with_suffix(".pt"))

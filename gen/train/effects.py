@@ -115,6 +115,21 @@ class Film:
             made.append(self._frame())
         return torch.stack(made).clamp(0, 1)
 
+    def skip(self, effects: Sequence[str]) -> None:
+        """Let frames pass without rendering them."""
+        for effect in effects:
+            self.state = step(self.state, effect)
+            self.n += 1
+
+    def keys(self, effect: str, latents: int) -> Tensor:
+        """One frame for each latent frame, the second of its four: (T, 3, H, W) float32 in 0..1."""
+        made = []
+        for _ in range(latents):
+            self.skip([effect])
+            made.append(self.frames([effect]))
+            self.skip([effect] * 2)
+        return torch.cat(made)
+
     def _frame(self) -> Tensor:
         s, picture = self.state, self.still
         if s.bw:

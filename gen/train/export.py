@@ -32,7 +32,7 @@ SAID = {
 
 def export_vae(work: Path, directory: Path) -> None:
     """Write work/vae.pt as `vae/` in float16: latents of unit spread, and a posterior that is a point."""
-    held = torch.load(work / "vae.pt", weights_only=True)
+    held = torch.load(work / "vae.pt", weights_only=True, map_location="cpu")
     model = architecture.vae()
     if not held["clips"]:
         fastvae.without_time(model)

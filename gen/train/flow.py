@@ -45,6 +45,11 @@ class Batch:
     image: Tensor  # (B, 9, 32)
     effects: list[int]
 
+    def to(self, device: str) -> Batch:
+        """The same on a device."""
+        truth, start, recent, image = (part.to(device) for part in (self.truth, self.start, self.recent, self.image))
+        return Batch(truth, start, recent, image, self.effects)
+
 
 @dataclass(frozen=True)
 class FlowRun:
@@ -56,14 +61,16 @@ class FlowRun:
     own_from: float = 0.6  # the share of the budget after which its own histories come in
     muon_rate: float = 0.01
     adam_rate: float = 1.5e-3
+    device: str = "cpu"
+    many: int = 1  # times the batch: a GPU wants 16 or so
     save_s: float = 150.0
 
 
 class Captions:
     """Encoded phrasings of every effect, drawn at random."""
 
-    def __init__(self, checkpoint: Path, seed: int) -> None:
-        text, self.draw = Text(checkpoint), random.Random(seed)
+    def __init__(self, checkpoint: Path, seed: int, device: str = "cpu") -> None:
+        text, self.draw, self.device = Text(checkpoint), random.Random(seed), device
         others = other_sentences()
         self.held: list[list[tuple[Tensor, Tensor]]] = []
         with torch.inference_mode():
@@ -82,14 +89,15 @@ class Captions:
         states = torch.nn.utils.rnn.pad_sequence([states for states, _ in drawn], batch_first=True)
         ends = torch.tensor([len(states) for states, _ in drawn])
         mask = torch.arange(states.shape[1])[None] < ends[:, None]
-        return states, mask, torch.stack([pooled for _, pooled in drawn])
+        pooled = torch.stack([pooled for _, pooled in drawn])
+        return states.to(self.device), mask.to(self.device), pooled.to(self.device)
 
 
 class Sections:
     """Sections drawn from the clips on disk; new shards are noticed while training."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        self.folder, self.draw = folder, random.Random(seed)
+    def __init__(self, folder: Path, seed: int, pixels: int = PIXELS) -> None:
+        self.folder, self.draw, self.pixels = folder, random.Random(seed), pixels
         self.shards: dict[str, list[dict[str, Any]]] = {}
         self.sizes: dict[tuple[int, int], list[dict[str, Any]]] = {}
         self.looked = -1e9
@@ -114,7 +122,7 @@ class Sections:
         self.look()
         weights = [len(clips) for clips in self.sizes.values()]
         size = self.draw.choices(list(self.sizes), weights)[0]
-        return self.draw.choices(self.sizes[size], k=max(2, PIXELS // (64 * size[0] * size[1])))
+        return self.draw.choices(self.sizes[size], k=max(2, self.pixels // (64 * size[0] * size[1])))
 
     def batch(self) -> Batch:
         """Sections of films: six of ten from a film's first."""
@@ -156,13 +164,13 @@ def velocity(model: Any, x: Tensor, sigma: Tensor, batch: Batch, words: tuple[Te
         pooled_projections=pooled,
         image_embeds=batch.image,
         guidance=torch.full_like(sigma, GUIDANCE),
-        indices_latents=torch.tensor(at.noisy),
+        indices_latents=torch.tensor(at.noisy, device=x.device),
         latents_clean=torch.cat([batch.start, at_1x], 2),
-        indices_latents_clean=torch.tensor(at.clean),
+        indices_latents_clean=torch.tensor(at.clean, device=x.device),
         latents_history_2x=at_2x,
-        indices_latents_history_2x=torch.tensor(at.clean_2x),
+        indices_latents_history_2x=torch.tensor(at.clean_2x, device=x.device),
         latents_history_4x=at_4x,
-        indices_latents_history_4x=torch.tensor(at.clean_4x),
+        indices_latents_history_4x=torch.tensor(at.clean_4x, device=x.device),
         return_dict=False,
     )[0]
     return out
@@ -185,8 +193,9 @@ def loss_of(model: Any, batch: Batch, captions: Captions) -> tuple[Tensor, Tenso
     """Mean squared error of the velocity, as one number and per sample."""
     count = len(batch.truth)
     tokens = batch.truth[0, 0].numel() / 4
-    sigma = draw_sigma(count, tokens)
-    level = torch.rand(count) * 0.25 * (torch.rand(count) < 0.7)
+    device = batch.truth.device
+    sigma = draw_sigma(count, tokens).to(device)
+    level = (torch.rand(count) * 0.25 * (torch.rand(count) < 0.7)).to(device)
     made = (batch.recent.abs().sum((1, 3, 4), keepdim=True) > 0).float()
     first = (made.sum(2, keepdim=True) <= 1).float()  # the picture itself is never noisy
     spoilt = batch.recent + level.view(-1, 1, 1, 1, 1) * torch.randn_like(batch.recent) * made * (1 - first)
@@ -207,7 +216,7 @@ def sample(model: Any, batch: Batch, words: tuple[Tensor, Tensor, Tensor], steps
     sigmas = [*shifted(t, batch.truth[0, 0].numel() / 4).tolist(), 0.0]
     clean = x
     for now, then in pairwise(sigmas):
-        v = velocity(model, x, torch.full((len(x),), now), batch, words)
+        v = velocity(model, x, torch.full((len(x),), now, device=x.device), batch, words)
         clean = x - now * v
         x = x + (then - now) * v
     return clean
@@ -220,19 +229,19 @@ class Own:
         self.draw, self.keep = draw, keep
         self.batches: list[Batch] = []
 
-    def make(self, model: Any, sections: Sections, captions: Captions) -> None:
+    def make(self, model: Any, sections: Sections, captions: Captions, device: str) -> None:
         """Run one batch of films from their pictures, and keep what section 2 and 3 should be after what came."""
         clips = [clip for clip in sections.some() if clip["fresh"]]
         if len(clips) < 2:
             return
         effects = [int(clip["effect"]) for clip in clips]
         words = captions.batch(effects)
-        batch = collate([section(clip, 0) for clip in clips])
+        batch = collate([section(clip, 0) for clip in clips]).to(device)
         for begin in (WINDOW, 2 * WINDOW):
             came = sample(model, batch, words, steps=self.draw.choice((4, 5, 6)))
             recent = torch.cat([batch.recent, came], 2)[:, :, -RECENT:]
             truth = torch.stack([clip["latents"].float()[:, begin : begin + WINDOW] for clip in clips])
-            batch = Batch(truth, batch.start, recent.clone(), batch.image, effects)
+            batch = Batch(truth.to(device), batch.start, recent.clone(), batch.image, effects)
             self.batches = [*self.batches, batch][-self.keep :]
 
     def batch(self) -> Batch:
@@ -248,11 +257,12 @@ class Training:
         torch.manual_seed(11)
         self.model = architecture.transformer()
         self.file = run.work / "flow.pt"
+        self.model.to(run.device)
         by_adam = ("embed", "norm", "proj_out", "image_projection", "time_text")
         self.optimiser = Pair(self.model, run.muon_rate, run.adam_rate, adam=by_adam)
         self.step, self.spent = 0, 0.0
         if self.file.exists():
-            held = torch.load(self.file, weights_only=True)
+            held = torch.load(self.file, weights_only=True, map_location=run.device)
             self.model.load_state_dict(held["model"])
             self.optimiser.load_state_dict(held["optimiser"])
             self.step, self.spent = held["step"], held["spent"]
@@ -280,8 +290,8 @@ def train_flow(run: FlowRun) -> None:
     torch.set_num_threads(THREADS)
     training = Training(run)
     model = training.model
-    captions = Captions(run.checkpoint, seed=training.step)
-    sections = Sections(run.work / "clips", seed=training.step)
+    captions = Captions(run.checkpoint, training.step, run.device)
+    sections = Sections(run.work / "clips", training.step, PIXELS * run.many)
     own = Own(random.Random(training.step))
     torch.manual_seed(training.step + 1)
     last = saved = time.monotonic()
@@ -290,9 +300,9 @@ def train_flow(run: FlowRun) -> None:
     while training.spent < run.minutes * 60:
         done = training.spent / (run.minutes * 60)
         if done > run.own_from and training.step % 10 == 0:
-            own.make(model, sections, captions)
+            own.make(model, sections, captions, run.device)
         batch = own.batch() if own.batches and own.draw.random() < 0.3 else sections.batch()
-        loss, each = loss_of(model, batch, captions)
+        loss, each = loss_of(model, batch.to(run.device), captions)
         loss.backward()  # type: ignore[no-untyped-call]
         training.optimiser.step(fall(done) * min(1.0, (training.step - began + 1) / 50))
         seen.append(each)
@@ -327,7 +337,7 @@ def _log(path: Path, training: Training, seen: Tensor, size: int) -> None:
 def averaged(work: Path) -> Any:
     """The transformer with the running average of its weights, in float32."""
     model = architecture.transformer()
-    model.load_state_dict(torch.load(work / "flow.pt", weights_only=True)["average"])
+    model.load_state_dict(torch.load(work / "flow.pt", weights_only=True, map_location="cpu")["average"])
     return model.eval()
 
 

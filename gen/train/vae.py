@@ -1,4 +1,4 @@
-"""Training the VAE: encoder and decoder together, on stills and on short clips of every effect."""
+"""Training the VAE: encoder and decoder together on stills, then the decoder alone on short clips of every effect."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ class VaeRun:
     work: Path  # photos.npz inside; state and log are written here
     still_minutes: float
     clip_minutes: float
+    device: str = "cpu"
+    many: int = 1  # times the batch: a GPU wants 8 or so
     save_s: float = 120.0
 
 
@@ -52,7 +54,9 @@ class Stretch:
         self.file, self.step, self.spent = run.work / "vae.pt", 0, 0.0
         torch.manual_seed(0)
         self.model = first_weights(architecture.vae())
-        held: dict[str, Any] = torch.load(self.file, weights_only=True) if self.file.exists() else {"clips": False}
+        held: dict[str, Any] = {"clips": False}
+        if self.file.exists():
+            held = torch.load(self.file, weights_only=True, map_location="cpu")
         if not held["clips"]:
             fastvae.without_time(self.model)
         if "model" in held:
@@ -61,6 +65,10 @@ class Stretch:
         self.over = held["clips"] and not clips
         if clips and not held["clips"]:
             fastvae.with_time(self.model)
+        self.model.to(run.device)
+        if clips:  # the encoder only ever sees stills; what lies between them is the decoder's to learn
+            for part in (self.model.encoder, self.model.quant_conv):
+                part.requires_grad_(False)
         self.optimiser = Pair(self.model, MUON_RATE * (0.3 if clips else 1), ADAM_RATE * (0.3 if clips else 1))
         if "optimiser" in held and held["clips"] == clips:
             self.optimiser.load_state_dict(held["optimiser"])
@@ -75,7 +83,7 @@ class Stretch:
         total, error, count = 0.0, 0.0, 0
         while self.spent < self.seconds:
             video = self._batch(stills, draw)
-            loss, wrong = losses(self.model, video)
+            loss, wrong = losses(self.model, video.to(self.run.device))
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimiser.step(fall(self.spent / self.seconds) * min(1.0, (count + 1) / 30))
             now = time.monotonic()
@@ -91,8 +99,13 @@ class Stretch:
 
     def _batch(self, stills: Stills, draw: np.random.Generator) -> Tensor:
         if not self.clips:
-            return tile_batch(stills, draw)
-        return clip_batch(stills, draw) if draw.random() < 0.6 else still_batch(stills, draw)
+            return torch.cat([tile_batch(stills, draw) for _ in range(self.run.many)])
+        if draw.random() < 0.6:
+            size = CLIP_SIDES[int(draw.integers(len(CLIP_SIDES)))]
+            return torch.stack([clip(stills, draw, size) for _ in range(self.run.many)])
+        size = SIDES[int(draw.integers(len(SIDES)))]
+        made = [_lit(stills.crop(*size), draw) for _ in range(3 * self.run.many)]
+        return torch.stack(made).unsqueeze(2) * 2 - 1
 
     def _log(self, loss: float, error: float) -> None:
         psnr = round(-10 * math.log10(error / 4), 2)
@@ -143,27 +156,25 @@ def _lit(still: Tensor, draw: np.random.Generator) -> Tensor:
     return Film(still, draw, random_state(draw)).frames([EFFECTS[int(draw.integers(len(EFFECTS)))]])[0]
 
 
-def still_batch(stills: Stills, draw: np.random.Generator) -> Tensor:
-    """Whole stills: (3, 3, 1, H, W) in -1..1."""
-    h, w = SIDES[int(draw.integers(len(SIDES)))]
-    return torch.stack([_lit(stills.crop(h, w), draw) for _ in range(3)]).unsqueeze(2) * 2 - 1
+def clip(stills: Stills, draw: np.random.Generator, size: tuple[int, int]) -> Tensor:
+    """A short clip of a random effect, from the start of a film or amid it: (3, 17, H, W) in -1..1."""
+    effect = EFFECTS[int(draw.integers(len(EFFECTS)))]
+    state = random_state(draw) if draw.random() < 0.5 else State()
+    film = Film(stills.crop(*size), draw, state)
+    return film.frames([effect] * (CLIP_FRAMES + 30))[-CLIP_FRAMES:].transpose(0, 1) * 2 - 1
 
 
-def clip_batch(stills: Stills, draw: np.random.Generator) -> Tensor:
-    """A short clip of a random effect from a random state: (1, 3, 17, H, W) in -1..1."""
-    h, w = CLIP_SIDES[int(draw.integers(len(CLIP_SIDES)))]
-    clips = []
-    for _ in range(1):
-        effect = EFFECTS[int(draw.integers(len(EFFECTS)))]
-        state = random_state(draw) if draw.random() < 0.5 else State()
-        film = Film(stills.crop(h, w), draw, state)
-        clips.append(film.frames([effect] * (CLIP_FRAMES + 30))[-CLIP_FRAMES:])
-    return torch.stack(clips).transpose(1, 2) * 2 - 1
+def encode_keys(model: Any, video: Tensor) -> Tensor:
+    """The first frame's latent, then one still's of every four: (B, 3, 4T - 3, H, W) → (B, C, T, h, w)."""
+    keys = torch.cat([video[:, :, :1], video[:, :, 2::4]], 2)
+    stills = keys.transpose(1, 2).flatten(0, 1).unsqueeze(2)
+    z = fastvae.encode_mean(model, stills)[:, :, 0]
+    return z.reshape(len(video), -1, *z.shape[1:]).transpose(1, 2)
 
 
 def losses(model: Any, video: Tensor) -> tuple[Tensor, float]:
     """The training loss of a batch, and its mean squared error in -1..1 units."""
-    z = fastvae.encode_mean(model, video)
+    z = encode_keys(model, video)
     out = fastvae.decode(model, z + NOISE * torch.randn_like(z))
     wrong = out - video
     flat = wrong.transpose(1, 2).flatten(0, 1)
