@@ -8,13 +8,17 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoFramepackTransformer3DModel
 from PIL import Image
 from torch import Tensor
 
+from gen.card import PRESETS
 from gen.decode import decode_latents, overlap_of
+from gen.encode import start_latent
 from gen.engine import Engine, animate
 from gen.errors import BadPlan, Cancelled, EncoderFailed, NanLatents, PictureUnreadable, SectionsMissing
-from gen.types import Conditioning, Plan, Section, Step
+from gen.plan import make_plan
+from gen.types import Conditioning, Plan, Section, Step, Text
 from gen.weights import Models
 
 
@@ -207,3 +211,49 @@ def test_a_plan_that_was_not_encoded_is_refused(engine: Engine, plan: Plan, cond
     for asked, given, n in unlike:
         with pytest.raises(BadPlan):
             engine.sample(asked, given, history[:n], n)
+
+
+def test_another_codec_and_another_patch_count_change_every_size() -> None:
+    """32 pixels are 8 latents here, of 5 channels: nothing in between may think of 16 and 8."""
+    torch.manual_seed(0)
+    transformer = HunyuanVideoFramepackTransformer3DModel(
+        in_channels=5,
+        out_channels=5,
+        num_attention_heads=2,
+        attention_head_dim=12,
+        num_layers=1,
+        num_single_layers=1,
+        num_refiner_layers=1,
+        text_embed_dim=8,
+        pooled_projection_dim=6,
+        rope_axes_dim=(4, 4, 4),
+        has_image_proj=True,
+        image_proj_dim=7,
+        has_clean_x_embedder=True,
+    )
+    vae = AutoencoderKLHunyuanVideo(
+        latent_channels=5,
+        block_out_channels=(4, 4, 4),
+        down_block_types=("HunyuanVideoDownBlock3D",) * 3,
+        up_block_types=("HunyuanVideoUpBlock3D",) * 3,
+        layers_per_block=1,
+        norm_num_groups=2,
+        spatial_compression_ratio=4,
+        mid_block_add_attention=False,
+    )
+    card = dataclasses.replace(
+        PRESETS["framepack-f1"],
+        window=3,
+        sizes={"640": ((32, 48),)},
+        preview_factors=((0.1, 0.2, 0.3),) * 5,
+        latent_channels=5,
+        space_compression=4,
+    )
+    small = make_plan(card, picture_size=(3, 2), seconds=0.8, prompts=[(0, "")], seed=0, steps=2)
+    text, picture = Text(torch.randn(1, 3, 8), torch.randn(1, 6)), Image.new("RGB", (48, 32))
+    given = Conditioning({"": text}, None, torch.randn(1, 4, 7), start_latent(vae, picture))
+    seen: list[Step] = []
+    made = sections_of(Engine(Models(torch.device("cpu"), transformer, vae), card), small, given, on_step=seen.append)
+    assert made[0].latents.shape == (1, 5, 3, 8, 12)
+    assert film_of(small, made).shape == (25, 32, 48, 3)
+    assert seen[0].preview().size == (12, 8)
