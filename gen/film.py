@@ -37,12 +37,10 @@ PRESET = "veryfast"  # 36 frames of 768×512 in 0.2 s; `medium` needs 3.6 times 
 TICKS = 512  # of the track's clock per frame: what FFmpeg itself chooses for 30 fps
 DELAY = 1  # frames between decoding and showing, see the head of this file
 
-# mbtree off: together with B-frames it is not deterministic on processors with AVX-512 (on a busy machine about half of
-# the encodings differed in x264's current version, none with its code for AVX2); it costs 17 % of the bytes.
+# mbtree off: with B-frames it reads what was never written, in x264's code for AVX-512 at least: up to half of the
+# encodings of the same frames differed, none with its code for AVX2 (docs/log.md). It costs 17 % of the bytes.
 # stitchable: headers do not depend on the pictures. chromaloc 1: a chroma sample is the mean of its four pixels.
-# mbtree reads memory that was never written where the macroblocks of a row are no multiple of four, so the same frames
-# gave other bytes now and then (docs/log.md).
-X264 = "bframes=3:b-pyramid=none:mbtree=0:open-gop=0:stitchable=1:chromaloc=1:mbtree=0"
+X264 = "bframes=3:b-pyramid=none:mbtree=0:open-gop=0:stitchable=1:chromaloc=1"
 BT709 = 1  # ITU-T H.273: the code of BT.709 for primaries, transfer and matrix alike
 LIMITED = 1  # AVCOL_RANGE_MPEG: luma 16..235
 
