@@ -1,0 +1,249 @@
+"""Random orders of everything that can happen to jobs, against a small model of what should come of it."""
+
+import asyncio
+import shutil
+import tempfile
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from makers import PLENTY, Clock, ask, made
+from sqlalchemy import select
+
+from db import canvases, jobs, progress, requests, sections
+from db.connect import Database
+from db.errors import LeaseLost
+from db.models import Canvas, Platform, State
+from db.rows import Claim, Job
+
+LEASE_MS = 1000
+
+
+@dataclass
+class Model:
+    """What a job should be."""
+
+    id: int
+    sections: int
+    state: State = State.QUEUED
+    done: int = 0
+    fence: int = 0
+    crashes: int = 0
+    wish: str | None = None
+    lease_until: int = 0
+    not_before: int = 0
+    fences: list[int] = field(default_factory=list)
+
+    def set_down(self, *, crashed: bool = False) -> None:
+        self.crashes += crashed
+        if self.wish:
+            self.state = State.STOPPED if self.wish == "stop" and self.done else State.CANCELLED
+        else:
+            self.state = State.FAILED if crashed and self.crashes == 3 else State.QUEUED
+
+
+class Memory(RuleBasedStateMachine):
+    """What always holds:
+
+    - the sections of a job are exactly 0 … done-1, each once, and their fences never fall
+    - a claim that is not held any more changes no row, whatever it tries
+    - at most one claim holds a job
+    - fence and revision never fall; a job that has ended never changes
+    - what a canvas wants is the job's revision
+    - jobs, claims and their ends are as in the model
+    """
+
+    claims = Bundle("claims")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.folder = Path(tempfile.mkdtemp())
+        self.clock = Clock()
+        self.jobs: dict[int, Model] = {}
+        self.seen: dict[int, Job] = {}
+        self.made = 0
+
+    @initialize()
+    def begin(self) -> None:
+        shutil.copy(TEMPLATE[0], self.folder / "flipbot.db")
+        self.open()
+
+    def open(self) -> None:
+        self.stack = AsyncExitStack()
+        opened = Database.open(data_dir=self.folder, clock=self.clock)
+        self.db = self.runner.run(self.stack.enter_async_context(opened))
+
+    def teardown(self) -> None:
+        if hasattr(self, "stack"):
+            self.runner.run(self.stack.aclose())
+        self.runner.close()
+        shutil.rmtree(self.folder)
+
+    def holds(self, claim: Claim) -> bool:
+        job = self.jobs[claim.job.id]
+        return job.state == State.RUNNING and job.fence == claim.fence and job.lease_until >= self.clock.ms
+
+    def tries(self, claim: Claim, verb: Any) -> Any:
+        """The verb's answer if the claim holds its job; else it must be refused."""
+        if self.holds(claim):
+            return self.runner.run(verb)
+        with pytest.raises(LeaseLost):
+            self.runner.run(verb)
+        return None
+
+    @rule(key=st.integers(0, 5), sections=st.integers(1, 3))
+    def submit(self, key: int, sections: int) -> None:
+        job = self.runner.run(requests.submit(self.db, ask(f"{key}", sections=sections, canvas=True), PLENTY))
+        self.jobs.setdefault(job.id, Model(id=job.id, sections=sections))
+
+    @rule(target=claims, worker=st.sampled_from("ab"))
+    def claim(self, worker: str) -> Any:
+        claim = self.runner.run(jobs.claim(self.db, worker, LEASE_MS))
+        for job in self.jobs.values():
+            if job.state == State.RUNNING and job.lease_until < self.clock.ms:
+                job.set_down(crashed=True)
+                job.not_before = 0
+        ready = [j for j in self.jobs.values() if j.state == State.QUEUED and j.not_before <= self.clock.ms]
+        if not ready:
+            assert claim is None
+            return multiple()
+        job = min(ready, key=lambda job: job.id)
+        job.state, job.fence, job.lease_until = State.RUNNING, job.fence + 1, self.clock.ms + LEASE_MS
+        assert claim and (claim.job.id, claim.fence, claim.job.done) == (job.id, job.fence, job.done)
+        assert [section.n for section in claim.sections] == list(range(job.done))
+        return claim
+
+    @rule(claim=claims, ahead=st.sampled_from([0, 0, 0, 0, 1, -1]))
+    def record(self, claim: Claim, ahead: int) -> None:
+        n = claim.job.done + ahead
+        job, name = self.jobs[claim.job.id], f"{self.made}"
+        self.made += 1
+        if n != job.done or n < 0:
+            with pytest.raises(LeaseLost):
+                self.runner.run(sections.record(self.db, claim, made(n, name)))
+            return
+        recorded = self.tries(claim, sections.record(self.db, claim, made(n, name)))
+        if recorded:
+            job.done, job.crashes, job.not_before = n + 1, 0, 0
+            job.fences.append(claim.fence)
+            job.set_down()
+            job.state = State.DONE if job.done == job.sections else job.state
+            assert recorded.job.film == made(n, name).film
+
+    @rule(claim=claims)
+    def renew(self, claim: Claim) -> None:
+        wish = self.tries(claim, jobs.renew(self.db, claim, LEASE_MS))
+        if self.holds(claim):
+            assert wish == self.jobs[claim.job.id].wish
+            self.jobs[claim.job.id].lease_until = self.clock.ms + LEASE_MS
+
+    @rule(claim=claims)
+    def report(self, claim: Claim) -> None:
+        self.tries(claim, progress.report(self.db, claim, claim.job.done, 1, 8, "sampling", None))
+
+    @rule(claim=consumes(claims), crashed=st.booleans(), retry_in_ms=st.sampled_from([0, 500]))
+    def release(self, claim: Claim, crashed: bool, retry_in_ms: int) -> None:
+        if self.tries(claim, jobs.release(self.db, claim, crashed=crashed, retry_in_ms=retry_in_ms)):
+            job = self.jobs[claim.job.id]
+            job.set_down(crashed=crashed)
+            job.not_before = self.clock.ms + retry_in_ms
+
+    @rule(claim=consumes(claims))
+    def fail(self, claim: Claim) -> None:
+        if self.tries(claim, jobs.fail(self.db, claim, "nan_latents", {"step": 3})):
+            self.jobs[claim.job.id].state = State.FAILED
+
+    @rule(claim=consumes(claims))
+    def end(self, claim: Claim) -> None:
+        job = self.jobs[claim.job.id]
+        state = State.STOPPED if job.done else State.CANCELLED
+        if self.tries(claim, jobs.end(self.db, claim, state)):
+            job.state = state
+
+    @rule(ms=st.sampled_from([1, 400, 1000, 1001]))
+    def time_passes(self, ms: int) -> None:
+        self.clock.forward(ms)
+
+    @rule(data=st.data(), wish=st.sampled_from(["stop", "cancel"]))
+    def wish(self, data: st.DataObject, wish: Any) -> None:
+        if not self.jobs:
+            return
+        job = self.jobs[data.draw(st.sampled_from(sorted(self.jobs)))]
+        self.runner.run(requests.wish(self.db, job.id, wish, "ann"))
+        if not job.state.terminal and job.wish != "cancel":
+            job.wish = wish
+            if job.state == State.QUEUED:
+                job.set_down()
+
+    @rule()
+    def restart(self) -> None:
+        """The service ends at any moment and starts again; claims of its former life are void."""
+        self.runner.run(self.stack.aclose())
+        self.open()
+        self.runner.run(jobs.recover(self.db))
+        for job in self.jobs.values():
+            if job.state == State.RUNNING:
+                job.set_down()
+
+    @rule(data=st.data())
+    def show(self, data: st.DataObject) -> None:
+        due = self.runner.run(canvases.due(self.db, Platform.PAGE))
+        if due:
+            canvas = data.draw(st.sampled_from(due))
+            self.runner.run(canvases.shown(self.db, canvas.job_id, canvas.wanted, "message"))
+
+    @invariant()
+    def holds_what_always_holds(self) -> None:
+        self.runner.run(self.check())
+
+    async def check(self) -> None:
+        async with self.db.reading() as tx:
+            wanted = {row.job_id: row.wanted for row in await tx.execute(select(Canvas.job_id, Canvas.wanted))}
+        found = {job.id: job for job in await jobs.recent(self.db, 99)}
+        assert found.keys() == self.jobs.keys()
+        for id, job in found.items():
+            model = self.jobs[id]
+            assert (job.state, job.done, job.crashes, job.fence, job.wish) == (
+                *(model.state, model.done, model.crashes, model.fence, model.wish),
+            )
+            parts = await sections.of(self.db, id)
+            assert [part.n for part in parts] == list(range(job.done))
+            assert [part.fence for part in parts] == model.fences == sorted(model.fences)
+            assert job.revision == wanted[id]
+            before = self.seen.get(id, job)
+            assert job.fence >= before.fence and job.revision >= before.revision
+            assert not before.state.terminal or job == before
+            assert (job.revision > before.revision) or visible(job) == visible(before)
+        self.seen = found
+
+
+def visible(job: Job) -> tuple[object, ...]:
+    return (job.state, job.done, job.wish, job.film, job.reason)
+
+
+TEMPLATE: list[Path] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def template(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """An empty database, made once: applying the migrations for each example would take most of the time."""
+
+    async def make(folder: Path) -> None:
+        async with Database.open(data_dir=folder):
+            pass
+
+    folder = tmp_path_factory.mktemp("template")
+    asyncio.run(make(folder))
+    TEMPLATE[:] = [folder / "flipbot.db"]
+
+
+TestMemory = Memory.TestCase
+TestMemory.settings = settings(
+    max_examples=20, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
