@@ -184,7 +184,7 @@ def film(locale: str, job: Job, now: Mapping[str, Any]) -> Html:
         download_hidden=Html("" if source else HIDDEN),
         stop_hint=f"{say(locale, 'page.stop')}: {say(locale, 'page.stop_hint')}",
         prompt=job.prompt or say(locale, "page.no_prompt"),
-        settings=f"{settings} · {say(locale, 'page.share')}",
+        settings=settings,
         notes=" ".join(say(locale, note) for note in asked.get("notes", ()) if note in LANGUAGES["en"]),
         refresh=Html("" if now["over"] else '<noscript><meta http-equiv="refresh" content="3"></noscript>'),
         **flags,

@@ -86,6 +86,7 @@ function tryPage(form) {
       location.assign(url);
     } catch (refused) {
       say(error, sentence(refused, form.dataset.offline));
+      error.scrollIntoView({ block: "center" });
     } finally {
       button.disabled = false;
       button.textContent = label;
