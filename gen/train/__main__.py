@@ -67,7 +67,7 @@ def _sheet(args: argparse.Namespace) -> None:
 def _resume(args: argparse.Namespace) -> None:
     from gen.train.export import resume
 
-    resume(args.checkpoint, args.work)
+    resume(args.checkpoint, args.work, encoder=args.encoder)
 
 
 STEPS: dict[str, Callable[[argparse.Namespace], None]] = {
@@ -109,6 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     sheet.add_argument("--sections", type=int, default=4)
     sheet.add_argument("--photos", nargs="*", default=[], help="names of held-out photographs, default all")
     resume = commands.add_parser("resume", help="begin a working folder from a checkpoint's weights")
+    resume.add_argument("--encoder", action="store_true", help="train the VAE's encoder on, too (on stills)")
     for command in commands.choices.values():
         command.add_argument("--work", type=Path, default=WORK, help="folder of the training state")
         command.add_argument("--checkpoint", type=Path, help="folder of the checkpoint (default: WORK/checkpoint)")

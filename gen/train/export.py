@@ -81,13 +81,16 @@ def export(work: Path, directory: Path, *, trained: bool, understands: tuple[str
     write_card(directory, card(trained=trained, understands=listed, note=note, preview=found))
 
 
-def resume(directory: Path, work: Path) -> None:
+def resume(directory: Path, work: Path, *, encoder: bool) -> None:
     """Begin a working folder from the weights of a checkpoint: averages become weights, the clocks start at zero.
 
     The optimisers' momenta are lost, which costs some hundred steps; the encoders are copied to work/checkpoint.
+    encoder: whether the VAE's encoder is to be trained on, on stills; the transformer then has to learn its new code
     """
     from gen.train.clips import load_vae
     from gen.train.flow import FlowRun, Training, load_transformer
+
+    work.mkdir(parents=True, exist_ok=True)
 
     kept = work / "checkpoint"
     if kept.resolve() != directory.resolve():
@@ -97,4 +100,6 @@ def resume(directory: Path, work: Path) -> None:
     training.average = {name: weight.clone() for name, weight in training.model.state_dict().items()}
     training.save()
     model = load_vae(kept / "vae")
-    torch.save({"clips": True, "step": 0, "spent": 0.0, "model": model.state_dict()}, work / "vae.pt")
+    if encoder:
+        fastvae.without_time(model)
+    torch.save({"clips": not encoder, "step": 0, "spent": 0.0, "model": model.state_dict()}, work / "vae.pt")
