@@ -114,9 +114,9 @@ def find_checkpoint(name: str, models_dir: Path | None = None) -> Checkpoint:
     return read_checkpoint(folder)
 
 
-def find_tiny(models_dir: Path | None) -> Path:
+def find_tiny(models_dir: Path | None, shipped: Path = SHIPPED) -> Path:
     """The folder of the tiny checkpoint: the shipped one, else the untrained one of set-up."""
-    places = [SHIPPED] + ([models_dir / UNTRAINED] if models_dir else [])
+    places = [shipped] + ([models_dir / UNTRAINED] if models_dir else [])
     for place in places:
         if (place / CARD).is_file():
             return place

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from gen.card import PARTS, PRESETS, UNTRAINED, Checkpoint, find_checkpoint
+from gen.card import PARTS, PRESETS, UNTRAINED, Checkpoint, find_checkpoint, find_tiny
 from gen.errors import CheckpointCorrupt, CheckpointIncomplete, CheckpointMissing, DeviceMissing, GenError, UnknownModel
 from gen.weights import identity, load
 
@@ -73,14 +73,13 @@ def test_every_part_is_loaded(folder: Path, capfd: pytest.CaptureFixture[str]) -
     assert "Loading weights" not in err
 
 
-def test_the_untrained_one_of_set_up_stands_in_for_tiny(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gen.card.SHIPPED", folder / "nowhere")
-    folder.rename(folder.with_name(UNTRAINED))
-    assert find_checkpoint("tiny", folder.parent).card.name == "golden"
-    with pytest.raises(CheckpointMissing, match="tiny"):
-        find_checkpoint("tiny", folder.parent / "elsewhere")
-    with pytest.raises(CheckpointMissing):
-        find_checkpoint("tiny")
+def test_the_untrained_one_of_set_up_stands_in_for_tiny(folder: Path, tmp_path: Path) -> None:
+    made, nowhere = folder.rename(folder.with_name(UNTRAINED)), tmp_path / "nowhere"
+    assert find_tiny(tmp_path, nowhere) == made
+    assert find_tiny(tmp_path, made) == find_tiny(None, made) == made
+    for models_dir in (nowhere, None):
+        with pytest.raises(CheckpointMissing, match="tiny"):
+            find_tiny(models_dir, nowhere)
 
 
 def test_a_name_that_is_none_is_answered_with_those_that_are() -> None:
