@@ -35,6 +35,7 @@ from bot.intake import (
     seconds_of,
     seed_of,
 )
+from bot.page import Page
 from bot.picture import read_picture
 from db import jobs, requests
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
@@ -45,6 +46,7 @@ from gen.card import Card, find_checkpoint
 from gen.config import ModelConfig, VideoConfig
 from gen.dispatch import Dispatch
 from gen.errors import CheckpointMissing, GenError
+from gen.files import check
 from gen.plan import frames_after, make_plan
 from gen.process import QUIET
 
@@ -60,6 +62,7 @@ SECTIONS = {
     "limits": LimitsConfig,
     "safety": SafetyConfig,
 }
+DEFAULT_PROMPT = "gentle, natural movement"  # what an empty prompt means
 BENCHES = ("parity", "overhead", "growth", "publish", "resume", "tiny")
 CONFIG = Path("config.toml")
 MIB = 1 << 20
@@ -214,9 +217,8 @@ async def service(settings: Settings, *, takes: bool, works: bool, page: bool) -
         stack.push_async_callback(controls.stop)
         url = None
         if page:
-            from bot.page import Page
-
-            shown = Page(intake, db, media, host=settings.web.host, port=settings.web.port)
+            host, port = settings.web.host, settings.web.port
+            shown = Page(intake, db, media, host=host, port=port, trouble=lambda: model_trouble(settings))
             url = await shown.start()
             stack.push_async_callback(shown.stop)
         running = [housekeeping(db, media, settings.safety)]
@@ -303,16 +305,33 @@ def make_planner(card: Card, video: VideoConfig) -> Planner:
 def model_facts(card: Card) -> ModelFacts:
     """What people should know of the model."""
     examples = tuple((said["en"], said.get("zh", said["en"])) for said in card.understands if "en" in said)
-    return ModelFacts(name=card.name, trained=card.trained, note=card.note, examples=examples)
+    return ModelFacts(
+        name=card.name, trained=card.trained, default_prompt=DEFAULT_PROMPT, note=card.note, examples=examples
+    )
+
+
+def model_trouble(settings: Settings) -> str | None:
+    """The sentence of what ails the checkpoint now: it may have been moved away since the start."""
+    try:
+        check(find_checkpoint(settings.model.name, settings.models_dir))
+    except GenError as error:
+        return f"failed.{error.reason}"
+    return None
 
 
 def prepare_model(settings: Settings, console: Console, locale: str) -> Card:
-    """The card of the configured checkpoint; where the tiny one is not shipped, an untrained one is made once."""
+    """The card of the configured checkpoint, all of whose files are there.
+
+    Where the tiny one is not shipped, an untrained one is made, once.
+    """
     try:
-        return find_checkpoint(settings.model.name, settings.models_dir).card
+        checkpoint = find_checkpoint(settings.model.name, settings.models_dir)
     except CheckpointMissing:
         if settings.model.name != "tiny":
             raise
+    else:
+        check(checkpoint)
+        return checkpoint.card
     terminal.tell(console, words.say(locale, "terminal.setting_up"))
     make_folder(settings.models_dir)
     target = settings.models_dir / "tiny-untrained"

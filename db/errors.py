@@ -125,4 +125,5 @@ class ConfigError(DbError):
 
     def __init__(self, file: str, key: str, problem: str) -> None:
         where = f"{file}: {key}: " if key else f"{file}: "
-        super().__init__(f"{where}{problem}", file=file, key=key, problem=problem)
+        stop = "" if problem.endswith((".", "?")) else "."
+        super().__init__(f"{where}{problem}{stop}", file=file, key=key, problem=problem)

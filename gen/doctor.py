@@ -8,9 +8,10 @@ from pathlib import Path
 
 import psutil
 
-from gen.card import PARTS, Checkpoint, find_checkpoint
+from gen.card import find_checkpoint
 from gen.config import ModelConfig
 from gen.errors import GenError
+from gen.files import check
 
 GIB = 1 << 30
 KERNELS = {"flash_attn": "flash attention", "sageattention": "sage attention", "xformers": "xformers attention"}
@@ -75,20 +76,11 @@ def weights(model: ModelConfig, models_dir: Path) -> Finding:
     """Whether every part of the configured checkpoint is there."""
     try:
         checkpoint = find_checkpoint(model.name, models_dir)
-        missing = missing_weights(checkpoint)
+        check(checkpoint)
     except GenError as error:
         return Finding(False, f"Model {model.name}: {error}")
-    if missing:
-        return Finding(False, f"Model {model.name} is not complete: {', '.join(map(str, missing))} is missing.")
     trained = "" if checkpoint.card.trained else " (untrained test checkpoint: shows the machinery, not pictures)"
     return Finding(True, f"Model {checkpoint.card.identity} is complete{trained}.")
-
-
-def missing_weights(checkpoint: Checkpoint) -> list[Path]:
-    """The parts whose weights are absent; tokenizers and the feature extractor have none."""
-    with_weights = [part for part in PARTS if not part.startswith(("tokenizer", "feature"))]
-    folders = [checkpoint.parts[part] for part in with_weights]
-    return [folder / "*.safetensors" for folder in folders if not any(folder.glob("*.safetensors"))]
 
 
 def encoder() -> Finding:

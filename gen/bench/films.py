@@ -32,7 +32,7 @@ def picture(width: int = 192, height: int = 192) -> bytes:
 
 def seconds_of(card: Card, sections: int) -> float:
     """The seconds to ask for to get a film of so many sections."""
-    seconds = frames_after(sections, card.window, card.time_compression) / card.fps
+    seconds = frames_after(sections, card.window, card.time_compression) / card.fps / 0.951
     assert sections_for(seconds, card.window, card.fps, card.time_compression) == sections
     return seconds
 

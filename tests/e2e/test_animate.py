@@ -118,8 +118,8 @@ def test_a_cancelled_film_leaves_the_line(small: Path, photo: Path, data_dir: Pa
         while not (data_dir / "control.sock").exists():
             assert front.poll() is None and time.monotonic() < until
             time.sleep(0.05)
-        waiting = start("animate", photo, "fog", "--data-dir", data_dir, "--model", small, "--seconds", 5, "-o", "x.mp4",
-                        cwd=data_dir)  # fmt: skip
+        asked = ("animate", photo, "fog", "--data-dir", data_dir, "--model", small, "--seconds", 5, "-o", "x.mp4")
+        waiting = start(*asked, cwd=data_dir)
         while "fog" not in (table := run("queue", "--data-dir", data_dir).stdout):
             assert time.monotonic() < until, table
         assert "terminal" in table and "0/4" in table and "Next in line" in table

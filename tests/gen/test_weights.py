@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from gen.card import PARTS, PRESETS, UNTRAINED, Checkpoint, find_checkpoint, find_tiny
 from gen.errors import CheckpointCorrupt, CheckpointIncomplete, CheckpointMissing, DeviceMissing, GenError, UnknownModel
-from gen.weights import identity, load
+from gen.files import identity
+from gen.weights import load
 
 CARD = {
     "format": 1,
