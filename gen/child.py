@@ -144,7 +144,7 @@ class Child:
         try:
             return load_file(path)["latents"]
         except (OSError, SafetensorError, KeyError) as error:
-            raise errors.SectionsMissing(file=path.name) from error
+            raise errors.SectionLost(file=path.name) from error
 
     def on_step(self, id: int) -> Callable[[Step], None]:
         """What happens after each sampling step: tell it, with a picture now and then, and hear a cancel."""

@@ -29,6 +29,7 @@ IDLE_S = 5.0  # how often an idle dispatcher looks by itself: wake-ups are a cou
 TOLD_EVERY_S = 0.5  # progress rows are commits: no more often than that
 DISK_RETRY_MS = 30_000
 CRASH_RETRY_MS = 1_000
+LOADS = 3  # children in a row that die before they have loaded: then it counts as the job's crash, so that it ends
 
 
 class Dispatch:
@@ -42,6 +43,7 @@ class Dispatch:
         self.models_dir = models_dir
         self.worker = worker
         self.child: ChildProcess | None = None
+        self.died_loading = 0  # children in a row
 
     async def run(self) -> None:
         """Take turn after turn until cancelled; then the child is ended and the claim given back."""
@@ -68,7 +70,9 @@ class Dispatch:
             await self.record(claim, made, started)
         except ChildDied as died:
             log.warning("child died job=%d n=%d status=%s", job.id, job.done + 1, died.status)
-            await self.give_back(claim, crashed=True, reason="worker_crashed", facts={"status": died.status})
+            # Dying before it has loaded is not this job's fault, unless it goes on and on: then somebody must hear it.
+            blamed = self.died_loading % LOADS == 0
+            await self.give_back(claim, crashed=blamed, reason="worker_crashed", facts={"status": died.status})
         except ChildFailed as failed:
             with suppress(LeaseLost):
                 await self.failed(claim, failed)
@@ -123,9 +127,13 @@ class Dispatch:
                 precision=self.model.precision,
                 threads=self.model.threads,
             )
+        except ChildDied:
+            self.died_loading += 1
+            raise
         except ChildFailed:
             await self.child.close()
             raise
+        self.died_loading = 0
         took = time.monotonic() - started
         log.info("model loaded model=%s device=%s took=%.1fs", ready["model"], ready["device"], took)
         return self.child
@@ -203,7 +211,7 @@ class Dispatch:
     async def give_back(self, claim: Claim, *, crashed: bool = False, **why: Any) -> None:
         """Put the job back in line, unless somebody else has it by now."""
         with suppress(LeaseLost):
-            await jobs.release(self.db, claim, crashed=crashed, retry_in_ms=CRASH_RETRY_MS if crashed else 0, **why)
+            await jobs.release(self.db, claim, crashed=crashed, retry_in_ms=CRASH_RETRY_MS if why else 0, **why)
 
 
 class Teller:
