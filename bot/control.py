@@ -14,18 +14,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from aiohttp import (
-    BasicAuth,
-    ClientConnectionError,
-    ClientSession,
-    ClientTimeout,
-    FormData,
-    TCPConnector,
-    UnixConnector,
-    web,
-)
+from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, FormData, UnixConnector, web
 
 from bot.canvas import look
 from bot.errors import Refused
@@ -41,7 +32,6 @@ SOCKET = "control.sock"
 PORT_FILE = "control.json"
 SOCKET_PATH_MAX = 100  # bytes; the kernel's limit is 104 to 108
 POLL_S = 10.0
-USER = "flipbot"
 
 INTAKE = web.AppKey("intake", Intake)
 DB = web.AppKey("db", Database)
@@ -114,11 +104,12 @@ class Control:
 
 
 def _knows(request: web.Request, token: str) -> bool:
-    try:
-        given = BasicAuth.decode(request.headers.get("Authorization", ""))
-    except ValueError:
-        return False
-    return hmac.compare_digest(given.password.encode(), token.encode())
+    given = request.headers.get("Authorization", "")
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), _bearer(token).encode())
+
+
+def _bearer(token: str) -> str:
+    return f"Bearer {token}"
 
 
 def _forget(data_dir: Path) -> None:
@@ -236,7 +227,8 @@ class Remote:
         part = target.with_name(target.name + ".part")
         try:
             async with self.session.get(f"/jobs/{job}/film") as response:
-                response.raise_for_status()
+                if response.status != web.HTTPOk.status_code:
+                    _refuse(await response.json())
                 with part.open("wb") as file:
                     async for chunk in response.content.iter_chunked(1 << 20):
                         await asyncio.to_thread(file.write, chunk)
@@ -248,8 +240,12 @@ class Remote:
         async with self.session.request(method, path, **how) as response:
             answer: dict[str, Any] = await response.json()
         if "refused" in answer:
-            raise Refused(answer["refused"], **answer["facts"])
+            _refuse(answer)
         return answer
+
+
+def _refuse(answer: Any) -> NoReturn:
+    raise Refused(answer["refused"], **answer["facts"])
 
 
 @asynccontextmanager
@@ -276,5 +272,5 @@ def _session(data_dir: Path) -> ClientSession | None:
         known = json.loads((data_dir / PORT_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    auth = BasicAuth(USER, known["token"])
-    return ClientSession(f"http://127.0.0.1:{known['port']}", connector=TCPConnector(), auth=auth, timeout=timeout)
+    headers = {"Authorization": _bearer(known["token"])}
+    return ClientSession(f"http://127.0.0.1:{known['port']}", headers=headers, timeout=timeout)

@@ -55,7 +55,6 @@ WORDS: Final = {
     "refused.upload_too_big": "The upload is larger than {limit_mib} MiB. Send a smaller picture.",
     "refused.upload_broken": "The upload arrived incomplete or in a form I do not know. Please try again.",
     "refused.field_too_big": "One of the fields is far too long. Make it shorter and try again.",
-    "refused.takes_no_films": "This process takes no films in, it only makes them. Start flipbot run or flipbot front.",
     "refused.data_dir": "The data folder {path} cannot be used: {why}. Choose another one with --data-dir.",
     "refused.other_model": "The service running here uses {served}, not {got}. Stop it first, or leave --model out.",
     "refused.no_such_page": "There is nothing at this address. The start page is a good place to go on.",

@@ -47,7 +47,6 @@ WORDS: Final = {
     "refused.upload_too_big": "上传内容超过 {limit_mib} MiB。请换一张小一些的图片。",
     "refused.upload_broken": "上传的内容不完整，或格式不对。请再试一次。",
     "refused.field_too_big": "有一栏的内容太长了。请缩短后再试。",
-    "refused.takes_no_films": "这个进程只负责制作影片，不接收新的请求。请改用 flipbot run 或 flipbot front。",
     "refused.data_dir": "数据文件夹 {path} 无法使用：{why}。请用 --data-dir 选择另一个文件夹。",
     "refused.other_model": "这里正在运行的服务使用的是 {served}，不是 {got}。请先停止它，或者不要加 --model。",
     "refused.no_such_page": "这个地址没有内容。可以从首页继续。",

@@ -70,7 +70,16 @@ def _resume(args: argparse.Namespace) -> None:
     resume(args.checkpoint, args.work, encoder=args.encoder)
 
 
+def _all(args: argparse.Namespace) -> None:
+    args.still_minutes, args.clip_minutes = args.minutes * 0.2, args.minutes * 0.1
+    args.keep, args.trained, args.understands = 400, False, []
+    args.note = "Trained, but not measured yet: flipbot bench tiny tells what it can do."
+    for step, minutes in ((_data, 0.0), (_text, 0.0), (_vae, 0.0), (_clips, 0.1), (_transformer, 0.6), (_export, 0.0)):
+        step(argparse.Namespace(**vars(args) | {"minutes": args.minutes * minutes}))
+
+
 STEPS: dict[str, Callable[[argparse.Namespace], None]] = {
+    "all": _all,
     "untrained": _untrained,
     "data": _data,
     "text": _text,
@@ -90,6 +99,8 @@ def main(arguments: list[str] | None = None) -> int:
     untrained = commands.add_parser("untrained", help="write a checkpoint with random weights")
     untrained.add_argument("directory", type=Path)
     untrained.add_argument("--seed", type=int, default=0)
+    everything = commands.add_parser("all", help="steps 1 to 6, one after the other")
+    everything.add_argument("--minutes", type=float, default=360.0, help="for all of it")
     commands.add_parser("data", help="1: gather the pictures that are installed here")
     commands.add_parser("text", help="2: make the encoders, and train the two for text")
     vae = commands.add_parser("vae", help="3: train the VAE, or go on; then write it to the checkpoint")
@@ -113,7 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
     for command in commands.choices.values():
         command.add_argument("--work", type=Path, default=WORK, help="folder of the training state")
         command.add_argument("--checkpoint", type=Path, help="folder of the checkpoint (default: WORK/checkpoint)")
-    for command in (vae, clips, flow):
+    for command in (everything, vae, clips, flow):
         command.add_argument("--device", default="cpu", help="cpu or cuda")
         command.add_argument("--many", type=int, default=1, help="times the batch; 8 to 16 on a GPU")
     resume.description = "Then go on with data, clips and transformer."

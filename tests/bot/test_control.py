@@ -1,0 +1,162 @@
+"""The control socket with a real server and client: a Unix socket where there can be one, else a port with a secret."""
+
+import io
+import json
+import stat
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from PIL import Image
+
+from bot import control
+from bot.errors import Refused
+from bot.intake import Intake, ModelFacts, Planned, Rules
+from db import jobs
+from db.connect import Database
+from db.media import Media
+from db.models import State
+from db.requests import Limits
+
+pytestmark = pytest.mark.filterwarnings("ignore:unread_data:DeprecationWarning")  # aiohttp's own, on posted forms
+
+RULES = Rules(
+    queue=Limits(queued_per_user=2, queued_per_chat=2, queued_in_all=2),
+    longest_seconds=60,
+    default_seconds=5,
+    qualities=("standard",),
+    min_free=0,
+)
+ASKED = {
+    "user_id": "terminal", "chat_id": "terminal", "locale": "en", "prompt": "fog", "seconds": "2", "seed": "1",
+    "quality": None, "key": "k1",
+}  # fmt: skip
+
+
+def png(width: int, height: int) -> bytes:
+    with io.BytesIO() as file:
+        Image.new("RGB", (width, height), "teal").save(file, "PNG")
+        return file.getvalue()
+
+
+def planner(**asked: object) -> Planned:
+    return Planned(plan={"model": "test", "fps": 30, "seed": asked["seed"]}, sections=2, frames=73, fps=30)
+
+
+@asynccontextmanager
+async def serving(data_dir: Path, *, takes: bool = True) -> AsyncIterator[Database]:
+    data_dir.mkdir(parents=True, exist_ok=True)
+    async with Database.open("", data_dir=data_dir) as db:
+        media = Media(data_dir / "media")
+        intake = Intake(db, media, planner, RULES, ModelFacts(name="test", trained=True)) if takes else None
+        server = control.Control(intake, db, media, data_dir, {"model": "test"})
+        await server.start()
+        try:
+            yield db
+        finally:
+            await server.stop()
+
+
+def short(tmp_path: Path) -> Path:
+    return tmp_path / "d"
+
+
+def long(tmp_path: Path) -> Path:
+    """Longer than a socket's path may be."""
+    return tmp_path / ("d" * 120)
+
+
+@pytest.fixture(params=[short, long], ids=["socket", "port"])
+def data_dir(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    place: Callable[[Path], Path] = request.param
+    return place(tmp_path)
+
+
+async def test_a_job_goes_in_and_is_watched_to_its_end(data_dir: Path) -> None:
+    async with serving(data_dir) as db, control.connect(data_dir) as remote:
+        assert remote is not None
+        assert (await remote.hello())["model"] == "test"
+        id = await remote.submit(png(64, 64), ASKED)
+        assert await remote.submit(png(64, 64), ASKED) == id, "the same key is the same job"
+        assert [job["job"] for job in await remote.queue()] == [id]
+        states = []
+        async for state in remote.watch(id):
+            states.append(State(state["state"]))
+            if states == [State.QUEUED]:
+                assert await remote.wish(id, "cancel") == State.CANCELLED
+            if states[-1].terminal:
+                break
+        assert states == [State.QUEUED, State.CANCELLED]
+        assert (await jobs.get(db, id)).wish_by == "terminal"
+
+
+async def test_refusals_arrive_with_their_facts(data_dir: Path) -> None:
+    async with serving(data_dir), control.connect(data_dir) as remote:
+        assert remote is not None
+        with pytest.raises(Refused) as refused:
+            await remote.submit(b"no picture", ASKED)
+        assert refused.value.key == "refused.picture_unknown"
+        await remote.submit(png(64, 64), ASKED)
+        await remote.submit(png(64, 64), ASKED | {"key": "k2"})
+        with pytest.raises(Refused) as refused:
+            await remote.submit(png(64, 64), ASKED | {"key": "k3"})
+        assert refused.value.facts["limit"] == 2
+        for wrong in (remote.wish(99, "cancel"), remote.film(99, data_dir / "x.mp4")):
+            with pytest.raises(Refused) as refused:
+                await wrong
+            assert refused.value.key == "terminal.no_such_job"
+        with pytest.raises(Refused) as refused:
+            await remote.film(1, data_dir / "x.mp4")
+        assert refused.value.key == "refused.no_film_yet"
+        assert not list(data_dir.glob("x.mp4*"))
+
+
+async def test_a_job_that_is_over_cannot_be_cancelled(data_dir: Path) -> None:
+    async with serving(data_dir), control.connect(data_dir) as remote:
+        assert remote is not None
+        id = await remote.submit(png(64, 64), ASKED)
+        await remote.wish(id, "cancel")
+        with pytest.raises(Refused) as refused:
+            await remote.wish(id, "cancel")
+        assert refused.value.key == "refused.job_over"
+
+
+async def test_a_process_that_only_works_takes_nothing_in(data_dir: Path) -> None:
+    async with serving(data_dir, takes=False), control.connect(data_dir) as remote:
+        assert remote is not None
+        with pytest.raises(Refused) as refused:
+            await remote.submit(png(64, 64), ASKED)
+        assert refused.value.key == "refused.takes_no_jobs"
+
+
+async def test_nobody_answers_where_nothing_runs(data_dir: Path) -> None:
+    async with control.connect(data_dir) as remote:
+        assert remote is None
+    async with serving(data_dir):
+        pass
+    async with control.connect(data_dir) as remote:
+        assert remote is None
+
+
+async def test_what_a_killed_service_left_is_no_service(tmp_path: Path) -> None:
+    (tmp_path / control.PORT_FILE).write_text(json.dumps({"port": 1, "token": "x"}))
+    async with control.connect(tmp_path) as remote:
+        assert remote is None
+    (tmp_path / control.PORT_FILE).write_text("{torn")
+    async with control.connect(tmp_path) as remote:
+        assert remote is None
+
+
+async def test_only_the_owner_can_open_the_socket(tmp_path: Path) -> None:
+    async with serving(short(tmp_path)):
+        assert stat.S_IMODE((short(tmp_path) / control.SOCKET).stat().st_mode) == 0o600
+    async with serving(long(tmp_path)):
+        file = long(tmp_path) / control.PORT_FILE
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        port = json.loads(file.read_text())["port"]
+        async with aiohttp.ClientSession() as stranger:
+            for headers in ({}, {"Authorization": "Bearer guess"}, {"Authorization": "Basic x"}):
+                async with stranger.get(f"http://127.0.0.1:{port}/queue", headers=headers) as response:
+                    assert response.status == 401
