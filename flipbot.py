@@ -64,6 +64,7 @@ SECTIONS = {
 }
 DEFAULT_PROMPT = "gentle, natural movement"  # what an empty prompt means
 BENCHES = ("parity", "overhead", "growth", "publish", "resume", "tiny")
+INVERTED = "inverted"  # the order in which a film is made from its end, for those that have an end picture
 CONFIG = Path("config.toml")
 MIB = 1 << 20
 DAY_MS = 24 * 3600 * 1000
@@ -165,6 +166,7 @@ def arguments() -> argparse.ArgumentParser:
     animate.add_argument("--seconds", help="length of the film")
     animate.add_argument("--seed", help="a whole number: the same one gives the same film")
     animate.add_argument("--quality", help="a preset of the configuration: draft, standard or best")
+    animate.add_argument("--end-image", type=Path, metavar="IMAGE", help="the picture that the film ends with")
     animate.add_argument("-o", "--output", type=Path, metavar="OUT.mp4", help="the film (default: IMAGE's name, here)")
     add("queue", command_queue, "show what is in line")
     cancel = add("cancel", command_cancel, "take a film out of the line")
@@ -281,8 +283,12 @@ def rules(settings: Settings) -> Rules:
 def make_planner(card: Card, video: VideoConfig) -> Planner:
     """What turns an accepted request into a plan for this checkpoint."""
 
-    def plan(*, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str) -> Planned:
+    def plan(
+        *, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str, ends: bool
+    ) -> Planned:
         preset = video.qualities[quality]
+        if ends:
+            need_inverted(card)
         try:
             made = make_plan(
                 card,
@@ -290,6 +296,7 @@ def make_planner(card: Card, video: VideoConfig) -> Planner:
                 seconds=seconds,
                 prompts=prompts,
                 seed=seed,
+                sampling=INVERTED if ends else None,
                 size=preset.size or None,
                 steps=preset.steps(card.steps),
                 step_cache=preset.step_cache,
@@ -300,6 +307,12 @@ def make_planner(card: Card, video: VideoConfig) -> Planner:
         return Planned(plan=made.to_json(), sections=made.sections, frames=frames, fps=made.fps)
 
     return plan
+
+
+def need_inverted(card: Card) -> None:
+    """Raise Refused where the checkpoint cannot make a film from its end."""
+    if INVERTED not in card.samplings:
+        raise Refused("refused.end_picture", model=card.name)
 
 
 def model_facts(card: Card) -> ModelFacts:
@@ -409,14 +422,18 @@ def command_animate(args: argparse.Namespace, console: Console, locale: str) -> 
     """flipbot animate"""
     settings = settings_of(args)
     limits = settings.limits
-    picture = read_picture(args.image, max_bytes=settings.max_bytes, max_megapixels=limits.image_max_megapixels)
+    bounds = {"max_bytes": settings.max_bytes, "max_megapixels": limits.image_max_megapixels}
+    picture = read_picture(args.image, **bounds)
+    end_picture = read_picture(args.end_image, **bounds) if args.end_image else None
     target = terminal.check_target(args.output, args.image)
     checked = rules(settings)
     prompts_of(args.prompt, seconds_of(args.seconds, checked))
     seed_of(args.seed, lambda: 0)
     quality_of(args.quality, checked)
     card = prepare_model(settings, console, locale)
-    order = terminal.Order(picture, args.prompt, args.seconds, args.seed, args.quality, target)
+    if end_picture:
+        need_inverted(card)
+    order = terminal.Order(picture, end_picture, args.prompt, args.seconds, args.seed, args.quality, target)
     start_log(settings.service, quiet=True)
 
     async def animating() -> int:

@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -140,13 +140,15 @@ async def _submit(request: web.Request) -> web.Response:
     intake = request.app.get(INTAKE)
     if intake is None:
         raise Refused("refused.takes_no_jobs")
-    picture = form["picture"]
-    assert isinstance(picture, web.FileField)
+    picture, end = await _sent(form, "picture"), await _sent(form, "end_picture")
     asked = json.loads(str(form["asked"]))
-    job = await intake.submit(
-        Asked(platform=Platform.TERMINAL, picture=await asyncio.to_thread(picture.file.read), **asked)
-    )
+    job = await intake.submit(Asked(platform=Platform.TERMINAL, picture=picture or b"", end_picture=end, **asked))
     return web.json_response({"job": job.id})
+
+
+async def _sent(form: Mapping[str, Any], name: str) -> bytes | None:
+    part = form.get(name)
+    return await asyncio.to_thread(part.file.read) if isinstance(part, web.FileField) else None
 
 
 async def _watch(request: web.Request) -> web.Response:
@@ -202,10 +204,15 @@ class Remote:
         jobs: list[dict[str, Any]] = (await self._answer("GET", "/queue"))["jobs"]
         return jobs
 
-    async def submit(self, picture: bytes, asked: dict[str, Any]) -> int:
-        """Hand in a job; asked: the fields of bot.intake.Asked but for platform and picture. raises: Refused."""
+    async def submit(self, picture: bytes, asked: dict[str, Any], end: bytes | None = None) -> int:
+        """Hand in a job; asked: the fields of bot.intake.Asked but for platform and pictures. raises: Refused.
+
+        end: the picture that the film shall end with
+        """
         form = FormData({"asked": json.dumps(asked)})
-        form.add_field("picture", picture, filename="picture", content_type="application/octet-stream")
+        for name, content in (("picture", picture), ("end_picture", end)):
+            if content is not None:
+                form.add_field(name, content, filename=name, content_type="application/octet-stream")
         id: int = (await self._answer("POST", "/jobs", data=form))["job"]
         return id
 

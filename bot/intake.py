@@ -6,6 +6,7 @@ import math
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -50,11 +51,12 @@ class Planner(Protocol):
 
     size:    (width, height) of the picture, upright
     quality: one of Rules.qualities
+    ends:    an end picture is given
     raises:  Refused, where the model cannot make it
     """
 
     def __call__(
-        self, *, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str
+        self, *, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str, ends: bool
     ) -> Planned: ...
 
 
@@ -94,7 +96,8 @@ class Rules:
 class Asked:
     """A request as it came in, nothing of it checked. Numbers may be text, as people type them; None is the default.
 
-    key: asked twice with the same one, it is one job
+    key:         asked twice with the same one, it is one job
+    end_picture: what the film shall end with, where the model can
     """
 
     platform: Platform
@@ -104,6 +107,7 @@ class Asked:
     picture: bytes | Path
     prompt: str
     key: str
+    end_picture: bytes | Path | None = None
     seconds: float | str | None = None
     seed: int | str | None = None
     quality: str | None = None
@@ -140,15 +144,17 @@ class Intake:
         quality = quality_of(asked.quality, self.rules)
         prompts = prompts_of(asked.prompt, seconds, self.model.default_prompt)
         picture = await self._picture(asked.picture)
+        end = None if asked.end_picture is None else await self._picture(asked.end_picture)
         if await asyncio.to_thread(self.media.free_bytes) < self.rules.min_free:
             raise await self._disk_full()
         size = (picture.width, picture.height)
-        planned = self.planner(size=size, seconds=seconds, prompts=prompts, seed=seed, quality=quality)
+        ends = end is not None
+        planned = self.planner(size=size, seconds=seconds, prompts=prompts, seed=seed, quality=quality, ends=ends)
         settings = {
             "seconds": seconds, "seed": seed, "quality": quality,
-            "frames": planned.frames, "fps": planned.fps, "notes": list(picture.notes),
+            "frames": planned.frames, "fps": planned.fps, "notes": [*picture.notes, *(end.notes if end else ())],
         }  # fmt: skip
-        return await self._keep(asked, picture, planned, settings)
+        return await self._keep(asked, [picture, end] if end else [picture], planned, settings)
 
     async def _picture(self, data: bytes | Path) -> Picture:
         rules = self.rules
@@ -157,27 +163,34 @@ class Intake:
                 read_picture, data, max_bytes=rules.max_bytes, max_megapixels=rules.max_megapixels
             )
 
-    async def _keep(self, asked: Asked, picture: Picture, planned: Planned, settings: dict[str, Any]) -> Job:
-        sha = hashlib.sha256(picture.png).hexdigest()
+    async def _keep(self, asked: Asked, pictures: list[Picture], planned: Planned, settings: dict[str, Any]) -> Job:
+        """Keep the pictures, the first and perhaps the last one of the film, and put the job in line."""
+        files = {hashlib.sha256(picture.png).hexdigest(): picture.png for picture in pictures}
+        shas = [hashlib.sha256(picture.png).hexdigest() for picture in pictures]
         ask = requests.Ask(
             key=asked.key, platform=asked.platform, user_id=asked.user_id, chat_id=asked.chat_id, locale=asked.locale,
-            picture=sha, prompt=clean(asked.prompt), settings=settings, plan=planned.plan, sections=planned.sections,
+            picture=shas[0], end_picture=shas[1] if len(shas) > 1 else None, prompt=clean(asked.prompt),
+            settings=settings, plan=planned.plan, sections=planned.sections,
         )  # fmt: skip
         # One picture is kept, refused and dropped by one request at a time: else a refused one could take away the file
         # that another one's row is about to name.
         job: Job | None = None
-        async with self._keeping.setdefault(sha, asyncio.Lock()):
+        async with AsyncExitStack() as stack:
+            for sha in sorted(files):
+                await stack.enter_async_context(self._keeping.setdefault(sha, asyncio.Lock()))
             try:
-                await asyncio.to_thread(self.media.put, picture.png)
+                for png in files.values():
+                    await asyncio.to_thread(self.media.put, png)
                 job = await requests.submit(self.db, ask, self.rules.queue)
             except QueueFull as full:
                 raise Refused(QUEUE_FULL[full.of], got=full.got, limit=full.limit) from full
             except DiskFull as full:
                 raise await self._disk_full() from full
             finally:
-                if job is None or job.picture != sha:  # refused, or the same key again with another picture
-                    for unused in await media_unreferenced(self.db, [sha]):
-                        await asyncio.to_thread(self.media.drop, unused)
+                # Refused, or the same key again with other pictures: what no row names is not kept.
+                kept = {job.picture, job.end_picture} if job else set()
+                for unused in await media_unreferenced(self.db, [sha for sha in files if sha not in kept]):
+                    await asyncio.to_thread(self.media.drop, unused)
         return job
 
     async def _disk_full(self) -> Refused:

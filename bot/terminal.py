@@ -29,6 +29,7 @@ class Order:
     """What `flipbot animate` was asked for, checked as far as a terminal can."""
 
     picture: Picture
+    end: Picture | None
     prompt: str
     seconds: str | None
     seed: str | None
@@ -63,7 +64,7 @@ def tell(console: Console, sentence: str) -> None:
 
 async def animate(remote: Remote, order: Order, console: Console, locale: str) -> int:
     """Submit the order and follow it to its end; returns the exit code. The film stands in order.target as it grows."""
-    for note in order.picture.notes:
+    for note in (*order.picture.notes, *(order.end.notes if order.end else ())):
         tell(console, words.say(locale, note))
     job = await remote.submit(
         order.picture.png,
@@ -77,6 +78,7 @@ async def animate(remote: Remote, order: Order, console: Console, locale: str) -
             "quality": order.quality,
             "key": f"terminal:{uuid.uuid4().hex}",
         },
+        order.end.png if order.end else None,
     )
     try:
         last = await follow(remote, job, order.target, console, locale)

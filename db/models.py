@@ -114,6 +114,7 @@ class Request(Base):
     chat_id: Mapped[str] = mapped_column(String(100))
     locale: Mapped[str] = mapped_column(String(35))
     picture: Mapped[str] = mapped_column(Sha, index=True)
+    end_picture: Mapped[str | None] = mapped_column(Sha, index=True)  # what the film shall end with
     prompt: Mapped[str]
     settings: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_ms: Mapped[int] = mapped_column(BigInteger)

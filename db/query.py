@@ -10,7 +10,7 @@ from db import rows
 from db.errors import LeaseLost, NoSuchJob
 from db.models import Canvas, Job, Progress, Request, Section, State
 
-_ASKED = (Request.locale, Request.prompt, Request.picture, Request.settings)
+_ASKED = (Request.locale, Request.prompt, Request.picture, Request.end_picture, Request.settings)
 _JOB = (
     *(Job.id, Job.request_id, Job.parent_id, Job.platform, Job.user_id, Job.chat_id, Job.plan, Job.sections, Job.done),
     *(Job.state, Job.wish, Job.wish_by, Job.fence, Job.worker, Job.lease_until_ms, Job.crashes, Job.not_before_ms),
@@ -21,7 +21,10 @@ _SECTION = (
     *(Section.job_id, Section.n, Section.fence, Section.latents, Section.clip, Section.frames),
     *(Section.sampling_ms, Section.decode_ms, Section.encode_ms, Section.gpu_ms, Section.created_ms),
 )
-SHAS = (Request.picture, Job.conditioning, Job.tail, Job.film, Section.latents, Section.clip)  # every file a row names
+SHAS = (  # every file a row names
+    *(Request.picture, Request.end_picture, Job.conditioning, Job.tail, Job.film),
+    *(Section.latents, Section.clip),
+)
 
 
 async def find_jobs(tx: AsyncConnection, *conditions: ColumnElement[bool], newest: int | None = None) -> list[rows.Job]:

@@ -19,7 +19,7 @@ class Ask:
     """A film that somebody wants.
 
     key:      asked twice with the same one, it is one job (the interaction's or update's id)
-    picture:  SHA-256 name of a file that is already in the media store
+    picture:  SHA-256 name of a file that is already in the media store; end_picture: of the one it shall end with
     plan:     as JSON; "model", "width", "height" and "steps" also say which sections take equally long
     sections: that the plan has, 1 or more
     canvas:   True where a message is to be kept up to date with the job
@@ -35,6 +35,7 @@ class Ask:
     settings: Mapping[str, Any]
     plan: Mapping[str, Any]
     sections: int
+    end_picture: str | None = None
     parent_id: int | None = None
     canvas: bool = False
 
@@ -68,7 +69,8 @@ async def submit(db: Database, ask: Ask, limits: Limits) -> rows.Job:
             "chat_id": ask.chat_id,
             "created_ms": now,
         }
-        what = {"key": ask.key, "locale": ask.locale, "picture": ask.picture, "prompt": ask.prompt}
+        what: dict[str, Any] = {"key": ask.key, "locale": ask.locale, "prompt": ask.prompt}
+        what |= {"picture": ask.picture, "end_picture": ask.end_picture}
         request = insert(Request).values(**who, **what, settings=dict(ask.settings)).returning(Request.id)
         request_id = (await tx.execute(request)).scalar_one()
         plan = {"parent_id": ask.parent_id, "plan": dict(ask.plan), "sections": ask.sections}

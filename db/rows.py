@@ -23,6 +23,7 @@ class Request:
     chat_id: str
     locale: str
     picture: str
+    end_picture: str | None
     prompt: str
     settings: Mapping[str, Any]
     created_ms: int
@@ -50,6 +51,7 @@ class Job:
     locale: str
     prompt: str
     picture: str
+    end_picture: str | None
     settings: Mapping[str, Any]
     plan: Mapping[str, Any]
     sections: int

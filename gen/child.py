@@ -133,8 +133,8 @@ class Child:
         if message["conditioning"]:
             return Conditioning.load(Path(message["conditioning"]))
         self.say({"event": "phase", "phase": "encoding"})
-        with Image.open(message["picture"]) as picture:
-            conditioning = engine.encode(plan, picture.convert("RGB"))
+        end = picture(message["end_picture"]) if message["end_picture"] else None
+        conditioning = engine.encode(plan, picture(message["picture"]), end)
         conditioning.save(out / "conditioning.safetensors")
         # Read back, so that an unbroken film and a resumed one start from the very same numbers.
         return Conditioning.load(out / "conditioning.safetensors")
@@ -161,6 +161,15 @@ class Child:
             self.say({"event": "step", "n": step.n, "of": step.of, "preview": preview})
 
         return step_done
+
+
+def picture(path: str) -> Image.Image:
+    """The picture in the file, in RGB. raises: PictureUnreadable."""
+    try:
+        with Image.open(path) as opened:
+            return opened.convert("RGB")
+    except (OSError, SyntaxError) as error:
+        raise errors.PictureUnreadable from error
 
 
 def jpeg(picture: Image.Image) -> str:

@@ -98,6 +98,7 @@ class Dispatch:
                 plan=dict(job.plan),
                 n=job.done,
                 picture=str(self.media.path(job.picture)),
+                end_picture=str(self.media.path(job.end_picture)) if job.end_picture else None,
                 conditioning=self.file(job.conditioning),
                 latents=[str(self.media.path(section.latents)) for section in done],
                 tail=self.file(job.tail),

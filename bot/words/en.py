@@ -65,6 +65,7 @@ WORDS: Final = {
     "refused.wrong_host": "This page answers only under its own address. Open {url}.",
     "refused.wrong_origin": "That request came from another site, so it was not carried out. Open {url} and try there.",
     "refused.too_busy": "Too many pictures are being looked at right now. Try again in a few seconds.",
+    "refused.end_picture": "{model} cannot end a film on a picture. Leave the end picture out, or use framepack.",
     "refused.takes_no_jobs": "This machine makes films but takes no requests. Ask where the front-end runs.",
     "refused.not_allowed": "You may not do that here. Check that the token is the right one.",
     "refused.request": "The browser sent something I cannot make sense of. Reload the page and try again.",

@@ -57,6 +57,7 @@ WORDS: Final = {
     "refused.wrong_host": "这个页面只在自己的地址上应答。请打开 {url}。",
     "refused.wrong_origin": "这个请求来自另一个网站，因此没有执行。请打开 {url} 再试。",
     "refused.too_busy": "现在正在查看的图片太多了。请过几秒再试。",
+    "refused.end_picture": "模型 {model} 不能以指定的图片结尾。请去掉结尾图片，或改用 framepack。",
     "refused.takes_no_jobs": "这台机器只制作影片，不接受请求。请到前端所在的机器上提交。",
     "refused.not_allowed": "你不能在这里这样做。请检查令牌是否正确。",
     "refused.request": "浏览器发来的内容无法理解。请刷新页面再试。",

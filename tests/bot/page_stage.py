@@ -24,7 +24,7 @@ FRAMES, FPS, STEPS = 36, 30, 8
 EXAMPLES = (("fog rolls in", "雾气涌来"), ("night falls", "夜幕降临"))
 
 
-def planner(*, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str) -> Planned:
+def planner(*, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str, ends: bool) -> Planned:
     made = max(1, round(seconds * FPS / FRAMES))
     plan = {"model": "still@1", "width": 320, "height": 224, "steps": STEPS, "fps": FPS, "seed": seed}
     return Planned(plan=plan, sections=made, frames=FRAMES * made + 1, fps=FPS)

@@ -30,7 +30,7 @@ def png(colour: str = "teal", size: tuple[int, int] = (96, 64)) -> bytes:
     return out.getvalue()
 
 
-def planner(*, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str) -> Planned:
+def planner(*, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str, ends: bool) -> Planned:
     sections = max(1, round(seconds / 1.2))
     plan = {
         "model": "still@1", "width": size[0], "height": size[1], "steps": 2, "fps": 30,

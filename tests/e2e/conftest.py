@@ -19,7 +19,7 @@ CARD = {
     "version": "1",
     "trained": False,
     "latent_window_size": 9,
-    "samplings": ["f1"],
+    "samplings": ["f1", "inverted"],
     "fps": 30,
     "size": "48",
     "sizes": {"48": [[48, 48], [32, 48], [48, 32]]},

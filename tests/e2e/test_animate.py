@@ -27,6 +27,20 @@ def test_a_photo_becomes_a_film(small: Path, photo: Path, data_dir: Path, config
     assert not list(work.iterdir()), "work folders are gone"
 
 
+def test_a_film_with_an_end_picture_is_made_from_its_end(
+    small: Path, photo: Path, data_dir: Path, config: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "film.mp4"
+    asked = ("animate", photo, "fog", "--seconds", 2, "--end-image", photo, "--model", small, "-o", target)
+    done = run(*asked, "--data-dir", data_dir, "-c", config)
+    assert done.returncode == 0, done.stderr
+    info = probe(target)
+    assert info.frames == len(list(read_frames(target))) == 73
+    settings = film_settings(info.metadata)
+    assert settings is not None
+    assert settings["settings"]["sampling"] == "inverted"
+
+
 def test_the_same_order_gives_the_same_file(small: Path, photo: Path, config: Path, tmp_path: Path) -> None:
     made = []
     for name in ("a", "b"):

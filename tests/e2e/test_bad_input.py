@@ -70,6 +70,7 @@ ORDERS = {
     "long prompt": (("PHOTO", "x" * 100_000), "100000 characters"),
     "output folder": (("PHOTO", "fog", "-o", "nowhere/film.mp4"), "There is no folder nowhere"),
     "output is a folder": (("PHOTO", "fog", "-o", "."), "is a folder"),
+    "end picture": (("PHOTO", "fog", "--end-image", "nowhere.png"), "There is no file at nowhere.png"),
     "unknown model": (("PHOTO", "fog", "--model", "gigantic"), "no model gigantic"),
     "no such folder": (("PHOTO", "fog", "--model", "models/none"), "models/none"),
     "unwritable output": (("PHOTO", "fog", "-o", "/proc/film.mp4"), "cannot be written"),

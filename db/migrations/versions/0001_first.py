@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.Column("chat_id", sa.String(100), nullable=False),
         sa.Column("locale", sa.String(35), nullable=False),
         sa.Column("picture", sa.String(64), nullable=False),
+        sa.Column("end_picture", sa.String(64)),
         sa.Column("prompt", sa.String(), nullable=False),
         sa.Column("settings", sa.JSON(), nullable=False),
         sa.Column("created_ms", sa.BigInteger(), nullable=False),
@@ -44,6 +45,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_request_picture", "request", ["picture"])
+    op.create_index("ix_request_end_picture", "request", ["end_picture"])
     _job()
     op.create_table(
         "section",
