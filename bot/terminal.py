@@ -97,7 +97,7 @@ async def follow(remote: Remote, job: int, target: Path, console: Console, local
                 if state["done"] > saved and state["has_film"]:
                     saved = state["done"]
                     await remote.film(job, target)
-                    if not console.is_terminal:
+                    if not console.is_terminal and not State(state["state"]).terminal:
                         tell(console, words.say(locale, state["headline"], **state["facts"]))
                 if State(state["state"]).terminal:
                     return state

@@ -299,9 +299,9 @@ def train_flow(run: FlowRun) -> None:
     began = training.step
     while training.spent < run.minutes * 60:
         done = training.spent / (run.minutes * 60)
-        if done > run.own_from and training.step % 10 == 0:
+        if done > run.own_from and training.step % 30 == 0:
             own.make(model, sections, captions, run.device)
-        batch = own.batch() if own.batches and own.draw.random() < 0.3 else sections.batch()
+        batch = own.batch() if own.batches and own.draw.random() < 0.25 else sections.batch()
         loss, each = loss_of(model, batch.to(run.device), captions)
         loss.backward()  # type: ignore[no-untyped-call]
         training.optimiser.step(fall(done) * min(1.0, (training.step - began + 1) / 50))
