@@ -50,7 +50,7 @@ class Dispatch:
         try:
             while True:
                 seen = self.db.commits
-                claim = await jobs.claim(self.db, self.worker, LEASE_MS)
+                claim = await self.claim()
                 if claim is None:
                     await self.db.changed(seen, IDLE_S)
                 else:
@@ -59,13 +59,24 @@ class Dispatch:
             if self.child is not None:
                 await self.child.close()
 
+    async def claim(self) -> Claim | None:
+        """The next turn; one that was claimed while this task was being cancelled is given back."""
+        claiming = asyncio.ensure_future(jobs.claim(self.db, self.worker, LEASE_MS))
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            if (claim := await claiming) is not None:
+                await self.give_back(claim)
+            raise
+
     async def turn(self, claim: Claim) -> None:
         """Make the section that was claimed and record it, or record why it was not made."""
         job = claim.job
         log.info("section claimed job=%d n=%d/%d fence=%d", job.id, job.done + 1, job.sections, claim.fence)
         started = time.monotonic()
-        out = await asyncio.to_thread(self.media.workdir)
+        out: Path | None = None
         try:
+            out = await asyncio.to_thread(self.media.workdir)
             made = await self.make(claim, out)
             await self.record(claim, made, started)
         except ChildDied as died:
@@ -85,7 +96,8 @@ class Dispatch:
             await asyncio.shield(self.give_back(claim))
             raise
         finally:
-            await asyncio.to_thread(shutil.rmtree, out, ignore_errors=True)
+            if out is not None:
+                await asyncio.to_thread(shutil.rmtree, out, ignore_errors=True)
 
     async def make(self, claim: Claim, out: Path) -> dict[str, Any]:
         """Ask the child for the section while the lease is renewed; returns the files it made."""

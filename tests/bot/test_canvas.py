@@ -18,7 +18,8 @@ SHA = "0" * 64
 def a_job(**other: Any) -> Job:
     plain: dict[str, Any] = {
         "id": 7, "request_id": 7, "parent_id": None, "platform": Platform.PAGE, "user_id": "ann", "chat_id": "page",
-        "locale": "en", "prompt": "fog", "picture": SHA, "settings": {"frames": 145, "fps": 30}, "plan": {"fps": 30},
+        "locale": "en", "prompt": "fog", "picture": SHA, "end_picture": None,
+        "settings": {"frames": 145, "fps": 30}, "plan": {"fps": 30},
         "sections": 4, "done": 0, "state": State.QUEUED, "wish": None, "wish_by": None, "fence": 0, "worker": None,
         "lease_until_ms": None, "crashes": 0, "not_before_ms": 0, "reason": None, "facts": {}, "conditioning": None,
         "tail": None, "film": None, "created_ms": 0, "started_ms": None, "finished_ms": None, "revision": 1,
