@@ -59,10 +59,13 @@ class Bench:
     async def tidy(self) -> None:
         """Wait until every file has a row, every row its file, and nothing lies in a work folder."""
         async with asyncio.timeout(TIMEOUT_S):
-            while {path.name for path in self.media.root.glob("??/*")} != await media_keep(self.db) or list(
-                (self.media.root / "tmp").iterdir()
-            ):
+            while not await self.is_tidy():  # noqa: ASYNC110 - files tell nobody when they go
                 await asyncio.sleep(0.05)
+
+    async def is_tidy(self) -> bool:
+        root = self.media.root
+        named = {path.name for path in root.glob("??/*")} == await media_keep(self.db)
+        return named and not list((root / "tmp").iterdir())
 
     async def ended(self, job: Job) -> Job:
         return await self.until(job, lambda now: now.state.terminal)
