@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from gen.bench.tiny import Frames, add_arguments, nearest, psnr, run, sharpness
+from gen.bench.tiny import ASKED, SHIPPED, Frames, add_arguments, nearest, psnr, run, sharpness
+from gen.card import read_checkpoint
 from gen.train.effects import EFFECTS, Film
+from gen.train.export import SAID
 
 
 def true_films(side: int = 32, frames: int = 72) -> dict[str, Frames]:
@@ -44,3 +46,10 @@ def test_without_a_checkpoint_the_bench_says_so(tmp_path: Path) -> None:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     assert run(parser.parse_args(["--checkpoint", str(tmp_path)])) == 2
+
+
+def test_the_shipped_checkpoint_is_small_and_lists_only_effects_that_exist() -> None:
+    assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) <= 25_000_000
+    known = {english for english, _, _ in SAID.values()}
+    assert {entry["en"] for entry in read_checkpoint(SHIPPED).card.understands} <= known
+    assert set(SAID) == set(EFFECTS) == set(ASKED)
