@@ -10,7 +10,7 @@ run: $(VENV)/ready
 	$(BIN)/flipbot run
 
 demo: $(VENV)/ready
-	$(BIN)/flipbot animate examples/photo.jpg "night falls" --seconds 5 --seed 7 --data-dir var/demo -o flipbot-demo.mp4
+	$(BIN)/flipbot animate examples/photo.jpg "the sun rises" --seconds 5 --seed 7 --data-dir var/demo -o flipbot-demo.mp4
 
 test: $(VENV)/ready-test lint
 	$(BIN)/python -m pytest

@@ -11,6 +11,7 @@ but its parent; when the parent is gone, stdin ends and so does this process, in
 """
 
 import base64
+import ctypes
 import io
 import json
 import logging
@@ -58,6 +59,7 @@ class Child:
                 self.load(message)
             else:
                 self.section(message)
+                give_back()
         except errors.GenError as error:
             self.say({"event": "error", "reason": error.reason, "facts": dict(error.facts)})
         except (torch.OutOfMemoryError, MemoryError):
@@ -161,6 +163,14 @@ class Child:
             self.say({"event": "step", "n": step.n, "of": step.of, "preview": preview})
 
         return step_done
+
+
+def give_back() -> None:
+    """Hand free memory back to the system, where the allocator was told to keep it (gen/process.py): Linux's glibc."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
+        if trim is not None:
+            trim(0)
 
 
 def picture(path: str) -> Image.Image:
