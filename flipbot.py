@@ -40,13 +40,13 @@ from bot.picture import read_picture
 from db import jobs, requests
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
 from db.connect import Database, sqlite_path
-from db.errors import DatabaseInUse, DbError
+from db.errors import DbError
 from db.media import Media, media_keep
 from gen.card import Card, find_checkpoint
 from gen.config import ModelConfig, VideoConfig
 from gen.dispatch import Dispatch
 from gen.errors import CheckpointMissing, GenError
-from gen.files import check
+from gen.files import check, present
 from gen.plan import frames_after, make_plan
 from gen.process import QUIET
 
@@ -326,7 +326,7 @@ def model_facts(card: Card) -> ModelFacts:
 def model_trouble(settings: Settings) -> str | None:
     """The sentence of what ails the checkpoint now: it may have been moved away since the start."""
     try:
-        check(find_checkpoint(settings.model.name, settings.models_dir))
+        present(find_checkpoint(settings.model.name, settings.models_dir))
     except GenError as error:
         return f"failed.{error.reason}"
     return None
@@ -530,7 +530,7 @@ async def examine_service(settings: Settings, finding: Callable[[bool | None, st
         found.append(finding(True if enough else None, f"Disk: {free / 1024 / MIB:.1f} GiB left for films."))
     except Refused as refused:
         found.append(finding(False, words.say("en", refused.key, **refused.facts)))
-    except (DatabaseInUse, DbError, GenError) as error:
+    except (DbError, GenError) as error:
         found.append(finding(False, str(error)))
     return found
 

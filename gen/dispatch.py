@@ -35,13 +35,23 @@ LOADS = 3  # children in a row that die before they have loaded: then it counts 
 class Dispatch:
     """Drives one GPU child by the rows of one database."""
 
-    def __init__(self, db: Database, media: Media, model: ModelConfig, models_dir: Path, *, worker: str) -> None:
-        """worker: the name under which claims are made, one per running dispatcher."""
+    def __init__(
+        self,
+        db: Database,
+        media: Media,
+        model: ModelConfig,
+        models_dir: Path,
+        *,
+        worker: str,
+        lease_ms: int = LEASE_MS,
+    ) -> None:
+        """worker: the name under which claims are made, one per running dispatcher; lease_ms: how long each holds."""
         self.db = db
         self.media = media
         self.model = model
         self.models_dir = models_dir
         self.worker = worker
+        self.lease_ms = lease_ms
         self.child: ChildProcess | None = None
         self.died_loading = 0  # children in a row
 
@@ -61,7 +71,7 @@ class Dispatch:
 
     async def claim(self) -> Claim | None:
         """The next turn; one that was claimed while this task was being cancelled is given back."""
-        claiming = asyncio.ensure_future(jobs.claim(self.db, self.worker, LEASE_MS))
+        claiming = asyncio.ensure_future(jobs.claim(self.db, self.worker, self.lease_ms))
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
@@ -101,10 +111,10 @@ class Dispatch:
 
     async def make(self, claim: Claim, out: Path) -> dict[str, Any]:
         """Ask the child for the section while the lease is renewed; returns the files it made."""
-        child = await self.ready_child()
         job, done = claim.job, claim.sections
-        keep = asyncio.create_task(self.keep_lease(claim, child))
+        keep = asyncio.create_task(self.keep_lease(claim))
         try:
+            child = await self.ready_child()
             return await child.section(
                 Teller(self.db, claim),
                 plan=dict(job.plan),
@@ -151,23 +161,27 @@ class Dispatch:
         log.info("model loaded model=%s device=%s took=%.1fs", ready["model"], ready["device"], took)
         return self.child
 
-    async def keep_lease(self, claim: Claim, child: ChildProcess) -> None:
-        """Renew the lease in time, and take the section back once it is not wanted or not ours any more."""
-        renew_at = time.monotonic() + LEASE_MS / 4000
+    async def keep_lease(self, claim: Claim) -> None:
+        """Renew the lease in time, and take the section back while it is not wanted or not ours any more.
+
+        From the claim on: loading a large model takes longer than a lease. What is taken back before it was asked for
+        is taken back again after.
+        """
+        renew_every_s = self.lease_ms / 4000
+        renew_at = time.monotonic() + renew_every_s
         seen = self.db.commits
         while True:
-            seen = await self.db.changed(seen, 1.0)
+            seen = await self.db.changed(seen, min(1.0, renew_every_s))
             job = await jobs.get(self.db, claim.job.id)
             lost = job.fence != claim.fence or job.state != State.RUNNING
             if not lost and time.monotonic() >= renew_at:
                 try:
-                    await jobs.renew(self.db, claim, LEASE_MS)
+                    await jobs.renew(self.db, claim, self.lease_ms)
                 except LeaseLost:
                     lost = True
-                renew_at = time.monotonic() + LEASE_MS / 4000
-            if lost or job.wish:
-                await child.take_back()
-                return
+                renew_at = time.monotonic() + renew_every_s
+            if (lost or job.wish) and self.child is not None and self.child.alive:
+                await self.child.take_back()
 
     async def record(self, claim: Claim, made: Mapping[str, Any], started: float) -> None:
         """Files first, then the row that names them: fsynced and renamed before the commit."""

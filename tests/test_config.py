@@ -7,21 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.config import LimitsConfig, SafetyConfig, WebConfig
-from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
+from bot.config import WebConfig
+from db.config import MediaConfig, ServiceConfig, load
 from db.errors import ConfigError
+from flipbot import SECTIONS
 from gen.config import ModelConfig, Quality, VideoConfig
 
-SECTIONS = {
-    "service": ServiceConfig,
-    "database": DatabaseConfig,
-    "media": MediaConfig,
-    "web": WebConfig,
-    "model": ModelConfig,
-    "video": VideoConfig,
-    "limits": LimitsConfig,
-    "safety": SafetyConfig,
-}
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 
 

@@ -149,6 +149,23 @@ async def test_a_job_that_kills_its_worker_fails_with_its_reason(bench: Bench) -
         pytest.fail(f"the job ended as {now.state}")
 
 
+async def test_loading_longer_than_a_lease_costs_nothing(bench: Bench) -> None:
+    bench.dispatch.lease_ms = 2000
+    job = await bench.submit(2)
+    async with bench.working():
+        job = await bench.ended(job)
+    assert (job.state, job.crashes, job.fence) == (State.DONE, 0, 2), "each section was claimed once"
+
+
+async def test_a_cancel_is_heard_while_the_model_is_loaded(bench: Bench) -> None:
+    job = await bench.submit(60)
+    async with bench.working():
+        await bench.until(job, lambda now: now.state == State.RUNNING)
+        await requests.wish(bench.db, job.id, "cancel", by="me")
+        job = await bench.ended(job)
+    assert (job.state, job.done) == (State.CANCELLED, 0)
+
+
 async def test_stop_keeps_what_is_finished(bench: Bench) -> None:
     job = await bench.submit(40)
     async with bench.working():

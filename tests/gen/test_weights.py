@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from gen.card import PARTS, PRESETS, UNTRAINED, Checkpoint, find_checkpoint, find_tiny
 from gen.errors import CheckpointCorrupt, CheckpointIncomplete, CheckpointMissing, DeviceMissing, GenError, UnknownModel
-from gen.files import identity
+from gen.files import check, identity, present
 from gen.weights import load
 
 CARD = {
@@ -231,3 +231,14 @@ def test_every_error_has_a_reason_of_its_own_and_a_sentence() -> None:
     kinds = GenError.__subclasses__()
     assert len({kind.reason for kind in kinds}) == len(kinds) > 10
     assert all(str(kind()) for kind in kinds)  # facts absent: still no KeyError
+
+
+def test_a_weight_file_that_goes_is_missed(folder: Path) -> None:
+    checkpoint = find_checkpoint(str(folder))
+    present(checkpoint)
+    check(checkpoint)
+    (folder / "vae" / WEIGHTS).unlink()
+    for look in (present, check):
+        with pytest.raises(CheckpointIncomplete) as missed:
+            look(checkpoint)
+        assert missed.value.facts["file"] == str(folder / "vae" / WEIGHTS)
