@@ -4,6 +4,10 @@
                  ├─1 canvas      the one message that shows it
                  └─1 progress    the sampling step under way
 
+    person      what somebody agreed to and prefers       report     a film that somebody objects to
+    inbox       what a platform delivered, unhandled      question   what the bot waits to hear
+    removal     a message that has to go out of a chat    memo       what a front-end must still know
+
 A request and a section are written once; a job and a canvas have a state. Times are integer milliseconds since the
 epoch, files are named by their SHA-256. Rules that must always hold stand here as constraints: no code can break them.
 """
@@ -11,7 +15,19 @@ epoch, files are named by their SHA-256. Rules that must always hold stand here 
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Enum, ForeignKey, Index, Integer, MetaData, String, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -228,3 +244,105 @@ class Progress(Base):
     phase: Mapped[str] = mapped_column(String(40))
     preview: Mapped[bytes | None]
     at_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class Person(Base):
+    """Somebody on a platform: what they agreed to and what they prefer. No row: nothing yet, and every default."""
+
+    __tablename__ = "person"
+    __table_args__ = (CheckConstraint("notify IN ('ping', 'silent', 'off')", name="notify"),)
+
+    platform: Mapped[Platform] = mapped_column(words(Platform, "platform"), primary_key=True)
+    user_id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    consent: Mapped[int] = mapped_column(default=0)  # the version of the terms they accepted; 0: none
+    consent_ms: Mapped[int | None] = mapped_column(BigInteger)
+    language: Mapped[str | None] = mapped_column(String(35))  # instead of the one their client speaks
+    seconds: Mapped[float | None]
+    quality: Mapped[str | None] = mapped_column(String(40))
+    notify: Mapped[str] = mapped_column(String(8), default="ping")
+    spoiler: Mapped[bool] = mapped_column(default=False)
+    shut: Mapped[int] = mapped_column(default=0)  # how often in a row their chat let nothing in
+    changed_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class Report(Base):
+    """Somebody thinks that a film should not be here. One of each person for each film."""
+
+    __tablename__ = "report"
+    __table_args__ = (
+        UniqueConstraint("job_id", "platform", "user_id"),
+        CheckConstraint("(resolved_ms IS NULL) = (resolved_by IS NULL)", name="resolved"),
+        Index("ix_report_open", "id", **where("resolved_ms IS NULL")),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), index=True)
+    platform: Mapped[Platform] = mapped_column(words(Platform, "platform"))
+    user_id: Mapped[str | None] = mapped_column(String(100))  # none once that person is forgotten
+    reason: Mapped[str]
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+    resolved_ms: Mapped[int | None] = mapped_column(BigInteger)
+    resolved_by: Mapped[str | None] = mapped_column(String(100))
+
+
+class Removal(Base):
+    """A message that has to go out of a chat, since what it shows was deleted. Once it is gone, the row goes."""
+
+    __tablename__ = "removal"
+    __table_args__ = (
+        UniqueConstraint("platform", "chat_id", "message_id"),
+        CheckConstraint("tries >= 0", name="counts"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    platform: Mapped[Platform] = mapped_column(words(Platform, "platform"))
+    chat_id: Mapped[str] = mapped_column(String(100))
+    message_id: Mapped[str] = mapped_column(String(100))
+    not_before_ms: Mapped[int] = mapped_column(BigInteger, default=0)
+    tries: Mapped[int] = mapped_column(default=0)
+
+
+class Inbox(Base):
+    """What a platform delivered, kept before it is confirmed. Handled, only its number stays, for a while."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (Index("ix_inbox_open", "id", **where("content IS NOT NULL")), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    key: Mapped[str] = mapped_column(String(100), unique=True)  # the bot and the number of its update
+    platform: Mapped[Platform] = mapped_column(words(Platform, "platform"))
+    user_id: Mapped[str | None] = mapped_column(String(100))
+    content: Mapped[str | None]
+    tries: Mapped[int] = mapped_column(default=0)
+    created_ms: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
+class Question(Base):
+    """What the bot asked somebody and still waits for: the answer may come after a restart."""
+
+    __tablename__ = "question"
+    __table_args__ = (
+        Index("ix_question_user", "platform", "user_id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), unique=True)  # asked twice about one thing is asked once
+    platform: Mapped[Platform] = mapped_column(words(Platform, "platform"))
+    user_id: Mapped[str] = mapped_column(String(100))
+    chat_id: Mapped[str] = mapped_column(String(100))
+    message_id: Mapped[str | None] = mapped_column(String(100))  # of the message that asks; none until it is sent
+    kind: Mapped[str] = mapped_column(String(20))
+    about: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_ms: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
+class Memo(Base):
+    """Something small that a front-end has to know after a restart, such as the hash of the commands it registered."""
+
+    __tablename__ = "memo"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    value: Mapped[str]

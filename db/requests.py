@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from db import rows
 from db.connect import Database, whole
 from db.errors import QueueFull
-from db.models import TERMINAL, Canvas, Job, Platform, Progress, Request, Section, State
+from db.models import TERMINAL, Canvas, Job, Platform, Progress, Report, Request, Section, State
 from db.query import change, find_jobs, load_job, set_down
 from db.turns import IS_OPEN
 
@@ -129,7 +129,7 @@ async def expire(db: Database, before_ms: int) -> int:
     async with db.transaction() as tx:
         old = select(Job.id).where(Job.state.in_(TERMINAL), Job.finished_ms < before_ms).scalar_subquery()
         await tx.execute(update(Job).where(Job.parent_id.in_(old)).values(parent_id=None))
-        for table in (Section, Canvas, Progress):
+        for table in (Section, Canvas, Progress, Report):
             await tx.execute(delete(table).where(table.job_id.in_(old)))
         gone = await tx.execute(delete(Job).where(Job.state.in_(TERMINAL), Job.finished_ms < before_ms))
         await tx.execute(delete(Request).where(~select(Job.id).where(Job.request_id == Request.id).exists()))

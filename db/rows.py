@@ -136,3 +136,78 @@ class Claim:
     sections: tuple[Section, ...]
     fence: int
     worker: str
+
+
+Notify = Literal["ping", "silent", "off"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody on a platform: what they agreed to and what they prefer. None means the service's default.
+
+    consent:  version of the terms they accepted, at consent_ms; 0: none yet
+    language: instead of the one that their client speaks
+    notify:   what they hear when a film is ready: "ping" them, a "silent" message, or nothing
+    shut:     how often in a row their chat let nothing in
+    """
+
+    platform: Platform
+    user_id: str
+    consent: int = 0
+    consent_ms: int | None = None
+    language: str | None = None
+    seconds: float | None = None
+    quality: str | None = None
+    notify: Notify = "ping"
+    spoiler: bool = False
+    shut: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Somebody thinks that a film should not be here. `user_id` is none once that person is forgotten."""
+
+    id: int
+    job_id: int
+    platform: Platform
+    user_id: str | None
+    reason: str
+    created_ms: int
+    resolved_ms: int | None
+    resolved_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """A message that has to go out of a chat."""
+
+    id: int
+    platform: Platform
+    chat_id: str
+    message_id: str
+    tries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """What a platform delivered, as it came, and how often it was tried to handle it."""
+
+    id: int
+    key: str
+    content: str
+    tries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What the bot asked somebody. `kind` and `about` say what the answer is for; no `message_id` until it is sent."""
+
+    id: int
+    key: str
+    platform: Platform
+    user_id: str
+    chat_id: str
+    message_id: str | None
+    kind: str
+    about: Mapping[str, Any]
+    created_ms: int

@@ -1,0 +1,131 @@
+"""What a platform delivered and what the bot waits to hear, kept so that no crash loses it or handles it twice.
+
+A platform such as Telegram forgets an update once it is confirmed. So an update is committed here first, then
+confirmed, then handled; its number stays for longer than the platform may deliver it again.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+
+from db import rows
+from db.connect import Database, whole
+from db.models import Inbox, Memo, Platform, Question
+
+KEPT_MS = 72 * 3600 * 1000  # Telegram delivers again for up to 24 hours
+ASKED_MS = 7 * 24 * 3600 * 1000  # nobody answers a question that old
+
+
+@whole
+async def receive(db: Database, platform: Platform, letters: Sequence[tuple[str, str | None, str]]) -> int:
+    """Keep what came in: (key, user id, content) each. Known keys are passed over; returns how many are new."""
+    async with db.transaction() as tx:
+        now = db.now()
+        await tx.execute(delete(Inbox).where(Inbox.content.is_(None), Inbox.created_ms < now - KEPT_MS))
+        known = set(await tx.scalars(select(Inbox.key).where(Inbox.key.in_([key for key, _, _ in letters]))))
+        fresh = 0
+        for key, user_id, content in letters:
+            if key in known:
+                continue
+            known.add(key)
+            told = {"key": key, "platform": platform, "user_id": user_id, "content": content, "created_ms": now}
+            await tx.execute(insert(Inbox).values(**told))
+            fresh += 1
+        return fresh
+
+
+async def unhandled(db: Database, platform: Platform, most: int = 100, after: int = 0) -> list[rows.Letter]:
+    """What still has to be handled, oldest first; after: only what came later than the letter with that number."""
+    waiting = select(Inbox.id, Inbox.key, Inbox.content, Inbox.tries).where(
+        Inbox.content.is_not(None), Inbox.platform == platform, Inbox.id > after
+    )
+    async with db.reading() as tx:
+        found = await tx.execute(waiting.order_by(Inbox.id).limit(most))
+        return [rows.Letter(**row._mapping) for row in found]
+
+
+@whole
+async def handled(db: Database, letter_id: int) -> None:
+    """It is handled, and its content goes. Saying it twice harms nothing."""
+    async with db.transaction(quiet=True) as tx:
+        await tx.execute(update(Inbox).where(Inbox.id == letter_id).values(content=None, user_id=None))
+
+
+@whole
+async def tried(db: Database, letter_id: int) -> int:
+    """It is about to be handled; returns how often that was so before: what crashes its handler must not for ever."""
+    async with db.transaction(quiet=True) as tx:
+        more = update(Inbox).where(Inbox.id == letter_id).values(tries=Inbox.tries + 1).returning(Inbox.tries)
+        return int((await tx.execute(more)).scalar_one_or_none() or 1) - 1
+
+
+@whole
+async def ask(
+    db: Database, key: str, platform: Platform, user_id: str, chat_id: str, kind: str, about: Mapping[str, Any]
+) -> rows.Question:
+    """Remember a question before it is sent. The same key again is the same question, with what it says now."""
+    async with db.transaction(quiet=True) as tx:
+        await tx.execute(delete(Question).where(Question.created_ms < db.now() - ASKED_MS))
+        known = select(*Question.__table__.columns).where(Question.key == key)
+        if (row := (await tx.execute(known)).first()) is None:
+            who = {"key": key, "platform": platform, "user_id": user_id, "chat_id": chat_id}
+            what = {"kind": kind, "about": dict(about), "created_ms": db.now()}
+            row = (
+                await tx.execute(insert(Question).values(**who, **what).returning(*Question.__table__.columns))
+            ).one()
+        return rows.Question(**row._mapping)
+
+
+@whole
+async def asked(db: Database, question_id: int, message_id: str) -> None:
+    """The question stands in the chat, in that message."""
+    async with db.transaction(quiet=True) as tx:
+        await tx.execute(update(Question).where(Question.id == question_id).values(message_id=message_id))
+
+
+async def question(
+    db: Database, platform: Platform, *, question_id: int | None = None, chat_id: str = "", message_id: str = ""
+) -> rows.Question | None:
+    """The open question with that number, or the one in that message."""
+    which = (
+        (Question.chat_id == chat_id, Question.message_id == message_id)
+        if question_id is None
+        else (Question.id == question_id,)
+    )
+    async with db.reading() as tx:
+        known = select(*Question.__table__.columns).where(Question.platform == platform, *which)
+        row = (await tx.execute(known)).first()
+        return None if row is None else rows.Question(**row._mapping)
+
+
+async def questions(db: Database, platform: Platform, user_id: str, kind: str) -> list[rows.Question]:
+    """The open questions of one kind to a person, oldest first."""
+    mine = select(*Question.__table__.columns).where(
+        Question.platform == platform, Question.user_id == user_id, Question.kind == kind
+    )
+    async with db.reading() as tx:
+        return [rows.Question(**row._mapping) for row in await tx.execute(mine.order_by(Question.id))]
+
+
+@whole
+async def answered(db: Database, question_id: int) -> None:
+    """Nothing is waited for any more. Saying it twice harms nothing."""
+    async with db.transaction(quiet=True) as tx:
+        await tx.execute(delete(Question).where(Question.id == question_id))
+
+
+async def memo(db: Database, name: str) -> str | None:
+    """What was remembered under that name."""
+    async with db.reading() as tx:
+        value: str | None = await tx.scalar(select(Memo.value).where(Memo.name == name))
+        return value
+
+
+@whole
+async def remember(db: Database, name: str, value: str) -> None:
+    """Remember something small under a name, instead of what was there."""
+    async with db.transaction(quiet=True) as tx:
+        changed = update(Memo).where(Memo.name == name).values(value=value).returning(Memo.name)
+        if (await tx.execute(changed)).first() is None:
+            await tx.execute(insert(Memo).values(name=name, value=value))

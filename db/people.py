@@ -1,0 +1,177 @@
+"""People: what they agreed to and prefer, and how they are forgotten.
+
+Somebody of whom nothing is known has no row and every default. Forgetting is real: the rows go in one transaction, the
+files that no row names any more go right after it (the caller's part, for this room's verbs do not block), and
+`removals` keeps what has to go out of the chats until it is gone, whatever dies in between.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, and_, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db import rows
+from db.connect import Database, whole
+from db.models import Base, Canvas, Inbox, Job, Person, Platform, Question, Removal, Report, Request, State
+from db.query import SHAS, change, find_jobs, load_job, set_down, unreferenced
+
+PREFERENCES = ("language", "seconds", "quality", "notify", "spoiler")
+_PERSON = (
+    *(Person.platform, Person.user_id, Person.consent, Person.consent_ms, Person.language),
+    *(Person.seconds, Person.quality, Person.notify, Person.spoiler, Person.shut),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """What was deleted: the numbers of the jobs, and the files that no row names any more, for the caller to drop."""
+
+    jobs: tuple[int, ...]
+    files: tuple[str, ...]
+
+
+async def get(db: Database, platform: Platform, user_id: str) -> rows.Person:
+    """What is known of somebody; of a stranger, the defaults."""
+    async with db.reading() as tx:
+        return await _load(tx, platform, user_id)
+
+
+@whole
+async def accept(db: Database, platform: Platform, user_id: str, version: int) -> rows.Person:
+    """They accept the terms in that version, 1 or later. Accepting again changes nothing, an older version neither."""
+    async with db.transaction() as tx:
+        now = db.now()
+        before = await _load(tx, platform, user_id)
+        if before.consent >= version:
+            return before
+        return await _set(tx, platform, user_id, now, {"consent": version, "consent_ms": now})
+
+
+@whole
+async def prefer(db: Database, platform: Platform, user_id: str, /, **preferences: Any) -> rows.Person:
+    """They prefer something: language, seconds, quality, notify, spoiler; None is the service's default again.
+
+    raises: TypeError, for anything else
+    """
+    if unknown := set(preferences) - set(PREFERENCES):
+        raise TypeError(f"people prefer {', '.join(PREFERENCES)}, not {', '.join(sorted(unknown))}")
+    async with db.transaction() as tx:
+        return await _set(tx, platform, user_id, db.now(), preferences)
+
+
+@whole
+async def shut_out(db: Database, platform: Platform, user_id: str, chat_id: str) -> int:
+    """Their own chat let nothing in; returns how often that was so in a row. The second time their waiting jobs of that
+    chat are cancelled: nobody is there to see them."""
+    async with db.transaction() as tx:
+        shut = (await _load(tx, platform, user_id)).shut + 1
+        await _set(tx, platform, user_id, db.now(), {"shut": shut})
+        if shut >= 2:
+            theirs = and_(Job.platform == platform, Job.user_id == user_id, Job.chat_id == chat_id)
+            waiting = await find_jobs(tx, theirs, Job.state.in_([State.RECEIVED, State.QUEUED]), Job.done == 0)
+            for job in waiting:
+                await set_down(tx, Job.id == job.id, State.CANCELLED, db.now(), wish="cancel", wish_by="")
+        return shut
+
+
+@whole
+async def let_in(db: Database, platform: Platform, user_id: str) -> None:
+    """Their chat is open (again)."""
+    async with db.transaction(quiet=True) as tx:
+        theirs = update(Person).where(Person.platform == platform, Person.user_id == user_id, Person.shut > 0)
+        await tx.execute(theirs.values(shut=0))
+
+
+@whole
+async def forget(db: Database, platform: Platform, user_id: str) -> Forgotten:
+    """Delete everything of a person: jobs, requests, sections, canvases, preferences, what they wrote and asked.
+
+    Their name goes out of what is about others. A worker at one of their jobs hears LeaseLost.
+
+    Their bans stay: they would else be lifted by being forgotten.
+    """
+    async with db.transaction() as tx:
+        theirs = await find_jobs(tx, Job.platform == platform, Job.user_id == user_id)
+        gone = await _erase(tx, theirs)
+        for table in (Person, Inbox, Question):
+            await tx.execute(delete(table).where(table.platform == platform, table.user_id == user_id))
+        await _anonymise(tx, platform, user_id)
+        return gone
+
+
+@whole
+async def forget_job(db: Database, job_id: int) -> Forgotten:
+    """Delete one film with everything of it; its message goes out of the chat. raises NoSuchJob."""
+    async with db.transaction() as tx:
+        return await _erase(tx, [await load_job(tx, job_id)])
+
+
+async def _erase(tx: AsyncConnection, jobs: Sequence[rows.Job]) -> Forgotten:
+    """Delete jobs with all that belongs to them, and have their messages removed."""
+    ids = [job.id for job in jobs]
+    requests = [job.request_id for job in jobs]
+    shown = await tx.execute(select(*Canvas.__table__.columns).where(Canvas.job_id.in_(ids)))
+    await _remove(tx, [rows.Canvas(**row._mapping) for row in shown])
+    shas: set[str] = set()
+    for column in SHAS:
+        table = column.class_
+        mine = table.id.in_(requests) if table is Request else _of(table, ids)
+        shas.update(sha for sha in await tx.scalars(select(column).where(mine)) if sha)
+    await tx.execute(update(Job).where(Job.parent_id.in_(ids)).values(parent_id=None))
+    for belonging in belongings():
+        await tx.execute(delete(belonging).where(belonging.c.job_id.in_(ids)))
+    await tx.execute(delete(Job).where(Job.id.in_(ids)))
+    left = select(Job.id).where(Job.request_id == Request.id).exists()
+    await tx.execute(delete(Request).where(Request.id.in_(requests), ~left))
+    return Forgotten(jobs=tuple(ids), files=await unreferenced(tx, shas))
+
+
+def belongings() -> list[Table]:
+    """The tables whose rows belong to a job: those that refer to it by a job_id."""
+    jobs = Base.metadata.tables[Job.__tablename__]
+    found = [t for t in Base.metadata.sorted_tables if "job_id" in t.c and t.c.job_id.references(jobs.c.id)]
+    return found[::-1]  # what refers to others of them comes later in the sorted ones, and goes first
+
+
+def _of(table: Any, ids: Sequence[int]) -> ColumnElement[bool]:
+    condition: ColumnElement[bool] = table.id.in_(ids) if table is Job else table.job_id.in_(ids)
+    return condition
+
+
+async def _remove(tx: AsyncConnection, canvases: Sequence[rows.Canvas]) -> None:
+    for canvas in canvases:
+        if canvas.message_id is None:
+            continue
+        where = {"platform": canvas.platform, "chat_id": canvas.chat_id, "message_id": canvas.message_id}
+        known = select(Removal.id).filter_by(**where)
+        if await tx.scalar(known) is None:
+            await tx.execute(insert(Removal).values(**where))
+
+
+async def _anonymise(tx: AsyncConnection, platform: Platform, user_id: str) -> None:
+    """Take their name out of rows that are about others."""
+    wished = and_(Job.platform == platform, Job.wish_by == user_id)
+    for job in await find_jobs(tx, wished):
+        await change(tx, Job.id == job.id, wish_by="")  # its message may name them
+    mine = and_(Report.platform == platform, Report.user_id == user_id)
+    await tx.execute(update(Report).where(mine).values(user_id=None, reason=""))
+    solved = and_(Report.platform == platform, Report.resolved_by == user_id)
+    await tx.execute(update(Report).where(solved).values(resolved_by=""))
+
+
+async def _load(tx: AsyncConnection, platform: Platform, user_id: str) -> rows.Person:
+    known = select(*_PERSON).where(Person.platform == platform, Person.user_id == user_id)
+    row = (await tx.execute(known)).first()
+    return rows.Person(platform=platform, user_id=user_id) if row is None else rows.Person(**row._mapping)
+
+
+async def _set(
+    tx: AsyncConnection, platform: Platform, user_id: str, now_ms: int, values: dict[str, Any]
+) -> rows.Person:
+    changed = update(Person).where(Person.platform == platform, Person.user_id == user_id)
+    values = {**values, "changed_ms": now_ms}
+    if (await tx.execute(changed.values(**values).returning(Person.user_id))).first() is None:
+        await tx.execute(insert(Person).values(platform=platform, user_id=user_id, **values))
+    return await _load(tx, platform, user_id)

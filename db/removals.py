@@ -1,0 +1,34 @@
+"""Messages that have to go out of a chat, kept until they are gone.
+
+They come from `people.forget` and `people.forget_job`; the poster works them off, and says so.
+"""
+
+from sqlalchemy import delete, select, update
+
+from db import rows
+from db.connect import Database, whole
+from db.models import Platform, Removal
+
+
+async def due(db: Database, platform: Platform, most: int = 50) -> list[rows.Removal]:
+    """The messages of a platform that should be removed now, the longest put off first."""
+    columns = (Removal.id, Removal.platform, Removal.chat_id, Removal.message_id, Removal.tries)
+    now = select(*columns).where(Removal.platform == platform, Removal.not_before_ms <= db.now())
+    async with db.reading() as tx:
+        found = await tx.execute(now.order_by(Removal.not_before_ms, Removal.id).limit(most))
+        return [rows.Removal(**row._mapping) for row in found]
+
+
+@whole
+async def done(db: Database, removal_id: int) -> None:
+    """The message is gone, or can never be reached. Saying it twice harms nothing."""
+    async with db.transaction(quiet=True) as tx:
+        await tx.execute(delete(Removal).where(Removal.id == removal_id))
+
+
+@whole
+async def put_off(db: Database, removal_id: int, retry_in_ms: int) -> None:
+    """It did not work this time: not before that time."""
+    async with db.transaction(quiet=True) as tx:
+        later = {"not_before_ms": db.now() + retry_in_ms, "tries": Removal.tries + 1}
+        await tx.execute(update(Removal).where(Removal.id == removal_id).values(**later))
