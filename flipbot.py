@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 
 from bot import control, terminal, words
-from bot.config import LimitsConfig, SafetyConfig, WebConfig
+from bot.config import LimitsConfig, SafetyConfig, TelegramConfig, WebConfig
 from bot.errors import Refused
 from bot.intake import (
     Intake,
@@ -56,6 +56,7 @@ SECTIONS = {
     "service": ServiceConfig,
     "database": DatabaseConfig,
     "media": MediaConfig,
+    "telegram": TelegramConfig,
     "web": WebConfig,
     "model": ModelConfig,
     "video": VideoConfig,
@@ -80,6 +81,7 @@ class Settings:
     service: ServiceConfig
     database: DatabaseConfig
     media: MediaConfig
+    telegram: TelegramConfig
     web: WebConfig
     model: ModelConfig
     video: VideoConfig

@@ -1,8 +1,43 @@
-"""The front-ends' sections of the configuration: [web], [limits] and [safety]."""
+"""The front-ends' sections of the configuration: [telegram], [web], [limits] and [safety]."""
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from db.config import key
+from db.errors import ConfigError
+
+
+def secret_of(section: str, token: str, token_file: str, variable: str) -> str:
+    """A secret from the environment, from a file, or as it stands in the configuration; "" where there is none.
+
+    raises: ConfigError, for a file that cannot be read
+    """
+    if spoken := os.environ.get(variable, "").strip():
+        return spoken
+    if token_file:
+        try:
+            return Path(token_file).expanduser().read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is no text"
+            raise ConfigError("configuration", f"{section}.token_file", f"cannot be read: {why}") from None
+    return token.strip()
+
+
+@dataclass(frozen=True)
+class TelegramConfig:
+    """[telegram]"""
+
+    token: str = key("", "The bot's token, from @BotFather; better in TELEGRAM_TOKEN or a file.", secret=True)
+    token_file: str = key("", "A file that holds the token.")
+    api_base: str = key("https://api.telegram.org", "The Bot API server.")
+    local_server: str = key("", "Files folder of an own Bot API server run with --local; empty: there is none.")
+    operators: tuple[int, ...] = key((), "User ids of those who may pause, drain, ban and set limits.")
+    report_chat: int = key(0, "Id of the chat that hears of reported films; 0: the operators do.")
+
+    def secret(self) -> str:
+        """The token; "" where none is configured. raises ConfigError."""
+        return secret_of("telegram", self.token, self.token_file, "TELEGRAM_TOKEN")
 
 
 @dataclass(frozen=True)
@@ -28,6 +63,7 @@ class LimitsConfig:
 class SafetyConfig:
     """[safety]"""
 
+    consent: bool = key(True, "Whether people in chats have to accept the terms, once.")
     keep_days: int = key(
         0,
         "How long pictures, films and jobs are kept after a job ended; 0: for ever.",

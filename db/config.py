@@ -32,12 +32,13 @@ def key(
     least: float | None = None,
     most: float | None = None,
     choices: tuple[str, ...] = (),
+    secret: bool = False,
 ) -> Any:
-    """A field of a section: its default, what it means, its unit, and what it may be."""
-    said = {"doc": doc, "unit": unit, "least": least, "most": most, "choices": choices}
+    """A field of a section: its default, what it means, its unit, and what it may be. A secret one is never shown."""
+    said = {"doc": doc, "unit": unit, "least": least, "most": most, "choices": choices, "secret": secret}
     if isinstance(default, Mapping):
         return field(default_factory=lambda: dict(default), metadata=said)
-    return field(default=default, metadata=said)
+    return field(default=default, metadata=said, repr=not secret)
 
 
 class Config(dict[str, Any]):
@@ -102,15 +103,25 @@ def _value(file: str, where: str, kind: Any, said: Mapping[str, Any], value: Any
     """The value as its field has it. raises ConfigError."""
     if get_origin(kind) is UnionType:  # "X | None": leaving it out is how a file says none
         (kind,) = (option for option in get_args(kind) if option is not NoneType)
+    if get_origin(kind) is tuple:
+        return _values(file, where, get_args(kind)[0], said, value)
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:
-        raise ConfigError(file, where, f"expected {_CALLED[kind]}, got {_shown(value)}")
+        got = "something else" if said["secret"] else _shown(value)
+        raise ConfigError(file, where, f"expected {_CALLED[kind]}, got {got}")
     if said["choices"] and value not in said["choices"]:
         listed = ", ".join(f'"{choice}"' for choice in said["choices"])
         raise ConfigError(file, where, f"expected one of {listed}, got {_shown(value)}")
     _in_range(file, where, said, value)
     return value
+
+
+def _values(file: str, where: str, kind: Any, said: Mapping[str, Any], value: Any) -> tuple[Any, ...]:
+    """A list as its field has it: a tuple of values of one kind. raises ConfigError."""
+    if not isinstance(value, list):
+        raise ConfigError(file, where, f"expected a list in [ ], each {_CALLED[kind]}, got {_shown(value)}")
+    return tuple(_value(file, where, kind, said, each) for each in value)
 
 
 def _presets(file: str, where: str, kind: type, known: Mapping[str, Any], value: Any) -> dict[str, Any]:

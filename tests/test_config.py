@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.config import WebConfig
+from bot.config import TelegramConfig, WebConfig
 from db.config import MediaConfig, ServiceConfig, load
 from db.errors import ConfigError
 from flipbot import SECTIONS
@@ -173,3 +173,27 @@ def test_any_text_is_read_or_refused_in_one_sentence(tmp_path_factory: pytest.Te
         load(file, SECTIONS)
     except ConfigError as error:
         assert "any.toml" in str(error)
+
+
+def test_a_list_has_one_kind_of_values(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[telegram]\noperators = [7, 8]\n")
+    assert load(tmp_path / "config.toml", SECTIONS).of(TelegramConfig).operators == (7, 8)
+    wrong = refusal(tmp_path, "[telegram]\noperators = 7\n")
+    assert wrong == "config.toml: telegram.operators: expected a list in [ ], each a whole number, got 7."
+    wrong = refusal(tmp_path, '[telegram]\noperators = [7, "ann"]\n')
+    assert wrong == 'config.toml: telegram.operators: expected a whole number, got "ann".'
+
+
+def test_a_token_is_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refusal(tmp_path, "[telegram]\ntoken = 123456789\n") == (
+        "config.toml: telegram.token: expected a text in quotes, got something else."
+    )
+    assert "geheim" not in repr(TelegramConfig(token="geheim"))
+    assert TelegramConfig(token=" geheim\n").secret() == "geheim"
+    (tmp_path / "token").write_text("from a file\n")
+    assert TelegramConfig(token="geheim", token_file=str(tmp_path / "token")).secret() == "from a file"
+    with pytest.raises(ConfigError, match=r"^configuration: telegram.token_file: cannot be read: No such file"):
+        TelegramConfig(token_file=str(tmp_path / "none")).secret()
+    monkeypatch.setenv("TELEGRAM_TOKEN", "from the environment")
+    assert TelegramConfig(token="geheim").secret() == "from the environment"
+    assert TelegramConfig().secret() == "from the environment"

@@ -1,6 +1,6 @@
 """What the Bot API allows: parameters and types after its specification, its HTML, its lengths.
 
-A request that breaks a rule is refused as the real server does where that is known, and is a problem of the test anyway.
+A request that breaks a rule is refused as the real server does where that is known, and is a problem of the test.
 """
 
 import html

@@ -575,8 +575,8 @@ class Telegram:
         if after == message:
             raise Refusal(
                 400,
-                "Bad Request: message is not modified: specified new message content and reply markup are exactly the same "
-                "as a current content and reply markup of the message",
+                "Bad Request: message is not modified: specified new message content and reply markup are exactly the "
+                "same as a current content and reply markup of the message",
             )
         after["edit_date"] = int(time.time())
         message.clear()
