@@ -29,7 +29,7 @@ async def create(
 async def due(db: Database, platform: Platform, most: int = 50) -> list[rows.Canvas]:
     """The messages of a platform that should show something newer now, the longest put off first."""
     late = select(*Canvas.__table__.columns).where(Canvas.shown < Canvas.wanted, Canvas.platform == platform)
-    now = late.where(Canvas.not_before_ms <= db.now()).order_by(Canvas.not_before_ms, Canvas.job_id).limit(most)
+    now = late.where(Canvas.not_before_ms <= db.steady()).order_by(Canvas.not_before_ms, Canvas.job_id).limit(most)
     async with db.reading() as tx:
         return [rows.Canvas(**row._mapping) for row in await tx.execute(now)]
 
@@ -47,6 +47,6 @@ async def shown(db: Database, job_id: int, revision: int, message_id: str | None
 @whole
 async def put_off(db: Database, job_id: int, retry_in_ms: int) -> None:
     """Showing it failed, or has to wait: not before that time."""
-    later = {"not_before_ms": db.now() + retry_in_ms, "tries": Canvas.tries + 1}
+    later = {"not_before_ms": db.steady() + retry_in_ms, "tries": Canvas.tries + 1}
     async with db.transaction() as tx:
         await tx.execute(update(Canvas).where(Canvas.job_id == job_id).values(**later))

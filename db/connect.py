@@ -7,10 +7,11 @@ synchronous=FULL: what was answered with "queued" must survive a power cut.
 
 import asyncio
 import functools
+import logging
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -19,8 +20,10 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from db import migrations
-from db.errors import ConfigError, DatabaseUnusable, DiskFull
+from db.errors import ConfigError, DatabaseBusy, DatabaseUnusable, DiskFailed, DiskFull
 from db.lock import Lock
+
+log = logging.getLogger("flipbot.db")
 
 Clock = Callable[[], int]
 P = ParamSpec("P")
@@ -31,11 +34,30 @@ WRITING = (*PRAGMAS, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 READING = (*PRAGMAS, "query_only=ON")
 MIGRATING = (*PRAGMAS, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=OFF")  # a step may build a table anew
 READERS = 4
+BUSY_S = 120.0  # how long another process may keep the write lock: a backup, a shell left open in a transaction
+BUSY_EVERY_S = 0.25
+FULL = {sqlite3.SQLITE_FULL}
+FAILED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
 
 
 def now_ms() -> int:
     """Milliseconds since the epoch, of the system's clock."""
     return time.time_ns() // 1_000_000
+
+
+class Steady:
+    """A clock that nobody sets: the system's time when it was made, and what has passed since.
+
+    Leases and waits are counted by it, so that a jump of the system's clock neither ends one nor makes one last for
+    ever. It stands still while the machine sleeps: who held a lease then slept as well.
+    """
+
+    def __init__(self) -> None:
+        self._offset_ns = time.time_ns() - time.monotonic_ns()
+
+    def __call__(self) -> int:
+        """Milliseconds since the epoch, as if the system's clock had never been set since."""
+        return (self._offset_ns + time.monotonic_ns()) // 1_000_000
 
 
 class Database:
@@ -44,9 +66,13 @@ class Database:
     Use `async with Database.open(url, data_dir=…) as db`. `transaction()` and `reading()` are for this room only.
     """
 
-    def __init__(self, path: Path, writing: AsyncEngine, reading: AsyncEngine, clock: Clock) -> None:
+    def __init__(
+        self, path: Path, writing: AsyncEngine, reading: AsyncEngine, clock: Clock, steady: Clock, busy_s: float
+    ) -> None:
         self.path = path
         self.now = clock
+        self.steady = steady
+        self.busy_s = busy_s
         self.commits = 0
         self.under_way: set[asyncio.Future[Any]] = set()  # verbs, which end even when their caller is cancelled
         self._writing = writing
@@ -56,18 +82,30 @@ class Database:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str = "", *, data_dir: Path, clock: Clock = now_ms) -> AsyncIterator["Database"]:
+    async def open(
+        cls,
+        url: str = "",
+        *,
+        data_dir: Path,
+        clock: Clock = now_ms,
+        steady: Clock | None = None,
+        busy_s: float = BUSY_S,
+    ) -> AsyncIterator["Database"]:
         """Open the database, made or brought up to date if need be, as its only owner.
 
         url:    "sqlite+aiosqlite:///…"; a relative path stands in data_dir; "" is flipbot.db there
-        clock:  () -> milliseconds since the epoch
+        clock:  () -> milliseconds since the epoch, what rows say of when something was
+        steady: the same for leases and waits, of a clock that nobody sets; None: of `Steady`, or the clock given
+        busy_s: how long a writing transaction waits for another process
         raises: DatabaseInUse, DatabaseNewer, DatabaseUnusable, DiskFull, ConfigError (url)
         """
         path = sqlite_path(url, data_dir)
+        steady = steady or (Steady() if clock is now_ms else clock)
         lock = Lock(path)
         try:
             await migrate(path)
-            db = cls(path, _engine(path, WRITING, "IMMEDIATE", pool_size=1), _engine(path, READING, "DEFERRED"), clock)
+            writing, reading = _engine(path, WRITING, "IMMEDIATE", pool_size=1), _engine(path, READING, "DEFERRED")
+            db = cls(path, writing, reading, clock, steady, busy_s)
             try:
                 yield db
             finally:
@@ -94,15 +132,36 @@ class Database:
         """One writing transaction: committed at the end, rolled back by an exception.
 
         quiet: nobody needs to be woken by it
-        raises: DiskFull
+        raises: DiskFull, DiskFailed, DatabaseBusy (each before anything was written)
         """
         try:
-            async with self._turn, self._writing.begin() as tx:
-                yield tx
+            async with self._turn, AsyncExitStack() as stack:
+                yield await self._begin(stack)
         except DBAPIError as error:
             raise _mapped(error, self.path) from error
         if not quiet:
             self.notify()
+
+    async def _begin(self, stack: AsyncExitStack) -> AsyncConnection:
+        """A transaction begun on the writing engine; another process's write lock is waited out. raises: DatabaseBusy.
+
+        Only the BEGIN can meet a lock: once it has gone through, the lock is ours to the end.
+        """
+        since = time.monotonic()
+        told = False
+        while True:
+            try:
+                return await stack.enter_async_context(self._writing.begin())
+            except DBAPIError as error:
+                if _code(error) != sqlite3.SQLITE_BUSY:
+                    raise
+                waited = time.monotonic() - since
+                if waited >= self.busy_s:
+                    raise DatabaseBusy(self.path, round(waited)) from error
+            if not told:
+                log.warning("database locked by another process path=%s; waiting", self.path)
+                told = True
+            await asyncio.sleep(BUSY_EVERY_S)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -170,8 +229,16 @@ async def migrate(path: Path) -> None:
 
 def _mapped(error: DBAPIError, path: Path) -> Exception:
     """The error as one of ours, where it is one that the service goes on after."""
-    full = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-    return DiskFull(path) if full else error
+    code = _code(error)
+    if code in FULL:
+        return DiskFull(path)
+    return DiskFailed(path, str(error.orig)) if code in FAILED else error
+
+
+def _code(error: DBAPIError) -> int | None:
+    """SQLite's primary code of an error."""
+    code = getattr(error.orig, "sqlite_errorcode", None)  # with what is extended about it in the higher bytes
+    return None if code is None else int(code) & 0xFF
 
 
 def _engine(path: Path, pragmas: tuple[str, ...], begin: str, **options: Any) -> AsyncEngine:

@@ -8,7 +8,9 @@ DbError
 ├── DatabaseInUse     another process owns the file
 ├── DatabaseNewer     the file was made by a newer flipbot
 ├── DatabaseUnusable  the file is no database, or cannot be opened
+├── DatabaseBusy      another process kept the write lock for too long; nothing was written
 ├── DiskFull          no room left; nothing half-written stays behind
+├── DiskFailed        the disk refuses to read or write, full or not
 └── ConfigError       a configuration that cannot be used
 """
 
@@ -116,6 +118,32 @@ class DiskFull(DbError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"No room is left on the disk of {path}: free some and try again.", path=str(path))
+
+
+class DiskFailed(DbError):
+    """The disk does not read or write as it should: a device that fails, or that was made read-only."""
+
+    reason = "disk_failed"
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(
+            f"The disk of {path} cannot be used now ({why}): look at the disk; flipbot tries again by itself.",
+            path=str(path),
+            why=why,
+        )
+
+
+class DatabaseBusy(DbError):
+    """Another process holds the write lock. waited_s: how long it was waited for."""
+
+    reason = "database_busy"
+
+    def __init__(self, path: Path, waited_s: int) -> None:
+        super().__init__(
+            f"{path} is locked by another program since {waited_s} s: end that one (a backup, a database browser?).",
+            path=str(path),
+            waited_s=waited_s,
+        )
 
 
 class ConfigError(DbError):

@@ -10,12 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db import rows
 from db.connect import Database, whole
 from db.errors import LeaseLost
-from db.models import Job, Platform, Reason, Section, State
+from db.models import Canvas, Job, Platform, Reason, Removal, Section, State
 from db.query import change, find_jobs, held, load_held, load_job, load_sections, set_down, wished_end
 from db.turns import IS_OPEN, ahead, next_turn
 
 CRASHES = 3  # at one section: then it is the job that crashes workers, and it fails
 PACE_OF = 9  # sections
+LONGEST_MS = 3_600_000  # no chat asks to be left alone for longer than this
 
 
 @whole
@@ -26,10 +27,10 @@ async def claim(db: Database, worker: str, lease_ms: int) -> rows.Claim | None:
     lease_ms: for how long, unless `renew` prolongs it
     """
     async with db.transaction(quiet=True) as tx:
-        now = db.now()
-        reaped = await _reap(tx, now)
+        now = db.steady()
+        reaped = await _reap(tx, db)
         taken = {"state": State.RUNNING, "fence": Job.fence + 1, "worker": worker, "lease_until_ms": now + lease_ms}
-        begun: dict[str, Any] = {"started_ms": func.coalesce(Job.started_ms, now), "reason": None, "facts": {}}
+        begun: dict[str, Any] = {"started_ms": func.coalesce(Job.started_ms, db.now()), "reason": None, "facts": {}}
         # One statement chooses and takes: two workers can never hold the same job.
         job_id = await change(tx, Job.id == next_turn(now).scalar_subquery(), **taken, **begun)
         got = None if job_id is None else await _claimed(tx, job_id, worker)
@@ -43,12 +44,13 @@ async def _claimed(tx: AsyncConnection, job_id: int, worker: str) -> rows.Claim:
     return rows.Claim(job=job, sections=tuple(await load_sections(tx, job_id)), fence=job.fence, worker=worker)
 
 
-async def _reap(tx: AsyncConnection, now_ms: int) -> int:
+async def _reap(tx: AsyncConnection, db: Database) -> int:
     """Set down every job whose lease is over; returns how many."""
-    expired = await find_jobs(tx, Job.state == State.RUNNING, Job.lease_until_ms < now_ms)
+    expired = await find_jobs(tx, Job.state == State.RUNNING, Job.lease_until_ms < db.steady())
     for job in expired:
         mine = and_(Job.id == job.id, Job.fence == job.fence, Job.state == State.RUNNING)
-        await _crash(tx, mine, job, now_ms, reason=Reason.WORKER_LOST, facts={"worker": job.worker}, not_before_ms=0)
+        lost: dict[str, Any] = {"reason": Reason.WORKER_LOST, "facts": {"worker": job.worker}, "not_before_ms": 0}
+        await _crash(tx, mine, job, db.now(), **lost)
     return len(expired)
 
 
@@ -72,7 +74,7 @@ async def _crash(
 async def renew(db: Database, claim: rows.Claim, lease_ms: int) -> rows.Wish | None:
     """Prolong the lease to lease_ms from now; returns what the owner wishes meanwhile. raises LeaseLost."""
     async with db.transaction(quiet=True) as tx:
-        now = db.now()
+        now = db.steady()
         prolonged = update(Job).where(held(claim, now)).values(lease_until_ms=now + lease_ms)
         if (await tx.execute(prolonged.returning(Job.id))).first() is None:
             raise LeaseLost(claim.job.id, claim.fence)
@@ -83,7 +85,7 @@ async def renew(db: Database, claim: rows.Claim, lease_ms: int) -> rows.Wish | N
 async def keep_conditioning(db: Database, claim: rows.Claim, sha: str) -> None:
     """Keep the encoded prompts and picture for the job's further sections. raises LeaseLost."""
     async with db.transaction(quiet=True) as tx:
-        if await change(tx, held(claim, db.now()), conditioning=sha) is None:
+        if await change(tx, held(claim, db.steady()), conditioning=sha) is None:
             raise LeaseLost(claim.job.id, claim.fence)
 
 
@@ -105,13 +107,13 @@ async def release(
     raises:      LeaseLost
     """
     async with db.transaction() as tx:
-        now = db.now()
+        now = db.steady()
         job, mine = await load_held(tx, claim, now), held(claim, now)
         why: dict[str, Any] = {"reason": reason, "facts": dict(facts or {}), "not_before_ms": now + retry_in_ms}
         if crashed:
-            await _crash(tx, mine, job, now, **why | {"reason": reason or Reason.WORKER_CRASHED})
+            await _crash(tx, mine, job, db.now(), **why | {"reason": reason or Reason.WORKER_CRASHED})
         else:
-            await set_down(tx, mine, wished_end(job, job.done) or State.QUEUED, now, **why)
+            await set_down(tx, mine, wished_end(job, job.done) or State.QUEUED, db.now(), **why)
         return await load_job(tx, job.id)
 
 
@@ -132,8 +134,7 @@ async def end(db: Database, claim: rows.Claim, state: State) -> rows.Job:
 
 async def _end(db: Database, claim: rows.Claim, state: State, **values: Any) -> rows.Job:
     async with db.transaction() as tx:
-        now = db.now()
-        job_id = await set_down(tx, held(claim, now), state, now, **values)
+        job_id = await set_down(tx, held(claim, db.steady()), state, db.now(), **values)
         if job_id is None:
             raise LeaseLost(claim.job.id, claim.fence)
         return await load_job(tx, job_id)
@@ -143,13 +144,35 @@ async def _end(db: Database, claim: rows.Claim, state: State, **values: Any) -> 
 async def recover(db: Database) -> int:
     """Queue what was running when the service died; returns how many. It is for the file's only owner, when it starts.
 
-    Nobody else can hold a lease then. It does not count as a crash: switching a PC off must not fail a film.
+    Nobody else can hold a lease then. It does not count as a crash: switching a PC off must not fail a film. What was
+    put off until later has its turn now: the clock by which it was put off ended with the service.
     """
     async with db.transaction() as tx:
         running = await find_jobs(tx, Job.state == State.RUNNING)
         for job in running:
             await set_down(tx, Job.id == job.id, wished_end(job, job.done) or State.QUEUED, db.now())
+        await _put_on(tx, db.steady())
         return len(running)
+
+
+async def _put_on(tx: AsyncConnection, now_ms: int) -> None:
+    """Let waits end that another life's clock counted: jobs' at once, a chat's where they cannot be true."""
+    await tx.execute(update(Job).where(Job.state == State.QUEUED, Job.not_before_ms > 0).values(not_before_ms=0))
+    for table in (Canvas, Removal):
+        await tx.execute(update(table).where(table.not_before_ms > now_ms + LONGEST_MS).values(not_before_ms=now_ms))
+
+
+@whole
+async def abandon(db: Database, worker: str) -> int:
+    """Queue what a worker holds that says it is at nothing; returns how many. Another one's claims stay as they are.
+
+    For a dispatcher that could not give a turn back when it wanted to: a full disk is nobody's crash.
+    """
+    async with db.transaction() as tx:
+        left = await find_jobs(tx, Job.state == State.RUNNING, Job.worker == worker)
+        for job in left:
+            await set_down(tx, Job.id == job.id, wished_end(job, job.done) or State.QUEUED, db.now())
+        return len(left)
 
 
 @whole

@@ -17,9 +17,8 @@ async def report(
     raises: LeaseLost
     """
     async with db.transaction() as tx:
-        now = db.now()
-        job = await load_held(tx, claim, now)
-        told = {"n": n, "step": step, "of": of, "phase": phase, "preview": preview, "at_ms": now}
+        job = await load_held(tx, claim, db.steady())
+        told = {"n": n, "step": step, "of": of, "phase": phase, "preview": preview, "at_ms": db.now()}
         overwritten = update(Progress).where(Progress.job_id == job.id).values(**told).returning(Progress.job_id)
         if (await tx.execute(overwritten)).first() is None:
             await tx.execute(insert(Progress).values(job_id=job.id, **told))

@@ -13,7 +13,7 @@ from db.models import Platform, Removal
 async def due(db: Database, platform: Platform, most: int = 50) -> list[rows.Removal]:
     """The messages of a platform that should be removed now, the longest put off first."""
     columns = (Removal.id, Removal.platform, Removal.chat_id, Removal.message_id, Removal.tries)
-    now = select(*columns).where(Removal.platform == platform, Removal.not_before_ms <= db.now())
+    now = select(*columns).where(Removal.platform == platform, Removal.not_before_ms <= db.steady())
     async with db.reading() as tx:
         found = await tx.execute(now.order_by(Removal.not_before_ms, Removal.id).limit(most))
         return [rows.Removal(**row._mapping) for row in found]
@@ -30,5 +30,5 @@ async def done(db: Database, removal_id: int) -> None:
 async def put_off(db: Database, removal_id: int, retry_in_ms: int) -> None:
     """It did not work this time: not before that time."""
     async with db.transaction(quiet=True) as tx:
-        later = {"not_before_ms": db.now() + retry_in_ms, "tries": Removal.tries + 1}
+        later = {"not_before_ms": db.steady() + retry_in_ms, "tries": Removal.tries + 1}
         await tx.execute(update(Removal).where(Removal.id == removal_id).values(**later))

@@ -52,13 +52,13 @@ async def record(db: Database, claim: rows.Claim, made: Made) -> Recorded:
     raises: LeaseLost (also when the section is not the next one); nothing was written
     """
     async with db.transaction() as tx:
-        now = db.now()
-        before = await load_held(tx, claim, now)
+        now, steady = db.now(), db.steady()
+        before = await load_held(tx, claim, steady)
         done = made.n + 1
         state = State.DONE if done == before.sections else wished_end(before, done) or State.QUEUED
         files = {"film": made.film, "tail": made.tail, "conditioning": made.conditioning or before.conditioning}
         fresh: dict[str, Any] = {"crashes": 0, "not_before_ms": 0, "reason": None, "facts": {}}
-        mine = and_(held(claim, now), Job.done == made.n)
+        mine = and_(held(claim, steady), Job.done == made.n)
         if await set_down(tx, mine, state, now, **{"done": done, **files, **fresh}) is None:
             raise LeaseLost(claim.job.id, claim.fence)
         await tx.execute(insert(Section).values(**_row(claim, before, made), created_ms=now))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from makers import PLENTY, Clock, ask, made
@@ -196,6 +196,7 @@ class Memory(RuleBasedStateMachine):
         self.open()
         self.runner.run(jobs.recover(self.db))
         for job in self.jobs.values():
+            job.not_before = 0
             if job.state == State.RUNNING:
                 job.set_down()
 
@@ -253,5 +254,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 TestMemory = Memory.TestCase
 TestMemory.settings = settings(
-    max_examples=20, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=20,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[phase for phase in Phase if phase != Phase.shrink],  # an example is slow: shrinking takes minutes
 )
