@@ -3,6 +3,11 @@
 DbError
 ├── LeaseLost         a write came after its claim's lease had ended; no row was changed
 ├── QueueFull         one more job would be over a limit
+├── Draining          an operator closed the queue for new films
+├── Banned            this person may not ask for films
+├── DayUsed           this person's GPU time of a day is used up
+├── TooSoon           less than the cooldown since this person's last film
+├── Duplicate         the same film was asked for a moment ago
 ├── NoSuchJob         no row has that number
 ├── NotYours          somebody else's job
 ├── DatabaseInUse     another process owns the file
@@ -54,6 +59,62 @@ class QueueFull(DbError):
             of=of,
         )
         self.got, self.limit, self.of = got, limit, of
+
+
+class Draining(DbError):
+    """Nothing is taken in; what is in line is finished."""
+
+    reason = "draining"
+
+    def __init__(self, reason: str) -> None:
+        because = f": {reason}" if reason else ""
+        super().__init__(f"No new films are taken in now{because}; those in line are finished.", reason=reason)
+
+
+class Banned(DbError):
+    """This person may ask for nothing. until_ms: None for ever; scope: "all" or a server."""
+
+    reason = "banned"
+
+    def __init__(self, reason: str, until_ms: int | None, scope: str) -> None:
+        because = f": {reason}" if reason else ""
+        super().__init__(f"You may not ask for films here{because}.", reason=reason, until_ms=until_ms, scope=scope)
+        self.until_ms, self.scope = until_ms, scope
+
+
+class DayUsed(DbError):
+    """The GPU time of the last 24 hours is at the limit. until_ms: when enough of it is a day old."""
+
+    reason = "day_used"
+
+    def __init__(self, got_s: int, limit_s: int, until_ms: int) -> None:
+        super().__init__(
+            f"You used {got_s} s of GPU time within a day and the limit is {limit_s} s.",
+            got_s=got_s,
+            limit_s=limit_s,
+            until_ms=until_ms,
+        )
+        self.until_ms = until_ms
+
+
+class TooSoon(DbError):
+    """Films of one person come at least so many seconds apart."""
+
+    reason = "too_soon"
+
+    def __init__(self, limit_s: int, until_ms: int) -> None:
+        super().__init__(f"One film every {limit_s} s is the limit.", limit_s=limit_s, until_ms=until_ms)
+        self.until_ms = until_ms
+
+
+class Duplicate(DbError):
+    """The very same film was asked for a moment ago. job: its number."""
+
+    reason = "duplicate"
+
+    def __init__(self, job: int) -> None:
+        super().__init__(f"This is the same film as job {job}.", job=job)
+        self.job = job
 
 
 class NoSuchJob(DbError):

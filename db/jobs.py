@@ -1,21 +1,33 @@
 """What a worker does with a job: claim a turn, keep it, give it back. And what anybody may ask about jobs."""
 
 from collections.abc import Mapping
-from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, func, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db import rows
+from db import flows, rows
 from db.connect import Database, whole
 from db.errors import LeaseLost
-from db.models import Canvas, Job, Platform, Reason, Removal, Section, State
-from db.query import change, find_jobs, held, load_held, load_job, load_sections, set_down, wished_end
-from db.turns import IS_OPEN, ahead, next_turn
+from db.flows import IS_OPEN, next_turn
+from db.forecasts import forecast as forecast
+from db.forecasts import place as place
+from db.models import Canvas, Job, Platform, Reason, Removal, State
+from db.query import (
+    change,
+    find_jobs,
+    held,
+    load_held,
+    load_job,
+    load_sections,
+    measured_pace,
+    section_shape,
+    set_down,
+    wished_end,
+)
 
 CRASHES = 3  # at one section: then it is the job that crashes workers, and it fails
-PACE_OF = 9  # sections
+EVER_MS = 1 << 62
 LONGEST_MS = 3_600_000  # no chat asks to be left alone for longer than this
 
 
@@ -29,10 +41,12 @@ async def claim(db: Database, worker: str, lease_ms: int) -> rows.Claim | None:
     async with db.transaction(quiet=True) as tx:
         now = db.steady()
         reaped = await _reap(tx, db)
+        await flows.wake(tx, now)
         taken = {"state": State.RUNNING, "fence": Job.fence + 1, "worker": worker, "lease_until_ms": now + lease_ms}
         begun: dict[str, Any] = {"started_ms": func.coalesce(Job.started_ms, db.now()), "reason": None, "facts": {}}
         # One statement chooses and takes: two workers can never hold the same job.
-        job_id = await change(tx, Job.id == next_turn(now).scalar_subquery(), **taken, **begun)
+        turn = Job.id == next_turn().scalar_subquery()
+        job_id = None if await flows.paused(tx) else await change(tx, turn, **taken, **begun)
         got = None if job_id is None else await _claimed(tx, job_id, worker)
     if got or reaped:
         db.notify()
@@ -109,7 +123,11 @@ async def release(
     async with db.transaction() as tx:
         now = db.steady()
         job, mine = await load_held(tx, claim, now), held(claim, now)
-        why: dict[str, Any] = {"reason": reason, "facts": dict(facts or {}), "not_before_ms": now + retry_in_ms}
+        why: dict[str, Any] = {
+            "reason": reason,
+            "facts": dict(facts or {}),
+            "not_before_ms": now + retry_in_ms if retry_in_ms else 0,
+        }
         if crashed:
             await _crash(tx, mine, job, db.now(), **why | {"reason": reason or Reason.WORKER_CRASHED})
         else:
@@ -148,6 +166,7 @@ async def recover(db: Database) -> int:
     put off until later has its turn now: the clock by which it was put off ended with the service.
     """
     async with db.transaction() as tx:
+        await flows.rebase(tx)
         running = await find_jobs(tx, Job.state == State.RUNNING)
         for job in running:
             await set_down(tx, Job.id == job.id, wished_end(job, job.done) or State.QUEUED, db.now())
@@ -157,7 +176,7 @@ async def recover(db: Database) -> int:
 
 async def _put_on(tx: AsyncConnection, now_ms: int) -> None:
     """Let waits end that another life's clock counted: jobs' at once, a chat's where they cannot be true."""
-    await tx.execute(update(Job).where(Job.state == State.QUEUED, Job.not_before_ms > 0).values(not_before_ms=0))
+    await flows.wake(tx, EVER_MS)
     for table in (Canvas, Removal):
         await tx.execute(update(table).where(table.not_before_ms > now_ms + LONGEST_MS).values(not_before_ms=now_ms))
 
@@ -199,28 +218,8 @@ async def recent(db: Database, n: int, user_id: str | None = None, platform: Pla
 
 
 @whole
-async def place(db: Database, job_id: int) -> rows.Place:
-    """The job's place in line; nothing is ahead of one that runs or has ended. raises NoSuchJob."""
-    async with db.reading() as tx:
-        job = await load_job(tx, job_id)
-        if job.state.terminal or job.state == State.RUNNING:
-            return rows.Place(jobs_ahead=0, sections_ahead=0, running=job.state == State.RUNNING)
-        left = func.coalesce(func.sum(Job.sections - Job.done), 0)
-        jobs, sections = (await tx.execute(select(func.count(), left).where(ahead(job_id)))).one()
-        return rows.Place(jobs_ahead=jobs, sections_ahead=sections, running=False)
-
-
-@whole
 async def pace(db: Database, model: str, width: int, height: int, steps: int) -> int | None:
     """Milliseconds that a section of this shape takes: the median of the last nine measured; None before the first."""
     shape = section_shape({"model": model, "width": width, "height": height, "steps": steps})
-    took = Section.sampling_ms + Section.decode_ms + Section.encode_ms
-    latest = select(took).where(Section.shape == shape).order_by(Section.created_ms.desc()).limit(PACE_OF)
     async with db.reading() as tx:
-        measured = list(await tx.scalars(latest))
-    return round(median(measured)) if measured else None
-
-
-def section_shape(plan: Mapping[str, Any]) -> str:
-    """What sections that take equally long have in common."""
-    return f"{plan.get('model')} {plan.get('width')}x{plan.get('height')} {plan.get('steps')}"
+        return (await measured_pace(tx, [shape])).get(shape)

@@ -3,6 +3,7 @@
     request 1─n job 1─n section
                  ├─1 canvas      the one message that shows it
                  └─1 progress    the sampling step under way
+       flow 1─n ─┘               whose turns a job takes; tick is the time they are counted in
 
     person      what somebody agreed to and prefers       report     a film that somebody objects to
     inbox       what a platform delivered, unhandled      question   what the bot waits to hear
@@ -26,6 +27,7 @@ from sqlalchemy import (
     MetaData,
     String,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -128,6 +130,7 @@ class Request(Base):
     platform: Mapped[Platform] = mapped_column(words(Platform, "platform"))
     user_id: Mapped[str] = mapped_column(String(100))
     chat_id: Mapped[str] = mapped_column(String(100))
+    server_id: Mapped[str] = mapped_column(String(100), default="", server_default="")  # Discord's guild
     locale: Mapped[str] = mapped_column(String(35))
     picture: Mapped[str] = mapped_column(Sha, index=True)
     end_picture: Mapped[str | None] = mapped_column(Sha, index=True)  # what the film shall end with
@@ -152,7 +155,9 @@ class Job(Base):
         CheckConstraint("state <> 'failed' OR reason IS NOT NULL", name="failed"),
         CheckConstraint("wish IN ('stop', 'cancel')", name="wish"),
         CheckConstraint("fence >= 0 AND crashes >= 0 AND revision >= 1", name="risen"),
-        Index("ix_job_turn", "state", "id"),
+        Index("ix_job_turn", "flow_id", "rank", "id", **where("rank IS NOT NULL")),
+        Index("ix_job_wake", "not_before_ms", **where("state = 'queued' AND not_before_ms > 0")),
+        Index("ix_job_state", "state", "id"),
         Index("ix_job_lease", "lease_until_ms", **where("state = 'running'")),
         Index("ix_job_user", "platform", "user_id", "state"),
         Index("ix_job_chat", "platform", "chat_id", "state"),
@@ -166,6 +171,11 @@ class Job(Base):
     platform: Mapped[Platform] = mapped_column(words(Platform, "platform"))  # these three as in its request:
     user_id: Mapped[str] = mapped_column(String(100))  # turns and limits are then decided
     chat_id: Mapped[str] = mapped_column(String(100))  # from this one table
+    server_id: Mapped[str] = mapped_column(String(100), default="", server_default="")
+    flow_id: Mapped[int | None] = mapped_column(Id)  # whose turns it takes; see db.turns
+    shape: Mapped[str] = mapped_column(String(200), default="", server_default="")  # as its sections'
+    rank: Mapped[int | None]  # its place among those of its flow, smallest first; none while it can have no turn
+    hurried: Mapped[bool] = mapped_column(default=False, server_default=false())  # an operator put it first
     plan: Mapped[dict[str, Any]] = mapped_column(JSON)
     sections: Mapped[int]
     done: Mapped[int] = mapped_column(default=0)
@@ -186,6 +196,110 @@ class Job(Base):
     started_ms: Mapped[int | None] = mapped_column(BigInteger)
     finished_ms: Mapped[int | None] = mapped_column(BigInteger)
     revision: Mapped[int] = mapped_column(default=1)  # rises with every change that somebody could see
+
+
+class Flow(Base):
+    """The turns of one person: what they were served, and when in virtual time their next thing is due.
+
+    `who` is a hash: a flow outlives for a day what is forgotten of its person, so that no limit is lifted by that.
+    Sections are counted per weight. `turn` is none while no job of theirs can have a turn.
+    """
+
+    __tablename__ = "flow"
+    __table_args__ = (
+        CheckConstraint("weight > 0", name="weight"),
+        Index("ix_flow_turn", "turn", "id", **where("turn IS NOT NULL")),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    who: Mapped[str] = mapped_column(Sha, unique=True)
+    weight: Mapped[float] = mapped_column(default=1.0)
+    served: Mapped[float] = mapped_column(default=0.0)
+    last: Mapped[float] = mapped_column(default=0.0, index=True)  # when it would be empty if all shared every moment
+    turn: Mapped[float | None]
+    asked_ms: Mapped[int] = mapped_column(BigInteger, default=0)  # when they last put something in line
+
+
+class Tick(Base):
+    """Virtual time, in one row: it passes with every section recorded. `weight`: of all flows with a later `last`."""
+
+    __tablename__ = "tick"
+    __table_args__ = (CheckConstraint("id = 1", name="one"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    time: Mapped[float] = mapped_column(default=0.0)
+    weight: Mapped[float] = mapped_column(default=0.0)
+    sections: Mapped[int] = mapped_column(BigInteger, default=0)
+    gpu_ms: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class Ledger(Base):
+    """GPU time that somebody used, one row a section: a day's limit is a sum over these, not a counter."""
+
+    __tablename__ = "ledger"
+    __table_args__ = (Index("ix_ledger_day", "flow_id", "at_ms"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    flow_id: Mapped[int] = mapped_column(Id)
+    gpu_ms: Mapped[int]
+    at_ms: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
+class Gate(Base):
+    """What an operator closed, for "all" or one server: paused, no section is begun; draining, nothing is taken in."""
+
+    __tablename__ = "gate"
+
+    scope: Mapped[str] = mapped_column(String(100), primary_key=True)
+    paused: Mapped[bool] = mapped_column(default=False)
+    draining: Mapped[bool] = mapped_column(default=False)
+    reason: Mapped[str]
+    by: Mapped[str] = mapped_column(String(200))
+    since_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class Ban(Base):
+    """Somebody who may ask for nothing, in all or on one server, until a time or for ever."""
+
+    __tablename__ = "ban"
+    __table_args__ = (UniqueConstraint("platform", "user_id", "scope"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    platform: Mapped[Platform] = mapped_column(words(Platform, "platform"))
+    user_id: Mapped[str] = mapped_column(String(100))
+    scope: Mapped[str] = mapped_column(String(100))
+    until_ms: Mapped[int | None] = mapped_column(BigInteger)
+    reason: Mapped[str]
+    by: Mapped[str] = mapped_column(String(200))
+    since_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class ServerLimits(Base):
+    """The limits that a server's admins set for it, by name. They can only be narrower than the owner's."""
+
+    __tablename__ = "server_limits"
+
+    server_id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    limits: Mapped[dict[str, Any]] = mapped_column(JSON)
+    by: Mapped[str] = mapped_column(String(200))
+    since_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class Audit(Base):
+    """What an operator did. Written once, in the transaction of the deed."""
+
+    __tablename__ = "audit"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    at_ms: Mapped[int] = mapped_column(BigInteger, index=True)
+    by: Mapped[str] = mapped_column(String(200))
+    action: Mapped[str] = mapped_column(String(20))
+    scope: Mapped[str] = mapped_column(String(100))
+    target: Mapped[str] = mapped_column(String(200))  # a job's number, or "platform:user"
+    reason: Mapped[str]
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
 class Section(Base):

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, and_, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db import rows
+from db import flows, operators, rows
 from db.connect import Database, whole
 from db.models import Base, Canvas, Inbox, Job, Person, Platform, Question, Removal, Report, Request, State
 from db.query import SHAS, change, find_jobs, load_job, set_down, unreferenced
@@ -90,7 +90,8 @@ async def forget(db: Database, platform: Platform, user_id: str) -> Forgotten:
 
     Their name goes out of what is about others. A worker at one of their jobs hears LeaseLost.
 
-    Their bans stay: they would else be lifted by being forgotten.
+    Their bans stay: they would else be lifted by being forgotten. So does, for a day and under a hash, the GPU time
+    they used: `requests.tidy` removes it.
     """
     async with db.transaction() as tx:
         theirs = await find_jobs(tx, Job.platform == platform, Job.user_id == user_id)
@@ -122,7 +123,14 @@ async def _erase(tx: AsyncConnection, jobs: Sequence[rows.Job]) -> Forgotten:
     await tx.execute(update(Job).where(Job.parent_id.in_(ids)).values(parent_id=None))
     for belonging in belongings():
         await tx.execute(delete(belonging).where(belonging.c.job_id.in_(ids)))
+    for job in jobs:
+        if not job.state.terminal:
+            await flows.leave(tx, job.id)
+    lines = set(await tx.scalars(select(Job.flow_id).where(Job.id.in_(ids))))
     await tx.execute(delete(Job).where(Job.id.in_(ids)))
+    for flow in lines - {None}:
+        assert flow is not None
+        await flows.settle_flow(tx, flow)
     left = select(Job.id).where(Job.request_id == Request.id).exists()
     await tx.execute(delete(Request).where(Request.id.in_(requests), ~left))
     return Forgotten(jobs=tuple(ids), files=await unreferenced(tx, shas))
@@ -152,6 +160,7 @@ async def _remove(tx: AsyncConnection, canvases: Sequence[rows.Canvas]) -> None:
 
 async def _anonymise(tx: AsyncConnection, platform: Platform, user_id: str) -> None:
     """Take their name out of rows that are about others."""
+    await operators.anonymise(tx, platform, user_id)
     wished = and_(Job.platform == platform, Job.wish_by == user_id)
     for job in await find_jobs(tx, wished):
         await change(tx, Job.id == job.id, wish_by="")  # its message may name them

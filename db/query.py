@@ -1,18 +1,20 @@
 """What the verbs of this room share: how a row is read, and the one way in which a job is changed."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from statistics import median
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db import rows
+from db import flows, rows
 from db.errors import LeaseLost, NoSuchJob
 from db.models import Canvas, Job, Progress, Request, Section, State
 
 _ASKED = (Request.locale, Request.prompt, Request.picture, Request.end_picture, Request.settings)
 _JOB = (
     *(Job.id, Job.request_id, Job.parent_id, Job.platform, Job.user_id, Job.chat_id, Job.plan, Job.sections, Job.done),
+    *(Job.server_id, Job.hurried),
     *(Job.state, Job.wish, Job.wish_by, Job.fence, Job.worker, Job.lease_until_ms, Job.crashes, Job.not_before_ms),
     *(Job.reason, Job.facts, Job.conditioning, Job.tail, Job.film),
     *(Job.created_ms, Job.started_ms, Job.finished_ms, Job.revision),
@@ -21,6 +23,7 @@ _SECTION = (
     *(Section.job_id, Section.n, Section.fence, Section.latents, Section.clip, Section.frames),
     *(Section.sampling_ms, Section.decode_ms, Section.encode_ms, Section.gpu_ms, Section.created_ms),
 )
+PACE_OF = 9  # sections, the latest
 SHAS = (  # every file a row names
     *(Request.picture, Request.end_picture, Job.conditioning, Job.tail, Job.film),
     *(Section.latents, Section.clip),
@@ -75,6 +78,8 @@ async def change(tx: AsyncConnection, condition: ColumnElement[bool], **values: 
     if found is None:
         return None
     await tx.execute(update(Canvas).where(Canvas.job_id == found.id).values(wanted=found.revision))
+    if "state" in values or "hurried" in values:
+        await flows.settle(tx, found.id)
     return int(found.id)
 
 
@@ -87,6 +92,8 @@ async def set_down(
     job_id = await change(tx, condition, state=state, worker=None, lease_until_ms=None, **values)
     if job_id is not None:
         await tx.execute(delete(Progress).where(Progress.job_id == job_id))
+    if job_id is not None and state.terminal:
+        await flows.leave(tx, job_id)
     return job_id
 
 
@@ -103,3 +110,19 @@ async def unreferenced(tx: AsyncConnection, shas: Collection[str]) -> tuple[str,
     for column in SHAS:
         named.update(sha for sha in await tx.scalars(select(column).where(column.in_(shas))) if sha is not None)
     return tuple(sha for sha in sorted(set(shas)) if sha not in named)
+
+
+def section_shape(plan: Mapping[str, Any]) -> str:
+    """What sections that take equally long have in common."""
+    return f"{plan.get('model')} {plan.get('width')}x{plan.get('height')} {plan.get('steps')}"
+
+
+async def measured_pace(tx: AsyncConnection, shapes: Collection[str]) -> dict[str, int]:
+    """Milliseconds that a section of each shape takes: the median of the last nine; one never measured is left out."""
+    took = (Section.sampling_ms + Section.decode_ms + Section.encode_ms).label("took")
+    pace = {}
+    for shape in shapes:
+        latest = select(took).where(Section.shape == shape).order_by(Section.created_ms.desc()).limit(PACE_OF)
+        if measured := list(await tx.scalars(latest)):
+            pace[shape] = round(median(measured))
+    return pace

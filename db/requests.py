@@ -1,17 +1,35 @@
 """What people ask: submit a film, wish it to end, forget it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db import rows
+from db import flows, operators, rows
 from db.connect import Database, whole
-from db.errors import QueueFull
-from db.models import TERMINAL, Canvas, Job, Platform, Progress, Report, Request, Section, State
-from db.query import change, find_jobs, load_job, set_down
-from db.turns import IS_OPEN
+from db.errors import Banned, DayUsed, Draining, Duplicate, QueueFull, TooSoon
+from db.flows import IS_OPEN
+from db.models import (
+    TERMINAL,
+    Ban,
+    Canvas,
+    Flow,
+    Job,
+    Ledger,
+    Platform,
+    Progress,
+    Report,
+    Request,
+    Section,
+    State,
+    Tick,
+)
+from db.query import change, find_jobs, load_job, section_shape, set_down
+
+DAY_MS: Final = 24 * 3600 * 1000
+TWIN_MS: Final = 600_000  # as long the very same film is not made twice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +40,9 @@ class Ask:
     picture:  SHA-256 name of a file that is already in the media store; end_picture: of the one it shall end with
     plan:     as JSON; "model", "width", "height" and "steps" also say which sections take equally long
     sections: that the plan has, 1 or more
+    server_id: Discord's guild; "" elsewhere
+    weight:   the person's share of the turns; None leaves it as it was, at first 1
+    seeded:   they named the seed: the very same again within ten minutes is a Duplicate
     canvas:   True where a message is to be kept up to date with the job
     """
 
@@ -37,49 +58,116 @@ class Ask:
     sections: int
     end_picture: str | None = None
     parent_id: int | None = None
+    server_id: str = ""
+    weight: float | None = None
+    seeded: bool = False
     canvas: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How many jobs may wait or run: of one user, of one chat, in all."""
+    """What somebody may ask for. Jobs that wait or run: of one user, of one chat, in all.
+
+    GPU seconds of one user within 24 hours, and seconds between two films of theirs: 0 is no limit.
+    """
 
     queued_per_user: int
     queued_per_chat: int
     queued_in_all: int
+    gpu_seconds_per_day: int = 0
+    cooldown_s: int = 0
 
 
 @whole
 async def submit(db: Database, ask: Ask, limits: Limits) -> rows.Job:
     """Queue a film; once this returns, it is not lost. The same key again returns the job it made.
 
-    raises: QueueFull, DiskFull
+    raises: Banned, Draining, Duplicate, TooSoon, DayUsed, QueueFull, DiskFull
     """
     async with db.transaction() as tx:
         for known in await find_jobs(tx, Request.key == ask.key):
             return known
-        for of, limit, whose in _limits(ask, limits):
-            got = await tx.scalar(select(func.count()).select_from(Job).where(IS_OPEN, *whose)) or 0
-            if got >= limit:
-                raise QueueFull(got, limit, of)
         now = db.now()
+        await _may(tx, ask, limits, now)
         who: dict[str, Any] = {
             "platform": ask.platform,
             "user_id": ask.user_id,
             "chat_id": ask.chat_id,
+            "server_id": ask.server_id,
             "created_ms": now,
         }
         what: dict[str, Any] = {"key": ask.key, "locale": ask.locale, "prompt": ask.prompt}
         what |= {"picture": ask.picture, "end_picture": ask.end_picture}
         request = insert(Request).values(**who, **what, settings=dict(ask.settings)).returning(Request.id)
         request_id = (await tx.execute(request)).scalar_one()
-        plan = {"parent_id": ask.parent_id, "plan": dict(ask.plan), "sections": ask.sections}
+        flow = await flows.enter(tx, flows.who(ask.platform, ask.user_id), ask.sections, ask.weight, now)
+        plan: dict[str, Any] = {"parent_id": ask.parent_id, "plan": dict(ask.plan), "sections": ask.sections}
+        plan |= {"flow_id": flow, "shape": section_shape(ask.plan)}
         job = insert(Job).values(**who, **plan, request_id=request_id, state=State.QUEUED).returning(Job.id)
         job_id = (await tx.execute(job)).scalar_one()
         if ask.canvas:
             place = {"platform": ask.platform, "chat_id": ask.chat_id}
             await tx.execute(insert(Canvas).values(job_id=job_id, wanted=1, **place))
+        await flows.settle(tx, job_id)
         return await load_job(tx, job_id)
+
+
+async def _may(tx: AsyncConnection, ask: Ask, limits: Limits, now_ms: int) -> None:
+    """Whether this may be taken in now. raises: as submit."""
+    ban = await operators.find_ban(tx, ask.platform, ask.user_id, ask.server_id, now_ms)
+    if ban is not None:
+        raise Banned(ban.reason, ban.until_ms, ban.scope)
+    state = await operators.find_state(tx, ask.server_id)
+    if state.draining:
+        raise Draining(state.reason)
+    if ask.seeded and (twin := await _twin(tx, ask, now_ms)) is not None:
+        raise Duplicate(twin)
+    name = flows.who(ask.platform, ask.user_id)
+    if limits.cooldown_s:
+        asked = await tx.scalar(select(Flow.asked_ms).where(Flow.who == name)) or 0
+        if (until := asked + limits.cooldown_s * 1000) > now_ms and asked:
+            raise TooSoon(limits.cooldown_s, until)
+    if limits.gpu_seconds_per_day:
+        used = await flows.used_ms(tx, name, now_ms - DAY_MS)
+        if (free := free_at(used, limits.gpu_seconds_per_day * 1000)) is not None:
+            raise DayUsed(sum(ms for _, ms in used) // 1000, limits.gpu_seconds_per_day, free)
+    for of, limit, whose in _limits(ask, limits):
+        some = select(Job.id).where(IS_OPEN, *whose).limit(limit).subquery()  # no more than matter are counted
+        got = await tx.scalar(select(func.count()).select_from(some)) or 0
+        if got >= limit:
+            raise QueueFull(got, limit, of)
+
+
+def free_at(used: Sequence[tuple[int, int]], limit_ms: int) -> int | None:
+    """When what was used within a day falls below the limit, as what is older than a day leaves; None: it is below.
+
+    used: (at, milliseconds), oldest first
+    """
+    left = sum(ms for _, ms in used)
+    until = None
+    for at, ms in used:
+        if left < limit_ms:
+            break
+        left -= ms
+        until = at + DAY_MS
+    return until
+
+
+async def _twin(tx: AsyncConnection, ask: Ask, now_ms: int) -> int | None:
+    """The person's job of a moment ago that makes the very same film."""
+    same = and_(
+        Request.picture == ask.picture,
+        Request.platform == ask.platform,
+        Request.user_id == ask.user_id,
+        Request.chat_id == ask.chat_id,
+        Request.prompt == ask.prompt,
+        Request.created_ms > now_ms - TWIN_MS,
+        Job.state.not_in([State.FAILED, State.CANCELLED, State.STOPPED]),
+    )
+    for job in await find_jobs(tx, same):
+        if job.end_picture == ask.end_picture and dict(job.plan) == dict(ask.plan) and job.sections == ask.sections:
+            return job.id
+    return None
 
 
 def _limits(ask: Ask, limits: Limits) -> list[tuple[str, int, list[ColumnElement[bool]]]]:
@@ -134,3 +222,21 @@ async def expire(db: Database, before_ms: int) -> int:
         gone = await tx.execute(delete(Job).where(Job.state.in_(TERMINAL), Job.finished_ms < before_ms))
         await tx.execute(delete(Request).where(~select(Job.id).where(Job.request_id == Request.id).exists()))
         return gone.rowcount
+
+
+@whole
+async def tidy(db: Database) -> None:
+    """Remove what no limit needs any more: GPU time older than a day, and the flows of people who have neither that nor
+    anything in line, once they would begin at virtual time's now anyway. Bans that are over go, too."""
+    async with db.transaction(quiet=True) as tx:
+        now = db.now()
+        await tx.execute(delete(Ledger).where(Ledger.at_ms <= now - DAY_MS))
+        await tx.execute(delete(Ban).where(Ban.until_ms <= now))
+        idle = and_(
+            Flow.served <= select(Tick.time).scalar_subquery(),
+            Flow.last <= select(Tick.time).scalar_subquery(),
+            Flow.asked_ms <= now - DAY_MS,
+            ~select(Ledger.id).where(Ledger.flow_id == Flow.id).exists(),
+            ~select(Job.id).where(Job.flow_id == Flow.id, IS_OPEN).exists(),
+        )
+        await tx.execute(delete(Flow).where(idle))

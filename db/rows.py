@@ -21,6 +21,7 @@ class Request:
     platform: Platform
     user_id: str
     chat_id: str
+    server_id: str
     locale: str
     picture: str
     end_picture: str | None
@@ -39,6 +40,7 @@ class Job:
     reason:   why it failed, or why it waits; usually a `db.models.Reason`, but any text
     film:     everything finished so far, as a file that plays
     tail:     provisional frames for the next section; none once the job has ended, it can be made again
+    hurried:  an operator put it before all others
     revision: rises with every change that somebody could see
     """
 
@@ -48,6 +50,7 @@ class Job:
     platform: Platform
     user_id: str
     chat_id: str
+    server_id: str
     locale: str
     prompt: str
     picture: str
@@ -72,6 +75,7 @@ class Job:
     created_ms: int
     started_ms: int | None
     finished_ms: int | None
+    hurried: bool
     revision: int
 
 
@@ -126,6 +130,58 @@ class Place:
     jobs_ahead: int
     sections_ahead: int
     running: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """When a job will be where, in milliseconds from now, by the measured pace and the turns of everybody in line.
+
+    first_ms: its first second can be seen; 0 where it can already
+    next_ms:  its next section can be seen
+    done_ms:  it is finished
+    """
+
+    first_ms: int
+    next_ms: int
+    done_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueState:
+    """What operators closed, for all or for one server. paused: no section is begun; draining: nothing is taken in."""
+
+    paused: bool = False
+    draining: bool = False
+    reason: str = ""
+    by: str = ""
+    since_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ban:
+    """Somebody who may ask for nothing. until_ms: None for ever; scope: "all" or a server."""
+
+    platform: Platform
+    user_id: str
+    scope: str
+    until_ms: int | None
+    reason: str
+    by: str
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deed:
+    """What an operator did. target: a job's number, or "platform:user", or nothing."""
+
+    id: int
+    at_ms: int
+    by: str
+    action: str
+    scope: str
+    target: str
+    reason: str
+    facts: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,11 @@ from typing import Any
 
 from sqlalchemy import and_, insert
 
-from db import rows
+from db import flows, rows
 from db.connect import Database, whole
 from db.errors import LeaseLost
-from db.jobs import section_shape
 from db.models import Job, Section, State
-from db.query import held, load_held, load_job, load_sections, set_down, unreferenced, wished_end
+from db.query import held, load_held, load_job, load_sections, section_shape, set_down, unreferenced, wished_end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +58,7 @@ async def record(db: Database, claim: rows.Claim, made: Made) -> Recorded:
         files = {"film": made.film, "tail": made.tail, "conditioning": made.conditioning or before.conditioning}
         fresh: dict[str, Any] = {"crashes": 0, "not_before_ms": 0, "reason": None, "facts": {}}
         mine = and_(held(claim, steady), Job.done == made.n)
+        await flows.serve(tx, before.id, made.sampling_ms + made.decode_ms, now)
         if await set_down(tx, mine, state, now, **{"done": done, **files, **fresh}) is None:
             raise LeaseLost(claim.job.id, claim.fence)
         await tx.execute(insert(Section).values(**_row(claim, before, made), created_ms=now))

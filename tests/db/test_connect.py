@@ -18,8 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db import jobs, progress, requests
 from db.connect import Database, sqlite_path
 from db.errors import ConfigError, DatabaseInUse, DatabaseUnusable, DiskFull
+from db.flows import IS_OPEN, next_turn
 from db.models import Job, Platform, State
-from db.turns import IS_OPEN, next_turn
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -197,10 +197,13 @@ async def test_neither_the_next_turn_nor_a_limit_is_found_by_looking_at_every_jo
     of_chat = select(func.count()).select_from(Job).where(IS_OPEN, Job.platform == Platform.PAGE, Job.chat_id == "page")
     expired = select(Job.id).where(Job.state == State.RUNNING, Job.lease_until_ms < clock.ms)
     async with db.reading() as tx:
-        assert await plan(tx, next_turn(clock.ms)) == "SEARCH job USING INDEX ix_job_turn (state=?)"
+        turn = await plan(tx, next_turn())
+        assert "SEARCH job USING COVERING INDEX ix_job_turn (flow_id=?" in turn
+        assert "flow USING" in turn and "INDEX ix_flow_turn" in turn
+        assert "SCAN job" not in turn and "TEMP B-TREE" not in turn
         assert "INDEX ix_job_user (platform=? AND user_id=? AND state=?)" in await plan(tx, of_user)
         assert "INDEX ix_job_chat (platform=? AND chat_id=? AND state=?)" in await plan(tx, of_chat)
-        assert "INDEX ix_job_turn (state=?)" in await plan(tx, select(func.count()).select_from(Job).where(IS_OPEN))
+        assert "INDEX ix_job_state (state=?)" in await plan(tx, select(func.count()).select_from(Job).where(IS_OPEN))
         assert "SEARCH job USING" in await plan(tx, expired)
 
 

@@ -259,16 +259,16 @@ async def test_the_place_in_line_counts_the_jobs_and_sections_before_it(db: Data
     await sections.record(db, claim, made(0))
     second = await requests.submit(db, ask("second", sections=5), PLENTY)
     third = await requests.submit(db, ask("third"), PLENTY)
-    claim = await claimed(db)
+    assert (await claimed(db)).job.id == third.id
     places = [await jobs.place(db, job_id) for job_id in (claim.job.id, second.id, third.id)]
     assert [(place.jobs_ahead, place.sections_ahead, place.running) for place in places] == [
-        (0, 0, True),
-        (1, 2, False),
-        (2, 7, False),
+        (2, 2, False),  # it has its first second, the others' come before its next
+        (1, 1, False),
+        (0, 0, True),  # the shorter of two new films
     ]
     await requests.wish(db, second.id, "cancel", "ann")
-    assert (await jobs.place(db, third.id)).jobs_ahead == 1
-    assert await jobs.place(db, second.id) == await jobs.place(db, second.id)
+    assert (await jobs.place(db, claim.job.id)).jobs_ahead == 1
+    assert not (await jobs.place(db, second.id)).running
     with pytest.raises(NoSuchJob):
         await jobs.place(db, 99)
 

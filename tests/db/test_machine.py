@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from makers import PLENTY, Clock, ask, made
 from sqlalchemy import select
 
-from db import canvases, jobs, progress, requests, sections
+from db import canvases, jobs, progress, requests, sections, turns
 from db.connect import Database
 from db.errors import LeaseLost
 from db.models import Canvas, Platform, State
@@ -116,7 +116,7 @@ class Memory(RuleBasedStateMachine):
         if not ready:
             assert claim is None
             return
-        job = min(ready, key=lambda job: job.id)
+        job = min(ready, key=lambda job: (turns.rank(job.done, job.sections), job.id))
         job.state, job.fence, job.lease_until = State.RUNNING, job.fence + 1, self.clock.ms + LEASE_MS
         assert claim and (claim.job.id, claim.fence, claim.job.done) == (job.id, job.fence, job.done)
         assert [section.n for section in claim.sections] == list(range(job.done))

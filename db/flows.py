@@ -1,0 +1,153 @@
+"""The rows that `turns` decides over: kept so that the next turn is one step through an index, however many wait.
+
+Every change of a job that moves it in or out of the line ends in `settle`: its rank is written down anew, and with it
+when its flow is due. So the line is always a function of the rows, and nothing is counted up and down.
+"""
+
+import hashlib
+from typing import Any
+
+from sqlalchemy import Select, func, insert, null, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db import turns
+from db.models import OPEN, Flow, Gate, Job, Ledger, Platform, State, Tick
+
+IS_OPEN = Job.state.in_(OPEN)
+ALL = "all"  # the scope of everybody
+LEAVING = 8  # flows that are read at once to see who leaves; nearly always one is enough
+
+
+def who(platform: Platform, user_id: str) -> str:
+    """The name of a person's flow: it does not say who they are."""
+    return hashlib.sha256(f"{platform}:{user_id}".encode()).hexdigest()
+
+
+def next_turn() -> Select[int]:
+    """The id of the job whose section is to be made next, or no row."""
+    flow = select(Flow.id).where(Flow.turn.is_not(None)).order_by(Flow.turn, Flow.id).limit(1)
+    flow = flow.with_for_update(skip_locked=True, of=Flow)
+    head = select(Job.id).where(Job.flow_id == flow.scalar_subquery(), Job.rank.is_not(None))
+    head = head.order_by(Job.rank, Job.id).limit(1).correlate(None)
+    return head.with_for_update(skip_locked=True, of=Job)
+
+
+async def enter(tx: AsyncConnection, name: str, sections: int, weight: float | None, now_ms: int) -> int:
+    """Somebody puts a film of so many sections in line; returns their flow. weight: None leaves it as it is."""
+    tick = await _tick(tx)
+    found = (
+        await tx.execute(select(Flow.id, Flow.weight, Flow.served, Flow.last).where(Flow.who == name).with_for_update())
+    ).first()
+    if found is None:
+        new = insert(Flow).values(who=name, weight=weight or 1.0, served=tick.time, last=tick.time).returning(Flow.id)
+        found = (
+            await tx.execute(
+                select(Flow.id, Flow.weight, Flow.served, Flow.last).where(
+                    Flow.id == (await tx.execute(new)).scalar_one()
+                )
+            )
+        ).one()
+    busy = await tx.scalar(select(Job.id).where(Job.flow_id == found.id, IS_OPEN).limit(1))
+    weight = weight or found.weight
+    before = found.weight if found.last > tick.time else 0.0
+    values: dict[str, Any] = {
+        "weight": weight,
+        "last": max(tick.time, found.last) + sections / weight,
+        "asked_ms": now_ms,
+    }
+    if busy is None:
+        values["served"] = max(found.served, tick.time)
+    await tx.execute(update(Flow).where(Flow.id == found.id).values(**values))
+    await tx.execute(update(Tick).values(weight=tick.weight + weight - before))
+    return int(found.id)
+
+
+async def settle(tx: AsyncConnection, job_id: int) -> None:
+    """Write down a job's rank anew, and when its flow is due."""
+    paused = select(Gate.scope).where(Gate.scope == Job.server_id, Gate.paused).exists()
+    asked = (Job.flow_id, Job.rank, Job.state, Job.not_before_ms, Job.done, Job.sections, Job.hurried)
+    job = (await tx.execute(select(*asked, paused.label("paused")).where(Job.id == job_id))).one()
+    ready = job.state == State.QUEUED and job.not_before_ms == 0 and not job.paused
+    rank = turns.rank(job.done, job.sections, job.hurried) if ready else None
+    if rank != job.rank:
+        await tx.execute(update(Job).where(Job.id == job_id).values(rank=rank))
+    if job.flow_id is not None and (rank != job.rank or rank is not None):
+        await settle_flow(tx, job.flow_id)
+
+
+async def settle_flow(tx: AsyncConnection, flow_id: int) -> None:
+    """Write down anew when a flow is due."""
+    head = select(Job.rank).where(Job.flow_id == flow_id, Job.rank.is_not(None)).order_by(Job.rank).limit(1)
+    flow = select(Flow.weight, Flow.served, head.scalar_subquery().label("head")).where(Flow.id == flow_id)
+    row = (await tx.execute(flow.with_for_update(of=Flow))).first()
+    if row is not None:
+        turn = null() if row.head is None else turns.turn(row.served, row.weight, row.head)
+        await tx.execute(update(Flow).where(Flow.id == flow_id).values(turn=turn))
+
+
+async def wake(tx: AsyncConnection, now_ms: int) -> int:
+    """Put those back in line whose waiting time is over; returns how many."""
+    over = text("job.state = 'queued' AND job.not_before_ms > 0")  # as ix_job_wake has it
+    woken = list(await tx.scalars(select(Job.id).where(over, Job.not_before_ms <= now_ms)))
+    for job_id in woken:
+        await tx.execute(update(Job).where(Job.id == job_id).values(not_before_ms=0))
+        await settle(tx, job_id)
+    return len(woken)
+
+
+async def serve(tx: AsyncConnection, job_id: int, gpu_ms: int, now_ms: int) -> None:
+    """A section of a job was made: its flow was served, and virtual time passes. `settle` the job after this."""
+    flow_id = await tx.scalar(select(Job.flow_id).where(Job.id == job_id))
+    if flow_id is not None:
+        await tx.execute(update(Flow).where(Flow.id == flow_id).values(served=Flow.served + 1 / Flow.weight))
+        await tx.execute(insert(Ledger).values(flow_id=flow_id, gpu_ms=gpu_ms, at_ms=now_ms))
+    tick = await _tick(tx)
+    now, weight, left = tick.time, tick.weight, 1.0
+    while left > 0:
+        later = select(Flow.last, Flow.weight).where(Flow.last > now).order_by(Flow.last).limit(LEAVING)
+        leaving = [(row.last, row.weight) for row in await tx.execute(later)]
+        if not leaving:
+            weight = 0.0
+            break
+        now, weight, left = turns.elapse(now, weight, left, leaving)
+    await tx.execute(
+        update(Tick).values(time=now, weight=weight, sections=Tick.sections + 1, gpu_ms=Tick.gpu_ms + gpu_ms)
+    )
+
+
+async def leave(tx: AsyncConnection, job_id: int) -> None:
+    """What is left of a job will not be made after all: its flow would be empty so much earlier."""
+    left = (Job.sections - Job.done).label("left")
+    flow = select(Flow.id, Flow.last, Flow.weight, left).join(Job, Job.flow_id == Flow.id).where(Job.id == job_id)
+    row = (await tx.execute(flow.with_for_update(of=Flow))).first()
+    if row is None or row.left == 0:
+        return
+    tick = await _tick(tx)
+    if row.last <= tick.time:
+        return
+    last = max(tick.time, row.last - row.left / row.weight)
+    await tx.execute(update(Flow).where(Flow.id == row.id).values(last=last))
+    if last <= tick.time:
+        await tx.execute(update(Tick).values(weight=max(0.0, tick.weight - row.weight)))
+
+
+async def _tick(tx: AsyncConnection) -> Any:
+    return (await tx.execute(select(Tick.time, Tick.weight).with_for_update())).one()
+
+
+async def used_ms(tx: AsyncConnection, name: str, since_ms: int) -> list[tuple[int, int]]:
+    """What somebody used of the GPU since then: (at, GPU milliseconds), oldest first."""
+    theirs = select(Ledger.at_ms, Ledger.gpu_ms).join(Flow, Flow.id == Ledger.flow_id).where(Flow.who == name)
+    found = await tx.execute(theirs.where(Ledger.at_ms > since_ms).order_by(Ledger.at_ms))
+    return [(row.at_ms, row.gpu_ms) for row in found]
+
+
+async def paused(tx: AsyncConnection) -> bool:
+    """Whether an operator paused everything."""
+    return await tx.scalar(select(Gate.scope).where(Gate.scope == ALL, Gate.paused)) is not None
+
+
+async def rebase(tx: AsyncConnection) -> None:
+    """Sum the weight of virtual time anew: adding and taking away again leaves a last bit of a float."""
+    weight = select(func.coalesce(func.sum(Flow.weight), 0.0)).where(Flow.last > select(Tick.time).scalar_subquery())
+    await tx.execute(update(Tick).values(weight=weight.scalar_subquery()))

@@ -1,0 +1,216 @@
+"""When a job will be finished: the line as it stands, played forward with the turns themselves.
+
+Nobody new is assumed to come. The line is read once and played as far as somebody asks for; while nothing changes, or
+in a long line for a little while, everybody who asks is answered from the same play.
+"""
+
+import asyncio
+import heapq
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db import flows, rows, turns
+from db.connect import Database, whole
+from db.flows import IS_OPEN
+from db.models import Flow, Job, Progress, State, Tick
+from db.query import load_job, measured_pace
+
+MOST: Final = 50_000  # sections that are played: at half a minute each, more than two weeks
+STALE_AFTER: Final = 20  # times as long as reading the line took, it may be out of date
+SMALL: Final = 200  # jobs; so short a line is read anew after every change
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A job of the line, as its row has it; `made` is the share of the section under way."""
+
+    id: int
+    flow: int
+    done: int
+    sections: int
+    hurried: bool
+    shape: str
+    running: bool
+    made: float
+
+
+class Play:
+    """The line, played forward one section at a time, by as many workers as are at work now."""
+
+    def __init__(self, line: turns.Line, waiting: Sequence[Waiting], pace: Mapping[str, int]) -> None:
+        """line: with its flows, no jobs yet; pace: milliseconds of a section, by shape"""
+        self.line, self.pace = line, pace
+        self.jobs = {job.id: job for job in waiting}
+        self.done = {job.id: job.done for job in waiting}
+        self.next_at: dict[int, int] = {}  # the job's next section is there, the first, the last
+        self.first_at: dict[int, int] = {}
+        self.done_at: dict[int, int] = {}
+        self.places: dict[int, rows.Place] = {}
+        self.turn = threading.Lock()  # several threads ask
+        self.steps = 0
+        self.at = 0
+        self.taken: set[int] = set()
+        self.ends: list[tuple[int, int]] = []  # (when, job) of the sections under way
+        known = sorted(pace.values())
+        self.usual = known[len(known) // 2] if known else 1  # of a kind that was never made; never of the asker's own
+        for job in waiting:
+            line.hold(job.flow, job.id, job.done, job.sections, job.hurried)
+        for job in waiting:
+            if job.running:
+                self.places[job.id] = rows.Place(jobs_ahead=0, sections_ahead=0, running=True)
+                self._begin(job.id, 1.0 - job.made)
+        for flow in {job.flow for job in waiting}:
+            films = line.flows[flow].films
+            line.flows[flow].films = [film for film in films if film[1] not in self.taken]
+            heapq.heapify(line.flows[flow].films)
+            line.settle(flow)
+        self.workers = max(1, len(self.ends))  # those at work when the line was read are all there are
+        self._fill()
+
+    def _begin(self, job: int, share: float) -> None:
+        self.taken.add(job)
+        took = self.pace.get(self.jobs[job].shape, self.usual)
+        heapq.heappush(self.ends, (self.at + round(took * share), job))
+
+    def _fill(self) -> None:
+        """Give a turn to every worker that has none."""
+        while len(self.ends) < self.workers and (job := self.line.take()) is not None:
+            ahead = rows.Place(jobs_ahead=len(self.taken - {job}), sections_ahead=self._ahead(), running=False)
+            self.places.setdefault(job, ahead)
+            self._begin(job, 1.0)
+
+    def _ahead(self) -> int:
+        return self.steps + len(self.ends)
+
+    def step(self) -> bool:
+        """Play until the next section is there; false where none is left or the play is too long."""
+        if not self.ends or self.steps >= MOST:
+            return False
+        self.at, job = heapq.heappop(self.ends)
+        self.steps += 1
+        self.done[job] += 1
+        self.next_at.setdefault(job, self.at)
+        if self.done[job] == 1:
+            self.first_at[job] = self.at
+        if self.line.made(job):
+            self.done_at[job] = self.at
+        self._fill()
+        return True
+
+    def forecast(self, job_id: int) -> rows.Forecast | None:
+        """When the job will be where; None without a measured pace of its kind, or too far away."""
+        if job_id not in self.jobs or self.jobs[job_id].shape not in self.pace:
+            return None
+        with self.turn:
+            while job_id not in self.done_at:
+                if not self.step():
+                    return None
+        return rows.Forecast(
+            first_ms=self.first_at.get(job_id, 0), next_ms=self.next_at[job_id], done_ms=self.done_at[job_id]
+        )
+
+    def place(self, job_id: int) -> rows.Place:
+        """What has its turn before the job has; of one that can have none now, all that is left."""
+        with self.turn:
+            while job_id not in self.places and self.step():
+                pass
+        everything = rows.Place(jobs_ahead=len(self.taken), sections_ahead=self._ahead(), running=False)
+        return self.places.get(job_id, everything)
+
+
+@dataclass(slots=True)
+class _Kept:
+    play: Play
+    paused: bool
+    commits: int
+    read_at: float
+    took: float
+
+
+_KEPT: WeakKeyDictionary[Database, _Kept] = WeakKeyDictionary()
+
+
+@whole
+async def forecast(db: Database, job_id: int) -> rows.Forecast | None:
+    """When the job will be where; None before there is a measurement of its kind, while it cannot have a turn, or once
+    it has ended. raises NoSuchJob."""
+    async with db.reading() as tx:
+        job = await load_job(tx, job_id)
+        if job.state.terminal:
+            return None
+        kept = await _kept(db, tx)
+    return None if kept.paused else await asyncio.to_thread(kept.play.forecast, job_id)
+
+
+@whole
+async def place(db: Database, job_id: int) -> rows.Place:
+    """The job's place in line; nothing is ahead of one that runs or has ended. raises NoSuchJob."""
+    async with db.reading() as tx:
+        job = await load_job(tx, job_id)
+        if job.state.terminal or job.state == State.RUNNING:
+            return rows.Place(jobs_ahead=0, sections_ahead=0, running=job.state == State.RUNNING)
+        kept = await _kept(db, tx)
+    return await asyncio.to_thread(kept.play.place, job_id)
+
+
+async def _kept(db: Database, tx: AsyncConnection) -> _Kept:
+    """The play of the line; read anew once it is out of date."""
+    kept = _KEPT.get(db)
+    now = time.monotonic()
+    if kept is not None:
+        fresh = len(kept.play.jobs) > SMALL and now - kept.read_at < STALE_AFTER * kept.took
+        if fresh or (kept.commits == db.commits and now - kept.read_at < 1.0):
+            return kept
+    commits = db.commits
+    play = await _read(tx)
+    kept = _Kept(play, await flows.paused(tx), commits, now, time.monotonic() - now)
+    _KEPT[db] = kept
+    return kept
+
+
+async def _read(tx: AsyncConnection) -> Play:
+    tick = (await tx.execute(select(Tick.time, Tick.weight))).one()
+    line = turns.Line(tick.time, tick.weight)
+    asked = (
+        Job.id,
+        Job.flow_id,
+        Job.rank,
+        Job.state,
+        Job.done,
+        Job.sections,
+        Job.hurried,
+        Job.shape,
+        Job.not_before_ms,
+    )
+    step: Any = (Progress.n, Progress.step, Progress.of)
+    found = await tx.execute(select(*asked, *step).outerjoin(Progress, Progress.job_id == Job.id).where(IS_OPEN))
+    waiting = [
+        _waiting(row) for row in found if row.rank is not None or row.not_before_ms or row.state == State.RUNNING
+    ]
+    of = (Flow.id, Flow.weight, Flow.served, Flow.last)
+    idle = Flow.last > tick.time  # they still count in virtual time
+    busy = Flow.id.in_(select(Job.flow_id).where(IS_OPEN))
+    for row in await tx.execute(select(*of).where(idle | busy)):
+        line.flow(row.id, turns.Flow(weight=row.weight, served=row.served, last=row.last))
+    return Play(line, waiting, await measured_pace(tx, {job.shape for job in waiting}))
+
+
+def _waiting(row: Any) -> Waiting:
+    made = row.step / row.of if row.n == row.done and row.of else 0.0
+    return Waiting(
+        id=row.id,
+        flow=row.flow_id,
+        done=row.done,
+        sections=row.sections,
+        hurried=row.hurried,
+        shape=row.shape,
+        running=row.state == State.RUNNING,
+        made=min(made, 1.0),
+    )
