@@ -11,7 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -29,6 +29,7 @@ from bot.intake import (
     Planned,
     Planner,
     Prompts,
+    Replanner,
     Rules,
     prompts_of,
     quality_of,
@@ -45,10 +46,11 @@ from db.media import Media, media_keep
 from gen.card import Card, find_checkpoint
 from gen.config import ModelConfig, VideoConfig
 from gen.dispatch import Dispatch
-from gen.errors import CheckpointMissing, GenError
+from gen.errors import CheckpointMissing, GenError, OtherModel
 from gen.files import check, present
-from gen.plan import frames_after, make_plan
+from gen.plan import continue_plan, frames_after, make_plan
 from gen.process import QUIET
+from gen.types import Plan
 
 log = logging.getLogger("flipbot")
 
@@ -214,7 +216,8 @@ async def service(settings: Settings, *, takes: bool, works: bool, page: bool) -
         db = await stack.enter_async_context(Database.open(settings.database.url, data_dir=data_dir))
         await jobs.recover(db)
         media = Media(media_dir)
-        intake = Intake(db, media, make_planner(card, settings.video), rules(settings), model_facts(card))
+        planner, replanner = make_planner(card, settings.video), make_replanner(card)
+        intake = Intake(db, media, planner, rules(settings), model_facts(card), replanner=replanner)
         hello = {"version": version("flipbot"), "model": card.name, "trained": card.trained, "pid": os.getpid()}
         controls = control.Control(intake if takes else None, db, media, data_dir, hello)
         await controls.start()
@@ -305,10 +308,40 @@ def make_planner(card: Card, video: VideoConfig) -> Planner:
             )
         except GenError as error:
             raise Refused("refused.unsuited", why=str(error)) from error
-        frames = frames_after(made.sections, made.window, card.time_compression)
-        return Planned(plan=made.to_json(), sections=made.sections, frames=frames, fps=made.fps)
+        return planned(card, made)
 
     return plan
+
+
+def make_replanner(card: Card) -> Replanner:
+    """What makes a plan out of another film's, for this checkpoint."""
+
+    def replan(
+        plan: Mapping[str, Any],
+        *,
+        kept: int,
+        sections: int,
+        seconds: float = 0.0,
+        prompts: Prompts = (),
+        seed: int | None = None,
+    ) -> Planned:
+        try:
+            made = continue_plan(
+                card, Plan.from_json(plan), kept=kept, sections=sections, seconds=seconds, prompts=prompts, seed=seed
+            )
+            return planned(card, made)
+        except OtherModel as error:
+            raise Refused("refused.made_by_other_model", **error.facts) from error
+        except GenError as error:
+            raise Refused("refused.unsuited", why=str(error)) from error
+
+    return replan
+
+
+def planned(card: Card, plan: Plan) -> Planned:
+    """The plan as the room of the chats has it."""
+    frames = frames_after(plan.sections, plan.window, card.time_compression)
+    return Planned(plan=plan.to_json(), sections=plan.sections, frames=frames, fps=plan.fps)
 
 
 def need_inverted(card: Card) -> None:

@@ -9,25 +9,27 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 from weakref import WeakValueDictionary
 
 from bot.errors import Refused
 from bot.picture import Picture, read_picture
 from bot.words import clean
-from db import requests
+from db import jobs, requests
 from db.connect import Database
-from db.errors import DiskFull, QueueFull
+from db.errors import DiskFull, NoSuchJob, NotFinished, QueueFull
 from db.media import Media, media_unreferenced
-from db.models import Platform
+from db.models import Platform, State
 from db.rows import Job
 
 PROMPT_LIMIT: Final = 4000  # characters; what the text encoders read is far shorter
 SEED_LIMIT: Final = 2**32 - 1
 SHOWN_LIMIT: Final = 40  # characters of a wrong value that are said back
+BACKWARDS: Final = "inverted"  # a plan's sampling, of a film that is made from its end
 MIB: Final = 2**20
 
 Prompts = tuple[tuple[float, str], ...]  # (second it starts at, text), the first at 0.0, rising
+Keep = int | Literal["all", "all_but_last"]  # how many of a film's finished sections stay
 
 # "| 3s:", "| 2.5 seconds :", "｜3秒："; what does not look like this stays text
 _AMOUNT: Final = r"\d{1,6}(?:\.\d{1,3})?"
@@ -58,6 +60,40 @@ class Planner(Protocol):
     def __call__(
         self, *, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str, ends: bool
     ) -> Planned: ...
+
+
+class Replanner(Protocol):
+    """Makes a plan out of another one: what is kept of its film stays, the rest may change.
+
+    kept:     sections that stay
+    sections: that the film has without the seconds more
+    seconds:  more than that
+    prompts:  counted from the end of what is kept; none: as they were, and the last one goes on
+    seed:     of what is not kept; None: as it was
+    raises:   Refused, where another model made what is kept
+    """
+
+    def __call__(
+        self,
+        plan: Mapping[str, Any],
+        *,
+        kept: int,
+        sections: int,
+        seconds: float = 0.0,
+        prompts: Prompts = (),
+        seed: int | None = None,
+    ) -> Planned: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class By:
+    """Who presses a button, and in which chat. moderator: may do there what only a film's owner may."""
+
+    platform: Platform
+    user_id: str
+    chat_id: str
+    locale: str
+    moderator: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +165,10 @@ class Intake:
         rules: Rules,
         model: ModelFacts,
         seed: Callable[[], int] = new_seed,
+        replanner: Replanner | None = None,
     ) -> None:
+        """replanner: needed by again() and steer()."""
+        self.replanner = replanner
         self.db, self.media, self.planner, self.rules, self.model, self.seed = db, media, planner, rules, model, seed
         self._reading = asyncio.Semaphore(1)  # one thread decodes; the others stay free for files
         self._keeping: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -145,8 +184,7 @@ class Intake:
         prompts = prompts_of(asked.prompt, seconds, self.model.default_prompt)
         picture = await self._picture(asked.picture)
         end = None if asked.end_picture is None else await self._picture(asked.end_picture)
-        if await asyncio.to_thread(self.media.free_bytes) < self.rules.min_free:
-            raise await self._disk_full()
+        await self._need_room()
         size = (picture.width, picture.height)
         ends = end is not None
         planned = self.planner(size=size, seconds=seconds, prompts=prompts, seed=seed, quality=quality, ends=ends)
@@ -155,6 +193,115 @@ class Intake:
             "frames": planned.frames, "fps": planned.fps, "notes": [*picture.notes, *(end.notes if end else ())],
         }  # fmt: skip
         return await self._keep(asked, [picture, end] if end else [picture], planned, settings)
+
+    async def again(
+        self,
+        job_id: int,
+        by: By,
+        *,
+        key: str,
+        keep: Keep = 0,
+        add_seconds: float = 0.0,
+        prompt: str | None = None,
+        seed: int | Literal["same", "new"] = "same",
+        canvas: bool = False,
+    ) -> Job:
+        """A new film out of one that is there: its first sections are kept, the plan for the rest may change.
+
+        extend: keep="all", add_seconds=N · redo the last second: keep="all_but_last", seed="new" · new seed: seed="new"
+        · edit the prompt: prompt=… · retry, or finish what was stopped: keep="all"
+
+        keep:   how many of its finished sections; more than there are is all of them
+        prompt: of what is new, its times counted from there; None: as it was
+        canvas: as in Ask
+        raises: Refused; once this returns, the film is not lost
+        """
+        known = await requests.find(self.db, key)
+        if known is not None:
+            return known
+        job = await self._theirs(job_id, by)
+        more = seconds_of(add_seconds, self.rules) if add_seconds else 0.0
+        kept, total = part_kept(job, keep, longer=more > 0)
+        if kept == total and not more:
+            raise Refused("refused.film_is_whole")
+        if kept and job.plan.get("sampling") == BACKWARDS and (more or prompt is not None or total != job.sections):
+            raise Refused("refused.made_backwards")
+        prompts, text = self._prompts(job, kept, total, more, prompt)
+        planned = self._replanner()(
+            job.plan, kept=kept, sections=total, seconds=more, prompts=prompts, seed=seed_again(seed, self.seed)
+        )
+        seconds = round(planned.frames / planned.fps, 1)
+        if more and seconds > self.rules.longest_seconds:
+            raise Refused("refused.too_long_to_extend", got=seconds, longest=self.rules.longest_seconds)
+        await self._need_room()
+        settings = {**job.settings, "seed": planned.plan.get("seed"), "frames": planned.frames, "fps": planned.fps}
+        if planned.sections != job.sections:
+            settings["seconds"] = seconds
+        ask = requests.Ask(
+            key=key, platform=by.platform, user_id=by.user_id, chat_id=by.chat_id, locale=by.locale,
+            picture=job.picture, end_picture=job.end_picture, prompt=text, settings=settings,
+            plan=planned.plan, sections=planned.sections, parent_id=job.id, kept=kept, canvas=canvas,
+        )  # fmt: skip
+        try:
+            return await self._submit(ask)
+        except (NoSuchJob, NotFinished) as error:  # it was forgotten just now
+            raise Refused("refused.no_such_job") from error
+
+    async def steer(self, job_id: int, by: By, prompt: str) -> Job:
+        """Give what is not begun yet of a film another prompt, its times counted from there; the rest stays.
+
+        raises: Refused
+        """
+        while True:  # until nothing happens to the job in between: it has only so many sections left
+            job = await self._theirs(job_id, by)
+            begun = job.done + (job.state == State.RUNNING)
+            if job.state.terminal or job.wish:
+                raise Refused("refused.steer_over")
+            if job.plan.get("sampling") == BACKWARDS:
+                raise Refused("refused.made_backwards")
+            if begun == job.sections:
+                raise Refused("refused.steer_too_late")
+            prompts, text = self._prompts(job, begun, job.sections, 0.0, prompt)
+            planned = self._replanner()(job.plan, kept=begun, sections=job.sections, prompts=prompts)
+            steered = await requests.steer(self.db, job, planned.plan, text)
+            if steered is not None:
+                return steered
+
+    async def _theirs(self, job_id: int, by: By) -> Job:
+        """The job, where it is theirs to change. raises: Refused."""
+        try:
+            job = await jobs.get(self.db, job_id)
+        except NoSuchJob as error:
+            raise Refused("refused.no_such_job") from error
+        owner = (job.platform, job.user_id) == (by.platform, by.user_id)
+        if not owner and not (by.moderator and (job.platform, job.chat_id) == (by.platform, by.chat_id)):
+            raise Refused("refused.not_yours")
+        return job
+
+    def _prompts(self, job: Job, kept: int, total: int, more: float, prompt: str | None) -> tuple[Prompts, str]:
+        """What shall happen after the sections that are kept, and what is said of the whole film. raises: Refused."""
+        if prompt is None:
+            return (), job.prompt
+        section_s = section_seconds(job)
+        said = said_after(job.prompt, kept * section_s, clean(prompt))
+        return prompts_of(prompt, (total - kept) * section_s + more, self.model.default_prompt), said
+
+    def _replanner(self) -> Replanner:
+        assert self.replanner is not None, "this intake was made without a replanner"
+        return self.replanner
+
+    async def _need_room(self) -> None:
+        if await asyncio.to_thread(self.media.free_bytes) < self.rules.min_free:
+            raise await self._disk_full()
+
+    async def _submit(self, ask: requests.Ask) -> Job:
+        """Put it in line. raises: Refused, NoSuchJob and NotFinished (of the parent)."""
+        try:
+            return await requests.submit(self.db, ask, self.rules.queue)
+        except QueueFull as full:
+            raise Refused(QUEUE_FULL[full.of], got=full.got, limit=full.limit) from full
+        except DiskFull as full:
+            raise await self._disk_full() from full
 
     async def _picture(self, data: bytes | Path) -> Picture:
         rules = self.rules
@@ -181,9 +328,7 @@ class Intake:
             try:
                 for png in files.values():
                     await asyncio.to_thread(self.media.put, png)
-                job = await requests.submit(self.db, ask, self.rules.queue)
-            except QueueFull as full:
-                raise Refused(QUEUE_FULL[full.of], got=full.got, limit=full.limit) from full
+                job = await self._submit(ask)
             except DiskFull as full:
                 raise await self._disk_full() from full
             finally:
@@ -226,6 +371,11 @@ def seed_of(got: int | str | None, new: Callable[[], int]) -> int:
     return got
 
 
+def seed_again(got: int | Literal["same", "new"], new: Callable[[], int]) -> int | None:
+    """The seed of what is made again; None where it stays. raises: Refused."""
+    return None if got == "same" else seed_of(None if got == "new" else got, new)
+
+
 def quality_of(got: str | None, rules: Rules) -> str:
     """The quality's name, the default where none is given. raises: Refused."""
     if not got:
@@ -256,6 +406,32 @@ def parse_prompts(text: str) -> Prompts:
         start, said = (float(found[1]), part[found.end() :]) if found else (0.0, part)
         timed[start] = said.strip()
     return tuple(sorted(timed.items()))
+
+
+def part_kept(job: Job, keep: Keep, *, longer: bool) -> tuple[int, int]:
+    """How many sections stay, and how many the film then has, before it gets longer. raises: Refused.
+
+    What ended early gets longer, or its last section anew, from where it stands; else it becomes what it was to be.
+    """
+    if keep != 0 and not job.state.terminal:
+        raise Refused("refused.still_growing")
+    wanted = {"all": job.done, "all_but_last": job.done - 1}[keep] if isinstance(keep, str) else keep
+    kept = max(0, min(wanted, job.done))
+    as_it_is = keep == "all_but_last" or (longer and kept == job.done)
+    return kept, job.done if as_it_is and job.done else job.sections
+
+
+def section_seconds(job: Job) -> float:
+    """How long one section of the job lasts; the picture it begins with is a frame of its own."""
+    return float((job.settings["frames"] - 1) / job.sections / job.settings["fps"])
+
+
+def said_after(before: str, kept_s: float, prompt: str) -> str:
+    """The prompt of a whole film as one text: what was said of its first seconds, then the new one from there on."""
+    old = [(start, said) for start, said in parse_prompts(before) if start < kept_s]
+    new = [(kept_s + start, said) for start, said in parse_prompts(prompt)]
+    (_, first), *rest = [*old, *new]
+    return "".join([first, *(f" | {round(start, 3):g}s: {said}" for start, said in rest)]).strip()
 
 
 def _number(got: float | str) -> float | None:

@@ -10,6 +10,7 @@ DbError
 ├── Duplicate         the same film was asked for a moment ago
 ├── NoSuchJob         no row has that number
 ├── NotYours          somebody else's job
+├── NotFinished       fewer sections are finished than another film shall take over
 ├── DatabaseInUse     another process owns the file
 ├── DatabaseNewer     the file was made by a newer flipbot
 ├── DatabaseUnusable  the file is no database, or cannot be opened
@@ -133,6 +134,17 @@ class NotYours(DbError):
 
     def __init__(self, job: int) -> None:
         super().__init__(f"Job {job} belongs to somebody else.", job=job)
+
+
+class NotFinished(DbError):
+    """Another film was to take over more sections of a job than are finished."""
+
+    reason = "not_finished"
+
+    def __init__(self, job: int, done: int, wanted: int) -> None:
+        super().__init__(
+            f"Job {job} has {done} finished sections, and {wanted} were to be kept.", job=job, done=done, wanted=wanted
+        )
 
 
 class DatabaseInUse(DbError):

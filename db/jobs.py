@@ -79,7 +79,7 @@ async def _crash(
 ) -> int | None:
     """Set a job down after its worker died at it: as wished, or failed if that was once too often, or in line again."""
     crashes = job.crashes + 1
-    state = wished_end(job, job.done) or (State.FAILED if crashes >= CRASHES else State.QUEUED)
+    state = wished_end(job, job.film) or (State.FAILED if crashes >= CRASHES else State.QUEUED)
     facts = {**facts, "crashes": crashes, "section": job.done}
     return await set_down(tx, mine, state, now_ms, crashes=crashes, facts=facts, **values)
 
@@ -131,7 +131,7 @@ async def release(
         if crashed:
             await _crash(tx, mine, job, db.now(), **why | {"reason": reason or Reason.WORKER_CRASHED})
         else:
-            await set_down(tx, mine, wished_end(job, job.done) or State.QUEUED, db.now(), **why)
+            await set_down(tx, mine, wished_end(job, job.film) or State.QUEUED, db.now(), **why)
         return await load_job(tx, job.id)
 
 
@@ -169,7 +169,7 @@ async def recover(db: Database) -> int:
         await flows.rebase(tx)
         running = await find_jobs(tx, Job.state == State.RUNNING)
         for job in running:
-            await set_down(tx, Job.id == job.id, wished_end(job, job.done) or State.QUEUED, db.now())
+            await set_down(tx, Job.id == job.id, wished_end(job, job.film) or State.QUEUED, db.now())
         await _put_on(tx, db.steady())
         return len(running)
 
@@ -190,7 +190,7 @@ async def abandon(db: Database, worker: str) -> int:
     async with db.transaction() as tx:
         left = await find_jobs(tx, Job.state == State.RUNNING, Job.worker == worker)
         for job in left:
-            await set_down(tx, Job.id == job.id, wished_end(job, job.done) or State.QUEUED, db.now())
+            await set_down(tx, Job.id == job.id, wished_end(job, job.film) or State.QUEUED, db.now())
         return len(left)
 
 

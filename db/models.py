@@ -75,6 +75,7 @@ class Reason(StrEnum):
     ENCODER_FAILED = "encoder_failed"
     INTERNAL = "internal"
     NAN_LATENTS = "nan_latents"
+    OTHER_MODEL = "other_model"
     OUT_OF_MEMORY = "out_of_memory"
     PICTURE_UNREADABLE = "picture_unreadable"
     SAMPLING_NOT_SUPPORTED = "sampling_not_supported"
@@ -177,6 +178,7 @@ class Job(Base):
     rank: Mapped[int | None]  # its place among those of its flow, smallest first; none while it can have no turn
     hurried: Mapped[bool] = mapped_column(default=False, server_default=false())  # an operator put it first
     plan: Mapped[dict[str, Any]] = mapped_column(JSON)
+    steered: Mapped[str | None]  # the prompt, where its request's is not what holds any more
     sections: Mapped[int]
     done: Mapped[int] = mapped_column(default=0)
     state: Mapped[State] = mapped_column(words(State, "state"))
@@ -314,7 +316,7 @@ class Section(Base):
 
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), primary_key=True)
     n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    fence: Mapped[int]
+    fence: Mapped[int]  # of the claim it was made under, be it one on the film that this one goes on with
     latents: Mapped[str] = mapped_column(Sha, index=True)
     clip: Mapped[str | None] = mapped_column(Sha, index=True)
     frames: Mapped[int]  # of the film so far

@@ -4,14 +4,15 @@ from collections.abc import Collection, Mapping
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db import flows, rows
 from db.errors import LeaseLost, NoSuchJob
 from db.models import Canvas, Job, Progress, Request, Section, State
 
-_ASKED = (Request.locale, Request.prompt, Request.picture, Request.end_picture, Request.settings)
+_PROMPT = func.coalesce(Job.steered, Request.prompt).label("prompt")
+_ASKED = (Request.locale, _PROMPT, Request.picture, Request.end_picture, Request.settings)
 _JOB = (
     *(Job.id, Job.request_id, Job.parent_id, Job.platform, Job.user_id, Job.chat_id, Job.plan, Job.sections, Job.done),
     *(Job.server_id, Job.hurried),
@@ -97,11 +98,11 @@ async def set_down(
     return job_id
 
 
-def wished_end(job: rows.Job, done: int) -> State | None:
-    """The state in which the job's wish ends it, with so many sections done; None without a wish."""
+def wished_end(job: rows.Job, film: str | None) -> State | None:
+    """The state in which the job's wish ends it, with that film of what is finished; None without a wish."""
     if job.wish is None:
         return None
-    return State.STOPPED if job.wish == "stop" and done > 0 else State.CANCELLED
+    return State.STOPPED if job.wish == "stop" and film else State.CANCELLED
 
 
 async def unreferenced(tx: AsyncConnection, shas: Collection[str]) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What people ask: submit a film, wish it to end, forget it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, delete, func, insert, select, update
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db import flows, operators, rows
 from db.connect import Database, whole
-from db.errors import Banned, DayUsed, Draining, Duplicate, QueueFull, TooSoon
+from db.errors import Banned, DayUsed, Draining, Duplicate, NotFinished, QueueFull, TooSoon
 from db.flows import IS_OPEN
 from db.models import (
     TERMINAL,
@@ -26,10 +26,12 @@ from db.models import (
     State,
     Tick,
 )
-from db.query import change, find_jobs, load_job, section_shape, set_down
+from db.query import change, find_jobs, load_job, load_sections, section_shape, set_down
 
 DAY_MS: Final = 24 * 3600 * 1000
 TWIN_MS: Final = 600_000  # as long the very same film is not made twice
+
+TAKEN_OVER = "taken over"  # the shape of sections that were: they say nothing of how long one takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,8 @@ class Ask:
     picture:  SHA-256 name of a file that is already in the media store; end_picture: of the one it shall end with
     plan:     as JSON; "model", "width", "height" and "steps" also say which sections take equally long
     sections: that the plan has, 1 or more
+    parent_id: the film that this one goes on with or repeats
+    kept:     how many of its finished sections are taken over, fewer than `sections`
     server_id: Discord's guild; "" elsewhere
     weight:   the person's share of the turns; None leaves it as it was, at first 1
     seeded:   they named the seed: the very same again within ten minutes is a Duplicate
@@ -58,6 +62,7 @@ class Ask:
     sections: int
     end_picture: str | None = None
     parent_id: int | None = None
+    kept: int = 0
     server_id: str = ""
     weight: float | None = None
     seeded: bool = False
@@ -82,7 +87,7 @@ class Limits:
 async def submit(db: Database, ask: Ask, limits: Limits) -> rows.Job:
     """Queue a film; once this returns, it is not lost. The same key again returns the job it made.
 
-    raises: Banned, Draining, Duplicate, TooSoon, DayUsed, QueueFull, DiskFull
+    raises: Banned, Draining, Duplicate, TooSoon, DayUsed, QueueFull, DiskFull; NoSuchJob, NotFinished (of the parent)
     """
     async with db.transaction() as tx:
         for known in await find_jobs(tx, Request.key == ask.key):
@@ -100,16 +105,44 @@ async def submit(db: Database, ask: Ask, limits: Limits) -> rows.Job:
         what |= {"picture": ask.picture, "end_picture": ask.end_picture}
         request = insert(Request).values(**who, **what, settings=dict(ask.settings)).returning(Request.id)
         request_id = (await tx.execute(request)).scalar_one()
-        flow = await flows.enter(tx, flows.who(ask.platform, ask.user_id), ask.sections, ask.weight, now)
+        kept, files = await _inherited(tx, ask)
+        new = ask.sections - len(kept)
+        flow = await flows.enter(tx, flows.who(ask.platform, ask.user_id), new, ask.weight, now)
         plan: dict[str, Any] = {"parent_id": ask.parent_id, "plan": dict(ask.plan), "sections": ask.sections}
-        plan |= {"flow_id": flow, "shape": section_shape(ask.plan)}
+        plan |= {"flow_id": flow, "shape": section_shape(ask.plan), "done": len(kept), **files}
         job = insert(Job).values(**who, **plan, request_id=request_id, state=State.QUEUED).returning(Job.id)
         job_id = (await tx.execute(job)).scalar_one()
+        if kept:
+            await tx.execute(insert(Section), [{**section, "job_id": job_id} for section in kept])
         if ask.canvas:
             place = {"platform": ask.platform, "chat_id": ask.chat_id}
             await tx.execute(insert(Canvas).values(job_id=job_id, wanted=1, **place))
         await flows.settle(tx, job_id)
         return await load_job(tx, job_id)
+
+
+async def _inherited(tx: AsyncConnection, ask: Ask) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """What the new job takes over from its parent: rows of its first sections, and the job's own files.
+
+    The rows name the parent's files, so no sweep takes them while either job is there. The film is the parent's where
+    all of it is kept; of a part of it there is no film until the next section is made. What the encoders made holds for
+    any plan of this picture at this size; the worker adds the prompts that it lacks.
+    raises: NoSuchJob, NotFinished
+    """
+    if ask.parent_id is None:
+        return [], {}
+    parent = await load_job(tx, ask.parent_id)
+    if ask.kept > parent.done:
+        raise NotFinished(parent.id, parent.done, ask.kept)
+    files: dict[str, Any] = {}
+    same = all(ask.plan.get(key) == parent.plan.get(key) for key in ("model", "width", "height", "cfg", "negative"))
+    if same and (ask.picture, ask.end_picture) == (parent.picture, parent.end_picture):
+        files["conditioning"] = parent.conditioning
+    if 0 < ask.kept == parent.done:
+        files["film"] = parent.film
+    made = (await load_sections(tx, parent.id))[: ask.kept]
+    free = {"sampling_ms": 0, "decode_ms": 0, "encode_ms": 0, "gpu_ms": 0, "shape": TAKEN_OVER}
+    return [{**asdict(section), **free} for section in made], files
 
 
 async def _may(tx: AsyncConnection, ask: Ask, limits: Limits, now_ms: int) -> None:
@@ -195,9 +228,24 @@ async def wish(db: Database, job_id: int, wish: rows.Wish, by: str) -> rows.Job:
         if job.state == State.RUNNING:
             await change(tx, Job.id == job_id, **wished)
         else:
-            kept = wish == "stop" and job.done > 0
+            kept = wish == "stop" and job.film is not None
             await set_down(tx, Job.id == job_id, State.STOPPED if kept else State.CANCELLED, db.now(), **wished)
         return await load_job(tx, job_id)
+
+
+@whole
+async def steer(db: Database, seen: rows.Job, plan: Mapping[str, Any], prompt: str) -> rows.Job | None:
+    """Change what is to come of a job that waits or runs: its plan, and the prompt that it is shown with.
+
+    seen:    the job as the plan was made from it. Where anything about it has changed since (a section was recorded,
+             another one begun, somebody else steered it, it ended) nothing is written
+    returns: None then
+    """
+    async with db.transaction() as tx:
+        unchanged = and_(Job.id == seen.id, Job.revision == seen.revision, IS_OPEN, Job.wish.is_(None))
+        if await change(tx, unchanged, plan=dict(plan), steered=prompt) is None:
+            return None
+        return await load_job(tx, seen.id)
 
 
 async def find(db: Database, key: str) -> rows.Job | None:

@@ -34,11 +34,12 @@ class Request:
 class Job:
     """A film in the making, with what its request said.
 
-    done:     sections recorded, which are 0 … done-1
+    done:     sections recorded, which are 0 … done-1; of a film that goes on with another, those it took over too
+    prompt:   what was asked for, or steered to since
     wish:     what its owner asked of a running job; `wish_by` says who
     crashes:  of workers, at the section it is at now
     reason:   why it failed, or why it waits; usually a `db.models.Reason`, but any text
-    film:     everything finished so far, as a file that plays
+    film:     everything finished so far, as a file that plays; none where only a part of another film was taken over
     tail:     provisional frames for the next section; none once the job has ended, it can be made again
     hurried:  an operator put it before all others
     revision: rises with every change that somebody could see
@@ -81,7 +82,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """One finished sampling run. `frames` counts the film so far; `clip` is none where no frame became final."""
+    """One finished sampling run. `frames` counts the film so far; `clip` is none where no frame became final.
+
+    The times of one that was taken over from another film are 0: its own job has paid for it.
+    """
 
     job_id: int
     n: int

@@ -54,7 +54,7 @@ async def record(db: Database, claim: rows.Claim, made: Made) -> Recorded:
         now, steady = db.now(), db.steady()
         before = await load_held(tx, claim, steady)
         done = made.n + 1
-        state = State.DONE if done == before.sections else wished_end(before, done) or State.QUEUED
+        state = State.DONE if done == before.sections else wished_end(before, made.film) or State.QUEUED
         files = {"film": made.film, "tail": made.tail, "conditioning": made.conditioning or before.conditioning}
         fresh: dict[str, Any] = {"crashes": 0, "not_before_ms": 0, "reason": None, "facts": {}}
         mine = and_(held(claim, steady), Job.done == made.n)

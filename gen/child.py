@@ -89,7 +89,9 @@ class Child:
         engine = self.engine
         assert engine is not None, "load comes first"
         plan, n, out = Plan.from_json(message["plan"]), int(message["n"]), Path(message["out"])
-        conditioning = self.conditioning(engine, plan, message, out)
+        if plan.model != engine.card.identity:
+            raise errors.OtherModel(made=plan.model, loaded=engine.card.identity)
+        conditioning, encoded = self.conditioning(engine, plan, message, out)
         history = [self.latents(Path(path)) for path in message["latents"][-engine.needed_history(plan) :]]
         self.say({"event": "phase", "phase": "sampling"})
         started = time.perf_counter()
@@ -122,7 +124,7 @@ class Child:
                 "tail": str(out / "tail.safetensors"),
                 "clip": str(clip) if clip else None,
                 "film": str(out / "film.mp4"),
-                "conditioning": None if message["conditioning"] else str(out / "conditioning.safetensors"),
+                "conditioning": str(encoded) if encoded else None,
                 "frames": made.frames,
                 "sampling_ms": round(1000 * (sampled - started)),
                 "decode_ms": round(1000 * (decoded - sampled)),
@@ -130,21 +132,29 @@ class Child:
             }
         )
 
-    def conditioning(self, engine: Engine, plan: Plan, message: Message, out: Path) -> Conditioning:
-        """The job's conditioning: from its file, or made now and kept for the sections to come."""
-        if message["conditioning"]:
-            return Conditioning.load(Path(message["conditioning"]))
+    def conditioning(self, engine: Engine, plan: Plan, message: Message, out: Path) -> tuple[Conditioning, Path | None]:
+        """The job's conditioning and the file it was written to, None where it is as it came.
+
+        It comes from its file, with what a film that was steered or gone on with has to say beside it; or it is made.
+        """
+        known = Conditioning.load(Path(message["conditioning"])) if message["conditioning"] else None
+        if known is not None and set(plan.prompts) <= set(known.texts):
+            return known, None
         self.say({"event": "phase", "phase": "encoding"})
-        end = picture(message["end_picture"]) if message["end_picture"] else None
-        conditioning = engine.encode(plan, picture(message["picture"]), end)
-        conditioning.save(out / "conditioning.safetensors")
+        if known is not None:
+            made = engine.encode_more(plan, known)
+        else:
+            end = picture(message["end_picture"]) if message["end_picture"] else None
+            made = engine.encode(plan, picture(message["picture"]), end)
+        path = out / "conditioning.safetensors"
+        made.save(path)
         # Read back, so that an unbroken film and a resumed one start from the very same numbers.
-        return Conditioning.load(out / "conditioning.safetensors")
+        return Conditioning.load(path), path
 
     def latents(self, path: Path) -> torch.Tensor:
         """(1, C, window, h, w) float32 of one finished section."""
         try:
-            return load_file(path)["latents"]
+            return load_file(path)["latents"].clone()  # to memory of its own, as Conditioning.load says
         except (OSError, SafetensorError, KeyError) as error:
             raise errors.SectionLost(file=path.name) from error
 

@@ -230,7 +230,7 @@ class Dispatch:
 
     async def end(self, claim: Claim, job: Job) -> None:
         """End a job whose owner wished it, keeping the sections that are finished."""
-        kept = job.wish == "stop" and job.done > 0
+        kept = job.wish == "stop" and job.film is not None
         state = State.STOPPED if kept else State.CANCELLED
         await jobs.end(self.db, claim, state)
         log.info("job ended job=%d state=%s sections=%d/%d", job.id, state, job.done, job.sections)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -59,6 +60,19 @@ class Engine:
                 start=encode.start_latent(models.vae, crop),
                 end=None if crop_end is None else encode.start_latent(models.vae, crop_end),
             )
+
+    def encode_more(self, plan: Plan, known: Conditioning) -> Conditioning:
+        """The conditioning with all of the plan's prompts: those that are known stay as they are, others are forgotten.
+
+        raises: EncoderFailed, OutOfMemory
+        """
+        models, template = self.models, self.card.prompt_template
+        with memory("encoding"), encoding():
+            texts = {
+                text: known.texts[text] if text in known.texts else encode.encode_text(models, template, text)
+                for text in dict.fromkeys(plan.prompts)
+            }
+        return replace(known, texts=texts)
 
     def sample(
         self,

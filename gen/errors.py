@@ -2,7 +2,7 @@
 
 GenError
 ├── CheckpointMissing, CheckpointIncomplete, CheckpointCorrupt, UnknownModel
-├── SamplingNotSupported, SizeNotSupported, BadPlan
+├── SamplingNotSupported, SizeNotSupported, BadPlan, OtherModel
 ├── PictureUnreadable, EncoderFailed, SectionsMissing, SectionLost
 ├── DeviceMissing, OutOfMemory, DiskFull, NanLatents
 └── Cancelled
@@ -79,6 +79,13 @@ class BadPlan(GenError):
 
     reason = "bad_plan"  # facts: key, got, expected
     text = "The plan's {key} is {got}; expected was {expected}."
+
+
+class OtherModel(GenError):
+    """A film cannot be gone on with: another checkpoint made what is kept of it."""
+
+    reason = "other_model"  # facts: made, loaded
+    text = "This film was made by {made}, and {loaded} is loaded; only the same one can go on with it."
 
 
 class PictureUnreadable(GenError):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from gen.errors import BadPlan, SamplingNotSupported, SizeNotSupported
+from gen.errors import BadPlan, OtherModel, SamplingNotSupported, SizeNotSupported
 from gen.types import Plan
 
 if TYPE_CHECKING:
@@ -26,6 +27,11 @@ def sections_for(seconds: float, window: int, fps: int, time_compression: int) -
     """The smallest number of sections that makes at least 95 % of the seconds asked for, at least one."""
     frames = LEAST_SHARE * Fraction(str(seconds)) * fps
     return max(1, -((1 - frames) // (time_compression * window)))
+
+
+def sections_more(seconds: float, window: int, fps: int, time_compression: int) -> int:
+    """The smallest number of sections that lengthens a film by at least 95 % of the seconds asked for."""
+    return -((-LEAST_SHARE * Fraction(str(seconds)) * fps) // (time_compression * window))
 
 
 def frames_after(sections: int, window: int, time_compression: int) -> int:
@@ -116,3 +122,42 @@ def make_plan(
         fps=card.fps,
         model=card.identity,
     )
+
+
+def continue_plan(
+    card: Card,
+    plan: Plan,
+    *,
+    kept: int,
+    sections: int,
+    seconds: float = 0.0,
+    prompts: Sequence[tuple[float, str]] = (),
+    seed: int | None = None,
+) -> Plan:
+    """The plan of a film that keeps the first sections made by another plan and changes the rest.
+
+    kept:     sections, made already or about to be, which stay what they are
+    sections: that it has without the seconds more
+    seconds:  more than that
+    prompts:  (second it starts at, counted from the end of what is kept, text); none: they stay, and the last goes on
+    seed:     of what is not kept; None: it stays
+    raises:   OtherModel (what is kept was made by another checkpoint), BadPlan
+    """
+    if plan.model != card.identity:
+        raise OtherModel(made=plan.model, loaded=card.identity)
+    if not 0 <= seconds <= MOST_SECONDS:
+        raise BadPlan(key="seconds", got=seconds, expected=f"0 to {MOST_SECONDS}")
+    added = sections_more(seconds, plan.window, plan.fps, card.time_compression)
+    if plan.sampling != "f1" and kept and (added or prompts or sections != plan.sections):
+        raise BadPlan(key="sampling", got=plan.sampling, expected="f1, to change a film that is made from its end")
+    total = sections + added
+    section_s = Fraction(card.time_compression * plan.window, plan.fps)
+    if prompts:
+        texts = plan.prompts[:kept] + prompts_of(prompts, total - kept, section_s)
+    else:
+        texts = (plan.prompts + plan.prompts[-1:] * total)[:total]
+    seed = plan.seed if seed is None else seed
+    seeds = [plan.seed_of(n) for n in range(kept)]
+    while seeds and seeds[-1] == seed:
+        seeds.pop()
+    return replace(plan, sections=total, prompts=texts, seed=seed, seeds=tuple(seeds))

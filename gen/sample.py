@@ -83,7 +83,7 @@ def tokens_of(transformer: Transformer, latents: Tensor) -> int:
 
 def make_noise(plan: Plan, n: int, shape: Sequence[int]) -> Tensor:
     """The noise of section n, float32 on the CPU."""
-    return (noise_reference if plan.noise == "reference" else noise_keyed)(plan.seed, n, shape)
+    return (noise_reference if plan.noise == "reference" else noise_keyed)(plan.seed_of(n), n, shape)
 
 
 def guide(positive: Tensor, negative: Tensor, cfg: float, rescale: float) -> Tensor:

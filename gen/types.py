@@ -28,6 +28,7 @@ NOISES = ("keyed", "reference")
 FLOATS = ("guidance", "cfg", "rescale")
 COUNTS = ("width", "height", "window", "sections", "steps", "fps")
 TEXTS = ("sampling", "negative", "noise", "model")
+LISTS = ("prompts", "seeds")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Plan:
     noise:      "keyed" by (seed, section), or "reference": drawn section by section from one generator, with the
                 reference's single TeaCache counter for both cfg branches
     model:      name@version of the checkpoint
+    seeds:      of the first sections made, where these had others than `seed`: a film that was gone on with anew
     """
 
     sampling: str
@@ -62,6 +64,7 @@ class Plan:
     fps: int
     model: str
     noise: str = "keyed"
+    seeds: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for key in COUNTS:
@@ -73,7 +76,10 @@ class Plan:
         _expect(self, "sampling", self.sampling in SAMPLINGS, " or ".join(SAMPLINGS))
         _expect(self, "noise", self.noise in NOISES, " or ".join(NOISES))
         _expect(self, "step_cache", self.step_cache is None or _is_number(self.step_cache), "a number or nothing")
-        _expect(self, "seed", type(self.seed) is int and 0 <= self.seed < 2**63, "a whole number from 0 below 2**63")
+        _expect(self, "seed", _is_seed(self.seed), "a whole number from 0 below 2**63")
+        seeds = isinstance(self.seeds, tuple) and all(map(_is_seed, self.seeds))
+        _expect(self, "seeds", seeds and len(self.seeds) <= self.sections, "such numbers, one per section at most")
+        _expect(self, "seeds", not self.seeds or self.noise == "keyed", "none, unless the noise is keyed")
         texts = isinstance(self.prompts, tuple) and all(isinstance(prompt, str) for prompt in self.prompts)
         _expect(self, "prompts", texts and len(self.prompts) == self.sections, "one text per section")
 
@@ -81,19 +87,24 @@ class Plan:
         """The prompt of section n, counted in the order of making."""
         return self.prompts[n if self.sampling == "f1" else self.sections - 1 - n]
 
+    def seed_of(self, n: int) -> int:
+        """The seed of section n, counted in the order of making."""
+        return self.seeds[n] if n < len(self.seeds) else self.seed
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; from_json gives the same plan back."""
-        return asdict(self) | {"prompts": list(self.prompts)}
+        return asdict(self) | {"prompts": list(self.prompts), "seeds": list(self.seeds)}
 
     @classmethod
     def from_json(cls, mapping: Mapping[str, Any]) -> Plan:
         """The plan of to_json; raises BadPlan for a key too many, too few, or of the wrong kind."""
         known = {field.name for field in fields(cls)}
+        mapping = {"seeds": [], **mapping}  # plans kept by 0.1 had none
         if odd := sorted(set(mapping) ^ known):
             raise BadPlan(key=odd[0], got="there" if odd[0] in mapping else "not there", expected="the opposite")
-        prompts = mapping["prompts"]
         values = {key: float(mapping[key]) if _is_number(mapping[key]) else mapping[key] for key in FLOATS}
-        return cls(**{**mapping, **values, "prompts": tuple(prompts) if isinstance(prompts, list) else prompts})
+        lists = {key: tuple(mapping[key]) if isinstance(mapping[key], list) else mapping[key] for key in LISTS}
+        return cls(**{**mapping, **values, **lists})
 
 
 @dataclass(frozen=True)
@@ -141,9 +152,11 @@ class Conditioning:
         """What save wrote."""
         from safetensors import safe_open
 
+        # Clones: what is read lies in the file's pages at whatever address its neighbours leave it, and on some of them
+        # a CPU's matrix product rounds otherwise. A prompt encoded beside others must say the same to the bit.
         with safe_open(path, "pt") as file:
             prompts = json.loads(file.metadata()["prompts"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
 
         def text(key: str) -> Text:
             return Text(tensors[f"{key}.prompt_embeds"], tensors[f"{key}.pooled"])
@@ -195,6 +208,10 @@ class Section:
     tail: Tensor
     sampling_ms: int
     decode_ms: int
+
+
+def _is_seed(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**63
 
 
 def _is_number(value: object) -> bool:

@@ -61,6 +61,17 @@ WORDS: Final = {
     "refused.no_such_job": "This film is not here: it may be gone, or it belongs to somebody else.",
     "refused.no_film_yet": "There is no film to see yet. Come back after its first second is ready.",
     "refused.job_over": "This film has already ended, so there is nothing to stop.",
+    # making a film again, longer or otherwise
+    "refused.not_yours": "Only the one who asked for this film, or a moderator here, can do that.",
+    "refused.still_growing": "This film is still growing. Wait until it is ready, or stop it here first.",
+    "refused.film_is_whole": "This film is whole already. Ask for more seconds, another text or a new seed.",
+    "refused.made_backwards": "This film is made from its end, so only a new seed or text for all of it can change it.",
+    "refused.made_by_other_model": (
+        "{made} made this film, and {loaded} is what runs now. Send the picture again to make a new one."
+    ),
+    "refused.too_long_to_extend": "The film would have {got} s then, and {longest} s is the limit. Add fewer seconds.",
+    "refused.steer_over": "This film has ended or is about to. Extend it to say what happens next.",
+    "refused.steer_too_late": "The last part is being made already. Extend the film when it is ready.",
     "refused.method": "This address does not work that way. Go back to the start page and try from there.",
     "refused.wrong_host": "This page answers only under its own address. Open {url}.",
     "refused.wrong_origin": "That request came from another site, so it was not carried out. Open {url} and try there.",
@@ -111,6 +122,7 @@ WORDS: Final = {
     "failed.worker_crashed": "The engine stopped three times at the same place. Try another seed or a smaller quality.",
     "failed.size_not_supported": "This model cannot make that size. Try another quality.",
     "failed.bad_plan": "This model cannot make that film. Try other settings.",
+    "failed.other_model": "{made} made this film, and {loaded} is what runs now. Send the picture again.",
     "failed.sections_missing": "An earlier part of this film is no longer on the disk. Ask for it again.",
     "failed.section_lost": "An earlier part of this film is no longer on the disk. Ask for it again.",
     "failed.engine_failed": "The engine could not make this film. Try again, and look at flipbot doctor.",

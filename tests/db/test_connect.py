@@ -15,7 +15,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db import jobs, progress, requests
+from db import canvases, jobs, progress, requests
 from db.connect import Database, sqlite_path
 from db.errors import ConfigError, DatabaseInUse, DatabaseUnusable, DiskFull
 from db.flows import IS_OPEN, next_turn
@@ -95,8 +95,9 @@ async def test_the_reading_engine_refuses_writes(db: Database) -> None:
 
 async def test_a_row_that_refers_to_none_is_refused(db: Database) -> None:
     with pytest.raises(IntegrityError, match="FOREIGN KEY"):
-        await requests.submit(db, ask(parent_id=99), PLENTY)
-    assert await requests.find(db, "key") is None
+        async with db.transaction() as tx:
+            await tx.execute(text("INSERT INTO canvas VALUES (99, 'page', 'page', NULL, 1, 0, 0, 0)"))
+    assert await canvases.due(db, Platform.PAGE) == []
 
 
 async def test_a_transaction_takes_the_write_lock_before_it_reads(db: Database) -> None:

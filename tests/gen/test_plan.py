@@ -9,14 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gen.card import PRESETS, Card
-from gen.errors import BadPlan, SamplingNotSupported, SizeNotSupported
+from gen.errors import BadPlan, OtherModel, SamplingNotSupported, SizeNotSupported
 from gen.plan import (
+    continue_plan,
     frames_after,
     latent_paddings,
     make_plan,
     nearest_bucket,
     prompts_of,
     sections_for,
+    sections_more,
     sections_reference,
 )
 from gen.types import Plan
@@ -130,7 +132,17 @@ def test_a_plan_survives_json_exactly(seed, guidance, rescale, step_cache, promp
 
 
 @pytest.mark.parametrize(
-    "change", [{"width": "64"}, {"width": 0}, {"extra": 1}, {"prompts": ["one"]}, {"noise": "pink"}]
+    "change",
+    [
+        {"width": "64"},
+        {"width": 0},
+        {"extra": 1},
+        {"prompts": ["one"]},
+        {"noise": "pink"},
+        {"seeds": [1] * 5},
+        {"seeds": [-1]},
+        {"seeds": [1], "noise": "reference"},
+    ],
 )
 def test_json_that_is_no_plan_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(BadPlan):
@@ -145,3 +157,71 @@ def test_an_inverted_film_is_made_with_its_last_prompt_first() -> None:
     plan = a_plan(prompts=[(0, "a"), (2, "b")])
     assert [plan.prompt_of(n) for n in range(4)] == ["b", "b", "a", "a"]
     assert [dataclasses.replace(plan, sampling="f1").prompt_of(n) for n in range(4)] == ["a", "a", "b", "b"]
+
+
+F1 = a_plan(sampling="f1", prompts=[(0, "a"), (3, "b")])
+
+
+@given(st.decimals("0.01", 600, places=2), st.integers(1, 20), st.integers(1, 60), st.sampled_from([1, 2, 4, 8]))
+def test_a_film_gets_longer_by_the_fewest_sections_that_make_95_percent(seconds, window, fps, compression) -> None:
+    sections = sections_more(float(seconds), window, fps, compression)
+    least = Fraction(seconds) * fps * Fraction(95, 100)
+    assert compression * window * sections >= least > compression * window * (sections - 1)
+
+
+def test_a_film_gone_on_with_is_planned_as_one_asked_for_longer() -> None:
+    assert F1.prompts == ("a", "a", "b", "b")
+    longer = continue_plan(CARD, F1, kept=4, sections=4, seconds=2.4)
+    assert longer == dataclasses.replace(F1, sections=6, prompts=("a", "a", "b", "b", "b", "b"))
+
+
+def test_prompts_of_what_is_new_are_counted_from_where_it_begins() -> None:
+    longer = continue_plan(CARD, F1, kept=4, sections=4, seconds=3.6, prompts=[(0, "c"), (2.4, "d")])
+    assert longer.prompts == ("a", "a", "b", "b", "c", "c", "d")
+    assert continue_plan(CARD, F1, kept=1, sections=4, prompts=[(0, "c")]).prompts == ("a", "c", "c", "c")
+    assert continue_plan(CARD, F1, kept=0, sections=2).prompts == ("a", "a")
+
+
+def test_kept_sections_keep_their_seeds() -> None:
+    redone = continue_plan(CARD, F1, kept=3, sections=4, seed=9)
+    assert [redone.seed_of(n) for n in range(4)] == [1, 1, 1, 9]
+    again = continue_plan(CARD, redone, kept=4, sections=4, seconds=1.2)
+    assert [again.seed_of(n) for n in range(5)] == [1, 1, 1, 9, 9]
+    assert continue_plan(CARD, again, kept=2, sections=4, seed=1) == F1
+    assert continue_plan(CARD, redone, kept=0, sections=4, seed=5) == dataclasses.replace(F1, seed=5)
+
+
+@given(st.data())
+def test_what_is_kept_never_changes(data: st.DataObject) -> None:
+    plan = F1
+    for _ in range(data.draw(st.integers(1, 4))):
+        kept = data.draw(st.integers(0, plan.sections))
+        prompts = data.draw(st.just([]) | st.lists(st.tuples(st.floats(0, 9), st.text()), min_size=1, max_size=3))
+        seed, total = data.draw(st.none() | st.integers(0, 3)), data.draw(st.integers(max(kept, 1), kept + 4))
+        after = continue_plan(CARD, plan, kept=kept, sections=total, seconds=1.2, prompts=prompts, seed=seed)
+        assert after.sections == len(after.prompts) == total + 1
+        assert after.prompts[:kept] == plan.prompts[:kept]
+        assert [after.seed_of(n) for n in range(kept)] == [plan.seed_of(n) for n in range(kept)]
+        assert {after.seed_of(n) for n in range(kept, total + 1)} == {plan.seed if seed is None else seed}
+        assert Plan.from_json(json.loads(json.dumps(after.to_json()))) == after
+        plan = after
+
+
+def test_what_another_checkpoint_made_cannot_be_gone_on_with() -> None:
+    with pytest.raises(OtherModel, match="only the same one can go on with it"):
+        continue_plan(dataclasses.replace(CARD, version="2"), F1, kept=4, sections=4, seconds=1)
+
+
+@pytest.mark.parametrize("change", [{"seconds": 1}, {"prompts": [(0, "c")]}, {"sections": 3}])
+def test_a_film_made_from_its_end_is_only_finished_or_made_anew(change: dict[str, object]) -> None:
+    plan = dataclasses.replace(F1, sampling="inverted")
+    with pytest.raises(BadPlan):
+        continue_plan(CARD, plan, **{"kept": 2, "sections": 4} | change)  # type: ignore[arg-type]
+    assert continue_plan(CARD, plan, kept=2, sections=4) == plan
+    assert continue_plan(CARD, plan, **{"kept": 0, "sections": 4} | change)  # type: ignore[arg-type]
+
+
+def test_a_plan_kept_by_an_earlier_version_is_read() -> None:
+    values = F1.to_json()
+    del values["seeds"]
+    assert Plan.from_json(values) == F1

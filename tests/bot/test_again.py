@@ -1,0 +1,229 @@
+"""Films made again, longer or otherwise, through the real queue: who may, what is kept, what is said.
+
+The plans are made by the room of the model itself, as the service puts the two together.
+"""
+
+import dataclasses
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_intake import asked, rules
+
+from bot.errors import Refused
+from bot.intake import By, Intake, ModelFacts, parse_prompts, said_after
+from bot.words import say
+from db import jobs, requests, sections
+from db.connect import Database
+from db.media import Media
+from db.models import Platform, State
+from db.rows import Job
+from db.sections import Made
+from flipbot import make_planner, make_replanner
+from gen.card import PRESETS
+from gen.config import VideoConfig
+
+CARD = dataclasses.replace(PRESETS["framepack-f1"], samplings=("f1", "inverted"))
+ANN = By(platform=Platform.PAGE, user_id="ann", chat_id="page", locale="en")
+SHA = "0123456789abcdef" * 4
+
+
+@pytest.fixture
+async def taker(tmp_path: Path) -> AsyncIterator[Intake]:
+    model = ModelFacts(name=CARD.name, trained=True, default_prompt="gentle motion")
+    async with Database.open(data_dir=tmp_path) as db:
+        planner, replanner = make_planner(CARD, VideoConfig()), make_replanner(CARD)
+        media = Media(tmp_path / "media")
+        yield Intake(
+            db, media, planner, rules(longest_seconds=10.0), model, seed=iter(range(100, 999)).__next__,
+            replanner=replanner,
+        )  # fmt: skip
+
+
+async def section(taker: Intake, job: Job) -> Job:
+    """Make the next section of the job, which is the only one that waits."""
+    claim = await jobs.claim(taker.db, "w", 60_000)
+    assert claim is not None and claim.job.id == job.id
+    files = {"latents": SHA, "clip": SHA, "tail": SHA, "film": SHA[::-1]}
+    times = {"sampling_ms": 1, "decode_ms": 1, "encode_ms": 1}
+    return (await sections.record(taker.db, claim, Made(n=job.done, frames=36 * job.done + 37, **files, **times))).job
+
+
+async def film(taker: Intake, *, finished: int = 4, stop: bool = True, **changes: Any) -> Job:
+    """A film of four sections, of which so many are finished."""
+    job = await taker.submit(asked(**{"prompt": "fog rolls in | 3s: night falls", "seed": 7} | changes))
+    assert job.sections == 4
+    for _ in range(finished):
+        job = await section(taker, job)
+    return await requests.wish(taker.db, job.id, "stop", "ann") if stop else job
+
+
+async def refusal(doing: Any) -> str:
+    with pytest.raises(Refused) as caught:
+        await doing
+    assert say("zh", caught.value.key, **caught.value.facts) != say("en", caught.value.key, **caught.value.facts)
+    return caught.value.key
+
+
+async def test_extending_keeps_everything_and_goes_on(taker: Intake) -> None:
+    job = await film(taker)
+    more = await taker.again(job.id, ANN, key="more", keep="all", add_seconds=3)
+    assert (more.done, more.sections, more.parent_id, more.state) == (4, 7, job.id, State.QUEUED)
+    assert (more.film, more.picture) == (job.film, job.picture)
+    assert more.plan == {**job.plan, "sections": 7, "prompts": [*job.plan["prompts"], *["night falls"] * 3]}
+    assert more.prompt == job.prompt
+    assert (more.settings["seconds"], more.settings["frames"], more.settings["seed"]) == (8.4, 253, 7)
+    assert (await jobs.get(taker.db, job.id)) == job
+
+
+async def test_extending_with_another_prompt_counts_from_where_the_film_ended(taker: Intake) -> None:
+    job = await film(taker)
+    more = await taker.again(job.id, ANN, key="more", keep="all", add_seconds=3.6, prompt=" dawn\n| 2.4s : birds ")
+    assert more.plan["prompts"][4:] == ["dawn", "dawn", "birds"]
+    assert more.prompt == "fog rolls in | 3s: night falls | 4.8s: dawn | 7.2s: birds"
+    anew = await taker.again(more.id, ANN, key="anew", prompt=more.prompt)  # what is shown can be edited
+    assert (anew.done, anew.sections, anew.plan) == (0, 7, more.plan)
+
+
+async def test_what_was_stopped_gets_longer_from_there_or_is_finished(taker: Intake) -> None:
+    job = await film(taker, finished=2)
+    assert job.state == State.STOPPED
+    longer = await taker.again(job.id, ANN, key="longer", keep="all", add_seconds=1.2)
+    assert (longer.done, longer.sections, longer.plan["prompts"]) == (2, 3, ["fog rolls in"] * 2 + ["night falls"])
+    rest = await taker.again(job.id, ANN, key="rest", keep="all")
+    assert (rest.done, rest.sections, rest.plan, rest.film) == (2, 4, job.plan, job.film)
+
+
+async def test_the_last_second_is_drawn_again_with_a_new_seed(taker: Intake) -> None:
+    job = await film(taker)
+    redone = await taker.again(job.id, ANN, key="redo", keep="all_but_last", seed="new")
+    assert (redone.done, redone.sections, redone.film) == (3, 4, None)
+    assert (redone.plan["seed"], redone.plan["seeds"]) == (100, [7, 7, 7])
+    assert redone.settings["seed"] == 100
+    assert redone.plan["prompts"] == job.plan["prompts"]
+
+
+async def test_a_new_seed_and_an_edited_prompt_make_all_of_it_anew(taker: Intake) -> None:
+    job = await film(taker)
+    seed = await taker.again(job.id, ANN, key="seed", seed="new")
+    assert (seed.done, seed.film, seed.plan) == (0, None, {**job.plan, "seed": 100})
+    given_seed = await taker.again(job.id, ANN, key="given", seed=5)
+    assert given_seed.plan == {**job.plan, "seed": 5}
+    edited = await taker.again(job.id, ANN, key="edit", prompt="rain")
+    assert (edited.plan, edited.prompt) == ({**job.plan, "prompts": ["rain"] * 4}, "rain")
+    empty = await taker.again(job.id, ANN, key="empty", prompt="")
+    assert (empty.plan["prompts"], empty.prompt) == (["gentle motion"] * 4, "")
+    assert await refusal(taker.again(job.id, ANN, key="no", seed=-1)) == "refused.seed"
+    assert await refusal(taker.again(job.id, ANN, key="no", prompt="fog | 9s: late")) == "refused.prompt_too_late"
+    assert await refusal(taker.again(job.id, ANN, key="no", prompt="x" * 5000)) == "refused.prompt_too_long"
+
+
+async def test_pressed_twice_it_is_one_film(taker: Intake) -> None:
+    job = await film(taker)
+    first = await taker.again(job.id, ANN, key="k", seed="new")
+    assert await taker.again(job.id, ANN, key="k", seed="new") == first
+    await requests.wish(taker.db, first.id, "cancel", "ann")
+    assert (await taker.again(job.id, ANN, key="k", seed="new")).id == first.id
+
+
+@pytest.mark.parametrize(
+    ("who", "may"),
+    [
+        ({}, True),
+        ({"chat_id": "elsewhere"}, True),
+        ({"user_id": "bob"}, False),
+        ({"platform": Platform.DISCORD}, False),
+        ({"user_id": "bob", "moderator": True}, True),
+        ({"user_id": "bob", "moderator": True, "chat_id": "elsewhere"}, False),
+        ({"user_id": "bob", "moderator": True, "platform": Platform.TELEGRAM}, False),
+    ],
+)
+async def test_only_the_owner_and_moderators_of_that_place_may(taker: Intake, who: dict[str, Any], may: bool) -> None:
+    job = await film(taker, finished=1)
+    by = dataclasses.replace(ANN, **who)
+    open_job = await taker.submit(asked(seed=1))
+    if may:
+        made = await taker.again(job.id, by, key="k", keep="all")
+        assert (made.user_id, made.chat_id, made.platform) == (by.user_id, by.chat_id, by.platform)
+        assert (await taker.steer(open_job.id, by, "snow")).prompt == "snow"
+    else:
+        assert await refusal(taker.again(job.id, by, key="k", keep="all")) == "refused.not_yours"
+        assert await refusal(taker.steer(open_job.id, by, "snow")) == "refused.not_yours"
+        assert len(await jobs.recent(taker.db, 10)) == 2
+
+
+async def test_what_makes_no_sense_is_refused_in_a_sentence(taker: Intake) -> None:
+    job = await film(taker)
+    assert await refusal(taker.again(99, ANN, key="no")) == "refused.no_such_job"
+    assert await refusal(taker.again(job.id, ANN, key="no", keep="all")) == "refused.film_is_whole"
+    assert await refusal(taker.again(job.id, ANN, key="no", keep=9)) == "refused.film_is_whole"
+    assert await refusal(taker.again(job.id, ANN, key="no", keep="all", add_seconds=-1)) == "refused.seconds"
+    assert await refusal(taker.again(job.id, ANN, key="no", keep="all", add_seconds=6)) == "refused.too_long_to_extend"
+    assert await refusal(taker.steer(job.id, ANN, "late")) == "refused.steer_over"
+    growing = await film(taker, finished=1, stop=False)
+    assert await refusal(taker.again(growing.id, ANN, key="no", keep="all", add_seconds=1)) == "refused.still_growing"
+    assert (await taker.again(growing.id, ANN, key="yes", seed="new")).done == 0
+    assert await refusal(taker.steer(77, ANN, "late")) == "refused.no_such_job"
+
+
+async def test_another_model_goes_on_with_no_film(taker: Intake) -> None:
+    job = await film(taker, finished=2)
+    taker.replanner = make_replanner(dataclasses.replace(CARD, version="2"))
+    with pytest.raises(Refused) as caught:
+        await taker.again(job.id, ANN, key="no", keep="all")
+    assert say("en", caught.value.key, **caught.value.facts) == (
+        f"{CARD.identity} made this film, and {CARD.name}@2 is what runs now. Send the picture again to make a new one."
+    )
+
+
+async def test_a_film_made_from_its_end_is_finished_or_made_anew_only(taker: Intake) -> None:
+    job = await film(taker, finished=2, end_picture=asked().picture)
+    assert job.plan["sampling"] == "inverted"
+    for change in ({"add_seconds": 1}, {"prompt": "other"}):
+        doing = taker.again(job.id, ANN, key="no", keep="all", **change)
+        assert await refusal(doing) == "refused.made_backwards"
+    redo = taker.again(job.id, ANN, key="no", keep="all_but_last", seed="new")
+    assert await refusal(redo) == "refused.made_backwards"
+    rest = await taker.again(job.id, ANN, key="rest", keep="all")
+    assert (rest.done, rest.plan, rest.end_picture) == (2, job.plan, job.end_picture)
+    assert await refusal(taker.steer(rest.id, ANN, "other")) == "refused.made_backwards"
+    assert (await taker.again(job.id, ANN, key="edit", prompt="other")).plan["prompts"] == ["other"] * 4
+
+
+async def test_steering_changes_what_is_not_begun(taker: Intake) -> None:
+    job = await film(taker, finished=1, stop=False)
+    steered = await taker.steer(job.id, ANN, "snow | 1.2s: sun")
+    assert steered.plan == {**job.plan, "prompts": ["fog rolls in", "snow", "sun", "sun"]}
+    assert steered.prompt == "fog rolls in | 1.2s: snow | 2.4s: sun"
+    claim = await jobs.claim(taker.db, "w", 60_000)
+    assert claim is not None  # the second is under way now, and stays
+    steered = await taker.steer(job.id, ANN, "rain")
+    assert steered.plan["prompts"] == ["fog rolls in", "snow", "rain", "rain"]
+    assert steered.prompt == "fog rolls in | 1.2s: snow | 2.4s: rain"
+    assert await refusal(taker.steer(job.id, ANN, "rain | 2.4s: late")) == "refused.prompt_too_late"
+    await jobs.release(taker.db, claim)
+    for _ in range(2):
+        steered = await section(taker, await jobs.get(taker.db, job.id))
+    await jobs.claim(taker.db, "w", 60_000)
+    assert await refusal(taker.steer(job.id, ANN, "wind")) == "refused.steer_too_late"
+    await requests.wish(taker.db, job.id, "stop", "ann")
+    assert await refusal(taker.steer(job.id, ANN, "wind")) == "refused.steer_over"
+
+
+PROMPT = st.lists(
+    st.tuples(st.integers(0, 90).map(lambda t: t / 10), st.sampled_from(["fog", "night | day", "", "5s", "雪"])),
+    max_size=3,
+).map(lambda parts: "".join(["first", *(f" | {start}s: {said}" for start, said in parts)]))
+
+
+@given(PROMPT, PROMPT, st.integers(0, 8))
+def test_what_is_said_of_a_film_reads_as_what_happens_in_it(before: str, prompt: str, kept: int) -> None:
+    kept_s = 1.2 * kept
+    said = dict(parse_prompts(said_after(before, kept_s, prompt)))
+    expected = {start: text for start, text in parse_prompts(before) if start < kept_s}
+    expected |= {round(kept_s + start, 3): text for start, text in parse_prompts(prompt)}
+    assert list(said.values()) == list(expected.values())
+    assert list(said) == pytest.approx(list(expected))
