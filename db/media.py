@@ -19,32 +19,69 @@ from pathlib import Path
 from sqlalchemy import select
 
 from db.connect import Database, whole
-from db.errors import DiskFull
+from db.errors import DiskFailed, DiskFull
 from db.query import SHAS, unreferenced
 
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+_FAILED = {errno.EIO, errno.EROFS, errno.ENXIO, errno.ENODEV}
 _NAME = re.compile("[0-9a-f]{64}")
+
+
+class Disk:
+    """The four steps on which durability rests. A test gives one that notes them, cuts the power or fails."""
+
+    def mkdir(self, folder: Path) -> None:
+        """Make one folder, whose parent is there."""
+        folder.mkdir(exist_ok=True)
+
+    def sync(self, path: Path) -> None:
+        """Bring a file's content to the disk."""
+        with path.open("r+b") as file:
+            os.fsync(file.fileno())
+
+    def rename(self, path: Path, target: Path) -> None:
+        """Give a file its name, over an earlier one."""
+        path.replace(target)
+
+    def sync_folder(self, folder: Path) -> None:
+        """Bring the names in a folder to the disk."""
+        if os.name == "nt":  # Windows opens no folders; NTFS journals the rename itself
+            return
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def free_bytes(self, folder: Path) -> int:
+        """Room left."""
+        return shutil.disk_usage(folder).free
 
 
 class Media:
     """A folder of content-addressed files. Every method blocks; call it from a thread."""
 
-    def __init__(self, root: Path) -> None:
-        """Nothing is made until something is put in."""
+    def __init__(self, root: Path, disk: Disk | None = None) -> None:
+        """Nothing is made until something is put in. disk: None is the system's own."""
         self.root = root
+        self.disk = disk or Disk()
+        self._folders: set[str] = set()  # whose names this process knows to be on the disk
 
     def put(self, content: bytes) -> str:
-        """Keep these bytes, durably; returns their name. raises DiskFull."""
+        """Keep these bytes, durably; returns their name. raises DiskFull, DiskFailed."""
         with self._making() as path:
             path.write_bytes(content)
             return self._keep(path, hashlib.sha256(content).hexdigest())
 
     def adopt(self, path: Path) -> str:
-        """Take a file in, durably; returns its name. Best from a `workdir`, then nothing is copied. raises DiskFull."""
-        with path.open("rb") as file:
-            sha = hashlib.file_digest(file, "sha256").hexdigest()
-        if path.stat().st_dev == self._folder("tmp").stat().st_dev:
-            with _disk_full(path):
+        """Take a file in, durably; returns its name. Best from a `workdir`, then nothing is copied.
+
+        raises: DiskFull, DiskFailed
+        """
+        with _disk(path):
+            with path.open("rb") as file:
+                sha = hashlib.file_digest(file, "sha256").hexdigest()
+            if path.stat().st_dev == self._folder("tmp").stat().st_dev:
                 return self._keep(path, sha)
         with self._making() as copy:
             shutil.copyfile(path, copy)
@@ -71,7 +108,7 @@ class Media:
         try:
             with self.path(sha).open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest() == sha
-        except FileNotFoundError:
+        except OSError:  # gone, or the disk does not give it any more
             return False
 
     def drop(self, sha: str) -> bool:
@@ -83,8 +120,12 @@ class Media:
         return True
 
     def workdir(self) -> Path:
-        """A fresh folder on the same file system, for files to be adopted. Its maker removes it."""
-        return Path(tempfile.mkdtemp(dir=self._folder("tmp")))
+        """A fresh folder on the same file system, for files to be adopted. Its maker removes it.
+
+        raises: DiskFull, DiskFailed
+        """
+        with _disk(self.root):
+            return Path(tempfile.mkdtemp(dir=self._folder("tmp")))
 
     def sweep(self, keep: set[str], older_than_s: float) -> int:
         """Remove the files that are not in `keep`, and what was left in work folders; returns how many entries.
@@ -97,21 +138,24 @@ class Media:
 
     def free_bytes(self) -> int:
         """Room left on the disk."""
-        return shutil.disk_usage(self._folder("")).free
+        return self.disk.free_bytes(self._folder(""))
 
     def _folder(self, name: str) -> Path:
         folder = self.root / name
-        if not folder.is_dir():
-            with _disk_full(folder):
-                folder.mkdir(parents=True, exist_ok=True)
-            _fsync_folder(folder.parent)
+        if name not in self._folders or not folder.is_dir():
+            with _disk(folder):
+                for made in reversed([each for each in (folder, *folder.parents) if not each.is_dir()]):
+                    self.disk.mkdir(made)
+                    self.disk.sync_folder(made.parent)
+                self.disk.sync_folder(folder.parent)  # a process that died may have made it and come no further
+            self._folders.add(name)
         return folder
 
     @contextmanager
     def _making(self) -> Iterator[Path]:
         """A path to write to, which is gone afterwards unless it was kept."""
         folder = self._folder("tmp")
-        with _disk_full(self.root):
+        with _disk(self.root):
             fd, name = tempfile.mkstemp(dir=folder)
             os.close(fd)
             try:
@@ -120,38 +164,30 @@ class Media:
                 Path(name).unlink(missing_ok=True)
 
     def _keep(self, path: Path, sha: str) -> str:
-        with path.open("r+b") as file:
-            os.fsync(file.fileno())
+        self.disk.sync(path)
         folder = self._folder(sha[:2])
         path.touch()  # to `sweep` it is young, even when it was kept before
         try:
-            path.replace(folder / sha)  # over an earlier one too: it may be damaged
+            self.disk.rename(path, folder / sha)  # over an earlier one too: it may be damaged
         except PermissionError:
             if not self.exists(sha):
                 raise
             path.unlink()  # Windows replaces no file that is open; it has the same content
-        _fsync_folder(folder)
+        self.disk.sync_folder(folder)
         return sha
 
 
 @contextmanager
-def _disk_full(path: Path) -> Iterator[None]:
+def _disk(path: Path) -> Iterator[None]:
+    """What the disk refuses, as one of our errors."""
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
             raise DiskFull(path) from error
+        if error.errno in _FAILED:
+            raise DiskFailed(path, error.strerror or str(error)) from error
         raise
-
-
-def _fsync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows opens no folders; NTFS journals the rename itself
-        return
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _touched(path: Path) -> float:

@@ -1,8 +1,8 @@
 import asyncio
+import errno
 import hashlib
 import os
 import resource
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +12,8 @@ from makers import LEASE_MS, PLENTY, ask, made, sha
 
 from db import jobs, requests, sections
 from db.connect import Database
-from db.errors import DiskFull
-from db.media import Media, media_keep
+from db.errors import DiskFailed, DiskFull
+from db.media import Disk, Media, media_keep
 
 
 @pytest.fixture
@@ -128,28 +128,64 @@ def test_a_full_disk_is_said_and_nothing_half_written_stays(media: Media) -> Non
     media.put(b"x" * 5000)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="traces system calls by audit of the file system")
-def test_the_order_is_write_fsync_rename_fsync_of_the_folder(media: Media, monkeypatch: pytest.MonkeyPatch) -> None:
+class Noting(Disk):
+    """Notes what was brought to the disk, in order."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.done = root, list[tuple[str, str]]()
+
+    def sync(self, path: Path) -> None:
+        assert path.read_bytes() == b"film", "written before it is synced"
+        self.done.append(("sync", path.relative_to(self.root).parts[0]))
+        super().sync(path)
+
+    def rename(self, path: Path, target: Path) -> None:
+        self.done.append(("rename", str(target.relative_to(self.root))))
+        super().rename(path, target)
+
+    def sync_folder(self, folder: Path) -> None:
+        self.done.append(("sync_folder", str(folder.relative_to(self.root))))
+        super().sync_folder(folder)
+
+
+def test_the_order_is_write_sync_rename_sync_of_the_folder(tmp_path: Path) -> None:
     """A row may be committed once put() returns: by then content and name are both on the disk."""
-    media.put(b"makes the folders")
-    done: list[tuple[str, str]] = []
-    fsync, replace = os.fsync, Path.replace
-
-    def fsynced(fd: int) -> None:
-        done.append(("fsync", str(Path(f"/proc/self/fd/{fd}").readlink().relative_to(media.root.resolve()))))
-        fsync(fd)
-
-    def replaced(self: Path, target: Path) -> Path:
-        done.append(("rename", str(target.relative_to(media.root))))
-        assert self.read_bytes() == b"film"
-        return replace(self, target)
-
-    monkeypatch.setattr(os, "fsync", fsynced)
-    monkeypatch.setattr(Path, "replace", replaced)
+    media = Media(tmp_path, Noting(tmp_path))
     name = media.put(b"film")
-    (what, written), *rest = [step for step in done if step != ("fsync", ".")]
-    assert what == "fsync" and written.startswith("tmp/")
-    assert rest == [("rename", f"{name[:2]}/{name}"), ("fsync", name[:2])]
+    assert isinstance(media.disk, Noting)
+    steps = [step for step in media.disk.done if step != ("sync_folder", ".")]
+    assert steps == [("sync", "tmp"), ("rename", f"{name[:2]}/{name}"), ("sync_folder", name[:2])]
+    assert media.disk.done.index(("sync_folder", ".")) == 0, "and the folder's own name"
+
+
+class Failing(Disk):
+    """A device that fails at one kind of step."""
+
+    def __init__(self, step: str, number: int) -> None:
+        self.step, self.number = step, number
+
+    def sync(self, path: Path) -> None:
+        if self.step == "sync":
+            raise OSError(self.number, os.strerror(self.number))
+        super().sync(path)
+
+    def rename(self, path: Path, target: Path) -> None:
+        if self.step == "rename":
+            raise OSError(self.number, os.strerror(self.number))
+        super().rename(path, target)
+
+
+@pytest.mark.parametrize("step", ["sync", "rename"])
+@pytest.mark.parametrize(
+    ("number", "error"), [(errno.EIO, DiskFailed), (errno.EROFS, DiskFailed), (errno.ENOSPC, DiskFull)]
+)
+def test_a_disk_that_fails_has_a_name_and_leaves_nothing(
+    tmp_path: Path, step: str, number: int, error: type[Exception]
+) -> None:
+    media = Media(tmp_path, Failing(step, number))
+    with pytest.raises(error):
+        media.put(b"film")
+    assert files(media) == []
 
 
 def test_free_room_is_counted(media: Media) -> None:
