@@ -14,13 +14,14 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from bot import control, terminal, words
+from bot import control, fetching, terminal, words
 from bot.config import LimitsConfig, SafetyConfig, TelegramConfig, WebConfig
 from bot.errors import Refused
 from bot.intake import (
@@ -43,6 +44,7 @@ from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
 from db.connect import Database, sqlite_path
 from db.errors import DbError
 from db.media import Media, media_keep
+from gen import hub, sources
 from gen.card import Card, find_checkpoint
 from gen.config import ModelConfig, VideoConfig
 from gen.dispatch import Dispatch
@@ -70,6 +72,7 @@ BENCHES = ("parity", "overhead", "growth", "publish", "resume", "tiny")
 INVERTED = "inverted"  # the order in which a film is made from its end, for those that have an end picture
 CONFIG = Path("config.toml")
 MIB = 1 << 20
+GIB = 1 << 30
 DAY_MS = 24 * 3600 * 1000
 HOUSEKEEPING_S = 3600.0
 ORPHAN_S = 3600.0  # a file that no row names may be about to be named: so old it is not
@@ -176,6 +179,11 @@ def arguments() -> argparse.ArgumentParser:
     cancel = add("cancel", command_cancel, "take a film out of the line")
     cancel.add_argument("job", type=int, metavar="JOB", help="its number, as `flipbot queue` shows it")
     with_model(add("doctor", command_doctor, "say what works on this machine, and what to do about the rest"))
+    fetch = add("download", command_download, "fetch the weights of a large model; it goes on where it stopped")
+    fetch.add_argument("name", metavar="MODEL", help="framepack or framepack-f1")
+    fetch.add_argument("--models-dir", type=Path, help="folder of downloaded checkpoints")
+    fetch.add_argument("--from", dest="source", type=Path, metavar="DIR", help="take the files from a copy here")
+    fetch.add_argument("--accept-licence", action="store_true", help="the licence is read and accepted")
     bench = commands.add_parser("bench", help="measure", description="Measure; each prints a small table.")
     bench.add_argument("name", choices=BENCHES)
     bench.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="its options: flipbot bench NAME --help")
@@ -530,6 +538,37 @@ def command_cancel(args: argparse.Namespace, console: Console, locale: str) -> i
 
     asyncio.run(cancelled())
     terminal.tell(console, words.say(locale, "terminal.cancelled_job", job=args.job))
+    return terminal.DONE
+
+
+def command_download(args: argparse.Namespace, console: Console, locale: str) -> int:
+    """flipbot download MODEL"""
+    settings = settings_of(args)
+    models_dir = settings.models_dir
+    gib = hub.gib_of(args.name)
+    if args.source and not args.source.is_dir():
+        raise Refused("refused.data_dir", path=str(args.source), why="there is no such folder")
+    licence = {"licence": sources.LICENCE, "at": sources.LICENCE_AT, "where_not": sources.NOT_GRANTED_IN}
+    fetching.agree(console, locale, models_dir=models_dir, accepted=args.accept_licence, **licence)
+    say = partial(words.say, locale)
+    terminal.tell(console, say("terminal.download_plan", model=args.name, gib=f"{gib:.1f}", path=models_dir))
+    try:
+        with fetching.bar(console, locale) as bar:
+            done = hub.download(args.name, models_dir, bar, source=args.source)
+    except GenError as error:
+        terminal.tell(console, f"flipbot: {error}")
+        return terminal.FAILED
+    except KeyboardInterrupt:
+        terminal.tell(console, say("terminal.download_stopped"))
+        return terminal.INTERRUPTED
+    for file, count in done.unread.items():
+        terminal.tell(console, say("terminal.download_unread", file=file, count=count))
+    if done.skipped:
+        terminal.tell(console, say("terminal.download_skipped", files=", ".join(done.skipped)))
+    if done.unproven:
+        terminal.tell(console, say("terminal.download_unproven", count=len(done.unproven)))
+    sizes = {"gib": f"{done.total / GIB:.1f}", "fetched": f"{done.fetched / GIB:.1f}"}
+    terminal.tell(console, say("terminal.download_done", model=args.name, path=models_dir, **sizes))
     return terminal.DONE
 
 

@@ -1,7 +1,7 @@
 """What a checkpoint is and where its parts lie. Reads JSON, never weights; no torch.
 
 A checkpoint is a folder in diffusers' layout with one file of our own, flipbot.json, the card. For the published
-FramePack weights, which have none, the card stands here.
+FramePack weights, which have none, the card stands here; gen/sources.py says where their files come from.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gen.errors import CheckpointCorrupt, CheckpointIncomplete, CheckpointMissing, UnknownModel
+from gen.sources import CONFIGS, SOURCES
 from gen.types import SAMPLINGS
 
 CARD = "flipbot.json"
@@ -29,9 +30,6 @@ PARTS = (
     "image_encoder",
     "feature_extractor",
 )
-CONFIGS = {"tokenizer": "tokenizer_config.json", "tokenizer_2": "tokenizer_config.json"} | {
-    "feature_extractor": "preprocessor_config.json"
-}
 
 
 @dataclass(frozen=True)
@@ -99,13 +97,13 @@ class Checkpoint:
 def find_checkpoint(name: str, models_dir: Path | None = None) -> Checkpoint:
     """The checkpoint of this name: "tiny", "framepack", "framepack-f1", or the path of a folder.
 
-    models_dir: where set-up puts checkpoints of its own making ("tiny-untrained")
+    models_dir: where `flipbot download` puts them, and set-up those of its own making ("tiny-untrained")
     raises:     UnknownModel, CheckpointMissing, CheckpointIncomplete, CheckpointCorrupt
     """
     if name == "tiny":
         return read_checkpoint(find_tiny(models_dir))
     if name in PRESETS:
-        return Checkpoint(PRESETS[name], {part: cached(name, part) for part in PARTS})
+        return Checkpoint(PRESETS[name], downloaded(name, models_dir))
     folder = Path(name)
     if not folder.is_dir():
         if folder.is_absolute() or len(folder.parts) > 1:
@@ -216,34 +214,16 @@ def check_card(card: Card, transformer: Mapping[str, Any], path: Path) -> None:
             raise CheckpointCorrupt(file=str(path), why=why)
 
 
-def cached(name: str, part: str) -> Path:
-    """The folder of a published part in the local hub cache; the network is not asked."""
-    from huggingface_hub import try_to_load_from_cache
+def downloaded(name: str, models_dir: Path | None) -> dict[str, Path]:
+    """The folder of each part of a published checkpoint, as `flipbot download` leaves it in models_dir."""
+    parts = SOURCES[name]
+    if models_dir is None or not (models_dir / parts["transformer"].home).is_dir():
+        raise CheckpointMissing(name=name, where=f"nothing of them in {models_dir or 'models_dir'}")
+    folders = {part: models_dir / parts[part].home / parts[part].folder for part in PARTS}
+    for part, folder in folders.items():
+        need_file(folder / CONFIGS.get(part, "config.json"))
+    return folders
 
-    repo, subfolder = source_of(name, part)
-    file = CONFIGS.get(part, "config.json")
-    found = try_to_load_from_cache(repo, f"{subfolder}/{file}" if subfolder else file)
-    if not isinstance(found, str):
-        raise CheckpointMissing(name=name, where=f"{part} of {repo} is not in the local cache")
-    return Path(found).parent
-
-
-def source_of(name: str, part: str) -> tuple[str, str]:
-    """(hub repository, folder in it) of one part of a published checkpoint.
-
-    source: demo_gradio.py and demo_gradio_f1.py of lllyasviel/FramePack
-    """
-    if part == "transformer":
-        return TRANSFORMERS[name], ""
-    if part in ("image_encoder", "feature_extractor"):
-        return "lllyasviel/flux_redux_bfl", part
-    return "hunyuanvideo-community/HunyuanVideo", part
-
-
-TRANSFORMERS = {
-    "framepack": "lllyasviel/FramePackI2V_HY",
-    "framepack-f1": "lllyasviel/FramePack_F1_I2V_HY_20250503",
-}
 
 # (h, w) of the reference's 640 set, in its order: bucket_tools.py of lllyasviel/FramePack
 LANDSCAPE_640 = ((416, 960), (448, 864), (480, 832), (512, 768), (544, 704), (576, 672), (608, 640))

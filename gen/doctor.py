@@ -8,10 +8,9 @@ from pathlib import Path
 
 import psutil
 
-from gen.card import find_checkpoint
+from gen.card import PRESETS, find_checkpoint
 from gen.config import ModelConfig
-from gen.errors import GenError
-from gen.files import check
+from gen.files import faults
 
 GIB = 1 << 30
 KERNELS = {"flash_attn": "flash attention", "sageattention": "sage attention", "xformers": "xformers attention"}
@@ -27,7 +26,7 @@ class Finding:
 
 def examine(model: ModelConfig, models_dir: Path) -> list[Finding]:
     """Everything the engine needs, and what to do about each miss."""
-    return [*device(model), memory(), *kernels(), weights(model, models_dir), encoder()]
+    return [*device(model), memory(), *kernels(), *weights(model, models_dir), encoder()]
 
 
 def device(model: ModelConfig) -> list[Finding]:
@@ -72,15 +71,27 @@ def kernels() -> list[Finding]:
     return [Finding(None, f"Attention: PyTorch's own{''.join(f', {name}' for name in there)}.")]
 
 
-def weights(model: ModelConfig, models_dir: Path) -> Finding:
-    """Whether every part of the configured checkpoint is there."""
-    try:
-        checkpoint = find_checkpoint(model.name, models_dir)
-        check(checkpoint)
-    except GenError as error:
-        return Finding(False, f"Model {model.name}: {error}")
-    trained = "" if checkpoint.card.trained else " (untrained test checkpoint: shows the machinery, not pictures)"
-    return Finding(True, f"Model {checkpoint.card.identity} is complete{trained}.")
+def weights(model: ModelConfig, models_dir: Path) -> list[Finding]:
+    """Whether every part of the configured checkpoint is there; each file that is not, by name."""
+    if found := faults(model.name, models_dir):
+        again = [] if any("flipbot download" in str(each) for each in found) else [to_do(model.name, models_dir)]
+        return [Finding(False, f"Model {model.name}: {error}") for error in found] + again
+    card = find_checkpoint(model.name, models_dir).card
+    trained = "" if card.trained else " (untrained test checkpoint: shows the machinery, not pictures)"
+    return [Finding(True, f"Model {card.identity} is complete{trained}.")]
+
+
+def to_do(name: str, models_dir: Path) -> Finding:
+    """What mends a checkpoint that is not complete."""
+    if name not in PRESETS:
+        return Finding(False, "Copy the checkpoint's folder here once more, or name another one in [model] name.")
+    under_way = sum(path.stat().st_size for path in models_dir.rglob("*.part"))
+    begun = (
+        f" A download stopped midway with {under_way / GIB:.1f} GiB of a file; it goes on there." if under_way else ""
+    )
+    return Finding(
+        False, f"Run `flipbot download {name}`: it fetches what is absent or damaged and keeps the rest.{begun}"
+    )
 
 
 def encoder() -> Finding:

@@ -5,6 +5,8 @@ GenError
 ├── SamplingNotSupported, SizeNotSupported, BadPlan, OtherModel
 ├── PictureUnreadable, EncoderFailed, SectionsMissing, SectionLost
 ├── DeviceMissing, OutOfMemory, DiskFull, NanLatents
+├── DownloadFailed
+│   └── NoSuchDownload, HubUnreachable, HubRefused, HubLacks, WrongBytes, NoRoom
 └── Cancelled
 
 An error carries facts; the room that talks to people makes the sentence. str(error) is for logs and operators.
@@ -142,6 +144,55 @@ class NanLatents(GenError):
 
     reason = "nan_latents"  # facts: n
     text = "Section {n} came out as no numbers (NaN); the weights or the precision do not fit this device."
+
+
+class DownloadFailed(GenError):
+    """Weights could not be fetched; what is here already stays."""
+
+    reason = "download_failed"  # facts: what
+    text = "The download failed: {what}."
+
+
+class NoSuchDownload(DownloadFailed):
+    """Nothing is known to fetch under this name."""
+
+    text = "There is no download called {name}; there are {known}."
+
+
+class HubUnreachable(DownloadFailed):
+    """The hub does not answer, or not sensibly."""
+
+    text = "{where} cannot be reached ({why}). Run the same command again later: it goes on where it stopped."
+
+
+class HubRefused(DownloadFailed):
+    """The hub wants to know who asks."""
+
+    text = (
+        "The hub does not hand out {repo} to just anybody. Accept its terms on {where} with an account of yours, "
+        "log in here with `hf auth login` (or set HF_TOKEN), and run the same command again."
+    )
+
+
+class HubLacks(DownloadFailed):
+    """A file, a commit or a repository is not there."""
+
+    text = "{where} has not got {file}. It may have been moved; a copy of your own can be given with `--from DIR`."
+
+
+class WrongBytes(DownloadFailed):
+    """A file's size or hash is not what the hub says of it."""
+
+    text = "{file} from {where} is not what it should be: its size or its hash differs. Nothing of it was kept."
+
+
+class NoRoom(DownloadFailed):
+    """The disk is too small for what is still to come."""
+
+    text = (
+        "There is not enough room in {where}: {needed:.1f} GiB are needed and {free:.1f} GiB are free. Free some, "
+        "or set [model] models_dir to a folder on another disk."
+    )
 
 
 class Cancelled(GenError):

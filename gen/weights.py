@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 
-from gen.card import CONFIGS, PARTS, Checkpoint, read_json
+from gen.card import PARTS, Checkpoint, read_json
 from gen.errors import CheckpointCorrupt, CheckpointIncomplete, DeviceMissing, OutOfMemory
 from gen.files import check_weights, check_words
+from gen.sources import CONFIGS
 
 
 @dataclass(frozen=True)

@@ -90,13 +90,11 @@ def test_a_name_that_is_none_is_answered_with_those_that_are() -> None:
         find_checkpoint("/no/such/folder")
 
 
-def test_published_weights_are_looked_for_in_the_local_cache_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+def test_published_weights_are_looked_for_in_models_dir_alone(tmp_path: Path) -> None:
     for name, card in PRESETS.items():
-        with pytest.raises(CheckpointMissing, match=f"flipbot download {name}"):
-            find_checkpoint(name)
+        for models_dir in (tmp_path, None):
+            with pytest.raises(CheckpointMissing, match=f"flipbot download {name}"):
+                find_checkpoint(name, models_dir)
         assert card.latent_channels == len(card.preview_factors) == 16
         assert len(set(card.sizes["640"])) == 14
         assert all(h % 16 == w % 16 == 0 for h, w in card.sizes["640"])

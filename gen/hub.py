@@ -1,0 +1,546 @@
+"""Fetching published weights from the Hugging Face hub, or from a folder, into models_dir. No torch.
+
+    models_dir/OWNER--NAME/…            the repository's files, as far as they are needed
+    models_dir/OWNER--NAME/flipbot-files.json   which files belong there, their sizes and hashes, and of which commit
+    models_dir/OWNER--NAME/…/.NAME.HASH.part    a file under way: the next attempt goes on at its end
+
+A file gets its name only once its hash was right. huggingface_hub speaks to the hub; its own download forgets a file
+that was cut off when the process ended, and these are of 5 to 10 GB, so that is remembered here.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+from gen.card import read_json
+from gen.errors import (
+    CheckpointIncomplete,
+    DiskFull,
+    DownloadFailed,
+    HubLacks,
+    HubRefused,
+    HubUnreachable,
+    NoRoom,
+    NoSuchDownload,
+    WrongBytes,
+)
+from gen.files import MANIFEST, Manifest, weight_map_of
+from gen.sources import CONFIGS, SOURCES, STEMS, WORDS, Part, home_of, shards
+
+T = TypeVar("T")
+Checking = Callable[[str], None]
+BLOCK = 4 << 20
+RETRIED = (408, 425, 429, 500, 502, 503, 504)
+SPARE = 1 << 30  # bytes that a disk keeps free beside the weights: films want some
+
+
+class Watch(Protocol):
+    """Who watches a download."""
+
+    def begin(self, total: int) -> None:
+        """So many bytes belong to the model in all."""
+
+    def at(self, done: int, file: str) -> None:
+        """So many of them are here; this file is being fetched."""
+
+    def checking(self, file: str) -> None:
+        """This file is being read for its hash."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a file: its size, and the SHA-256 of its content or its git blob id (SHA-1), or neither."""
+
+    size: int
+    sha256: str | None = None
+    blob: str | None = None
+
+    @property
+    def tag(self) -> str:
+        """Names the content, for the file under way."""
+        return (self.sha256 or self.blob or str(self.size))[:12]
+
+
+@dataclass(frozen=True)
+class File:
+    """One file that is needed: where it belongs, and where it comes from."""
+
+    repo: str
+    name: str  # in the repository
+    target: Path
+    known: Known
+    source: Path | None = None  # with --from
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often one file is tried without a byte of progress, and how long is waited before the second time."""
+
+    tries: int = 6
+    wait_s: float = 1.0
+
+
+@dataclass
+class Fetched:
+    """What was done, in bytes; unread: files of which some weights are never read; unproven: had no hash to go by."""
+
+    total: int = 0
+    fetched: int = 0
+    unread: dict[str, int] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
+    unproven: list[str] = field(default_factory=list)
+
+
+def parts_of(model: str) -> Mapping[str, Part]:
+    """The parts of a model that can be fetched. raises: NoSuchDownload."""
+    if model not in SOURCES:
+        raise NoSuchDownload(name=model, known=", ".join(SOURCES))
+    return SOURCES[model]
+
+
+def gib_of(model: str) -> float:
+    """GiB that are fetched in all for this model, as far as is known before the hub is asked."""
+    return sum(part.gb for part in parts_of(model).values()) * 1e9 / (1 << 30)
+
+
+def download(
+    model: str,
+    models_dir: Path,
+    watch: Watch,
+    *,
+    source: Path | None = None,
+    endpoint: str | None = None,
+    patience: Patience = Patience(),
+) -> Fetched:
+    """Bring every file that the model needs into models_dir, checked; what is there already is kept.
+
+    source: a folder to take them from instead of the hub
+    raises: NoSuchDownload, HubUnreachable, HubRefused, HubLacks, WrongBytes, NoRoom, CheckpointIncomplete, DiskFull
+    """
+    parts = parts_of(model)
+    with writing(models_dir):
+        origin: Origin = Folder(source) if source else Hub(endpoint, patience)
+        fetching = Fetching(origin, models_dir, watch)
+        files = [file for name, part in parts.items() for file in fetching.select(name, part)]
+        fetching.done.total = sum(file.known.size for file in files)
+        watch.begin(fetching.done.total)
+        need_room(models_dir, files)
+        for file in files:
+            fetching.bring(file)
+    return fetching.done
+
+
+class Fetching:
+    """One download under way."""
+
+    def __init__(self, origin: Origin, models_dir: Path, watch: Watch) -> None:
+        self.origin = origin
+        self.models_dir = models_dir
+        self.watch = watch
+        self.done = Fetched()
+        self.here = 0  # bytes of the files that are whole
+        self.manifests: dict[str, Manifest] = {}
+
+    def manifest_of(self, repo: str) -> Manifest:
+        """What belongs into the folder of a repository."""
+        if repo not in self.manifests:
+            self.manifests[repo] = Manifest.read(self.models_dir / home_of(repo), repo)
+        return self.manifests[repo]
+
+    def select(self, name: str, part: Part) -> list[File]:
+        """The files of one part: its config first, then the weights that its index names and somebody reads."""
+        manifest = self.manifest_of(part.repo)
+        there = self.origin.files(name, part, manifest)
+
+        def file(within: str) -> File:
+            path = str(PurePosixPath(part.folder, within))
+            if within not in there:
+                raise HubLacks(file=path, where=self.origin.called(part))
+            known, source = there[within]
+            return File(part.repo, path, self.models_dir / part.home / path, known, source)
+
+        def json_of(within: str) -> dict[str, Any]:
+            wanted = file(within)
+            self.bring(wanted, counts=False)
+            return read_json(wanted.target)
+
+        chosen = [file(CONFIGS.get(name, "config.json"))]
+        stem = STEMS.get(name, "model")
+        index = f"{stem}.safetensors.index.json"
+        if name in CONFIGS:
+            chosen += [file(within) for within in WORDS if within in there]
+        elif index not in there:
+            chosen.append(file(f"{stem}.safetensors"))
+        else:
+            layers = int(json_of("config.json").get("num_hidden_layers", 0))
+            weight_map = weight_map_of(json_of(index), self.models_dir / part.home / part.folder / index)
+            wanted = shards(name, weight_map, layers)
+            self.done.unread |= {shard: count for shard, count in wanted.items() if count}
+            self.done.skipped += sorted(set(weight_map.values()) - set(wanted))
+            chosen += [file(index), *(file(shard) for shard in wanted)]
+        for each in chosen:
+            manifest.expect(each.name, each.known.size, each.known.sha256)
+        manifest.write(self.models_dir / part.home)
+        return chosen
+
+    def bring(self, file: File, *, counts: bool = True) -> None:
+        """See that one file is there and right. counts: in what the watcher is told."""
+        manifest = self.manifest_of(file.repo)
+        name, base = file.target.name, self.here
+        if not self.whole(file, manifest):
+            at = (lambda n: self.watch.at(base + n, name)) if counts else (lambda _: None)
+            sha256 = self.origin.fetch(file, at, self.watch.checking)
+            self.done.fetched += file.known.size
+            if file.known.sha256 is None and file.known.blob is None:
+                self.done.unproven.append(file.name)
+            manifest.seen(file.name, file.target, sha256)
+            manifest.write(self.models_dir / home_of(file.repo))
+        if counts:
+            self.here += file.known.size
+            self.watch.at(self.here, name)
+
+    def whole(self, file: File, manifest: Manifest) -> bool:
+        """Whether the file is there and is what it should be; its hash is read where it changed since it last was."""
+        if not file.target.is_file() or file.target.stat().st_size != file.known.size:
+            return False
+        if manifest.unchanged(file.name, file.target):
+            return True
+        self.watch.checking(file.target.name)
+        sha256, blob = hashes(file.target, with_blob=True)
+        wanted = file.known.sha256 or manifest.files.get(file.name, {}).get("sha256")
+        if not (sha256 == wanted if wanted else blob == file.known.blob):
+            return False
+        manifest.seen(file.name, file.target, sha256)
+        manifest.write(self.models_dir / home_of(file.repo))
+        return True
+
+
+def need_room(models_dir: Path, files: Iterable[File]) -> None:
+    """raises: NoRoom, naming what is needed and what is free."""
+    needed = sum(missing_bytes(file) for file in files)
+    free = shutil.disk_usage(models_dir).free
+    if needed and needed + SPARE > free:
+        raise NoRoom(needed=(needed + SPARE) / (1 << 30), free=free / (1 << 30), where=str(models_dir))
+
+
+def missing_bytes(file: File) -> int:
+    """What the disk must still take of a file: nothing where it can be linked."""
+    if file.target.is_file() and file.target.stat().st_size == file.known.size:
+        return 0
+    if file.source is not None:
+        return 0 if file.source.stat().st_dev == nearest(file.target).stat().st_dev else file.known.size
+    under_way = under_way_of(file)
+    return file.known.size - (under_way.stat().st_size if under_way.is_file() else 0)
+
+
+def nearest(path: Path) -> Path:
+    """The path, or the folder above it that is there."""
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def under_way_of(file: File) -> Path:
+    """Where a file grows until it is whole."""
+    return file.target.with_name(f".{file.target.name}.{file.known.tag}.part")
+
+
+def matches(path: Path, known: Known) -> bool:
+    """Whether a file is what is known of it."""
+    if path.stat().st_size != known.size:
+        return False
+    sha256, blob = hashes(path, with_blob=known.sha256 is None and known.blob is not None)
+    return sha256 == known.sha256 if known.sha256 else blob == known.blob
+
+
+def hashes(path: Path, *, with_blob: bool = False) -> tuple[str, str | None]:
+    """The SHA-256 of a file, and where asked for its git blob id."""
+    digest, git = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as opened:
+        while block := opened.read(BLOCK):
+            digest.update(block)
+            if with_blob:
+                git.update(block)
+    return digest.hexdigest(), git.hexdigest() if with_blob else None
+
+
+@contextmanager
+def writing(models_dir: Path) -> Iterator[None]:
+    """A disk that is full, or a folder that may not be written to, is said as such."""
+    try:
+        models_dir.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise DiskFull(where=str(models_dir)) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise DownloadFailed(what=f"{error.filename or models_dir}: {error.strerror}") from error
+        raise
+
+
+class Origin(Protocol):
+    """Where files come from."""
+
+    def files(self, name: str, part: Part, manifest: Manifest) -> dict[str, tuple[Known, Path | None]]:
+        """The files of a part by their name in its folder; the manifest hears which commit they are of."""
+
+    def fetch(self, file: File, at: Callable[[int], None], checking: Checking) -> str:
+        """Bring one file to its target, checked; returns its SHA-256. at: hears how many bytes of it are there."""
+
+    def called(self, part: Part) -> str:
+        """What a person would call the place."""
+
+
+class Hub:
+    """The Hugging Face hub, or what HF_ENDPOINT names."""
+
+    def __init__(self, endpoint: str | None = None, patience: Patience = Patience()) -> None:
+        from huggingface_hub import HfApi, get_token
+
+        self.api = HfApi(endpoint=endpoint)
+        self.token = get_token()
+        self.patience = patience
+        self.listed: dict[tuple[str, str | None], Any] = {}
+        self.commits: dict[str, str] = {}
+
+    def called(self, part: Part) -> str:
+        """The repository on its server."""
+        return f"{self.api.endpoint}/{part.repo}"
+
+    def files(self, name: str, part: Part, manifest: Manifest) -> dict[str, tuple[Known, Path | None]]:
+        """One question per repository: names, sizes and hashes at one commit."""
+        revision = part.revision or manifest.revision
+        if (part.repo, revision) not in self.listed:
+            info = self.retried(
+                part.repo, "", lambda: self.api.model_info(part.repo, revision=revision, files_metadata=True)
+            )
+            self.listed[part.repo, revision] = info
+        info = self.listed[part.repo, revision]
+        manifest.revision = self.commits[part.repo] = str(info.sha)
+        self.listed[part.repo, manifest.revision] = info
+        return {
+            PurePosixPath(each.rfilename).name: (known_of(each), None)
+            for each in info.siblings or ()
+            if str(PurePosixPath(each.rfilename).parent) == (part.folder or ".")
+        }
+
+    def fetch(self, file: File, at: Callable[[int], None], checking: Checking) -> str:
+        """Go on where the last attempt ended; a file that came out wrong is fetched anew, once."""
+        under_way = under_way_of(file)
+        under_way.parent.mkdir(parents=True, exist_ok=True)
+        for last in (False, True):
+            self.retried(file.repo, file.name, lambda: self.stream(file, under_way, at), under_way)
+            checking(file.target.name)
+            if matches(under_way, file.known):
+                break
+            under_way.unlink()
+            if last:
+                raise WrongBytes(file=file.name, where=file.repo)
+        sha256 = file.known.sha256 or hashes(under_way)[0]
+        under_way.replace(file.target)
+        return sha256
+
+    def stream(self, file: File, under_way: Path, at: Callable[[int], None]) -> None:
+        """Ask for what is still missing of a file, at the commit that was listed."""
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url
+        from huggingface_hub.file_download import http_get
+
+        url = hf_hub_url(file.repo, file.name, revision=self.commits[file.repo], endpoint=self.api.endpoint)
+        head = get_hf_file_metadata(url, token=self.token, endpoint=self.api.endpoint)
+        if head.size is not None and head.size != file.known.size:
+            raise WrongBytes(file=file.name, where=file.repo)
+        home = urlsplit(head.location).netloc == urlsplit(self.api.endpoint).netloc
+        headers = {"Accept-Encoding": "identity"}  # a compressed answer has no length to go on from
+        if home and self.token:  # a signed address elsewhere needs none, and should not see it
+            headers["Authorization"] = f"Bearer {self.token}"
+        with under_way.open("ab") as opened:
+            opened.seek(0, os.SEEK_END)
+            begun = opened.tell()
+            at(begun)
+            http_get(
+                head.location,
+                opened,
+                resume_size=begun,
+                headers=headers,
+                expected_size=file.known.size,
+                tqdm_class=bar_of(at),
+            )
+            opened.flush()
+            os.fsync(opened.fileno())
+
+    def retried(self, repo: str, file: str, ask: Callable[[], T], under_way: Path | None = None) -> T:
+        """Ask until it is answered; every byte of progress renews the patience."""
+        import httpx2
+        from huggingface_hub.errors import (
+            EntryNotFoundError,
+            GatedRepoError,
+            HfHubHTTPError,
+            OfflineModeIsEnabled,
+            RepositoryNotFoundError,
+            RevisionNotFoundError,
+        )
+
+        tries, size = 0, -1
+        while True:
+            try:
+                return ask()
+            except OfflineModeIsEnabled as error:
+                raise HubUnreachable(where=self.api.endpoint, why="HF_HUB_OFFLINE is set") from error
+            except GatedRepoError as error:
+                raise HubRefused(repo=repo, where=f"{self.api.endpoint}/{repo}") from error
+            except (RepositoryNotFoundError, RevisionNotFoundError, EntryNotFoundError) as error:
+                raise HubLacks(file=file or "anything", where=f"{self.api.endpoint}/{repo}") from error
+            except HfHubHTTPError as error:
+                status = error.response.status_code
+                if status in (401, 403):
+                    raise HubRefused(repo=repo, where=f"{self.api.endpoint}/{repo}") from error
+                if status == 404:
+                    raise HubLacks(file=file or "anything", where=f"{self.api.endpoint}/{repo}") from error
+                if status == 416 and under_way is not None:  # more bytes here than there: begin again
+                    under_way.unlink(missing_ok=True)
+                elif status not in RETRIED:
+                    raise HubUnreachable(where=self.api.endpoint, why=f"it answered {status}") from error
+                why = f"it answered {status}"
+            except httpx2.TransportError as error:
+                why = f"{type(error).__name__}"
+            except OSError as error:  # http_get: fewer bytes than it was promised
+                if error.errno is not None:
+                    raise
+                why = "the connection broke off"
+            now = under_way.stat().st_size if under_way is not None and under_way.is_file() else 0
+            tries, size = (1 if now > size >= 0 else tries + 1), now
+            if tries >= self.patience.tries:
+                raise HubUnreachable(where=self.api.endpoint, why=why)
+            time.sleep(min(30.0, self.patience.wait_s * 2 ** (tries - 1)))
+
+
+def known_of(sibling: Any) -> Known:
+    """What the hub says of a file: the SHA-256 where it is in LFS, the git blob id where it is not."""
+    if sibling.lfs is not None:
+        return Known(sibling.lfs.size, sha256=sibling.lfs.sha256)
+    return Known(sibling.size, blob=sibling.blob_id)
+
+
+def bar_of(at: Callable[[int], None]) -> Any:
+    """What huggingface_hub takes for a progress bar: it tells `at` how many bytes of the file are there."""
+
+    class Bar:
+        def __init__(self, *, initial: int = 0, **_: object) -> None:
+            self.done = initial
+
+        def __enter__(self) -> Bar:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def update(self, n: int) -> None:
+            self.done += n
+            at(self.done)
+
+    return Bar
+
+
+class Folder:
+    """A copy on this machine: another models_dir, a hub cache, clones of the repositories, or a checkpoint's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def called(self, part: Part) -> str:
+        """The folder."""
+        return str(self.folder)
+
+    def files(self, name: str, part: Part, manifest: Manifest) -> dict[str, tuple[Known, Path | None]]:
+        """The files of the part's folder, with the hashes that the copy's own notes have of them."""
+        config = CONFIGS.get(name, "config.json")
+        place, root = next(
+            ((at, root) for at, root in self.places(name, part) if (at / config).is_file()), (None, None)
+        )
+        if place is None or root is None:
+            raise CheckpointIncomplete(file=str(self.folder / part.home / part.folder / config))
+        theirs = Manifest.read(root, part.repo) if (root / MANIFEST).is_file() else None
+        revision = commit_of(root)
+        manifest.revision = manifest.revision or (theirs.revision if theirs else revision)
+        found: dict[str, tuple[Known, Path | None]] = {}
+        for file in sorted(place.iterdir()):
+            if file.is_file() and not file.name.startswith("."):
+                found[file.name] = noted(file, root, theirs, manifest, str(PurePosixPath(part.folder, file.name))), file
+        return found
+
+    def places(self, name: str, part: Part) -> Iterator[tuple[Path, Path]]:
+        """Folders where the part may lie, each with the one that its repository's files lie in."""
+        for root in (self.folder / part.home, self.folder / part.repo.split("/")[1], self.folder):
+            yield root / part.folder, root
+        for cache in (self.folder, self.folder / "hub"):
+            snapshots = cache / f"models--{part.home}" / "snapshots"
+            newest = sorted(snapshots.glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
+            for root in newest:
+                yield root / part.folder, root
+        yield self.folder / name, self.folder
+
+    def fetch(self, file: File, at: Callable[[int], None], checking: Checking) -> str:
+        """Check the copy, then link it; where that cannot be done, copy it and check what was written."""
+        assert file.source is not None
+        source, under_way = file.source.resolve(), under_way_of(file)
+        file.target.parent.mkdir(parents=True, exist_ok=True)
+        under_way.unlink(missing_ok=True)
+        checking(file.target.name)
+        try:
+            os.link(source, under_way)
+        except OSError:  # another disk, or one without links
+            copy(source, under_way, at)
+        sha256, blob = hashes(under_way, with_blob=file.known.blob is not None)
+        if (file.known.sha256 or sha256) != sha256 or (file.known.blob or blob) != blob:
+            under_way.unlink()
+            raise WrongBytes(file=str(file.source), where=str(self.folder))
+        under_way.replace(file.target)
+        return sha256
+
+
+def copy(source: Path, target: Path, at: Callable[[int], None]) -> None:
+    """Copy a file, telling how far it is."""
+    done = 0
+    with source.open("rb") as reading, target.open("wb") as out:
+        while block := reading.read(BLOCK):
+            out.write(block)
+            done += len(block)
+            at(done)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def commit_of(root: Path) -> str | None:
+    """The commit of a hub cache's snapshot."""
+    return root.name if re.fullmatch(r"[0-9a-f]{40}", root.name) else None
+
+
+def noted(file: Path, root: Path, theirs: Manifest | None, ours: Manifest, name: str) -> Known:
+    """What is known of a copy: from a manifest of either side, a hub cache's blob names, or a download's notes."""
+    size = file.stat().st_size
+    for manifest in (ours, theirs):
+        if manifest is not None and (sha256 := manifest.files.get(name, {}).get("sha256")):
+            return Known(int(manifest.files[name]["size"]), sha256=sha256)
+    tag = file.resolve().name if file.is_symlink() else etag_of(root, name)
+    if re.fullmatch(r"[0-9a-f]{64}", tag):
+        return Known(size, sha256=tag)
+    return Known(size, blob=tag) if re.fullmatch(r"[0-9a-f]{40}", tag) else Known(size)
+
+
+def etag_of(root: Path, name: str) -> str:
+    """The hash that `hf download --local-dir` wrote down for a file, or nothing."""
+    with suppress(OSError, IndexError):
+        notes = root / ".cache" / "huggingface" / "download" / f"{name}.metadata"
+        return notes.read_text("utf-8").splitlines()[1].strip()
+    return ""

@@ -1,0 +1,377 @@
+"""Downloads from a hub on loopback, through the real client, on its good and bad days; and from copies."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gen import hub as hubs
+from gen.card import PRESETS, find_checkpoint
+from gen.errors import (
+    CheckpointCorrupt,
+    CheckpointIncomplete,
+    CheckpointMissing,
+    DiskFull,
+    DownloadFailed,
+    HubLacks,
+    HubRefused,
+    HubUnreachable,
+    NoRoom,
+    NoSuchDownload,
+    WrongBytes,
+)
+from gen.files import MANIFEST, Manifest, check, faults
+from gen.hub import Fetched, Patience, download
+from gen.sources import HUNYUAN, REDUX, SOURCES, home_of
+from tests.fakes.hub import COMMIT, Hub, Repo, serve, sha256
+from tests.fakes.hub_golden import F1, hub_of_golden
+
+MODEL = "framepack-f1"
+SHARD = "diffusion_pytorch_model-00002-of-00003.safetensors"
+QUICK = Patience(tries=3, wait_s=0.01)
+
+
+class Seen:
+    """What a watcher was told."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.done: list[int] = []
+        self.checked: list[str] = []
+
+    def begin(self, total: int) -> None:
+        self.total = total
+
+    def at(self, done: int, file: str) -> None:
+        self.done.append(done)
+
+    def checking(self, file: str) -> None:
+        self.checked.append(file)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "no-token"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 4096)  # what is kept of a broken answer
+    with serve(hub_of_golden()) as served:
+        yield served
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    return tmp_path / "models"
+
+
+def fetch(hub: Hub, models: Path, seen: Seen | None = None) -> Fetched:
+    return download(MODEL, models, seen or Seen(), endpoint=hub.url, patience=QUICK)
+
+
+def test_what_is_needed_is_fetched_and_nothing_else(hub: Hub, models: Path) -> None:
+    seen = Seen()
+    done = fetch(hub, models, seen)
+    assert done.total == done.fetched == seen.total == seen.done[-1]
+    assert seen.done == sorted(seen.done)
+    assert {path.name for path in models.iterdir()} == {home_of(repo) for repo in (F1, HUNYUAN, REDUX)}
+    there = {path.name for path in (models / home_of(HUNYUAN) / "text_encoder").iterdir()}
+    assert "model-00003-of-00003.safetensors" not in there
+    assert done.skipped == ["model-00003-of-00003.safetensors"]
+    assert list(done.unread) == ["model-00002-of-00003.safetensors"]
+    assert done.unproven == []
+    assert not (models / home_of(HUNYUAN) / "transformer").exists()
+    assert not list(models.rglob("*.part"))
+    asked = [path for method, path, _ in hub.asked if method == "GET"]
+    assert not [path for path in asked if "README" in path or "image_embedder" in path]
+    check(find_checkpoint(MODEL, models))
+    assert find_checkpoint(MODEL, models).card == PRESETS[MODEL]
+    assert faults(MODEL, models) == []
+
+
+def test_the_commit_and_the_hashes_are_written_down_and_kept_to(hub: Hub, models: Path) -> None:
+    fetch(hub, models)
+    manifest = Manifest.read(models / home_of(F1), F1)
+    assert manifest.revision == COMMIT
+    assert manifest.files[SHARD]["sha256"] == sha256(hub.repos[F1].files[SHARD])
+    (models / home_of(F1) / SHARD).unlink()
+    hub.repos[F1] = Repo({}, commit="f" * 40)  # somebody pushed: what is half here is not mixed with it
+    with pytest.raises(HubLacks):
+        fetch(hub, models)
+
+
+def test_a_second_download_fetches_nothing(hub: Hub, models: Path) -> None:
+    fetch(hub, models)
+    sent, seen = hub.sent, Seen()
+    asked = len(hub.asked)
+    done = fetch(hub, models, seen)
+    assert done.fetched == 0
+    assert seen.checked == []
+    assert seen.done[-1] == done.total
+    assert {path.split("/")[1] for _, path, _ in hub.asked[asked:]} == {"api"}
+    assert hub.sent - sent < 20_000  # three listings
+
+
+def test_the_other_model_shares_what_is_common(hub: Hub, models: Path) -> None:
+    fetch(hub, models)
+    hub.repos[SOURCES["framepack"]["transformer"].repo] = hub.repos[F1]
+    done = download("framepack", models, Seen(), endpoint=hub.url, patience=QUICK)
+    assert done.fetched == sum(
+        len(data) for name, data in hub.repos[F1].files.items() if name.endswith((".safetensors", ".json"))
+    )
+    check(find_checkpoint("framepack", models))
+
+
+def test_a_connection_that_breaks_is_gone_on_with(hub: Hub, models: Path) -> None:
+    hub.wrong[SHARD] = ["break"]
+    fetch(hub, models)
+    half = len(hub.repos[F1].files[SHARD]) // 2
+    assert hub.downloads(SHARD) == ["", f"bytes={half - half % 4096}-"]
+    check(find_checkpoint(MODEL, models))
+
+
+def test_a_process_that_was_killed_goes_on_where_it_stopped(hub: Hub, models: Path) -> None:
+    data = hub.repos[F1].files[SHARD]
+
+    class Killed(BaseException):
+        pass
+
+    class Watching(Seen):
+        def at(self, done: int, file: str) -> None:
+            if file == SHARD:
+                raise Killed
+
+    with pytest.raises(Killed):
+        fetch(hub, models, Watching())
+    # What a kill in the middle leaves behind: some of the bytes
+    (part,) = models.rglob(f".{SHARD}*.part")
+    part.write_bytes(data[:1000])
+    hub.asked.clear()
+    done = fetch(hub, models)
+    assert hub.downloads(SHARD) == ["bytes=1000-"]
+    assert (models / home_of(F1) / SHARD).read_bytes() == data
+    assert done.total > 0
+
+
+def test_a_wrong_byte_is_noticed_and_the_file_fetched_again(hub: Hub, models: Path) -> None:
+    hub.wrong[SHARD] = ["flip"]
+    fetch(hub, models)
+    assert hub.downloads(SHARD) == ["", ""]
+    assert (models / home_of(F1) / SHARD).read_bytes() == hub.repos[F1].files[SHARD]
+
+
+def test_a_small_file_is_checked_too(hub: Hub, models: Path) -> None:
+    hub.wrong["vae/config.json"] = ["flip", "flip"]
+    with pytest.raises(WrongBytes, match=r"vae/config\.json"):
+        fetch(hub, models)
+
+
+def test_a_file_that_stays_wrong_is_refused_and_not_kept(hub: Hub, models: Path) -> None:
+    hub.wrong[SHARD] = ["flip", "flip"]
+    with pytest.raises(WrongBytes, match=SHARD):
+        fetch(hub, models)
+    assert not (models / home_of(F1) / SHARD).exists()
+    assert not list(models.rglob("*.part"))
+
+
+def test_a_file_that_is_short_is_completed(hub: Hub, models: Path) -> None:
+    hub.wrong[SHARD] = ["short"]
+    fetch(hub, models)
+    assert hub.downloads(SHARD) == ["", f"bytes={len(hub.repos[F1].files[SHARD]) - 1}-"]
+
+
+def test_a_size_that_contradicts_the_listing_is_refused(hub: Hub, models: Path) -> None:
+    hub.wrong_size.add(SHARD)
+    with pytest.raises(WrongBytes, match=SHARD):
+        fetch(hub, models)
+
+
+def test_a_busy_hub_is_asked_again(hub: Hub, models: Path) -> None:
+    hub.wrong[SHARD] = ["503", "503"]
+    hub.down = [503]
+    fetch(hub, models)
+    assert len(hub.downloads(SHARD)) == 3
+
+
+def test_a_hub_that_stays_away_is_said_in_a_sentence(hub: Hub, models: Path) -> None:
+    hub.down = [500] * 99
+    with pytest.raises(HubUnreachable, match=r"500.*goes on where it stopped"):
+        fetch(hub, models)
+    with pytest.raises(HubUnreachable, match="cannot be reached"):
+        download(MODEL, models, Seen(), endpoint="http://127.0.0.1:9", patience=QUICK)
+
+
+def test_offline_is_said(hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(HubUnreachable, match="HF_HUB_OFFLINE"):
+        fetch(hub, models)
+
+
+def test_a_file_that_is_not_there_any_more_is_named(hub: Hub, models: Path) -> None:
+    del hub.repos[HUNYUAN].files["vae/diffusion_pytorch_model.safetensors"]
+    with pytest.raises(HubLacks, match=r"vae/diffusion_pytorch_model\.safetensors"):
+        fetch(hub, models)
+    hub.wrong[SHARD] = ["404"]
+    (models / home_of(F1) / SHARD).unlink(missing_ok=True)
+    with pytest.raises(HubLacks):
+        fetch(hub, models)
+
+
+def test_a_gated_repository_asks_for_a_login_and_gets_the_token(
+    hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.repos[REDUX].gated = True
+    with pytest.raises(HubRefused, match=r"flux_redux_bfl.*hf auth login"):
+        fetch(hub, models)
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    fetch(hub, models)
+    assert [path for path, sent in hub.tokens if sent]
+    assert not [path for path, sent in hub.tokens if sent and "/lfs/" in path]  # another host does not see it
+    assert faults(MODEL, models) == []
+
+
+def test_a_disk_that_is_too_small_is_said_before(hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(models.parent)
+    monkeypatch.setattr(hubs.shutil, "disk_usage", lambda _: usage._replace(free=1 << 20))
+    with pytest.raises(NoRoom, match=r"1\.0 GiB are needed and 0\.0 GiB are free.*models_dir"):
+        fetch(hub, models)
+    assert not hub.downloads(SHARD)
+
+
+def test_a_disk_that_fills_up_is_said(hub: Hub, models: Path) -> None:
+    class Full(Seen):
+        def at(self, done: int, file: str) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(DiskFull):
+        fetch(hub, models, Full())
+
+
+def test_an_unknown_model_is_answered_with_those_there_are(models: Path) -> None:
+    with pytest.raises(NoSuchDownload, match="framepack, framepack-f1"):
+        download("tiny", models, Seen())
+
+
+def test_a_folder_that_may_not_be_written_to_is_said(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DownloadFailed, match="file"):
+        fetch(hub, tmp_path / "file" / "models")
+
+
+# From a copy
+
+
+def from_copy(folder: Path, models: Path) -> Fetched:
+    return download(MODEL, models, Seen(), source=folder)
+
+
+def test_another_models_dir_is_linked_and_checked(hub: Hub, models: Path, tmp_path: Path) -> None:
+    fetch(hub, models)
+    done = from_copy(models, tmp_path / "new")
+    assert done.unproven == []
+    assert faults(MODEL, tmp_path / "new") == []
+    shard = tmp_path / "new" / home_of(F1) / SHARD
+    assert shard.samefile(models / home_of(F1) / SHARD)
+    assert Manifest.read(tmp_path / "new" / home_of(F1), F1).revision == COMMIT
+
+
+def test_a_copy_with_a_wrong_byte_is_refused(hub: Hub, models: Path, tmp_path: Path) -> None:
+    fetch(hub, models)
+    path = models / home_of(F1) / SHARD
+    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    with pytest.raises(WrongBytes, match=SHARD):
+        from_copy(models, tmp_path / "new")
+    assert not (tmp_path / "new" / home_of(F1) / SHARD).exists()
+    fetch(hub, models)  # and a download mends it
+    assert faults(MODEL, models) == []
+    assert path.read_bytes() == hub.repos[F1].files[SHARD]
+
+
+def test_a_hub_cache_is_taken_from_by_its_blobs(hub: Hub, models: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "hub-cache" / "hub"
+    for repo, kept in hub.repos.items():
+        root = cache / f"models--{home_of(repo)}"
+        (root / "blobs").mkdir(parents=True)
+        for name, data in kept.files.items():
+            link = root / "snapshots" / COMMIT / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            blob = root / "blobs" / sha256(data)
+            blob.write_bytes(data)
+            link.symlink_to(os.path.relpath(blob, link.parent))
+    done = from_copy(cache.parent, models)
+    assert done.unproven == []
+    assert faults(MODEL, models) == []
+    shard = models / home_of(F1) / SHARD
+    assert not shard.is_symlink()
+    blob = cache / f"models--{home_of(F1)}" / "blobs" / sha256(hub.repos[F1].files[SHARD])
+    assert shard.samefile(blob)
+    blob.write_bytes(b"\0" * blob.stat().st_size)
+    shutil.rmtree(models)
+    with pytest.raises(WrongBytes):
+        from_copy(cache.parent, models)
+
+
+def test_a_plain_checkpoint_folder_is_taken_and_its_hashes_written_down(
+    hub: Hub, models: Path, tmp_path: Path, checkpoint: object
+) -> None:
+    plain = tmp_path / "plain"
+    for part in SOURCES[MODEL]:
+        (plain / part).mkdir(parents=True)
+    golden = Path(__file__).parents[1] / "golden"
+    for kind in ("weights", "encoders"):
+        shutil.copytree(golden / kind, plain, dirs_exist_ok=True)
+    done = from_copy(plain, models)
+    assert len(done.unproven) > 5
+    assert faults(MODEL, models) == []
+    (plain / "vae" / "config.json").unlink()
+    with pytest.raises(CheckpointIncomplete, match="vae"):
+        from_copy(plain, tmp_path / "new")
+
+
+def test_where_links_cannot_be_made_it_is_copied(
+    hub: Hub, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch(hub, models)
+
+    def no_link(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(hubs.os, "link", no_link)
+    from_copy(models, tmp_path / "new")
+    assert not (tmp_path / "new" / home_of(F1) / SHARD).samefile(models / home_of(F1) / SHARD)
+    assert faults(MODEL, tmp_path / "new") == []
+
+
+# What the doctor is told
+
+
+def test_every_missing_and_short_file_is_named(hub: Hub, models: Path) -> None:
+    with pytest.raises(CheckpointMissing, match=f"flipbot download {MODEL}"):
+        find_checkpoint(MODEL, models)
+    (missing,) = faults(MODEL, models)
+    assert isinstance(missing, CheckpointMissing)
+    fetch(hub, models)
+    (models / home_of(F1) / SHARD).unlink()
+    (models / home_of(HUNYUAN) / "tokenizer" / "tokenizer.json").unlink()
+    vae = models / home_of(HUNYUAN) / "vae" / "diffusion_pytorch_model.safetensors"
+    vae.write_bytes(vae.read_bytes()[:5000])
+    found = faults(MODEL, models)
+    assert {type(error) for error in found} == {CheckpointIncomplete, CheckpointCorrupt}
+    said = " ".join(map(str, found))
+    assert all(name in said for name in (SHARD, "tokenizer.json", "has 5000 bytes of"))
+    assert len(found) == 3
+    (models / home_of(REDUX) / "image_encoder" / "config.json").unlink()
+    assert len(faults(MODEL, models)) == 4
+
+
+def test_notes_that_cannot_be_read_are_made_again(hub: Hub, models: Path) -> None:
+    fetch(hub, models)
+    (models / home_of(F1) / MANIFEST).write_text("{")
+    seen = Seen()
+    done = fetch(hub, models, seen)
+    assert done.fetched == 0
+    assert SHARD in seen.checked
