@@ -2,6 +2,7 @@
 
     request 1─n job 1─n section
                  ├─1 canvas      the one message that shows it
+                 ├─n rendition   its film as a place can take it
                  └─1 progress    the sampling step under way
        flow 1─n ─┘               whose turns a job takes; tick is the time they are counted in
 
@@ -325,6 +326,38 @@ class Section(Base):
     encode_ms: Mapped[int]
     gpu_ms: Mapped[int]
     shape: Mapped[str] = mapped_column(String(200))  # model, size and steps: what sections of one pace have in common
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class Rendition(Base):
+    """A film made fit for a place: small enough for a message, smaller still while it grows, or one picture of it."""
+
+    __tablename__ = "rendition"
+    __table_args__ = (
+        UniqueConstraint("job_id", "film", "kind", "limit_bytes"),
+        CheckConstraint("kind IN ('preview', 'final', 'poster')", name="kind"),
+        CheckConstraint("state IN ('wanted', 'ready', 'failed')", name="state"),
+        CheckConstraint("(state = 'ready') = (sha IS NOT NULL)", name="ready"),
+        CheckConstraint("state <> 'ready' OR bytes <= limit_bytes", name="fits"),
+        CheckConstraint("(state = 'failed') = (reason IS NOT NULL)", name="failed"),
+        Index("ix_rendition_wanted", "id", **where("state = 'wanted'")),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"))
+    film: Mapped[str] = mapped_column(Sha, index=True)  # what it is made from
+    kind: Mapped[str] = mapped_column(String(16))
+    limit_bytes: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(String(16))
+    sha: Mapped[str | None] = mapped_column(Sha, index=True)
+    bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    width: Mapped[int] = mapped_column(default=0)
+    height: Mapped[int] = mapped_column(default=0)
+    duration_ms: Mapped[int] = mapped_column(default=0)
+    reason: Mapped[str | None] = mapped_column(String(100))
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    tries: Mapped[int] = mapped_column(default=0)  # that ended with the death of the process
     created_ms: Mapped[int] = mapped_column(BigInteger)
 
 

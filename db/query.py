@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db import flows, rows
 from db.errors import LeaseLost, NoSuchJob
-from db.models import Canvas, Job, Progress, Request, Section, State
+from db.models import Canvas, Job, Progress, Rendition, Request, Section, State
 
 _PROMPT = func.coalesce(Job.steered, Request.prompt).label("prompt")
 _ASKED = (Request.locale, _PROMPT, Request.picture, Request.end_picture, Request.settings)
@@ -27,7 +27,7 @@ _SECTION = (
 PACE_OF = 9  # sections, the latest
 SHAS = (  # every file a row names
     *(Request.picture, Request.end_picture, Job.conditioning, Job.tail, Job.film),
-    *(Section.latents, Section.clip),
+    *(Section.latents, Section.clip, Rendition.sha),
 )
 
 

@@ -20,6 +20,7 @@ from db.models import (
     Ledger,
     Platform,
     Progress,
+    Rendition,
     Report,
     Request,
     Section,
@@ -265,7 +266,7 @@ async def expire(db: Database, before_ms: int) -> int:
     async with db.transaction() as tx:
         old = select(Job.id).where(Job.state.in_(TERMINAL), Job.finished_ms < before_ms).scalar_subquery()
         await tx.execute(update(Job).where(Job.parent_id.in_(old)).values(parent_id=None))
-        for table in (Section, Canvas, Progress, Report):
+        for table in (Section, Canvas, Progress, Report, Rendition):
             await tx.execute(delete(table).where(table.job_id.in_(old)))
         gone = await tx.execute(delete(Job).where(Job.state.in_(TERMINAL), Job.finished_ms < before_ms))
         await tx.execute(delete(Request).where(~select(Job.id).where(Job.request_id == Request.id).exists()))

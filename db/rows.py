@@ -10,6 +10,7 @@ from typing import Any, Literal
 from db.models import Platform, State
 
 Wish = Literal["stop", "cancel"]
+Kind = Literal["preview", "final", "poster"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,30 @@ class Section:
     decode_ms: int
     encode_ms: int
     gpu_ms: int
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendition:
+    """A film made fit for a place: `sha` when it is ready, never above limit_bytes, or `reason` where it cannot be.
+
+    film: what it is made from; where that fits as it is, sha is the same
+    """
+
+    id: int
+    job_id: int
+    film: str
+    kind: Kind
+    limit_bytes: int
+    state: Literal["wanted", "ready", "failed"]
+    sha: str | None
+    bytes: int
+    width: int
+    height: int
+    duration_ms: int
+    reason: str | None
+    facts: Mapping[str, Any]
+    tries: int
     created_ms: int
 
 
