@@ -269,6 +269,7 @@ async def housekeeping(db: Database, media: Media, safety: SafetyConfig) -> None
             gone = await requests.expire(db, db.now() - safety.keep_days * DAY_MS)
             if gone:
                 log.info("expired jobs=%d", gone)
+        await requests.tidy(db)
         keep = await media_keep(db)
         swept = await asyncio.to_thread(media.sweep, keep, ORPHAN_S)
         if swept:
@@ -284,7 +285,10 @@ def rules(settings: Settings) -> Rules:
             queued_per_user=limits.queued_per_user,
             queued_per_chat=limits.queued_per_chat,
             queued_in_all=limits.queued_in_all,
+            gpu_seconds_per_day=limits.gpu_seconds_per_day,
+            cooldown_s=limits.cooldown_s,
         ),
+        roles=limits.roles,
         longest_seconds=video.longest_seconds,
         default_seconds=min(video.default_seconds, video.longest_seconds),
         qualities=tuple(sorted(video.qualities, key=lambda name: name != "standard")),

@@ -1,6 +1,7 @@
 """The front-ends' sections of the configuration: [telegram], [web], [limits] and [safety]."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,14 +50,30 @@ class WebConfig:
 
 
 @dataclass(frozen=True)
+class Role:
+    """[limits.roles.ID]: what is different for those who have a Discord role, or for one Telegram user."""
+
+    weight: float = key(1.0, "Share of the turns; others have 1.", least=0.1, most=100)
+    queued_per_user: int | None = key(None, "Instead of the general one.", unit="jobs", least=1, most=100_000)
+    gpu_seconds_per_day: int | None = key(None, "Instead of the general one; 0: no limit.", least=0, most=86400)
+    cooldown_s: int | None = key(None, "Instead of the general one.", unit="seconds", least=0, most=86400)
+    longest_seconds: float | None = key(None, "Instead of [video]'s.", unit="seconds", least=1, most=600)
+
+
+@dataclass(frozen=True)
 class LimitsConfig:
     """[limits]"""
 
     queued_per_user: int = key(5, "Of one person, waiting or running.", unit="jobs", least=1, most=100_000)
     queued_per_chat: int = key(20, "Of one chat, waiting or running.", unit="jobs", least=1, most=100_000)
     queued_in_all: int = key(500, "Of everybody, waiting or running.", unit="jobs", least=1, most=1_000_000)
+    gpu_seconds_per_day: int = key(
+        0, "Of the GPU, for one person within 24 hours; 0: no limit.", unit="seconds", least=0, most=86400
+    )
+    cooldown_s: int = key(0, "Between two films of one person.", unit="seconds", least=0, most=86400)
     image_max_mib: int = key(20, "The largest file of a picture.", unit="MiB", least=1, most=1024)
     image_max_megapixels: int = key(64, "The largest picture.", unit="megapixels", least=1, most=1000)
+    roles: Mapping[str, Role] = key({}, "What is different for some, by a Discord role's or a Telegram user's id.")
 
 
 @dataclass(frozen=True)

@@ -5,19 +5,33 @@ import hashlib
 import math
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 from weakref import WeakValueDictionary
 
+from bot.config import Role
 from bot.errors import Refused
+from bot.limits import Allowance, allowance
 from bot.picture import Picture, read_picture
-from bot.words import clean
-from db import jobs, requests
+from bot.words import clean, duration, say
+from db import jobs, operators, requests
 from db.connect import Database
-from db.errors import DiskFull, NoSuchJob, NotFinished, QueueFull
+from db.errors import (
+    Banned,
+    DayUsed,
+    DbError,
+    DiskFull,
+    Draining,
+    Duplicate,
+    NoSuchJob,
+    NotFinished,
+    QueueFull,
+    TooSoon,
+)
 from db.media import Media, media_unreferenced
 from db.models import Platform, State
 from db.rows import Job
@@ -87,13 +101,18 @@ class Replanner(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class By:
-    """Who presses a button, and in which chat. moderator: may do there what only a film's owner may."""
+    """Who presses a button, and in which chat.
+
+    moderator: may do there what only a film's owner may
+    roles:     ids of their roles there
+    """
 
     platform: Platform
     user_id: str
     chat_id: str
     locale: str
     moderator: bool = False
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +142,7 @@ class Rules:
     longest_seconds: float
     default_seconds: float
     qualities: tuple[str, ...]
+    roles: Mapping[str, Role] = field(default_factory=dict)
     max_bytes: int = 20 * MIB
     max_megapixels: float = 40.0
     min_free: int = 200 * MIB
@@ -134,6 +154,8 @@ class Asked:
 
     key:         asked twice with the same one, it is one job
     end_picture: what the film shall end with, where the model can
+    server_id:   Discord's guild; "" elsewhere
+    roles:       ids of the person's roles there
     """
 
     platform: Platform
@@ -147,6 +169,8 @@ class Asked:
     seconds: float | str | None = None
     seed: int | str | None = None
     quality: str | None = None
+    server_id: str = ""
+    roles: tuple[str, ...] = ()
 
 
 def new_seed() -> int:
@@ -178,7 +202,8 @@ class Intake:
 
         raises: Refused, one sentence; then nothing of the request is kept
         """
-        seconds = seconds_of(asked.seconds, self.rules)
+        may = await self.allowed(asked.platform, asked.user_id, asked.server_id, asked.roles)
+        seconds = seconds_of(asked.seconds, self.rules, may.longest_seconds)
         seed = seed_of(asked.seed, self.seed)
         quality = quality_of(asked.quality, self.rules)
         prompts = prompts_of(asked.prompt, seconds, self.model.default_prompt)
@@ -192,7 +217,15 @@ class Intake:
             "seconds": seconds, "seed": seed, "quality": quality,
             "frames": planned.frames, "fps": planned.fps, "notes": [*picture.notes, *(end.notes if end else ())],
         }  # fmt: skip
-        return await self._keep(asked, [picture, end] if end else [picture], planned, settings)
+        return await self._keep(asked, [picture, end] if end else [picture], planned, settings, may)
+
+    async def allowed(
+        self, platform: Platform, user_id: str, server_id: str = "", roles: Collection[str] = ()
+    ) -> Allowance:
+        """What somebody may ask for, by the configuration, their roles and their server."""
+        server = await operators.server_limits(self.db, server_id) if server_id else {}
+        rules = self.rules
+        return allowance(rules.queue, rules.longest_seconds, rules.roles, {*roles, user_id}, server)
 
     async def again(
         self,
@@ -220,7 +253,8 @@ class Intake:
         if known is not None:
             return known
         job = await self._theirs(job_id, by)
-        more = seconds_of(add_seconds, self.rules) if add_seconds else 0.0
+        may = await self.allowed(by.platform, by.user_id, job.server_id, by.roles)
+        more = seconds_of(add_seconds, self.rules, may.longest_seconds) if add_seconds else 0.0
         kept, total = part_kept(job, keep, longer=more > 0)
         if kept == total and not more:
             raise Refused("refused.film_is_whole")
@@ -231,8 +265,8 @@ class Intake:
             job.plan, kept=kept, sections=total, seconds=more, prompts=prompts, seed=seed_again(seed, self.seed)
         )
         seconds = round(planned.frames / planned.fps, 1)
-        if more and seconds > self.rules.longest_seconds:
-            raise Refused("refused.too_long_to_extend", got=seconds, longest=self.rules.longest_seconds)
+        if more and seconds > may.longest_seconds:
+            raise Refused("refused.too_long_to_extend", got=seconds, longest=may.longest_seconds)
         await self._need_room()
         settings = {**job.settings, "seed": planned.plan.get("seed"), "frames": planned.frames, "fps": planned.fps}
         if planned.sections != job.sections:
@@ -241,9 +275,10 @@ class Intake:
             key=key, platform=by.platform, user_id=by.user_id, chat_id=by.chat_id, locale=by.locale,
             picture=job.picture, end_picture=job.end_picture, prompt=text, settings=settings,
             plan=planned.plan, sections=planned.sections, parent_id=job.id, kept=kept, canvas=canvas,
+            server_id=job.server_id, weight=may.weight if by.roles else None,
         )  # fmt: skip
         try:
-            return await self._submit(ask)
+            return await self._submit(ask, may)
         except (NoSuchJob, NotFinished) as error:  # it was forgotten just now
             raise Refused("refused.no_such_job") from error
 
@@ -294,12 +329,12 @@ class Intake:
         if await asyncio.to_thread(self.media.free_bytes) < self.rules.min_free:
             raise await self._disk_full()
 
-    async def _submit(self, ask: requests.Ask) -> Job:
+    async def _submit(self, ask: requests.Ask, may: Allowance) -> Job:
         """Put it in line. raises: Refused, NoSuchJob and NotFinished (of the parent)."""
         try:
-            return await requests.submit(self.db, ask, self.rules.queue)
-        except QueueFull as full:
-            raise Refused(QUEUE_FULL[full.of], got=full.got, limit=full.limit) from full
+            return await requests.submit(self.db, ask, may.limits)
+        except NOT_NOW as error:
+            raise await self.refusal(error, ask.platform, ask.user_id, ask.locale) from error
         except DiskFull as full:
             raise await self._disk_full() from full
 
@@ -310,7 +345,9 @@ class Intake:
                 read_picture, data, max_bytes=rules.max_bytes, max_megapixels=rules.max_megapixels
             )
 
-    async def _keep(self, asked: Asked, pictures: list[Picture], planned: Planned, settings: dict[str, Any]) -> Job:
+    async def _keep(
+        self, asked: Asked, pictures: list[Picture], planned: Planned, settings: dict[str, Any], may: Allowance
+    ) -> Job:
         """Keep the pictures, the first and perhaps the last one of the film, and put the job in line."""
         files = {hashlib.sha256(picture.png).hexdigest(): picture.png for picture in pictures}
         shas = [hashlib.sha256(picture.png).hexdigest() for picture in pictures]
@@ -318,6 +355,7 @@ class Intake:
             key=asked.key, platform=asked.platform, user_id=asked.user_id, chat_id=asked.chat_id, locale=asked.locale,
             picture=shas[0], end_picture=shas[1] if len(shas) > 1 else None, prompt=clean(asked.prompt),
             settings=settings, plan=planned.plan, sections=planned.sections,
+            server_id=asked.server_id, weight=may.weight, seeded=not _empty(asked.seed),
         )  # fmt: skip
         # One picture is kept, refused and dropped by one request at a time: else a refused one could take away the file
         # that another one's row is about to name.
@@ -328,7 +366,7 @@ class Intake:
             try:
                 for png in files.values():
                     await asyncio.to_thread(self.media.put, png)
-                job = await self._submit(ask)
+                job = await self._submit(ask, may)
             except DiskFull as full:
                 raise await self._disk_full() from full
             finally:
@@ -338,11 +376,39 @@ class Intake:
                     await asyncio.to_thread(self.media.drop, unused)
         return job
 
+    async def refusal(self, error: DbError, platform: Platform, user_id: str, locale: str) -> Refused:
+        """Why the queue does not take a film now, as a sentence that says when it will."""
+        match error:
+            case QueueFull(of="user"):
+                theirs = [job for job in await jobs.open_jobs(self.db, platform, user_id) if not job.wish]
+                ready = [told.done_ms for job in theirs if (told := await jobs.forecast(self.db, job.id))]
+                if not ready:
+                    return Refused(QUEUE_FULL[error.of], got=error.got, limit=error.limit)
+                wait = duration(locale, min(ready) / 1000)
+                return Refused("refused.queue_full_user_until", got=error.got, limit=error.limit, wait=wait)
+            case QueueFull():
+                return Refused(QUEUE_FULL[error.of], got=error.got, limit=error.limit)
+            case TooSoon() | DayUsed():
+                wait = duration(locale, math.ceil((error.until_ms - self.db.now()) / 1000))
+                return Refused(f"refused.{error.reason}", **error.facts, wait=wait)
+            case Banned():
+                facts = {"reason": error.facts["reason"] or say(locale, "ban.no_reason"), "until_ms": error.until_ms}
+                if error.until_ms is None:
+                    return Refused("refused.banned", **facts)
+                wait = duration(locale, math.ceil((error.until_ms - self.db.now()) / 1000))
+                return Refused("refused.banned_until", **facts, wait=wait, until=moment(error.until_ms))
+            case Draining():
+                why = error.facts["reason"]
+                return Refused("refused.draining_because" if why else "refused.draining", reason=why)
+            case _:
+                return Refused(f"refused.{error.reason}", **error.facts)
+
     async def _disk_full(self) -> Refused:
         free = await asyncio.to_thread(self.media.free_bytes)
         return Refused("refused.disk_full", free_mib=free // MIB, need_mib=self.rules.min_free // MIB)
 
 
+NOT_NOW: Final = (QueueFull, TooSoon, DayUsed, Banned, Draining, Duplicate)
 QUEUE_FULL: Final = {
     "user": "refused.queue_full_user",
     "chat": "refused.queue_full_chat",
@@ -350,19 +416,32 @@ QUEUE_FULL: Final = {
 }
 
 
-def seconds_of(got: float | str | None, rules: Rules) -> float:
-    """How long the film shall be. raises: Refused, unless it is a number, above 0 and not above the longest."""
-    if got is None or (isinstance(got, str) and not got.strip()):
-        return rules.default_seconds
+def moment(ms: int) -> str:
+    """A time as everybody can read it, whatever clock they live by."""
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def seconds_of(got: float | str | None, rules: Rules, longest: float | None = None) -> float:
+    """How long the film shall be. longest: the person's own limit, where it is not the general one.
+
+    raises: Refused, unless it is a number, above 0 and not above the longest
+    """
+    longest = rules.longest_seconds if longest is None else longest
+    if got is None or _empty(got):
+        return min(rules.default_seconds, longest)
     seconds = _number(got)
-    if seconds is None or not 0 < seconds <= rules.longest_seconds:  # NaN fails both
-        raise Refused("refused.seconds", got=_said(got), longest=rules.longest_seconds)
+    if seconds is None or not 0 < seconds <= longest:  # NaN fails both
+        raise Refused("refused.seconds", got=_said(got), longest=longest)
     return seconds
+
+
+def _empty(got: object) -> bool:
+    return got is None or (isinstance(got, str) and not got.strip())
 
 
 def seed_of(got: int | str | None, new: Callable[[], int]) -> int:
     """The seed, a new one where none is given. raises: Refused, unless it is a whole number from 0 to 2³² - 1."""
-    if got is None or (isinstance(got, str) and not got.strip()):
+    if got is None or _empty(got):
         return new()
     if isinstance(got, str) and re.fullmatch(r"\d{1,10}", got.strip(), re.ASCII):
         got = int(got)

@@ -202,10 +202,11 @@ async def get(db: Database, job_id: int) -> rows.Job:
 
 
 @whole
-async def open_jobs(db: Database) -> list[rows.Job]:
-    """The jobs that wait or run, oldest first."""
+async def open_jobs(db: Database, platform: Platform | None = None, user_id: str | None = None) -> list[rows.Job]:
+    """The jobs that wait or run, oldest first; of one person only, if given."""
+    whose = [] if platform is None or user_id is None else [Job.platform == platform, Job.user_id == user_id]
     async with db.reading() as tx:
-        return await find_jobs(tx, IS_OPEN)
+        return await find_jobs(tx, IS_OPEN, *whose)
 
 
 @whole

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.config import TelegramConfig, WebConfig
+from bot.config import Role, TelegramConfig, WebConfig
 from db.config import MediaConfig, ServiceConfig, load
 from db.errors import ConfigError
 from flipbot import SECTIONS
@@ -58,7 +58,7 @@ def test_the_example_states_range_unit_and_choices_above_each_key() -> None:
         else:
             comments = comments + line if line else ""
     fields = [(name, field) for name, kind in SECTIONS.items() for field in dataclasses.fields(kind)]
-    for name, field in (each for each in fields if each[1].name != "qualities"):
+    for name, field in (each for each in fields if each[1].name not in ("qualities", "roles")):
         said = field.metadata
         facts = (said["least"], said["most"], *said["choices"], said["unit"].lower())
         text = above[f"{name}.{field.name}"].lower()
@@ -66,7 +66,7 @@ def test_the_example_states_range_unit_and_choices_above_each_key() -> None:
 
 
 def test_every_key_is_explained() -> None:
-    for kind in (*SECTIONS.values(), Quality):
+    for kind in (*SECTIONS.values(), Quality, Role):
         for field in dataclasses.fields(kind):
             assert field.metadata["doc"].endswith("."), (kind, field.name)
 

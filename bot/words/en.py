@@ -47,6 +47,21 @@ WORDS: Final = {
     "refused.queue_full": "{got} films are in line, and {limit} is the limit. Try again when one is ready.",
     "refused.queue_full_user": "{got} of your films are in line, and {limit} is the limit. Cancel one, or wait for it.",
     "refused.queue_full_chat": "This chat has {got} films in line, and {limit} is the limit. Wait for one to be ready.",
+    # not now: the number, and when
+    "refused.queue_full_user_until": (
+        "{got} of your films are in line, and {limit} is the limit. The first of them is ready in about {wait}."
+    ),
+    "refused.too_soon": "One film every {limit_s} seconds is the limit. The next one works in {wait}.",
+    "refused.day_used": (
+        "You used {got_s} of the {limit_s} seconds of GPU time that one person has within 24 hours. "
+        "The next film works in {wait}."
+    ),
+    "refused.duplicate": "You asked for the very same film a moment ago: it is film {job}. Try another seed.",
+    "refused.draining": "No new films are taken in at the moment. Those in line are finished; try again later.",
+    "refused.draining_because": "No new films are taken in at the moment: {reason}. Those in line are finished.",
+    "refused.banned": "You may not ask for films here: {reason}. Ask the people who run this bot.",
+    "refused.banned_until": "You may not ask for films here until {until}, for {wait} more: {reason}.",
+    "ban.no_reason": "no reason was given",
     "refused.port_in_use": "Port {port} on {host} is already taken. Choose another one in [web] port, or 0 for any.",
     "refused.address": "The page cannot be opened at {host}:{port}. Check [web] host and port in the configuration.",
     "refused.output_folder": "There is no folder {path}. Make it first, or choose another place for the film.",

@@ -12,15 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from bot.config import Role
 from bot.errors import Refused
 from bot.intake import PROMPT_LIMIT, Asked, Intake, ModelFacts, Planned, Prompts, Rules, parse_prompts
 from bot.words import say
-from db import jobs
+from db import jobs, operators
 from db.connect import Database
 from db.media import Media
 from db.models import Platform, State
 from db.requests import Limits
 
+PLENTY = {"queued_per_user": 50, "queued_per_chat": 50, "queued_in_all": 50}
 NARROW = Limits(queued_per_user=2, queued_per_chat=3, queued_in_all=4)
 
 
@@ -257,3 +259,65 @@ def test_any_text_is_read_in_rising_time_from_the_start(text: str) -> None:
 def test_timed_prompts_come_back_as_they_were_written(timed: dict[float, str]) -> None:
     text = " | ".join(f"{start}s: {said}" for start, said in timed.items())
     assert dict(parse_prompts(text)) == {0.0: ""} | timed
+
+
+def told(caught: pytest.ExceptionInfo[Refused], locale: str = "en") -> str:
+    return say(locale, caught.value.key, **caught.value.facts)
+
+
+async def test_a_limit_says_the_number_and_when_it_will_work(tmp_path: Path) -> None:
+    async with intake(tmp_path, queue=Limits(**PLENTY, cooldown_s=3600)) as taker:
+        await taker.submit(asked())
+        with pytest.raises(Refused) as caught:
+            await taker.submit(asked())
+        assert told(caught) == "One film every 3600 seconds is the limit. The next one works in 60 min."
+        with pytest.raises(Refused) as caught:
+            await taker.submit(asked(locale="zh"))
+        assert told(caught, "zh") == "每 3600 秒最多提交一部影片。60 分钟后可以提交下一部。"
+
+
+async def test_who_is_banned_hears_until_when_and_why(tmp_path: Path) -> None:
+    async with intake(tmp_path) as taker:
+        await operators.ban(taker.db, "terminal", Platform.PAGE, "ann", taker.db.now() + 7_200_000, "spam {x}")
+        with pytest.raises(Refused) as caught:
+            await taker.submit(asked())
+        assert " UTC, for 2 h 0 min more: spam {x}." in told(caught)
+        await operators.ban(taker.db, "terminal", Platform.PAGE, "ann")
+        with pytest.raises(Refused) as caught:
+            await taker.submit(asked())
+        assert told(caught).startswith("You may not ask for films here: no reason was given.")
+        assert files(taker) == []
+
+
+async def test_while_draining_the_sentence_says_so(tmp_path: Path) -> None:
+    async with intake(tmp_path) as taker:
+        await operators.drain(taker.db, "terminal", "moving house")
+        with pytest.raises(Refused) as caught:
+            await taker.submit(asked())
+        assert told(caught) == "No new films are taken in at the moment: moving house. Those in line are finished."
+
+
+async def test_the_same_film_is_a_link_but_drawn_seeds_and_other_seeds_are_not(tmp_path: Path) -> None:
+    async with intake(tmp_path) as taker:
+        first = await taker.submit(asked(seed=3))
+        with pytest.raises(Refused) as caught:
+            await taker.submit(asked(seed="3"))
+        assert (caught.value.key, caught.value.facts) == ("refused.duplicate", {"job": first.id})
+        await taker.submit(asked(seed=4))
+        for _ in range(2):
+            await taker.submit(asked())  # here every drawn seed is 7
+        assert files(taker) == [first.picture]
+
+
+async def test_roles_and_servers_change_what_one_may_ask_for(tmp_path: Path) -> None:
+    roles = {"gold": Role(weight=3.0, longest_seconds=90.0, queued_per_user=9)}
+    async with intake(tmp_path, queue=NARROW, roles=roles) as taker:
+        for _ in range(3):
+            await taker.submit(asked(roles=("silver", "gold"), seconds=80))
+        with pytest.raises(Refused) as caught:
+            await taker.submit(asked(user_id="bob", seconds=80))
+        assert caught.value.facts == {"got": "80", "longest": 60.0}
+        await operators.limit_server(taker.db, "discord:9", "one", {"longest_seconds": 10})
+        with pytest.raises(Refused) as caught:
+            await taker.submit(asked(user_id="bob", server_id="one", seconds=20))
+        assert caught.value.facts["longest"] == 10

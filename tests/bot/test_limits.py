@@ -1,0 +1,38 @@
+from typing import Any
+
+import pytest
+
+from bot.config import Role
+from bot.limits import allowance
+from db.requests import Limits
+
+GENERAL = Limits(queued_per_user=5, queued_per_chat=20, queued_in_all=500, gpu_seconds_per_day=600, cooldown_s=60)
+ROLES = {
+    "supporter": Role(weight=2.0, queued_per_user=10, cooldown_s=0),
+    "new": Role(weight=0.5, queued_per_user=1, gpu_seconds_per_day=60),
+    "staff": Role(gpu_seconds_per_day=0, longest_seconds=120.0),
+}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "server", "got"),
+    [
+        ([], {}, (5, 20, 600, 60, 60.0, 1.0)),
+        (["unknown"], {}, (5, 20, 600, 60, 60.0, 1.0)),
+        (["supporter"], {}, (10, 20, 600, 0, 60.0, 2.0)),
+        (["new"], {}, (1, 20, 60, 60, 60.0, 0.5)),
+        (["new", "supporter"], {}, (10, 20, 60, 0, 60.0, 2.0)),
+        (["staff", "new"], {}, (1, 20, 0, 60, 120.0, 1.0)),
+        ([], {"queued_per_user": 3, "cooldown_s": 90, "longest_seconds": 10}, (3, 20, 600, 90, 10, 1.0)),
+        ([], {"queued_per_user": 99, "gpu_seconds_per_day": 0, "cooldown_s": 0}, (5, 20, 600, 60, 60.0, 1.0)),
+        (["staff"], {"gpu_seconds_per_day": 30, "queued_per_chat": 4}, (5, 4, 30, 60, 120.0, 1.0)),
+    ],
+)
+def test_roles_widen_a_servers_admins_only_narrow(theirs: list[str], server: dict[str, float], got: Any) -> None:
+    may = allowance(GENERAL, 60.0, ROLES, theirs, server)
+    limits = may.limits
+    assert limits.queued_in_all == 500
+    assert got == (
+        *(limits.queued_per_user, limits.queued_per_chat, limits.gpu_seconds_per_day, limits.cooldown_s),
+        *(may.longest_seconds, may.weight),
+    )
