@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_intake import asked, rules
+from test_intake import asked, png, rules
 
 from bot.errors import Refused
 from bot.intake import By, Intake, ModelFacts, parse_prompts, said_after
@@ -54,7 +54,9 @@ async def section(taker: Intake, job: Job) -> Job:
 
 async def film(taker: Intake, *, finished: int = 4, stop: bool = True, **changes: Any) -> Job:
     """A film of four sections, of which so many are finished."""
-    job = await taker.submit(asked(**{"prompt": "fog rolls in | 3s: night falls", "seed": 7} | changes))
+    before = len(await jobs.recent(taker.db, 99))  # each of another picture: none is taken for one of a moment ago
+    plain = {"prompt": "fog rolls in | 3s: night falls", "seed": 7, "picture": png(f"#{before:06x}")}
+    job = await taker.submit(asked(**plain | changes))
     assert job.sections == 4
     for _ in range(finished):
         job = await section(taker, job)
