@@ -20,6 +20,7 @@ from gen import decode, encode
 from gen.card import Card
 from gen.context import RECENT, Context, pack_f1, pack_inverted
 from gen.errors import BadPlan, EncoderFailed, NanLatents, OutOfMemory, PictureUnreadable, SectionsMissing
+from gen.modulation import Modulation
 from gen.plan import latent_paddings
 from gen.sample import Caches, Condition, make_noise, sample_section
 from gen.types import Conditioning, OnStep, Plan, Section, Step
@@ -33,12 +34,13 @@ History = Sequence[Tensor | None]  # latents of the sections before, oldest made
 
 
 class Engine:
-    """The loaded models with their card; holds nothing of any film."""
+    """The loaded models with their card; of films it holds no more than what the last prompts and pictures led to."""
 
     def __init__(self, models: Models, card: Card) -> None:
         """models: at least transformer and vae; encode also needs the encoders."""
         self.models = models
         self.card = card
+        self.modulation = models.modulation or Modulation(models.transformer, models.device)
 
     def needed_history(self, plan: Plan) -> int:
         """How many sections before the next must be at hand: 19 latent frames of context, and two for the decode."""
@@ -104,7 +106,8 @@ class Engine:
 
         with memory("sampling"):
             transformer, noise = self.models.transformer, noise.to(self.models.device)
-            latents = sample_section(transformer, plan, condition, context, noise, on_sample, caches).cpu()
+            made = sample_section(transformer, plan, condition, context, noise, on_sample, caches, self.modulation)
+            latents = made.cpu()
         if not bool(latents.isfinite().all()):
             raise NanLatents(n=n)
         return latents

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,11 +11,13 @@ from torch import Tensor
 
 from gen.cache import TeaCache
 from gen.context import Context
+from gen.modulation import Modulation
 from gen.schedule import make_sigmas
 from gen.solver import OnSample, denoise
 from gen.types import Plan, Text
-from gen.velocity import Transformer, prepare, velocity
+from gen.velocity import Fixed, Transformer, prepare, velocity, velocity_by
 
+Flow = Callable[[Tensor, Tensor], Tensor]  # (x, sigma) -> dx/dsigma
 Caches = tuple[TeaCache | None, TeaCache | None]  # of the positive and the negative call
 
 
@@ -40,26 +42,49 @@ def sample_section(
     noise: Tensor,
     on_sample: OnSample,
     caches: Caches | None = None,
+    modulation: Modulation | None = None,
 ) -> Tensor:
     """The clean latents of one section, shaped like noise, on its device.
 
     noise:   (1, C, window, h, w) float32, unit normal
     caches:  None makes fresh ones; a caller that wants to look into them brings its own
+    modulation: keeps what follows from a prompt alone from one section to the next; None makes one for this section
     raises:  whatever on_sample raises
     """
-    fixed = prepare(transformer, context, condition.image_embeds, noise.device)
+    modulation = modulation or Modulation(transformer, noise.device)
+    fixed = prepare(transformer, context, condition.image_embeds, noise.device, modulation)
     caches = make_caches(plan) if caches is None else caches
     guidance = torch.tensor([1000 * plan.guidance], device=noise.device)
+    sigmas = make_sigmas(plan.steps, tokens_of(transformer, noise))
+    negative = condition.negative if plan.cfg != 1 else None
+    flow_of = flows(transformer, modulation, fixed, condition.text, sigmas[:-1], guidance, caches[0])
+    away_of = flows(transformer, modulation, fixed, negative, sigmas[:-1], guidance, caches[1]) if negative else None
 
     def denoiser(x: Tensor, sigma: Tensor) -> Tensor:
-        time = (1000 * sigma).reshape(1).to(x.device)
-        flow = velocity(transformer, fixed, condition.text, x, time, guidance, caches[0])
-        if plan.cfg != 1 and condition.negative is not None:
-            away = velocity(transformer, fixed, condition.negative, x, time, guidance, caches[1])
-            flow = guide(flow, away, plan.cfg, plan.rescale)
+        flow = flow_of(x, sigma)
+        if away_of is not None:
+            flow = guide(flow, away_of(x, sigma), plan.cfg, plan.rescale)
         return x - float(sigma) * flow
 
-    return denoise(denoiser, noise, make_sigmas(plan.steps, tokens_of(transformer, noise)), on_sample)
+    return denoise(denoiser, noise, sigmas, on_sample)
+
+
+def flows(
+    transformer: Transformer,
+    modulation: Modulation,
+    fixed: Fixed,
+    text: Text,
+    sigmas: Tensor,
+    guidance: Tensor,
+    cache: TeaCache | None,
+) -> Flow:
+    """The flow by (x, sigma), for these sigmas: by a table where the model's modulation is out of it."""
+    if not modulation.detached:  # the stock class, with its own layers
+        return lambda x, sigma: velocity(
+            transformer, fixed, text, x, (1000 * sigma).reshape(1).to(x.device), guidance, cache
+        )
+    table = modulation.table(text, list(sigmas), guidance)
+    return lambda x, sigma: velocity_by(modulation, table, table.steps[float(sigma)], fixed, x, cache)
 
 
 def make_caches(plan: Plan) -> Caches:

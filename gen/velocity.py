@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gen.cache import TeaCache
 from gen.context import Context
+from gen.modulation import Modulation, Table
 from gen.types import Text
 
 Transformer = Any  # diffusers.HunyuanVideoFramepackTransformer3DModel, which has no types
@@ -41,8 +42,17 @@ def dtype_of(transformer: Transformer) -> torch.dtype:
     return dtype
 
 
-def prepare(transformer: Transformer, context: Context, image_embeds: Tensor, device: torch.device) -> Fixed:
-    """Everything of a section's calls that follows from neither the noise nor the time."""
+def prepare(
+    transformer: Transformer,
+    context: Context,
+    image_embeds: Tensor,
+    device: torch.device,
+    modulation: Modulation | None = None,
+) -> Fixed:
+    """Everything of a section's calls that follows from neither the noise nor the time.
+
+    modulation: remembers the projected picture
+    """
     dtype, (h, w), patch = dtype_of(transformer), context.clean.shape[3:], transformer.config.patch_size
     latents = [x.to(device, dtype) for x in (context.clean, context.clean_2x, context.clean_4x)]
     at = (context.at.noisy, context.at.clean, context.at.clean_2x, context.at.clean_4x)
@@ -52,6 +62,8 @@ def prepare(transformer: Transformer, context: Context, image_embeds: Tensor, de
     tokens, rope = transformer._pack_history_states(
         none, clean, clean_2x, clean_4x, ropes[0], *ropes[1:], h // patch, w // patch
     )
+    if modulation is not None:
+        return Fixed(tokens, rope, modulation.image(image_embeds))
     return Fixed(tokens, rope, transformer.image_projection(image_embeds.to(device, dtype)))
 
 
@@ -74,10 +86,25 @@ def velocity(
         time, guidance = time.to(dtype), guidance.to(dtype)
     words, pooled = text.prompt_embeds.to(device, dtype), text.pooled.to(device, dtype)
     mask = torch.ones(words.shape[:2], dtype=torch.bool, device=device)
-
     temb, _ = transformer.time_text_embed(time, pooled, guidance)
-    aside = torch.cat([fixed.image, transformer.context_embedder(words, time, mask)], dim=1)
-    noisy = transformer.x_embedder(x.to(dtype))
+    return walk(transformer, fixed, transformer.context_embedder(words, time, mask), temb, x, cache)
+
+
+def velocity_by(
+    modulation: Modulation, table: Table, step: int, fixed: Fixed, x: Tensor, cache: TeaCache | None
+) -> Tensor:
+    """The same, to the bit, with what the table knows of the step (counted from 0)."""
+    with modulation.at(table, step):
+        words, temb = table.words[step : step + 1], table.temb[step : step + 1]
+        return walk(modulation.transformer, fixed, words, temb, x, cache)
+
+
+def walk(
+    transformer: Transformer, fixed: Fixed, words: Tensor, temb: Tensor, x: Tensor, cache: TeaCache | None
+) -> Tensor:
+    """The blocks and the head. words: (1, n, dim) refined text; temb: (1, dim)."""
+    aside = torch.cat([fixed.image, words], dim=1)
+    noisy = transformer.x_embedder(x.to(dtype_of(transformer)))
     hidden = torch.cat([fixed.tokens, noisy], dim=1)
 
     def blocks(hidden: Tensor) -> Tensor:

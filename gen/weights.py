@@ -13,7 +13,11 @@ import torch
 from gen.card import PARTS, Checkpoint, read_json
 from gen.errors import CheckpointCorrupt, CheckpointIncomplete, DeviceMissing, OutOfMemory
 from gen.files import check_weights, check_words
+from gen.modulation import Modulation
 from gen.sources import CONFIGS
+from gen.stream import Streamer
+from gen.tensors import Merge
+from gen.transformer import Placement, load_transformer
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class Models:
     tokenizer_2: Any = None
     image_encoder: Any = None
     feature_extractor: Any = None
+    modulation: Modulation | None = None
+    streamer: Streamer | None = None
 
 
 def load(
@@ -36,16 +42,33 @@ def load(
     device: str = "cpu",
     dtype: torch.dtype | None = None,
     parts: tuple[str, ...] = PARTS,
+    placement: Placement | None = None,
+    merge: Merge | None = None,
 ) -> Models:
     """Load the parts of a checkpoint onto a device; the network is not asked.
 
     dtype:  of every model; None is float32 on a CPU, and elsewhere what the reference runs: bfloat16 for the
             transformer, float16 for the rest
+    placement: where the transformer's weights go and how they are kept; None: all on the device, in its dtype
+    merge:  changes the transformer's weights as they are read, such as for a LoRA
     raises: CheckpointIncomplete, CheckpointCorrupt with the file's name, DeviceMissing, OutOfMemory
     """
     place = device_of(device)
     with quiet():
-        return Models(place, **{part: load_part(checkpoint.parts[part], part, place, dtype) for part in parts})
+        found = {part: load_part(checkpoint.parts[part], part, place, dtype) for part in parts if part != "transformer"}
+        if "transformer" not in parts:
+            return Models(place, **found)
+        folder = checkpoint.parts["transformer"]
+        check_weights(folder, "transformer")
+        made = load_transformer(folder, placement or usual_placement(place, dtype), place, merge)
+    return Models(place, transformer=made.transformer, modulation=made.modulation, streamer=made.streamer, **found)
+
+
+def usual_placement(device: torch.device, dtype: torch.dtype | None) -> Placement:
+    """Everything on the device: in float32 on a CPU, elsewhere in bfloat16, unless a dtype is asked for."""
+    if dtype is None:
+        return Placement("fp32" if device.type == "cpu" else "bf16")
+    return Placement({torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype])
 
 
 def device_of(name: str) -> torch.device:

@@ -28,7 +28,7 @@ from gen.sample import make_noise
 from gen.schedule import make_sigmas
 from gen.types import Conditioning, Plan, Text
 from gen.velocity import Transformer, dtype_of
-from gen.weights import load
+from gen.weights import load, load_part
 
 MOST_RATIO = 1.05
 
@@ -72,8 +72,9 @@ def measure(
     checkpoint: Checkpoint, device: str, size: str | None, repeats: int
 ) -> tuple[list[tuple[float, float]], Plan]:
     """Seconds of (a section's sampling, as many forwards as it has steps), in turns."""
-    models = load(checkpoint, device=device, parts=("transformer", "vae"))
-    card, transformer = checkpoint.card, models.transformer
+    models, card = load(checkpoint, device=device, parts=("transformer", "vae")), checkpoint.card
+    dtype = dtype_of(models.transformer)
+    stock = load_part(checkpoint.parts["transformer"], "transformer", torch.device(device), dtype)  # the stock one
     engine = Engine(models, card)
     seconds = 20 * card.window * card.time_compression / card.fps  # long enough for a context without blanks
     plan = make_plan(card, picture_size=(640, 480), seconds=seconds, prompts=[(0, "x")], seed=1, size=size)
@@ -81,7 +82,7 @@ def measure(
     n = len(history)
 
     def forwards() -> None:
-        call = stock_call(transformer, plan, conditioning, context_of(plan, conditioning, history), engine)
+        call = stock_call(stock, plan, conditioning, context_of(plan, conditioning, history), engine)
         for _ in range(plan.steps):
             call()
 

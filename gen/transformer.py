@@ -1,0 +1,121 @@
+"""The transformer put together: diffusers' class without weights, then every block's weights where the plan wants them.
+
+The class is made on the device meta, so that nothing is ever in memory twice: small parts go to the device, the
+modulation stays in its file, resident blocks get a buffer on the device, streamed ones a buffer in RAM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gen import precision
+from gen.card import read_json
+from gen.errors import CheckpointCorrupt, OutOfMemory
+from gen.files import weight_files
+from gen.modulation import Aside, Modulation, detach
+from gen.stream import HostBuffer, Streamed, Streamer, blocks_of, fill, layout_of, settle
+from gen.tensors import Files, Merge, Source
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the weights of the blocks go.
+
+    precision: "fp32", "bf16", "fp16", "fp8" or "nf4": how they are kept
+    resident:  numbers of the blocks that stay on the device; None: all
+    slots:     buffers on the device for the others
+    aside:     whether the parts that are needed once a prompt stay in their file between prompts
+    """
+
+    precision: str = "fp32"
+    resident: tuple[int, ...] | None = None
+    slots: int = 2
+    aside: bool = False
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """The transformer, ready to be called, with what serves it. streamer: None where everything is resident."""
+
+    transformer: Any
+    modulation: Modulation
+    streamer: Streamer | None
+
+
+def load_transformer(folder: Path, placement: Placement, device: torch.device, merge: Merge | None = None) -> Assembled:
+    """The transformer of a checkpoint's folder.
+
+    merge:  changes each tensor as it is read, such as for a LoRA
+    raises: CheckpointCorrupt, CheckpointIncomplete with the file's name, OutOfMemory
+    """
+    config = read_json(folder / "config.json")
+    source = Files(weight_files(folder, "transformer"), merge)
+    try:
+        model = empty(config)
+    except Exception as error:  # a config can be wrong in any way
+        raise CheckpointCorrupt(file=str(folder), why=f"has no usable config ({type(error).__name__})") from error
+    fits(model, source.shapes, folder)
+    try:
+        return assemble(model, source, placement, device)
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise OutOfMemory(doing="loading the transformer") from error
+
+
+def empty(config: Mapping[str, Any]) -> Any:
+    """The class of a config, without weights."""
+    from diffusers import HunyuanVideoFramepackTransformer3DModel
+
+    kind: Any = HunyuanVideoFramepackTransformer3DModel
+
+    with torch.device("meta"):
+        model = kind.from_config(dict(config))
+    return model.eval().requires_grad_(False)
+
+
+def fits(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], folder: Path) -> None:
+    """Raise CheckpointCorrupt where the files lack a tensor that the class has, or have it in another shape."""
+    for name, parameter in model.state_dict().items():
+        if shapes.get(name) != tuple(parameter.shape):
+            what = "missing" if name not in shapes else "mismatched"
+            raise CheckpointCorrupt(file=str(folder), why=f"does not fit its config ({what}: {name})")
+
+
+def assemble(model: Any, source: Source, placement: Placement, device: torch.device) -> Assembled:
+    """Fill an empty model from a source, as the placement says."""
+    dtype = precision.compute_dtype(placement.precision, device)
+    detach(model, source)
+    streamed, blocks = [], blocks_of(model)
+    for n, (prefix, block) in enumerate(blocks):
+        precision.convert(block, placement.precision, dtype)
+        precision.quicken(block, device)
+        tensors, layout = precision.packed_tensors(block, prefix, source, device), layout_of(block)
+        if placement.resident is None or n in placement.resident:
+            buffer = torch.empty(layout.size, dtype=torch.uint8, device=device)
+            fill(layout, tensors, buffer)
+            settle(block, layout, buffer)
+        else:
+            host = HostBuffer(layout.size)
+            fill(layout, tensors, host.bytes)
+            settle(block, layout, host.bytes)
+            streamed.append(Streamed(block, layout, host))
+    inside = tuple(prefix for prefix, _ in blocks)
+    for name, _ in list(model.named_parameters()):
+        if placement.aside and name.split(".")[0] in Aside.PARTS:
+            place(model, name, torch.empty(0, dtype=dtype, device=device))
+        elif not name.startswith(inside):
+            place(model, name, source.read(name).to(device, dtype, copy=True))
+    aside = Aside(model, source, device, dtype) if placement.aside else None
+    streamer = Streamer(streamed, placement.slots, device) if streamed else None
+    return Assembled(model, Modulation(model, device, aside), streamer)
+
+
+def place(model: nn.Module, name: str, tensor: Tensor) -> None:
+    """Put a tensor where the model's parameter of this name was."""
+    owner, _, last = name.rpartition(".")
+    setattr(model.get_submodule(owner), last, nn.Parameter(tensor, requires_grad=False))

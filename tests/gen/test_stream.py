@@ -1,0 +1,183 @@
+"""The block streamer, synchronously: order, reuse of slots, the same bits, and bytes as arithmetic says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from gen.bench.live import Live
+from gen.stream import HostBuffer, Layout, Place, Streamed, Streamer, fill, layout_of, settle, spread
+
+CPU = torch.device("cpu")
+
+
+class Block(nn.Module):
+    """Two layers, so that a block has several tensors; `wide` ones stand for the double blocks."""
+
+    def __init__(self, wide: bool) -> None:
+        super().__init__()
+        self.up, self.down = nn.Linear(8, 24 if wide else 16), nn.Linear(24 if wide else 16, 8, bias=wide)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.down(torch.tanh(self.up(x)))
+
+
+def stack(count: int) -> list[Block]:
+    torch.manual_seed(count)
+    return [Block(wide=n < count // 3).requires_grad_(False) for n in range(count)]
+
+
+def streamed(blocks: Sequence[nn.Module], which: Sequence[int]) -> list[Streamed]:
+    out = []
+    for n in which:
+        layout = layout_of(blocks[n])
+        host = HostBuffer(layout.size)
+        fill(layout, ((name, p.data) for name, p in blocks[n].named_parameters()), host.bytes)
+        for p in blocks[n].parameters():
+            p.data = torch.empty(0)  # only the buffer has the weights now
+        out.append(Streamed(blocks[n], layout, host))
+    return out
+
+
+def run(blocks: Sequence[nn.Module], x: Tensor) -> Tensor:
+    for block in blocks:
+        x = block(x)
+    return x
+
+
+@given(st.integers(1, 12), st.integers(1, 4), st.data())
+def test_streamed_is_resident_to_the_bit_and_moves_what_arithmetic_says(
+    count: int, slots: int, data: st.DataObject
+) -> None:
+    which = sorted(data.draw(st.sets(st.integers(0, count - 1), min_size=1)))
+    x, blocks = torch.randn(3, 8), stack(count)
+    expected = run(blocks, x)
+    parts = streamed(blocks, which)
+    streamer, sizes, calls = Streamer(parts, slots, CPU), [part.layout.size for part in parts], 3
+    assert all(torch.equal(run(blocks, x), expected) for _ in range(calls))
+    ahead = min(slots, len(which))  # after the last block the first ones of the next call are on their way
+    moved = sizes * calls + sizes[:ahead] if len(which) > slots else sizes
+    assert streamer.traffic.bytes == sum(moved)
+    assert streamer.traffic.copies == len(moved)
+    assert streamer.traffic.restarts == 1
+    assert streamer.bytes_per_step == sum(sizes)
+    assert streamer.slot_bytes == ahead * max(sizes)
+
+
+class Log:
+    """A lane that writes down what it is asked."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, int]] = []
+
+    def copy(self, slot: int, source: Tensor, target: Tensor) -> None:
+        self.said.append(("copy", slot))
+        target.copy_(source)
+
+    def filled(self, slot: int) -> None:
+        self.said.append(("filled", slot))
+
+    def read(self, slot: int) -> None:
+        self.said.append(("read", slot))
+
+
+def test_a_slot_is_filled_again_only_after_its_reader_and_the_next_copy_runs_ahead() -> None:
+    blocks = stack(5)
+    streamer = Streamer(streamed(blocks, range(5)), 2, CPU)
+    streamer.lane = log = Log()
+    run(blocks, torch.randn(1, 8))
+    first = [("read", 0), ("copy", 0), ("read", 1), ("copy", 1)]
+    per_block = [[("filled", n % 2), ("read", n % 2), ("copy", n % 2)] for n in range(5)]
+    assert log.said == first + [said for block in per_block for said in block]
+    # while a block computes, the one after it is in the other slot or on its way, over the end of the call too
+    assert [n for n, _ in streamer.ring] == [0, 1]
+
+
+def test_nothing_is_allocated_and_slots_stay_where_they_are() -> None:
+    blocks = stack(7)
+    streamer = Streamer(streamed(blocks, range(1, 7)), 2, CPU)
+    run(blocks, torch.randn(1, 8))
+    where = [slot.data_ptr() for slot in streamer.slots]
+    seen = set()
+    with Live() as live:
+        for _ in range(3):
+            for n in range(6):
+                streamer.before(n)
+                seen |= {p.untyped_storage().data_ptr() for p in streamer.parameters[n]}
+                streamer.after(n)
+    assert live.made == 0
+    assert seen == set(where) == {slot.data_ptr() for slot in streamer.slots}
+
+
+def test_a_call_that_broke_off_is_started_over() -> None:
+    x, blocks = torch.randn(2, 8), stack(6)
+    expected = run(blocks, x)
+    streamer = Streamer(streamed(blocks, range(6)), 2, CPU)
+    run(blocks[:3], x)
+    assert torch.equal(run(blocks, x), expected)
+    blocks[2].register_forward_pre_hook(lambda *_: (_ for _ in ()).throw(KeyError()))
+    with pytest.raises(KeyError):
+        run(blocks, x)
+    blocks[2]._forward_pre_hooks.popitem()
+    assert torch.equal(run(blocks, x), expected)
+    assert streamer.traffic.restarts == 3
+
+
+def test_the_order_may_be_any_other_one() -> None:
+    x, blocks = torch.randn(2, 8), stack(6)
+    order = [0, 3, 3, 1, 5, 0, 2, 4]
+    expected = run([blocks[n] for n in order], x)
+    Streamer(streamed(blocks, range(6)), 3, CPU)
+    assert torch.equal(run([blocks[n] for n in order], x), expected)
+
+
+def test_after_closing_nothing_moves() -> None:
+    blocks = stack(4)
+    streamer = Streamer(streamed(blocks, range(4)), 2, CPU)
+    run(blocks, torch.randn(1, 8))
+    streamer.close()
+    before = streamer.traffic.copies
+    run(blocks, torch.randn(1, 8))
+    assert streamer.traffic.copies == before
+
+
+def test_a_buffer_has_the_exact_size_and_its_tensors_do_not_overlap() -> None:
+    block = Block(wide=True)
+    layout = layout_of(block)
+    assert layout.size == sum(-(-4 * p.numel() // 256) * 256 for p in block.parameters())
+    host = HostBuffer(layout.size)
+    assert (host.bytes.nbytes, len(host.memory), host.pinned) == (layout.size, layout.size, False)
+    fill(layout, ((name, p.data) for name, p in block.named_parameters()), host.bytes)
+    expected = block(torch.ones(1, 8))
+    settle(block, layout, host.bytes)
+    assert torch.equal(block(torch.ones(1, 8)), expected)
+    assert {p.untyped_storage().data_ptr() for p in block.parameters()} == {host.bytes.untyped_storage().data_ptr()}
+
+
+def test_what_does_not_fit_its_place_is_refused() -> None:
+    layout = Layout((Place("a", (2,), torch.float32, 0), Place("b", (1,), torch.float32, 256)), 512)
+    buffer = torch.zeros(512, dtype=torch.uint8)
+    with pytest.raises(ValueError, match="a has shape"):
+        fill(layout, [("a", torch.ones(3))], buffer)
+    with pytest.raises(ValueError, match="b was not given"):
+        fill(layout, [("a", torch.ones(2))], buffer)
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=60), st.integers(0, 400))
+def test_as_many_stay_as_fit_evenly_spread(sizes: list[int], room: int) -> None:
+    stay = spread(sizes, room)
+    assert sum(sizes[n] for n in stay) <= max(room, 0)
+    assert len(set(stay)) == len(stay)
+    if stay:
+        assert stay[0] == 0
+    if sum(sizes) <= room:
+        assert stay == tuple(range(len(sizes)))
+    if len(set(sizes)) == 1:
+        assert len(stay) == min(room // sizes[0], len(sizes))
+        gaps = [b - a for a, b in zip(stay, [*stay[1:], len(sizes)], strict=True)] if stay else [0]
+        assert max(gaps) - min(gaps) <= 1
