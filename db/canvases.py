@@ -2,13 +2,17 @@
 
 A job's revision rises in the transaction of the change itself, and its canvas then wants that revision: what people see
 follows what is committed, whatever dies in between.
+
+A canvas's way: new ─▶ sending ─▶ live ─▶ (deleted by somebody) gone ─▶ sending ─▶ again ─▶ (once more) over.
 """
 
-from sqlalchemy import insert, select, update
+from typing import Any
 
-from db import rows
+from sqlalchemy import delete, insert, or_, select, update
+
+from db import chats, rows
 from db.connect import Database, whole
-from db.models import Canvas, Platform
+from db.models import OPEN, Canvas, Delivery, Job, Notice, Platform
 from db.query import load_job
 
 
@@ -16,13 +20,31 @@ from db.query import load_job
 async def create(
     db: Database, job_id: int, platform: Platform, chat_id: str, message_id: str | None = None
 ) -> rows.Canvas:
-    """Give a job its message; message_id is None until it is sent. raises NoSuchJob."""
+    """Give a job its message, be it another one; message_id is None until it is sent. raises NoSuchJob."""
     async with db.transaction() as tx:
         job = await load_job(tx, job_id)
         where = {"platform": platform, "chat_id": chat_id, "message_id": message_id}
-        made = insert(Canvas).values(job_id=job_id, wanted=job.revision, **where)
+        delivery = Delivery.LIVE if message_id else Delivery.NEW
+        await tx.execute(delete(Canvas).where(Canvas.job_id == job_id))
+        made = insert(Canvas).values(job_id=job_id, wanted=job.revision, delivery=delivery, **where)
         row = (await tx.execute(made.returning(*Canvas.__table__.columns))).one()
         return rows.Canvas(**row._mapping)
+
+
+@whole
+async def get(db: Database, job_id: int) -> rows.Canvas | None:
+    """A job's message; None where it has none."""
+    async with db.reading() as tx:
+        row = (await tx.execute(select(*Canvas.__table__.columns).where(Canvas.job_id == job_id))).first()
+    return None if row is None else rows.Canvas(**row._mapping)
+
+
+@whole
+async def showing(db: Database, platform: Platform, chat_id: str, message_id: str) -> int | None:
+    """The job that this message shows."""
+    here = select(Canvas.job_id).where(Canvas.platform == platform, Canvas.chat_id == chat_id)
+    async with db.reading() as tx:
+        return await tx.scalar(here.where(Canvas.message_id == message_id))
 
 
 @whole
@@ -35,18 +57,84 @@ async def due(db: Database, platform: Platform, most: int = 50) -> list[rows.Can
 
 
 @whole
-async def shown(db: Database, job_id: int, revision: int, message_id: str | None = None) -> None:
-    """A revision was shown, in the message with that id if it was just sent. Saying it twice harms nothing."""
+async def pending(db: Database, platform: Platform) -> list[rows.Canvas]:
+    """The messages that need somebody's eye: something newer is to be shown, a ping is due, or their job goes on.
+
+    Those of chats that are out of reach are among them; by chat, the oldest job first.
+    """
+    late = Canvas.shown < Canvas.wanted
+    ping = Canvas.notice.in_((Notice.DUE, Notice.BEGUN))
+    goes_on = Canvas.job_id.in_(select(Job.id).where(Job.state.in_(OPEN)))
+    needed = select(*Canvas.__table__.columns).where(
+        Canvas.platform == platform, Canvas.delivery != Delivery.OVER, or_(late, ping, goes_on)
+    )
+    async with db.reading() as tx:
+        found = await tx.execute(needed.order_by(Canvas.chat_id, Canvas.job_id))
+        return [rows.Canvas(**row._mapping) for row in found]
+
+
+@whole
+async def begin(db: Database, /, seen: rows.Canvas, sent_ms: tuple[int, ...], **values: Any) -> bool:
+    """A call for this message is about to go out: note it, and when the chat's calls were, before it does.
+
+    So a budget holds across a crash, and a message that was begun is known to have been. `values` by the names of
+    rows.Canvas. False, and nothing is noted, where the message has changed its place since it was read.
+    """
+    mine = [Canvas.job_id == seen.job_id, Canvas.delivery == seen.delivery, Canvas.sends == seen.sends]
+    mine.append(Canvas.message_id == seen.message_id if seen.message_id else Canvas.message_id.is_(None))
+    async with db.transaction(quiet=True) as tx:
+        noted = update(Canvas).where(*mine).values(tries=Canvas.tries, **values).returning(Canvas.job_id)
+        if (await tx.execute(noted)).first() is None:
+            return False
+        await chats.save(tx, seen.platform, seen.chat_id, sent_ms=list(sent_ms[-chats.REMEMBERED :]))
+        return True
+
+
+@whole
+async def shown(db: Database, /, job_id: int, revision: int, message_id: str | None = None, **values: Any) -> None:
+    """A revision was shown, in the message with that id if it was just sent. Saying it twice harms nothing.
+
+    values: by the names of rows.Canvas: shown_hash, shown_media, edited_ms, media_ms, notice
+    """
     sent = {} if message_id is None else {"message_id": message_id}
     canvas = update(Canvas).where(Canvas.job_id == job_id)
-    async with db.transaction() as tx:
-        await tx.execute(canvas.values(tries=0, not_before_ms=0, **sent))
+    async with db.transaction(quiet=True) as tx:
+        await tx.execute(canvas.values(tries=0, not_before_ms=0, **sent, **values))
         await tx.execute(canvas.where(Canvas.shown < revision).values(shown=revision))
+
+
+@whole
+async def placed(db: Database, job_id: int, at: rows.At) -> bool:
+    """The message of a new job is there. False where it had one already, or the poster has begun to send one."""
+    async with db.transaction() as tx:
+        mine = update(Canvas).where(Canvas.job_id == job_id, Canvas.delivery == Delivery.NEW)
+        where = {"message_id": at.message_id, "message_ms": at.message_ms, "thread_id": at.thread_id}
+        where |= {"reply_to": at.reply_to, "server_id": at.server_id}
+        live = mine.values(delivery=Delivery.LIVE, not_before_ms=0, **where).returning(Canvas.job_id)
+        return (await tx.execute(live)).first() is not None
+
+
+@whole
+async def change(db: Database, /, job_id: int, **values: Any) -> None:
+    """Note something else about a message, by the names of rows.Canvas."""
+    await _change(db, job_id, **values)
 
 
 @whole
 async def put_off(db: Database, job_id: int, retry_in_ms: int) -> None:
     """Showing it failed, or has to wait: not before that time."""
     later = {"not_before_ms": db.steady() + retry_in_ms, "tries": Canvas.tries + 1}
-    async with db.transaction() as tx:
-        await tx.execute(update(Canvas).where(Canvas.job_id == job_id).values(**later))
+    await _change(db, job_id, **later)
+
+
+@whole
+async def again(db: Database, job_id: int) -> None:
+    """Show the job anew, whatever its message shows now: somebody asked for it, or nobody knows what it shows."""
+    fresh: dict[str, Any] = {"shown": 0, "shown_hash": None, "shown_media": None, "not_before_ms": 0}
+    await _change(db, job_id, **fresh)
+    db.notify()
+
+
+async def _change(db: Database, job_id: int, **values: Any) -> None:
+    async with db.transaction(quiet=True) as tx:
+        await tx.execute(update(Canvas).where(Canvas.job_id == job_id).values(**values))

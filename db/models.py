@@ -9,6 +9,7 @@
     person      what somebody agreed to and prefers       report     a film that somebody objects to
     inbox       what a platform delivered, unhandled      question   what the bot waits to hear
     removal     a message that has to go out of a chat    memo       what a front-end must still know
+    chat        its rate, and whether one can speak there
 
 A request and a section are written once; a job and a canvas have a state. Times are integer milliseconds since the
 epoch, files are named by their SHA-256. Rules that must always hold stand here as constraints: no code can break them.
@@ -20,6 +21,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Enum,
     ForeignKey,
@@ -84,6 +86,29 @@ class Reason(StrEnum):
     UNKNOWN_MODEL = "unknown_model"
     WORKER_CRASHED = "worker_crashed"
     WORKER_LOST = "worker_lost"
+
+
+CHATS = (Platform.DISCORD, Platform.TELEGRAM)  # where a job has a message that the poster keeps up to date
+
+
+class Delivery(StrEnum):
+    """How a canvas stands to its message."""
+
+    NEW = "new"  # there is none yet
+    SENDING = "sending"  # one was begun, and whether it arrived is not known
+    LIVE = "live"
+    GONE = "gone"  # somebody deleted it: the result comes once more, in a new one
+    AGAIN = "again"  # which is this; it is not sent a third time
+    OVER = "over"  # nothing will be shown any more
+
+
+class Notice(StrEnum):
+    """The ping after a long job, which may go out once."""
+
+    NONE = "none"
+    DUE = "due"
+    BEGUN = "begun"
+    OVER = "over"
 
 
 Id = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER numbers itself on SQLite; it is 64 bits there
@@ -368,6 +393,8 @@ class Canvas(Base):
     __table_args__ = (
         CheckConstraint("wanted >= 1 AND shown >= 0 AND shown <= wanted AND tries >= 0", name="counts"),
         Index("ix_canvas_due", "not_before_ms", "job_id", **where("shown < wanted")),
+        Index("ix_canvas_notice", "job_id", **where("notice IN ('due', 'begun')")),
+        Index("ix_canvas_message", "platform", "chat_id", "message_id"),
     )
 
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), primary_key=True, autoincrement=False)
@@ -378,6 +405,33 @@ class Canvas(Base):
     shown: Mapped[int] = mapped_column(default=0)
     not_before_ms: Mapped[int] = mapped_column(BigInteger, default=0)
     tries: Mapped[int] = mapped_column(default=0)  # since it was last shown
+    server_id: Mapped[str] = mapped_column(String(100), default="", server_default="")
+    thread_id: Mapped[str | None] = mapped_column(String(100))  # where a chat's messages stand in topics
+    reply_to: Mapped[str | None] = mapped_column(String(100))
+    delivery: Mapped[str] = mapped_column(String(16), default=Delivery.NEW, server_default=Delivery.NEW)
+    sends: Mapped[int] = mapped_column(default=0, server_default="0")  # messages begun for it; with its id, a nonce
+    sent_revision: Mapped[int] = mapped_column(default=0, server_default="0")  # that the last of them was to show
+    message_ms: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")  # when it was sent
+    edited_ms: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    media_ms: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")  # when a film was last put in
+    shown_hash: Mapped[str | None] = mapped_column(Sha)  # of everything it says: the same is not said again
+    shown_media: Mapped[str | None] = mapped_column(String(100))  # which film stands in it
+    plain: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())  # without the person's text
+    notice: Mapped[str] = mapped_column(String(16), default=Notice.NONE, server_default=Notice.NONE)
+
+
+class Chat(Base):
+    """What holds for all messages of one chat. A chat without a row is an ordinary one."""
+
+    __tablename__ = "chat"
+
+    platform: Mapped[Platform] = mapped_column(words(Platform, "platform"), primary_key=True)
+    chat_id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    sent_ms: Mapped[list[int]] = mapped_column(JSON, default=list)  # the latest calls, oldest first
+    frozen_until_ms: Mapped[int] = mapped_column(BigInteger, default=0)
+    slow_until_ms: Mapped[int] = mapped_column(BigInteger, default=0)
+    limit_bytes: Mapped[int | None] = mapped_column(BigInteger)  # of a file, where the platform said no to a larger one
+    unreachable: Mapped[str | None] = mapped_column(String(200))  # why
 
 
 class Progress(Base):

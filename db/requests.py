@@ -12,9 +12,11 @@ from db.connect import Database, whole
 from db.errors import Banned, DayUsed, Draining, Duplicate, NotFinished, QueueFull, TooSoon
 from db.flows import IS_OPEN
 from db.models import (
+    CHATS,
     TERMINAL,
     Ban,
     Canvas,
+    Delivery,
     Flow,
     Job,
     Ledger,
@@ -34,6 +36,8 @@ TWIN_MS: Final = 600_000  # as long the very same film is not made twice
 
 TAKEN_OVER = "taken over"  # the shape of sections that were: they say nothing of how long one takes
 
+GRACE_MS = 10_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
@@ -48,7 +52,8 @@ class Ask:
     server_id: Discord's guild; "" elsewhere
     weight:   the person's share of the turns; None leaves it as it was, at first 1
     seeded:   they named the seed: the very same again within ten minutes is a Duplicate
-    canvas:   True where a message is to be kept up to date with the job
+    canvas:   True where a message is to be kept up to date with the job; in a chat it always is
+    at:       where that message is. In a chat, None: whoever asked says it within GRACE_MS, else the poster sends one
     """
 
     key: str
@@ -68,6 +73,7 @@ class Ask:
     weight: float | None = None
     seeded: bool = False
     canvas: bool = False
+    at: rows.At | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +121,8 @@ async def submit(db: Database, ask: Ask, limits: Limits) -> rows.Job:
         job_id = (await tx.execute(job)).scalar_one()
         if kept:
             await tx.execute(insert(Section), [{**section, "job_id": job_id} for section in kept])
-        if ask.canvas:
-            place = {"platform": ask.platform, "chat_id": ask.chat_id}
-            await tx.execute(insert(Canvas).values(job_id=job_id, wanted=1, **place))
+        if ask.canvas or ask.platform in CHATS:
+            await tx.execute(insert(Canvas).values(job_id=job_id, wanted=1, **_canvas(ask, db.steady())))
         await flows.settle(tx, job_id)
         return await load_job(tx, job_id)
 
@@ -202,6 +207,15 @@ async def _twin(tx: AsyncConnection, ask: Ask, now_ms: int) -> int | None:
         if job.end_picture == ask.end_picture and dict(job.plan) == dict(ask.plan) and job.sections == ask.sections:
             return job.id
     return None
+
+
+def _canvas(ask: Ask, now_ms: int) -> dict[str, Any]:
+    """The message of a new job, as its row says it."""
+    place: dict[str, Any] = {"platform": ask.platform, "chat_id": ask.chat_id}
+    if ask.at is None:
+        return place | ({"not_before_ms": now_ms + GRACE_MS} if ask.platform in CHATS else {})
+    live = {"delivery": Delivery.LIVE} if ask.at.message_id else {}
+    return place | asdict(ask.at) | live
 
 
 def _limits(ask: Ask, limits: Limits) -> list[tuple[str, int, list[ColumnElement[bool]]]]:

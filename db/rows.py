@@ -127,7 +127,14 @@ class Rendition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canvas:
-    """The one message that shows a job. `message_id` is none until it is sent."""
+    """The one message that shows a job. `message_id` is none until it is sent.
+
+    delivery:      a `db.models.Delivery`; notice: a `db.models.Notice`
+    sends:         messages begun for it, sent_revision: which the last of them was to show
+    message_ms:    when it was sent, edited_ms and media_ms: when it, and the film in it, was last changed
+    shown_hash:    of everything it says; shown_media: which film stands in it
+    plain:         the person's own text may not stand in it
+    """
 
     job_id: int
     platform: Platform
@@ -137,6 +144,53 @@ class Canvas:
     shown: int
     not_before_ms: int
     tries: int
+    server_id: str
+    thread_id: str | None
+    reply_to: str | None
+    delivery: str
+    sends: int
+    sent_revision: int
+    message_ms: int
+    edited_ms: int
+    media_ms: int
+    shown_hash: str | None
+    shown_media: str | None
+    plain: bool
+    notice: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class At:
+    """Where a job's message stands or shall stand; message_id is none where the poster is to send it.
+
+    thread_id: the topic, where a chat has such
+    message_ms: when it was sent
+    """
+
+    message_id: str | None = None
+    message_ms: int = 0
+    thread_id: str | None = None
+    reply_to: str | None = None
+    server_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chat:
+    """What holds for all messages of one chat.
+
+    sent_ms:         its latest calls, oldest first
+    frozen_until_ms: nothing is said before; slow_until_ms: everything takes twice its time before
+    limit_bytes:     of a file, where the platform said no to a larger one
+    unreachable:     why nobody can speak there
+    """
+
+    platform: Platform
+    chat_id: str
+    sent_ms: tuple[int, ...] = ()
+    frozen_until_ms: int = 0
+    slow_until_ms: int = 0
+    limit_bytes: int | None = None
+    unreachable: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

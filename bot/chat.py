@@ -1,0 +1,303 @@
+"""What a job's message says in a chat: lines, buttons and which film, for every platform alike; pure.
+
+A platform brings its `Style`: how it shows a time that ticks, a person, and a stranger's text that must not mean
+anything. What comes out is a ChatMessage whose lines are ready to be sent as they are.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Literal, Protocol
+
+from bot.canvas import View
+from bot.words import clean, duration, say, why
+from bot.words.en import WORDS
+from db.models import State
+from db.rows import Job
+
+Act = Literal["stop", "cancel", "steer", "seed", "edit", "extend", "details", "again", "retry", "report"]
+ACTS: Final[tuple[Act, ...]] = (
+    *("stop", "cancel", "steer", "seed", "edit", "extend", "details", "again", "retry", "report"),
+)
+PROMPT_SHOWN: Final = 200  # characters of a prompt in the message; Details shows all of it
+STEPS_S: Final = ((90, 5), (600, 30), (3600, 60), (86400, 600))  # (time left up to, said in steps of)
+DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class Style(Protocol):
+    """How a platform writes."""
+
+    def time(self, locale: str, at_ms: int, now_ms: int) -> str:
+        """A moment from now on, as in "ready {…}": "in 4 min", or a mark that the person's client keeps ticking."""
+
+    def quote(self, text: str) -> str:
+        """A stranger's text, cleaned and on one line, so that it formats nothing and calls nobody."""
+
+    def escape(self, text: str) -> str:
+        """Any other text that is not ours, within a sentence."""
+
+    def strong(self, text: str) -> str:
+        """Ours, so that the eye finds it first; it may hold what `time` returned."""
+
+    def person(self, user_id: str) -> str:
+        """Somebody, without calling them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Button:
+    """What can be done with the film. danger: it takes something away; again: a further click does it."""
+
+    act: Act
+    label: str
+    look: Literal["plain", "main", "danger"] = "plain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The film a message should hold: everything finished of it, of which `sha` is the file."""
+
+    kind: Literal["preview", "final"]
+    sha: str
+
+    @property
+    def key(self) -> str:
+        """One word for it."""
+        return f"{self.kind}:{self.sha}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatMessage:
+    """A message about a job, ready to be formatted as a whole.
+
+    revision: of the job that it shows
+    lines:    in the platform's own writing, without the person's text
+    quoted:   the line with the person's text; left out where a filter refuses it
+    buttons:  rows of them
+    film:     None where there is none yet
+    seed:     for platforms that can put it into the clipboard
+    terminal: the job has ended
+    result:   and there is something to show for it, or to be sorry for
+    place:    in line, where it says nothing but that
+    answers:  somebody has just pressed something and looks at it
+    """
+
+    job: int
+    revision: int
+    lines: tuple[str, ...]
+    quoted: str | None
+    buttons: tuple[tuple[Button, ...], ...]
+    film: Wanted | None
+    seed: int | None
+    alt: str
+    terminal: bool
+    result: bool
+    place: int | None
+    answers: bool
+
+    @property
+    def text(self) -> str:
+        """All lines, one below the other."""
+        head, *rest = self.lines
+        return "\n".join([head, *([self.quoted] if self.quoted else []), *rest])
+
+    def hash(self) -> str:
+        """Of everything one sees, the film included: equal where an edit would change nothing."""
+        seen = [self.text, [[asdict(button) for button in row] for row in self.buttons], self.film and self.film.key]
+        return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What the place allows. extend_s: how much longer one click makes a film, within longest_s."""
+
+    longest_s: float = 60.0
+    extend_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Now:
+    """What stands beside the job's rows: the moment, why the queue is paused, and whether the service came back."""
+
+    ms: int
+    paused: str | None = None
+    restarted: bool = False
+
+
+def compose(job: Job, view: View, style: Style, terms: Terms, now: Now) -> ChatMessage:
+    """What the message of this job says now."""
+    film = _film(job, view)
+    return ChatMessage(
+        job=job.id,
+        revision=job.revision,
+        lines=tuple(_lines(job, view, style, now)),
+        quoted=_quoted(job, style),
+        buttons=_buttons(job, view, terms),
+        film=film,
+        seed=_seed(job),
+        alt=clean(job.prompt, 300),
+        terminal=job.state.terminal,
+        result=job.state.terminal and (film is not None or job.state == State.FAILED),
+        place=view.place if job.state == State.QUEUED and job.done == 0 else None,
+        answers=not job.state.terminal and job.wish is not None,
+    )
+
+
+def checking(locale: str) -> str:
+    """The first answer, before the picture was looked at."""
+    return say(locale, "chat.checking")
+
+
+def ready_ping(job: Job, view: View, style: Style) -> str:
+    """The short message after a long job; who it calls is the platform's business."""
+    key = "chat.ping_failed" if job.state == State.FAILED else "chat.ping_ready"
+    return say(job.locale, key, person=style.person(job.user_id), seconds=view.seconds_done)
+
+
+def code(job_id: int) -> str:
+    """A job's number as people and buttons write it: base 36."""
+    digits = ""
+    while job_id:
+        job_id, digit = divmod(job_id, 36)
+        digits = DIGITS[digit] + digits
+    return digits or "0"
+
+
+def job_of(text: str) -> int | None:
+    """The number that a code means; None where it is none. "#" before it is fine."""
+    text = text.strip().lower().removeprefix("#")
+    if not 1 <= len(text) <= 12 or any(digit not in DIGITS for digit in text):
+        return None
+    return int(text, 36)
+
+
+def _lines(job: Job, view: View, style: Style, now: Now) -> list[str]:
+    locale = job.locale
+    head = _said(style, locale, view.headline, view.facts)
+    if job.state == State.QUEUED and now.paused is not None:
+        place = view.place or 1
+        return [style.strong(say(locale, "chat.paused", reason=style.escape(now.paused), place=place))]
+    lines = [" · ".join([style.strong(head), *_times(job, view, style, now)])]
+    match job.state:
+        case State.DONE | State.STOPPED | State.CANCELLED:
+            lines.append(" · ".join(_result(job, view, style)))
+        case State.FAILED:
+            facts = {name: style.escape(fact) if isinstance(fact, str) else fact for name, fact in job.facts.items()}
+            lines.append(why(locale, job.reason, facts))
+            lines.append(say(locale, "chat.job", job=code(job.id)))
+        case _ if now.restarted:
+            lines.append(say(locale, "chat.restarted"))
+    if job.end_picture and not job.state.terminal:
+        lines.append(say(locale, "chat.from_its_end"))
+    for note in job.settings.get("notes", ()):
+        if note in WORDS and not job.state.terminal:
+            lines.append(say(locale, note))
+    return lines
+
+
+def _times(job: Job, view: View, style: Style, now: Now) -> list[str]:
+    """When it will be ready, where that was measured and means something."""
+    if job.state.terminal or view.eta_ms is None:
+        return []
+    at_ms = coarse(now.ms + view.eta_ms, now.ms)
+    return [say(job.locale, "chat.ready", when=style.time(job.locale, at_ms, now.ms))]
+
+
+def _result(job: Job, view: View, style: Style) -> list[str]:
+    locale, parts = job.locale, []
+    if job.state in (State.STOPPED, State.CANCELLED) and job.wish_by:
+        parts.append(say(locale, "chat.by", person=style.person(job.wish_by)))
+    if view.has_film:
+        parts.append(say(locale, "duration.seconds", seconds=view.seconds_done))
+    if (seed := _seed(job)) is not None:
+        parts.append(say(locale, "chat.seed", seed=seed))
+    if job.started_ms is not None and job.finished_ms is not None and view.has_film:
+        took = duration(locale, (job.finished_ms - job.created_ms) / 1000)
+        parts.append(say(locale, "chat.took", took=took))
+    if view.has_film:
+        parts.append(say(locale, "chat.ai"))
+    return parts or [say(locale, "chat.job", job=code(job.id))]
+
+
+def _quoted(job: Job, style: Style) -> str | None:
+    """The prompt and the settings; a film that has ended says its settings elsewhere."""
+    parts = [style.quote(clean(job.prompt, PROMPT_SHOWN))] if clean(job.prompt) else []
+    if not job.state.terminal:
+        parts += settings_of(job, style)
+    return " · ".join(parts) or None
+
+
+def settings_of(job: Job, style: Style) -> list[str]:
+    """Length, quality and seed."""
+    locale, settings, parts = job.locale, job.settings, []
+    if "seconds" in settings:
+        parts.append(say(locale, "duration.seconds", seconds=settings["seconds"]))
+    if quality := settings.get("quality"):
+        parts.append(quality_name(locale, str(quality), style))
+    if (seed := _seed(job)) is not None:
+        parts.append(say(locale, "chat.seed", seed=seed))
+    return parts
+
+
+def quality_name(locale: str, quality: str, style: Style | None = None) -> str:
+    """A quality as people read it; one of the owner's own keeps its name."""
+    key = f"quality.{quality}"
+    return say(locale, key) if key in WORDS else style.escape(quality) if style else clean(quality)
+
+
+def _seed(job: Job) -> int | None:
+    seed = job.settings.get("seed")
+    return seed if isinstance(seed, int) else None
+
+
+def _film(job: Job, view: View) -> Wanted | None:
+    if not view.has_film or job.film is None:
+        return None
+    return Wanted(kind="final" if job.state.terminal else "preview", sha=job.film)
+
+
+def _buttons(job: Job, view: View, terms: Terms) -> tuple[tuple[Button, ...], ...]:
+    locale = job.locale
+
+    def button(act: Act, look: Literal["plain", "main", "danger"] = "plain", **facts: object) -> Button:
+        return Button(act=act, label=say(locale, f"chat.button.{act}", **facts), look=look)
+
+    if not job.state.terminal:
+        row = [button("stop", "main")] if view.can_stop else []
+        if can_steer(job):
+            row.append(button("steer"))
+        row += [button("cancel", "danger")] if view.can_cancel else []
+        return (tuple(row),) if row else ()
+    if job.state == State.FAILED:
+        return ((button("retry", "main"), button("edit"), button("details"), button("report")),)
+    if not view.has_film:
+        return ((button("again", "main"), button("edit"), button("details")),)
+    row = [button("seed", "main"), button("edit")]
+    if (more := extend_s(view, terms)) > 0 and not job.end_picture:
+        row.append(button("extend", seconds=more))
+    return ((*row, button("details")),)
+
+
+def extend_s(view: View, terms: Terms) -> float:
+    """How many seconds one click adds; 0 where the film is as long as it may be."""
+    room = terms.longest_s - view.seconds_done
+    return min(terms.extend_s, float(int(room)))
+
+
+def can_steer(job: Job) -> bool:
+    """Something of the film is not begun yet, and may be told to be something else."""
+    begun = job.done + (1 if job.state == State.RUNNING else 0)
+    grows = job.done > 0 or job.state == State.RUNNING
+    return not job.state.terminal and job.wish is None and grows and begun < job.sections and not job.end_picture
+
+
+def coarse(at_ms: int, now_ms: int) -> int:
+    """A moment, as exactly as anybody needs it: so that it does not change with every measurement."""
+    left_s = max(0.0, (at_ms - now_ms) / 1000)
+    step_s = next((step for most, step in STEPS_S if left_s <= most), 3600)
+    step_ms = step_s * 1000
+    return -(-at_ms // step_ms) * step_ms
+
+
+def _said(style: Style, locale: str, key: str, facts: Mapping[str, Any]) -> str:
+    return say(locale, key, **{n: style.escape(fact) if isinstance(fact, str) else fact for n, fact in facts.items()})

@@ -1,0 +1,613 @@
+"""The poster against a chat room that limits, loses, freezes and forgets, in a world whose clock jumps."""
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from virtual import VirtualLoop
+
+from bot.canvas import look
+from bot.chat import ChatMessage, Now, Terms, code, compose, job_of
+from bot.poster import Hooks, Poster
+from bot.sender import (
+    DISCORD,
+    TELEGRAM_GROUP,
+    TELEGRAM_PRIVATE,
+    Blocked,
+    Closed,
+    Failed,
+    Film,
+    Gone,
+    Moved,
+    Pace,
+    PutOff,
+    Spot,
+    TooBig,
+    Unknown,
+    Unreachable,
+)
+from db import canvases, chats, jobs, requests, sections
+from db.connect import Database
+from db.models import Platform
+from db.requests import Ask, Limits
+from db.rows import At, Job
+from db.sections import Made
+
+PLENTY = Limits(queued_per_user=1000, queued_per_chat=1000, queued_in_all=1000)
+CRASH_S = 0.25
+SHA = "0123456789abcdef" * 4
+
+
+class Plain:
+    """Writes so that a test can read it."""
+
+    def time(self, locale: str, at_ms: int, now_ms: int) -> str:
+        return f"<{at_ms}>"
+
+    def quote(self, text: str) -> str:
+        return f"“{text}”"
+
+    def escape(self, text: str) -> str:
+        return text
+
+    def strong(self, text: str) -> str:
+        return text
+
+    def person(self, user_id: str) -> str:
+        return f"@{user_id}"
+
+
+@dataclass
+class Message:
+    chat_id: str
+    job: int
+    text: str
+    film: str | None
+    revision: int
+    history: list[str] = field(default_factory=list)
+
+
+class Room:
+    """All chats of a platform, as its server has them. It implements Sender, and holds the poster to its limits."""
+
+    def __init__(
+        self,
+        loop: VirtualLoop,
+        platform: Platform,
+        pace: Pace,
+        *,
+        nonce: bool,
+        text_first: bool,
+        seed: int,
+        trouble: float,
+    ) -> None:
+        self.loop, self.platform, self.nonce, self.text_first = loop, platform, nonce, text_first
+        self._pace, self.random, self.trouble = pace, random.Random(seed), trouble
+        self.style = Plain()
+        self.messages: dict[str, Message] = {}
+        self.deleted: set[str] = set()
+        self.pings: list[str] = []
+        self.calls: dict[str, list[float]] = defaultdict(list)
+        self.frozen: dict[str, float] = defaultdict(float)
+        self.nonces: dict[str, str] = {}
+        self.limit = 1 << 30
+        self.next_error: list[Exception] = []
+        self.archived = False
+        self.created: dict[int, int] = defaultdict(int)
+        self.lost = 0
+        self.broken: list[str] = []
+        self._ids = iter(range(1, 1 << 30))
+
+    def pace(self, chat_id: str) -> Pace:
+        return self._pace
+
+    def limit_bytes(self, spot: Spot) -> int:
+        return self.limit
+
+    def hold(self, kept: bool, rule: str) -> None:
+        """The poster goes on after any error, so a broken rule is written down."""
+        if not kept:
+            self.broken.append(rule)
+
+    async def _call(self, chat_id: str, act: Callable[[], Any]) -> Any:
+        now = self.loop.time()
+        calls, within_s = self._pace.budget
+        # What a call's row says is a commit earlier than the call: the one thing a crash may cost.
+        recent = [at for at in self.calls[chat_id] if at > now - within_s + CRASH_S]
+        self.hold(len(recent) < calls, f"{len(recent) + 1} calls within {within_s} s")
+        self.hold(now >= self.frozen[chat_id], "spoke while frozen")
+        self.calls[chat_id].append(now)
+        await asyncio.sleep(self.random.random() * 0.5)
+        if self.next_error:
+            error = self.next_error.pop(0)
+            if isinstance(error, PutOff):
+                self.frozen[chat_id] = self.loop.time() + error.retry_after_s
+            raise error
+        if self.random.random() >= self.trouble:
+            return act()
+        match self.random.randrange(5):
+            case 0:
+                wait = self.random.choice([0.5, 3.0, 40.0, 240.0])
+                self.frozen[chat_id] = self.loop.time() + wait
+                raise PutOff(wait)
+            case 1:
+                raise Failed("500")
+            case 2:
+                act()
+                self.lost += 1
+                await asyncio.sleep(10)
+                raise Unknown
+            case 3:
+                self.lost += 1
+                await asyncio.sleep(10)
+                raise Unknown
+            case _:
+                return act()
+
+    async def send(self, spot: Spot, message: ChatMessage, film: Film | None, nonce: str) -> str:
+        self.hold(film is None or not self.text_first, "a film came first")
+
+        def act() -> str:
+            if self.nonce and nonce in self.nonces:
+                return self.nonces[nonce]
+            found = f"m{next(self._ids)}"
+            self.nonces[nonce] = found
+            key = message.film.key if film and message.film else None
+            self.messages[found] = Message(spot.chat_id, message.job, message.text, key, message.revision)
+            self.created[message.job] += 1
+            return found
+
+        return str(await self._call(spot.chat_id, act))
+
+    async def edit(self, spot: Spot, message: ChatMessage, film: Film | None) -> None:
+        def act() -> None:
+            if self.archived:
+                raise Closed
+            if spot.message_id in self.deleted:
+                raise Gone
+            shown = self.messages[str(spot.message_id)]
+            self.hold(message.revision >= shown.revision, "something older came after something newer")
+            if film and message.film:
+                shown.film = message.film.key
+            shown.text, shown.revision = message.text, message.revision
+            shown.history.append(message.text)
+
+        await self._call(spot.chat_id, act)
+
+    async def delete(self, spot: Spot) -> None:
+        self.hold(False, "nobody asked for that")
+
+    async def notify(self, spot: Spot, text: str, user_id: str, nonce: str) -> None:
+        def act() -> None:
+            if not (self.nonce and nonce in self.nonces):
+                self.nonces[nonce] = "ping"
+                self.pings.append(text)
+
+        await self._call(spot.chat_id, act)
+
+    async def revive(self, spot: Spot, text: str) -> None:
+        def act() -> None:
+            self.archived = False
+
+        await self._call(spot.chat_id, act)
+
+    def of(self, job_id: int) -> list[Message]:
+        return [m for key, m in self.messages.items() if m.job == job_id and key not in self.deleted]
+
+    def place(self, job_id: int, chat_id: str, text: str = "checking") -> str:
+        """The message that answered a command."""
+        found = f"m{next(self._ids)}"
+        self.messages[found] = Message(chat_id, job_id, text, None, 0)
+        return found
+
+
+async def film_of(job: Job, message: ChatMessage, limit_bytes: int) -> Film | None:
+    assert message.film
+    size = 2_000_000
+    if size > limit_bytes:
+        raise TooBig(limit_bytes)
+    return Film(
+        path=Path(message.film.sha), kind=message.film.kind, name="film.mp4", width=64, height=64, duration_ms=1
+    )
+
+
+@dataclass
+class World:
+    loop: VirtualLoop
+    db: Database
+    room: Room
+    poster: Poster
+    task: "asyncio.Task[None] | None" = None
+    asked: int = 0
+
+    def start(self, hooks: Hooks | None = None) -> None:
+        self.poster = Poster(self.db, [self.room], film_of, hooks=hooks, look_s=60.0)
+        self.task = self.loop.create_task(self.poster.run())
+
+    async def kill(self) -> None:
+        assert self.task
+        self.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self.task
+
+    async def ask(self, chat_id: str = "room", n: int = 3, **at: Any) -> Job:
+        self.asked += 1
+        plan = {"model": "tiny@1", "width": 128, "height": 96, "steps": 8, "fps": 30}
+        ask = Ask(
+            key=f"key {self.asked}", platform=self.room.platform, user_id=f"ann{self.asked}", chat_id=chat_id,
+            locale="en", picture=SHA, prompt=f"fog {self.asked}", plan=plan, sections=n, at=At(**at),
+            settings={"seconds": 3.0, "seed": 7, "frames": 36 * n + 1, "fps": 30, "quality": "standard"},
+        )  # fmt: skip
+        return await requests.submit(self.db, ask, PLENTY)
+
+    async def make(self, took_s: float = 5.0) -> Job | None:
+        """One turn of a worker."""
+        claim = await jobs.claim(self.db, "worker", 3_600_000)
+        if claim is None:
+            return None
+        await asyncio.sleep(took_s)
+        n = claim.job.done
+        film = f"{claim.job.id:08x}{n:08x}" + "0" * 48
+        latents = f"{claim.job.id:08x}{n:08x}" + "1" * 48
+        made = Made(
+            n=n, latents=latents, clip=None, tail=None, film=film, frames=36 * (n + 1) + 1,
+            sampling_ms=round(took_s * 1000), decode_ms=1, encode_ms=1,
+        )  # fmt: skip
+        return (await sections.record(self.db, claim, made)).job
+
+    async def says(self, job_id: int) -> ChatMessage:
+        """What the message should say now."""
+        job = await jobs.get(self.db, job_id)
+        return compose(job, await look(self.db, job), self.room.style, Terms(), Now(ms=self.db.now()))
+
+    async def settled(self, patience_s: float = 3600.0) -> None:
+        """Wait until everything that can be shown is."""
+        until = self.loop.time() + patience_s
+        while self.loop.time() < until:
+            await asyncio.sleep(10)
+            late = [
+                c
+                for c in await canvases.pending(self.db, self.room.platform)
+                if c.shown < c.wanted or c.notice in ("due", "begun")
+            ]
+            if not late:
+                return
+
+
+@contextmanager
+def world(
+    folder: Path, pace: Pace = DISCORD, **room: Any
+) -> Iterator[Callable[[Callable[[World], Awaitable[None]]], None]]:
+    loop = VirtualLoop()
+    telegram = pace in (TELEGRAM_PRIVATE, TELEGRAM_GROUP)
+    kind = {"nonce": not telegram, "text_first": telegram, "seed": 0, "trouble": 0.0} | room
+    platform = Platform.TELEGRAM if telegram else Platform.DISCORD
+
+    def run(play: Callable[[World], Awaitable[None]]) -> None:
+        async def main() -> None:
+            async with Database.open(data_dir=folder, clock=loop.ms) as db:
+                there = Room(loop, platform, pace, **kind)
+                made = World(loop, db, there, Poster(db, [there], film_of))
+                loop.busy = lambda: bool(db.under_way)
+                made.start()
+                try:
+                    await play(made)
+                finally:
+                    await made.kill()
+                    assert there.broken == []
+                    loop.busy = lambda: True
+
+        loop.run_until_complete(main())
+
+    try:
+        yield run
+    finally:
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+def test_a_message_follows_its_job_from_the_line_to_the_film(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask()
+        await w.settled()
+        (message,) = w.room.of(job.id)
+        assert message.text.startswith("Next in line")
+        for n in (1, 2, 3):
+            await w.make(took_s=30)
+            await w.settled()
+            assert message.film is not None
+            assert f"{n - 1:08x}" in message.film
+        assert message.film.startswith("final:")
+        assert message.text.startswith("Your film is ready: 3.6 s")
+        assert w.room.pings == ["@ann1, your film of 3.6 s is ready."]
+        assert w.room.created == {job.id: 1}
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+def test_what_was_superseded_is_never_sent(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask(n=20)
+        for _ in range(20):
+            await w.make(took_s=0.5)
+        await w.settled()
+        (message,) = w.room.of(job.id)
+        assert message.film and message.film.startswith("final:")
+        assert len(message.history) <= 6  # of 41 revisions in ten seconds
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+def test_an_edit_that_changes_nothing_is_not_sent(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask()
+        await w.settled()
+        calls = len(w.room.calls["room"])
+        claim = await jobs.claim(w.db, "worker", 60_000)
+        assert claim
+        await jobs.release(w.db, claim)
+        await asyncio.sleep(120)
+        assert len(w.room.calls["room"]) == calls
+        canvas = await canvases.get(w.db, job.id)
+        assert canvas and canvas.shown == canvas.wanted
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+def test_a_freeze_of_four_minutes_in_one_chat_delays_no_other(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        slow, fast = await w.ask("frozen"), await w.ask("free")
+        await w.settled()
+        w.room.next_error.append(PutOff(240.0))
+        await requests.wish(w.db, slow.id, "cancel", "ann1")
+        await asyncio.sleep(2)
+        began = w.loop.time()
+        await requests.wish(w.db, fast.id, "cancel", "ann2")
+        await asyncio.sleep(5)
+        assert w.room.of(fast.id)[0].text.startswith("Cancelled")
+        assert not w.room.of(slow.id)[0].text.startswith("Cancelled")
+        await w.settled()
+        assert w.room.of(slow.id)[0].text.startswith("Cancelled")
+        assert 200 < w.loop.time() - began < 300
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+def test_after_a_restart_the_newest_state_is_shown_once(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask()
+        await w.make()
+        await w.settled()
+        await w.kill()
+        while await w.make(took_s=30):
+            pass
+        edits = len(w.room.of(job.id)[0].history)
+        w.start()
+        await w.settled()
+        (message,) = w.room.of(job.id)
+        assert len(message.history) == edits + 1
+        assert message.text.startswith("Your film is ready")
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+def test_a_deleted_message_comes_back_once_with_the_result(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        gone: list[int] = []
+
+        async def told(job: Job) -> None:
+            gone.append(job.id)
+
+        await w.kill()
+        w.start(Hooks(gone=told))
+        job = await w.ask()
+        await w.make()
+        await w.settled()
+        w.room.deleted.update(w.room.messages)
+        calls = len(w.room.calls["room"])
+        await w.make(took_s=30)
+        await w.settled(60)
+        assert gone == [job.id]
+        assert w.room.of(job.id) == []
+        assert len(w.room.calls["room"]) == calls + 1
+        await w.make(took_s=30)
+        await w.settled()
+        (message,) = w.room.of(job.id)
+        assert message.film and message.film.startswith("final:")
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+def test_a_chat_out_of_reach_gets_no_more_calls_until_something_changes(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask()
+        await w.settled()
+        w.room.next_error.append(Unreachable("50001"))
+        await w.make()
+        await asyncio.sleep(10)
+        calls = len(w.room.calls["room"])
+        await w.make(took_s=30)
+        await w.make(took_s=30)
+        await asyncio.sleep(600)
+        assert len(w.room.calls["room"]) == calls
+        assert await chats.reachable(w.db, w.room.platform, "room")
+        await w.settled()
+        assert w.room.of(job.id)[0].text.startswith("Your film is ready")
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+def test_an_archived_thread_is_opened_again(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask()
+        await w.settled()
+        w.room.archived = True
+        await w.make()
+        await w.settled()
+        assert w.room.of(job.id)[0].text.startswith("1.2 of 3.6 s are ready")
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+def test_a_locked_thread_leads_to_the_chat_above_it(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask(n=1)
+        await w.settled()
+        w.room.next_error.append(Closed("above"))
+        await w.make()
+        await w.settled()
+        assert [message.chat_id for message in w.room.of(job.id)] == ["room", "above"]
+        assert w.room.of(job.id)[1].text.startswith("Your film is ready")
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+def test_a_group_that_moved_is_followed(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask()
+        await w.settled()
+        w.room.next_error.append(Moved("-100room"))
+        await w.make()
+        await w.settled()
+        assert len(w.room.calls["-100room"]) >= 1
+        assert (await jobs.get(w.db, job.id)).chat_id == "-100room"
+
+    with world(tmp_path, TELEGRAM_GROUP) as run:
+        run(play)
+
+
+def test_a_filter_costs_only_the_persons_words(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask()
+        w.room.next_error.append(Blocked())
+        await w.settled()
+        assert "fog" not in w.room.of(job.id)[0].text
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+def test_a_film_that_fits_nowhere_is_said_and_not_tried_for_ever(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask(n=1)
+        w.room.limit = 1_000_000
+        await w.make()
+        await w.settled()
+        (message,) = w.room.of(job.id)
+        assert "larger than this chat takes" in message.text
+        calls = len(w.room.calls["room"])
+        await asyncio.sleep(600)
+        assert len(w.room.calls["room"]) == calls
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+def test_messages_over_an_hour_old_are_slow_and_have_films_only(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask(n=8)
+        await w.settled()
+        w.loop.skipped += 3600
+        before = len(w.room.calls["room"])
+        began = w.loop.time()
+        while await w.make(took_s=1):
+            pass
+        await w.settled()
+        at = w.room.calls["room"][before:]
+        assert all(later - earlier >= 4 for earlier, later in pairwise(at))
+        assert w.loop.time() - began < 60
+        assert w.room.of(job.id)[0].text.startswith("Your film is ready")
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+def test_a_lost_answer_to_a_new_message_makes_no_second_one(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask()
+        await asyncio.sleep(0)
+        w.room.trouble, w.room.random = 1.0, Twos()  # the effect stands, the answer is lost
+        await asyncio.sleep(30)
+        w.room.trouble, w.room.random = 0.0, random.Random(1)
+        await asyncio.sleep(300)
+        if w.room.nonce:
+            assert w.room.created[job.id] == 1
+        else:
+            assert w.room.created[job.id] == 1, "nothing is sent again until there is something new"
+            await w.make()
+            await w.settled()
+            assert w.room.created[job.id] == 2
+
+    for n, pace in enumerate((DISCORD, TELEGRAM_PRIVATE)):
+        with world(tmp_path / str(n), pace) as run:
+            run(play)
+
+
+class Twos(random.Random):
+    def random(self) -> float:
+        return 0.1
+
+    def randrange(self, *_: Any) -> int:
+        return 2
+
+
+async def random_life(w: World, chance: random.Random) -> None:
+    """Whatever can happen, in any order; then peace, and the newest state is shown."""
+    asked: list[Job] = []
+    for _ in range(chance.randrange(10, 40)):
+        match chance.randrange(8):
+            case 0 | 1 if len(asked) < 6:
+                job = await w.ask(chance.choice(["room", "other"]), n=chance.randrange(1, 5))
+                asked.append(job)
+            case 2 | 3 | 4:
+                await w.make(took_s=chance.choice([0.2, 3.0, 20.0]))
+            case 5 if asked:
+                job = chance.choice(asked)
+                await requests.wish(w.db, job.id, chance.choice(["stop", "cancel"]), "ann")  # type: ignore[arg-type]
+            case 6 if chance.random() < 0.4:
+                await w.kill()
+                await asyncio.sleep(chance.choice([0.0, 60.0, 400.0]))
+                w.start()
+            case _:
+                await asyncio.sleep(chance.choice([0.1, 4.0, 60.0]))
+    w.room.trouble = 0.0
+    while await w.make(took_s=1.0):
+        pass
+    await w.settled()
+    await asyncio.sleep(60)
+    for job in asked:
+        shown, wanted = w.room.of(job.id), await w.says(job.id)
+        assert shown[-1].text == wanted.text
+        assert shown[-1].film == (wanted.film.key if wanted.film else shown[-1].film)
+        assert len(shown) == 1 or not w.room.nonce or w.room.lost
+    assert len(w.room.pings) == len(set(w.room.pings)) <= len(asked)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("pace", [DISCORD, TELEGRAM_PRIVATE, TELEGRAM_GROUP], ids=["discord", "private", "group"])
+def test_whatever_happens_the_newest_state_is_shown(pace: Pace, seed: int, tmp_path: Path) -> None:
+    with world(tmp_path, pace, trouble=0.25, seed=seed) as run:
+        run(lambda w: random_life(w, random.Random(seed)))
+
+
+def test_a_number_in_base_36_and_back() -> None:
+    assert [code(n) for n in (0, 7, 36, 123456)] == ["0", "7", "10", "2n9c"]
+    assert job_of("#2N9C") == 123456
+    assert job_of("no-job") is None
+    assert job_of("") is None
