@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from db import jobs, progress, sections
+from bot.words import duration, say
+from db import jobs, operators, progress, sections
 from db.connect import Database
 from db.models import State
-from db.rows import Job, Place, Progress, Section
+from db.rows import Forecast, Job, Place, Progress, QueueState, Section
 
+OPEN: Final = QueueState()
 ENDINGS: Final = ("decoding", "writing")  # phases of a section after its last sampling step
 
 
@@ -20,6 +22,8 @@ class View:
     step, of:       the sampling step of the section under way; 0 of 0 where none is
     place:          in line, 1 is next; None unless it waits
     eta_ms:         until the whole film is ready, from measured sections; None where nothing was measured yet
+    first_ms:       until its first second can be seen; None once it can, and where nothing was measured yet
+    next_ms:        until its next section can be seen
     headline:       the key of the sentence that says what happens, `facts` are its fields
     reason:         why it failed, with its facts, for bot.words.why
     can_stop:       something is finished, so that stopping keeps a film
@@ -36,6 +40,8 @@ class View:
     seconds_total: float
     place: int | None
     eta_ms: int | None
+    first_ms: int | None
+    next_ms: int | None
     headline: str
     facts: dict[str, Any]
     has_film: bool
@@ -50,13 +56,15 @@ def view(
     made: Sequence[Section],
     under_way: Progress | None,
     place: Place | None,
-    pace_ms: int | None,
+    told: Forecast | None,
+    closed: QueueState = OPEN,
 ) -> View:
     """What to show of a job.
 
     made:      its sections so far
     under_way: the section being made
-    pace_ms:   milliseconds that one section of this kind takes, measured
+    told:      when it will be where, by measured sections
+    closed:    what an operator closed
     """
     fps = job.plan.get("fps") or job.settings.get("fps") or 30
     frames = made[-1].frames if made else 0
@@ -67,6 +75,8 @@ def view(
     seconds_done, seconds_total = round(seconds_done, 1), round(max(seconds_total, seconds_done), 1)
     in_line = place.jobs_ahead + 1 if place and job.state == State.QUEUED else None
     open_, wished = not job.state.terminal, job.wish is not None
+    if wished or not open_:
+        told = None
     return View(
         job=job.id,
         state=job.state,
@@ -78,9 +88,11 @@ def view(
         seconds_done=seconds_done,
         seconds_total=seconds_total,
         place=in_line,
-        eta_ms=eta(job, under_way, place, pace_ms) if open_ and not wished else None,
-        headline="headline." + headline(job, under_way, place),
-        facts={"seconds_done": seconds_done, "seconds_total": seconds_total, "place": in_line},
+        eta_ms=told.done_ms if told else None,
+        first_ms=told.first_ms if told and not job.done else None,
+        next_ms=told.next_ms if told else None,
+        headline="headline." + headline(job, under_way, place, closed),
+        facts={"seconds_done": seconds_done, "seconds_total": seconds_total, "place": in_line, "why": closed.reason},
         has_film=job.film is not None,
         can_stop=open_ and not wished and job.done > 0 and job.film is not None,
         can_cancel=open_ and job.wish != "cancel",
@@ -89,10 +101,12 @@ def view(
     )
 
 
-def headline(job: Job, under_way: Progress | None, place: Place | None) -> str:
+def headline(job: Job, under_way: Progress | None, place: Place | None, closed: QueueState = OPEN) -> str:
     """Which sentence says what happens to the job now."""
     ahead = place.jobs_ahead if place else 0
     match job.state:
+        case State.QUEUED if closed.paused:
+            return "paused_because" if closed.reason else "paused"
         case State.QUEUED if job.done:  # between two turns; with nobody ahead nothing is waited for
             return "again" if ahead else "growing"
         case State.QUEUED:
@@ -110,28 +124,27 @@ def headline(job: Job, under_way: Progress | None, place: Place | None) -> str:
             return job.state.value
 
 
-def eta(job: Job, under_way: Progress | None, place: Place | None, pace_ms: int | None) -> int | None:
-    """Milliseconds until the film is whole: the sections ahead of it and its own, each at the measured pace.
-
-    Those ahead are taken to be of the same kind, which they are where everybody uses one quality.
-    """
-    if pace_ms is None:
-        return None
-    made = under_way.step / under_way.of if under_way and under_way.of else 0.0
-    ahead = place.sections_ahead if place and not place.running else 0
-    return round(pace_ms * max(0.0, ahead + job.sections - job.done - min(made, 1.0)))
+def when(locale: str, view: View) -> str:
+    """When there is something new to see, in words; empty where nothing was measured yet."""
+    if view.eta_ms is None:
+        return ""
+    left = duration(locale, view.eta_ms / 1000)
+    if view.first_ms is not None and view.first_ms < view.eta_ms:
+        return say(locale, "eta.first", first=duration(locale, view.first_ms / 1000), left=left)
+    if view.headline == "headline.again" and view.next_ms is not None and view.next_ms < view.eta_ms:
+        return say(locale, "eta.next", next=duration(locale, view.next_ms / 1000), left=left)
+    return say(locale, "eta.left", left=left)
 
 
 async def look(db: Database, job: Job) -> View:
     """What to show of a job, from the rows of this moment."""
     if job.state.terminal:
         return view(job, await sections.of(db, job.id), None, None, None)
-    plan = job.plan
-    shape = (str(plan.get("model")), plan.get("width", 0), plan.get("height", 0), plan.get("steps", 0))
     return view(
         job,
         await sections.of(db, job.id),
         await progress.of(db, job.id),
         await jobs.place(db, job.id),
-        await jobs.pace(db, *shape),
+        await jobs.forecast(db, job.id),
+        await operators.state(db, job.server_id),
     )

@@ -8,9 +8,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from bot.canvas import View
+from bot.canvas import View, when
 from bot.intake import MIB, ModelFacts, Rules
-from bot.words import LANGUAGES, duration, say, why
+from bot.words import LANGUAGES, say, why
 from db.rows import Job, Progress
 
 LANG: Final = {"en": "en", "zh": "zh-Hans"}
@@ -142,14 +142,13 @@ def state(locale: str, job: Job, view: View, under_way: Progress | None) -> dict
     headline = say(locale, view.headline, **view.facts)
     over = view.state.terminal
     shown = view.step > 0 and under_way is not None and under_way.preview is not None
-    eta = view.eta_ms
     part = view.step / view.of if view.of else 0.0
     return {
         "headline": headline,
         "title": f"{headline} · {say(locale, 'page.title')}",
         "value": 1.0 if over else round((view.done + min(part, 1.0)) / view.sections, 4),
         "step": say(locale, "page.step", step=view.step, of=view.of) if view.step else "",
-        "left": "" if eta is None else say(locale, "eta.left", left=duration(locale, eta / 1000)),
+        "left": when(locale, view),
         "why": why(locale, view.reason, view.reason_facts) if view.state == "failed" else "",
         "film": film_url(job),
         "preview": f"/j/{job.id}/preview/{under_way.n}-{under_way.at_ms}.jpg" if shown and under_way else None,

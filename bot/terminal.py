@@ -5,7 +5,7 @@ import signal
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 
 from bot import words
+from bot.canvas import View, when
 from bot.control import Remote
 from bot.errors import Refused
 from bot.picture import Picture
@@ -22,6 +23,8 @@ from db.models import State
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 EXIT = {State.DONE: DONE, State.FAILED: FAILED, State.STOPPED: INTERRUPTED, State.CANCELLED: INTERRUPTED}
+
+VIEWED = tuple(field.name for field in fields(View))
 
 
 @dataclass(frozen=True)
@@ -141,15 +144,12 @@ def shown(state: dict[str, Any], locale: str) -> dict[str, Any]:
     section = words.say(locale, "terminal.sections", n=min(state["done"] + 1, state["sections"]), of=state["sections"])
     if state["step"]:
         section += ", " + words.say(locale, "terminal.step", step=state["step"], of=of)
-    left = ""
-    if state["eta_ms"] is not None:
-        left = words.say(locale, "eta.left", left=words.duration(locale, state["eta_ms"] / 1000))
     return {
         "description": words.say(locale, state["headline"], **state["facts"]),
         "total": state["sections"] * of,
         "completed": state["done"] * of + state["step"],
         "section": section,
-        "left": left,
+        "left": when(locale, View(**{name: state[name] for name in VIEWED})),
     }
 
 

@@ -111,6 +111,8 @@ WORDS: Final = {
     "headline.received": "Looking at your picture",
     "headline.next": "Next in line",
     "headline.queued": "Number {place} in line",
+    "headline.paused": "Paused. Nothing is lost, it goes on by itself",
+    "headline.paused_because": "Paused: {why}. Nothing is lost, it goes on by itself",
     "headline.again": "{seconds_done} of {seconds_total} s are ready, waiting for the next turn",
     "headline.warming": "Getting ready",
     "headline.first": "Drawing the first second",
@@ -123,6 +125,8 @@ WORDS: Final = {
     "headline.cancelled": "Cancelled",
     "headline.failed": "This film could not be finished",
     "headline.failed_kept": "This film could not be finished, {seconds_done} s of it are kept",
+    "eta.first": "The first second is there in about {first}, all of it in about {left}",
+    "eta.next": "It goes on in about {next}, all of it is there in about {left}",
     "eta.left": "about {left} left",
     # a job's message in a chat: its lines, its buttons, the ping at its end
     "chat.checking": "Checking your picture…",

@@ -96,6 +96,8 @@ WORDS: Final = {
     "headline.received": "正在查看你的图片",
     "headline.next": "下一个就是你",
     "headline.queued": "排在第 {place} 位",
+    "headline.paused": "已暂停。什么都不会丢，之后会自动继续",
+    "headline.paused_because": "已暂停：{why}。什么都不会丢，之后会自动继续",
     "headline.again": "已完成 {seconds_done} / {seconds_total} 秒，等待下一轮",
     "headline.warming": "正在准备",
     "headline.first": "正在绘制第一秒",
@@ -108,6 +110,8 @@ WORDS: Final = {
     "headline.cancelled": "已取消",
     "headline.failed": "这部影片没能完成",
     "headline.failed_kept": "这部影片没能完成，已保留 {seconds_done} 秒",
+    "eta.first": "大约 {first}后出现第一秒，{left}后全部完成",
+    "eta.next": "大约 {next}后继续，{left}后全部完成",
     "eta.left": "大约还要 {left}",
     # 聊天中的任务消息：各行文字、按钮、完成时的提醒
     "chat.checking": "正在检查你的图片……",

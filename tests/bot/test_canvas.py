@@ -7,12 +7,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.canvas import View, view
-from bot.words import LANGUAGES, duration, say, why
+from bot.canvas import View, view, when
+from bot.words import LANGUAGES, say, why
 from db.models import TERMINAL, Platform, State
-from db.rows import Job, Place, Progress, Section
+from db.rows import Forecast, Job, Place, Progress, QueueState, Section
 
 SHA = "0" * 64
+TIMES = ("first_ms", "next_ms", "done_ms")
 
 
 def a_job(**other: Any) -> Job:
@@ -23,6 +24,7 @@ def a_job(**other: Any) -> Job:
         "sections": 4, "done": 0, "state": State.QUEUED, "wish": None, "wish_by": None, "fence": 0, "worker": None,
         "lease_until_ms": None, "crashes": 0, "not_before_ms": 0, "reason": None, "facts": {}, "conditioning": None,
         "tail": None, "film": None, "created_ms": 0, "started_ms": None, "finished_ms": None, "revision": 1,
+        "server_id": "", "hurried": False,
     }  # fmt: skip
     return Job(**(plain | other))
 
@@ -40,6 +42,10 @@ def place(ahead: int = 0, sections: int = 0, running: bool = False) -> Place:
     return Place(jobs_ahead=ahead, sections_ahead=sections, running=running)
 
 
+def told(done: int, *, first: int = 0, next: int = 0) -> Forecast:
+    return Forecast(first_ms=first, next_ms=next, done_ms=done)
+
+
 def said(found: View, locale: str = "en") -> str:
     return say(locale, found.headline, **found.facts)
 
@@ -51,7 +57,7 @@ def test_a_waiting_job_says_its_place() -> None:
 
 def test_a_growing_film_says_how_far_it_is() -> None:
     job = a_job(state=State.RUNNING, done=2, film=SHA)
-    found = view(job, some_sections(2), at_step(2, 4), place(running=True), 1000)
+    found = view(job, some_sections(2), at_step(2, 4), place(running=True), told(1500))
     assert said(found) == "2.4 of 4.8 s are ready"
     assert (found.step, found.of, found.eta_ms) == (4, 8, 1500)
     assert found.can_stop
@@ -68,13 +74,26 @@ def test_what_was_never_measured_is_not_guessed() -> None:
     assert view(a_job(state=State.RUNNING), [], at_step(0, 7), place(running=True), None).eta_ms is None
 
 
-def test_those_ahead_count_in_the_time_that_is_left() -> None:
-    assert view(a_job(), [], None, place(ahead=2, sections=6), 1000).eta_ms == 10_000
+def test_the_first_second_and_the_whole_film_are_foretold() -> None:
+    found = view(a_job(), [], None, place(ahead=2, sections=6), told(400_000, first=61_000))
+    assert when("en", found) == "The first second is there in about 61 s, all of it in about 7 min"
+
+
+def test_between_two_turns_it_says_when_it_goes_on() -> None:
+    job = a_job(state=State.QUEUED, done=2, film=SHA)
+    found = view(job, some_sections(2), None, place(ahead=1, sections=2), told(400_000, next=61_000))
+    assert when("en", found) == "It goes on in about 61 s, all of it is there in about 7 min"
+
+
+def test_a_paused_queue_says_why() -> None:
+    found = view(a_job(), [], None, place(), None, QueueState(paused=True, reason="too hot"))
+    assert said(found) == "Paused: too hot. Nothing is lost, it goes on by itself"
+    assert said(view(a_job(), [], None, place(), None, QueueState(paused=True))).startswith("Paused. ")
 
 
 def test_progress_of_an_earlier_turn_is_not_shown() -> None:
     job = a_job(state=State.RUNNING, done=2, film=SHA)
-    assert view(job, some_sections(2), at_step(1, 8), place(running=True), 1000).step == 0
+    assert view(job, some_sections(2), at_step(1, 8), place(running=True), told(1500)).step == 0
 
 
 def test_before_anything_is_finished_there_is_nothing_to_stop_at() -> None:
@@ -85,7 +104,7 @@ def test_before_anything_is_finished_there_is_nothing_to_stop_at() -> None:
 
 def test_a_wish_is_said_until_it_is_carried_out() -> None:
     job = a_job(state=State.RUNNING, done=1, film=SHA, wish="stop", wish_by="ann")
-    found = view(job, some_sections(1), at_step(1, 3), place(running=True), 1000)
+    found = view(job, some_sections(1), at_step(1, 3), place(running=True), told(1500))
     assert said(found) == "Stopping here, keeping what is ready"
     assert not found.can_stop
     assert found.can_cancel
@@ -94,7 +113,7 @@ def test_a_wish_is_said_until_it_is_carried_out() -> None:
 
 def test_the_last_section_ends_with_the_file() -> None:
     job = a_job(state=State.RUNNING, done=3, film=SHA)
-    finishing = view(job, some_sections(3), at_step(3, 8, "writing"), place(running=True), 1000)
+    finishing = view(job, some_sections(3), at_step(3, 8, "writing"), place(running=True), told(1500))
     assert finishing.headline == "headline.finishing"
 
 
@@ -126,14 +145,20 @@ def any_view(draw: st.DrawFn) -> View:
     )
     told = draw(st.none() | st.builds(at_step, st.integers(0, 6), st.integers(0, 8), st.sampled_from(["", "writing"])))
     line = draw(st.none() | st.builds(place, st.integers(0, 9), st.integers(0, 90), st.booleans()))
-    return view(job, some_sections(done), told, line, draw(st.none() | st.integers(0, 10**7)))
+    return view(
+        job,
+        some_sections(done),
+        told,
+        line,
+        draw(st.none() | st.builds(Forecast, **dict.fromkeys(TIMES, st.integers(0, 10**7)))),
+    )
 
 
 @given(any_view())
 def test_any_job_can_be_said_in_every_language(found: View) -> None:
     for locale in LANGUAGES:
         assert "?" not in said(found, locale)
-        assert found.eta_ms is None or duration(locale, found.eta_ms / 1000)
+        assert (found.eta_ms is None) == (when(locale, found) == "")
 
 
 @given(any_view())
