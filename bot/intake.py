@@ -355,7 +355,8 @@ class Intake:
             key=asked.key, platform=asked.platform, user_id=asked.user_id, chat_id=asked.chat_id, locale=asked.locale,
             picture=shas[0], end_picture=shas[1] if len(shas) > 1 else None, prompt=clean(asked.prompt),
             settings=settings, plan=planned.plan, sections=planned.sections,
-            server_id=asked.server_id, weight=may.weight, seeded=not _empty(asked.seed),
+            server_id=asked.server_id, weight=may.weight,
+            seeded=asked.platform != Platform.TERMINAL and not _empty(asked.seed),  # a terminal wants its file again
         )  # fmt: skip
         # One picture is kept, refused and dropped by one request at a time: else a refused one could take away the file
         # that another one's row is about to name.
