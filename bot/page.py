@@ -27,7 +27,7 @@ from bot.errors import Refused
 from bot.intake import Asked, Intake, ModelFacts
 from bot.upload import read_form
 from bot.words import pick, say
-from db import jobs, progress, requests
+from db import jobs, progress, requests, sections
 from db.connect import Database
 from db.errors import NoSuchJob
 from db.media import Media
@@ -46,7 +46,7 @@ FOREVER: Final = "private, max-age=31536000, immutable"
 ASSETS: Final = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 HEADERS: Final = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self'; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; "
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -115,6 +115,8 @@ class Page:
                 web.get("/j/{id}", self._film_page),
                 web.get("/j/{id}/events", self._events),
                 web.get("/j/{id}/film/{name}", self._film),
+                web.get("/j/{id}/part/{n:[0-9]{1,4}}", self._part),
+                web.get("/j/{id}/end/{name}", self._end),
                 web.get("/j/{id}/download", self._film),
                 web.get("/j/{id}/picture/{name}", self._picture),
                 web.get("/j/{id}/preview/{name}", self._preview),
@@ -304,6 +306,26 @@ class Page:
             headers |= {"Content-Disposition": saved, "Cache-Control": "no-store"}
         return web.FileResponse(self.media.path(job.film), headers=headers)
 
+    async def _part(self, request: web.Request) -> web.StreamResponse:
+        """The fragment of one section's final frames; nothing where a section made none final."""
+        job = await self._own(request)
+        made = await sections.of(self.db, job.id)
+        n = int(request.match_info["n"])
+        if n >= len(made):
+            raise Refused("refused.no_film_yet")
+        sha = made[n].fragment
+        return web.Response(status=204) if sha is None else self._fragment(sha)
+
+    async def _end(self, request: web.Request) -> web.StreamResponse:
+        """The fragment of the provisional frames, as long as they are the newest."""
+        job = await self._own(request)
+        if job.fragment_end is None or request.match_info["name"] != f"{job.fragment_end[:16]}.m4s":
+            raise Refused("refused.no_film_yet")
+        return self._fragment(job.fragment_end)
+
+    def _fragment(self, sha: str) -> web.StreamResponse:
+        return web.FileResponse(self.media.path(sha), headers={"Content-Type": "video/mp4", "Cache-Control": FOREVER})
+
     async def _picture(self, request: web.Request) -> web.StreamResponse:
         job = await self._own(request)
         if request.match_info["name"] != f"{job.picture[:16]}.png":
@@ -339,7 +361,8 @@ class Page:
         return job
 
     async def _state(self, job: Job, locale: str) -> dict[str, Any]:
-        return html.state(locale, job, await look(self.db, job), await progress.of(self.db, job.id))
+        made = await sections.of(self.db, job.id)
+        return html.state(locale, job, await look(self.db, job), await progress.of(self.db, job.id), made)
 
 
 async def _protect(request: web.Request, response: web.StreamResponse) -> None:

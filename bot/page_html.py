@@ -11,7 +11,7 @@ from typing import Any, Final
 from bot.canvas import View, when
 from bot.intake import MIB, ModelFacts, Rules
 from bot.words import LANGUAGES, say, why
-from db.rows import Job, Progress
+from db.rows import Job, Progress, Section
 
 LANG: Final = {"en": "en", "zh": "zh-Hans"}
 HIDDEN: Final = " hidden"
@@ -137,7 +137,18 @@ def film_url(job: Job) -> str | None:
     return f"/j/{job.id}/film/{job.film[:16]}.mp4" if job.film else None
 
 
-def state(locale: str, job: Job, view: View, under_way: Progress | None) -> dict[str, Any]:
+def joins(job: Job, made: Sequence[Section]) -> bool:
+    """Whether a player can join the film's fragments while it grows; else it has to take the whole film each time."""
+    forward = job.plan.get("sampling") != "inverted"
+    return forward and all(section.fragment or not section.clip for section in made)
+
+
+def end_url(job: Job) -> str | None:
+    """Where the provisional frames are."""
+    return f"/j/{job.id}/end/{job.fragment_end[:16]}.m4s" if job.fragment_end else None
+
+
+def state(locale: str, job: Job, view: View, under_way: Progress | None, made: Sequence[Section]) -> dict[str, Any]:
     """What changes on a film's page, in words: what the script puts in place. Plain JSON."""
     headline = say(locale, view.headline, **view.facts)
     over = view.state.terminal
@@ -151,6 +162,10 @@ def state(locale: str, job: Job, view: View, under_way: Progress | None) -> dict
         "left": when(locale, view),
         "why": why(locale, view.reason, view.reason_facts) if view.state == "failed" else "",
         "film": film_url(job),
+        "parts": view.done,
+        "end": end_url(job),
+        "joins": joins(job, made),
+        "seconds": view.seconds_total,
         "preview": f"/j/{job.id}/preview/{under_way.n}-{under_way.at_ms}.jpg" if shown and under_way else None,
         "stop": view.can_stop,
         "cancel": view.can_cancel,
@@ -169,6 +184,8 @@ def film(locale: str, job: Job, now: Mapping[str, Any]) -> Html:
         locale,
         id=job.id,
         events=f"/j/{job.id}/events",
+        parts=f"/j/{job.id}/part/",
+        order=job.plan.get("sampling", ""),
         over=" over" if now["over"] else "",
         picture=picture_url(job),
         headline=now["headline"],

@@ -3,6 +3,7 @@
     request 1─n job 1─n section
                  ├─1 canvas      the one message that shows it
                  ├─n rendition   its film as a place can take it
+                 ├─n link        shows it to who has the token
                  └─1 progress    the sampling step under way
        flow 1─n ─┘               whose turns a job takes; tick is the time they are counted in
 
@@ -220,6 +221,7 @@ class Job(Base):
     conditioning: Mapped[str | None] = mapped_column(Sha, index=True)
     tail: Mapped[str | None] = mapped_column(Sha, index=True)
     film: Mapped[str | None] = mapped_column(Sha, index=True)
+    fragment_end: Mapped[str | None] = mapped_column(Sha, index=True)  # its provisional frames, for a player
     created_ms: Mapped[int] = mapped_column(BigInteger)
     started_ms: Mapped[int | None] = mapped_column(BigInteger)
     finished_ms: Mapped[int | None] = mapped_column(BigInteger)
@@ -345,6 +347,7 @@ class Section(Base):
     fence: Mapped[int]  # of the claim it was made under, be it one on the film that this one goes on with
     latents: Mapped[str] = mapped_column(Sha, index=True)
     clip: Mapped[str | None] = mapped_column(Sha, index=True)
+    fragment: Mapped[str | None] = mapped_column(Sha, index=True)  # the clip, for a player
     frames: Mapped[int]  # of the film so far
     sampling_ms: Mapped[int]
     decode_ms: Mapped[int]
@@ -432,6 +435,17 @@ class Chat(Base):
     slow_until_ms: Mapped[int] = mapped_column(BigInteger, default=0)
     limit_bytes: Mapped[int | None] = mapped_column(BigInteger)  # of a file, where the platform said no to a larger one
     unreachable: Mapped[str | None] = mapped_column(String(200))  # why
+
+
+class Link(Base):
+    """A way to one film for whoever has the token, until it expires."""
+
+    __tablename__ = "link"
+
+    token_sha: Mapped[str] = mapped_column(Sha, primary_key=True)
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), index=True)
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+    until_ms: Mapped[int] = mapped_column(BigInteger, index=True)
 
 
 class Progress(Base):

@@ -17,17 +17,17 @@ _JOB = (
     *(Job.id, Job.request_id, Job.parent_id, Job.platform, Job.user_id, Job.chat_id, Job.plan, Job.sections, Job.done),
     *(Job.server_id, Job.hurried),
     *(Job.state, Job.wish, Job.wish_by, Job.fence, Job.worker, Job.lease_until_ms, Job.crashes, Job.not_before_ms),
-    *(Job.reason, Job.facts, Job.conditioning, Job.tail, Job.film),
+    *(Job.reason, Job.facts, Job.conditioning, Job.tail, Job.film, Job.fragment_end),
     *(Job.created_ms, Job.started_ms, Job.finished_ms, Job.revision),
 )
 _SECTION = (
-    *(Section.job_id, Section.n, Section.fence, Section.latents, Section.clip, Section.frames),
+    *(Section.job_id, Section.n, Section.fence, Section.latents, Section.clip, Section.fragment, Section.frames),
     *(Section.sampling_ms, Section.decode_ms, Section.encode_ms, Section.gpu_ms, Section.created_ms),
 )
 PACE_OF = 9  # sections, the latest
 SHAS = (  # every file a row names
-    *(Request.picture, Request.end_picture, Job.conditioning, Job.tail, Job.film),
-    *(Section.latents, Section.clip, Rendition.sha),
+    *(Request.picture, Request.end_picture, Job.conditioning, Job.tail, Job.film, Job.fragment_end),
+    *(Section.latents, Section.clip, Section.fragment, Rendition.sha),
 )
 
 

@@ -20,6 +20,7 @@ from db.models import (
     Flow,
     Job,
     Ledger,
+    Link,
     Platform,
     Progress,
     Rendition,
@@ -145,7 +146,7 @@ async def _inherited(tx: AsyncConnection, ask: Ask) -> tuple[list[dict[str, Any]
     if same and (ask.picture, ask.end_picture) == (parent.picture, parent.end_picture):
         files["conditioning"] = parent.conditioning
     if 0 < ask.kept == parent.done:
-        files["film"] = parent.film
+        files |= {"film": parent.film, "fragment_end": parent.fragment_end}
     made = (await load_sections(tx, parent.id))[: ask.kept]
     free = {"sampling_ms": 0, "decode_ms": 0, "encode_ms": 0, "gpu_ms": 0, "shape": TAKEN_OVER}
     return [{**asdict(section), **free} for section in made], files
@@ -280,7 +281,7 @@ async def expire(db: Database, before_ms: int) -> int:
     async with db.transaction() as tx:
         old = select(Job.id).where(Job.state.in_(TERMINAL), Job.finished_ms < before_ms).scalar_subquery()
         await tx.execute(update(Job).where(Job.parent_id.in_(old)).values(parent_id=None))
-        for table in (Section, Canvas, Progress, Report, Rendition):
+        for table in (Section, Canvas, Link, Progress, Report, Rendition):
             await tx.execute(delete(table).where(table.job_id.in_(old)))
         gone = await tx.execute(delete(Job).where(Job.state.in_(TERMINAL), Job.finished_ms < before_ms))
         await tx.execute(delete(Request).where(~select(Job.id).where(Job.request_id == Request.id).exists()))

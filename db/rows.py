@@ -41,6 +41,7 @@ class Job:
     crashes:  of workers, at the section it is at now
     reason:   why it failed, or why it waits; usually a `db.models.Reason`, but any text
     film:     everything finished so far, as a file that plays; none where only a part of another film was taken over
+    fragment_end: its provisional frames, for a player that goes on while the film grows
     tail:     provisional frames for the next section; none once the job has ended, it can be made again
     hurried:  an operator put it before all others
     revision: rises with every change that somebody could see
@@ -74,6 +75,7 @@ class Job:
     conditioning: str | None
     tail: str | None
     film: str | None
+    fragment_end: str | None
     created_ms: int
     started_ms: int | None
     finished_ms: int | None
@@ -93,6 +95,7 @@ class Section:
     fence: int
     latents: str
     clip: str | None
+    fragment: str | None
     frames: int
     sampling_ms: int
     decode_ms: int

@@ -22,6 +22,8 @@ class Made:
     film:         everything finished so far
     conditioning: where it was made in this turn
     frames:       of the film
+    fragment:     the clip for a player that goes on while the film grows, where seconds come in viewing order;
+    fragment_end: the same of the provisional frames
     """
 
     n: int
@@ -34,6 +36,8 @@ class Made:
     decode_ms: int
     encode_ms: int
     conditioning: str | None = None
+    fragment: str | None = None
+    fragment_end: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +60,14 @@ async def record(db: Database, claim: rows.Claim, made: Made) -> Recorded:
         done = made.n + 1
         state = State.DONE if done == before.sections else wished_end(before, made.film) or State.QUEUED
         files = {"film": made.film, "tail": made.tail, "conditioning": made.conditioning or before.conditioning}
+        files["fragment_end"] = made.fragment_end
         fresh: dict[str, Any] = {"crashes": 0, "not_before_ms": 0, "reason": None, "facts": {}}
         mine = and_(held(claim, steady), Job.done == made.n)
         await flows.serve(tx, before.id, made.sampling_ms + made.decode_ms, now)
         if await set_down(tx, mine, state, now, **{"done": done, **files, **fresh}) is None:
             raise LeaseLost(claim.job.id, claim.fence)
         await tx.execute(insert(Section).values(**_row(claim, before, made), created_ms=now))
-        superseded = {before.film, before.tail, before.conditioning, made.tail} - {None}
+        superseded = {before.film, before.fragment_end, before.tail, before.conditioning, made.tail} - {None}
         gone = await unreferenced(tx, [sha for sha in superseded if sha])
         return Recorded(job=await load_job(tx, claim.job.id), unreferenced=gone)
 
@@ -76,6 +81,7 @@ def _row(claim: rows.Claim, job: rows.Job, made: Made) -> dict[str, Any]:
         "shape": section_shape(job.plan),
         "latents": made.latents,
         "clip": made.clip,
+        "fragment": made.fragment,
         "frames": made.frames,
         **times,
         "gpu_ms": made.sampling_ms + made.decode_ms,

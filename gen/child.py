@@ -117,6 +117,9 @@ class Child:
         order = clips + ends if plan.sampling == "f1" else ends + clips[::-1]
         metadata = film.film_metadata(message["plan"], plan.model)
         made = film.join(order, out / "film.mp4", fps=plan.fps, metadata=metadata)
+        fragments: dict[str, str | None] = {"fragment": None, "fragment_end": None}
+        if plan.sampling == "f1":  # seconds come in viewing order, so a player can add them while it plays
+            fragments = self.fragments(plan.fps, made.frames, clip, len(final), ends[0], len(provisional), out)
         self.say(
             {
                 "event": "section",
@@ -124,6 +127,7 @@ class Child:
                 "tail": str(out / "tail.safetensors"),
                 "clip": str(clip) if clip else None,
                 "film": str(out / "film.mp4"),
+                **fragments,
                 "conditioning": str(encoded) if encoded else None,
                 "frames": made.frames,
                 "sampling_ms": round(1000 * (sampled - started)),
@@ -131,6 +135,17 @@ class Child:
                 "encode_ms": round(1000 * (time.perf_counter() - decoded)),
             }
         )
+
+    def fragments(
+        self, fps: int, frames: int, clip: Path | None, final: int, end: Path, provisional: int, out: Path
+    ) -> dict[str, str | None]:
+        """The section's final frames and the provisional ones as fragments, each at its place in a film of `frames`."""
+        made: dict[str, str | None] = {"fragment": None, "fragment_end": str(out / "end.m4s")}
+        film.fragment(end, out / "end.m4s", fps=fps, start=frames - provisional)
+        if clip:
+            film.fragment(clip, out / "fragment.m4s", fps=fps, start=frames - provisional - final)
+            made["fragment"] = str(out / "fragment.m4s")
+        return made
 
     def conditioning(self, engine: Engine, plan: Plan, message: Message, out: Path) -> tuple[Conditioning, Path | None]:
         """The job's conditioning and the file it was written to, None where it is as it came.

@@ -196,6 +196,8 @@ class Dispatch:
                 clip=one("clip"),
                 tail=one("tail"),
                 film=self.media.adopt(Path(made["film"])),
+                fragment=one("fragment"),
+                fragment_end=one("fragment_end"),
                 conditioning=one("conditioning"),
                 frames=made["frames"],
                 sampling_ms=made["sampling_ms"],

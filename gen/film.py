@@ -57,6 +57,13 @@ DESCRIPTION_LENGTH = 2000
 # IPTC's code for media made by a trained model, https://cv.iptc.org/newscodes/digitalsourcetype/
 DIGITAL_SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
+FASTSTART = {"movflags": "+faststart"}
+FRAGMENTED = {  # one moof for the whole clip, times as they are, none before its first frame and so no edit list
+    "movflags": "+empty_moov+default_base_moof+frag_custom+frag_discont+negative_cts_offsets+skip_trailer",
+    "use_editlist": "0",
+    "avoid_negative_ts": "disabled",
+}
+
 Frames = NDArray[np.uint8]
 
 
@@ -125,7 +132,7 @@ def join(clips: Sequence[Path], out: Path, *, fps: int, metadata: Mapping[str, s
         raise ValueError(f"{out} is one of the clips: joining would overwrite it")
     tags = _safe_tags(metadata or {})
     frames = 0
-    with _writing(out, fps, faststart=True, tags=tags) as film:
+    with _writing(out, fps, flags=FASTSTART, tags=tags) as film:
         with _reading(clips[0]) as first:
             template = _video(first, clips[0])
             width, height, headers = template.width, template.height, template.codec_context.extradata
@@ -140,6 +147,28 @@ def join(clips: Sequence[Path], out: Path, *, fps: int, metadata: Mapping[str, s
                 film.mux_one(packet)
                 frames += 1
     return FilmInfo(frames, width, height, fps, frames / fps, tags, out.stat().st_size)
+
+
+def fragment(clip: Path, out: Path, *, fps: int, start: int = 0) -> None:
+    """The clip as a player takes it that joins films by itself: an init segment and one fragment; packets are copied.
+
+    Any fragments of one film can follow one another, and one that begins inside another takes its place from there on.
+
+    start:  frames of the film before the clip: the fragment knows its place in time
+    raises: EncoderFailed where the clip cannot be read, DiskFull; no file is left then
+    source: W3C, ISO BMFF Byte Stream Format (what Media Source Extensions take)
+    """
+    with _reading(clip) as first:
+        stream = _video(first, clip)
+        headers = stream.codec_context.extradata
+        with _writing(out, fps, flags=FRAGMENTED) as film:
+            copy = film.add_stream_from_template(stream, opaque=False)
+            for n, packet in enumerate(_packets(clip, fps, headers)):
+                assert packet.pts is not None
+                packet.pts += start * TICKS
+                packet.dts = (start + n - DELAY) * TICKS
+                packet.stream = copy
+                film.mux_one(packet)
 
 
 def probe(path: Path) -> FilmInfo:
@@ -279,13 +308,11 @@ def _reading(path: Path, *, decode: bool = False) -> Iterator[InputContainer]:
 
 @contextmanager
 def _writing(
-    path: Path, fps: int, *, faststart: bool = False, tags: Mapping[str, str] | None = None
+    path: Path, fps: int, *, flags: Mapping[str, str] | None = None, tags: Mapping[str, str] | None = None
 ) -> Iterator[OutputContainer]:
     """A new MP4 without anything of the moment in it (no time, no version); whatever goes wrong, no file is left."""
     clock = str(fps * TICKS)  # of the track and of the film: durations come out exact
-    options = {"fflags": "+bitexact", "video_track_timescale": clock, "movie_timescale": clock}
-    if faststart:
-        options["movflags"] = "+faststart"
+    options = {"fflags": "+bitexact", "video_track_timescale": clock, "movie_timescale": clock, **(flags or {})}
     try:
         path.open("wb").close()  # FFmpeg would open it only with the first packet, and a refusal is clearer here
     except OSError as error:

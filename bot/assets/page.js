@@ -94,12 +94,95 @@ function tryPage(form) {
   });
 }
 
+// A film that grows while it plays: each section is a fragment that is appended once, and the provisional frames at the
+// end give way to those that take their place in time. Where a browser lacks Media Source Extensions, or the film comes
+// in another order, `plain` shows the whole film instead.
+function growing(address, begun, plain) {
+  const Source = window.ManagedMediaSource || window.MediaSource;
+  let whole = !Source;
+  let state = null; // the newest
+  let busy = false;
+  let media = null;
+  let buffer = null;
+  let parts = 0; // appended
+  let end = ""; // address of the provisional frames that were appended last
+
+  const event = (target, name) => new Promise((done, failed) => {
+    target.addEventListener(name, done, { once: true });
+    target.addEventListener("error", failed, { once: true });
+  });
+
+  async function open(bytes) {
+    const at = String.fromCharCode(...bytes.subarray(0, 2048)).indexOf("avcC") + 5;
+    const codec = [0, 1, 2].map((n) => bytes[at + n].toString(16).padStart(2, "0")).join(""); // ISO/IEC 14496-15, 5.3.3
+    const kind = `video/mp4; codecs="avc1.${codec}"`;
+    if (!Source.isTypeSupported(kind)) throw new Error(kind);
+    const film = one(".film");
+    film.disableRemotePlayback = true; // what a ManagedMediaSource asks for
+    media = new Source();
+    film.src = URL.createObjectURL(media);
+    await event(media, "sourceopen");
+    media.duration = state.seconds;
+    buffer = media.addSourceBuffer(kind);
+  }
+
+  // True when the fragment is in its place, or there is none; false when it is to be fetched again later.
+  async function add(url) {
+    const bytes = await fetch(url).then((answer) => (answer.ok ? answer.arrayBuffer() : null)).catch(() => null);
+    if (!bytes) return false;
+    if (!bytes.byteLength) return true;
+    const first = !media;
+    if (first) await open(new Uint8Array(bytes));
+    buffer.appendBuffer(bytes);
+    await event(buffer, "updateend");
+    if (first) begun();
+    return true;
+  }
+
+  async function pull() {
+    while (parts < state.parts) {
+      if (!(await add(`${address}${parts}`))) return;
+      parts += 1;
+    }
+    const newest = state;
+    if (newest.end && newest.end !== end) {
+      if (!(await add(newest.end))) return;
+      end = newest.end;
+    }
+    if (newest.over && newest === state && media && media.readyState === "open") media.endOfStream();
+  }
+
+  async function follow() {
+    busy = true;
+    try {
+      for (let seen = null; seen !== state;) {
+        seen = state;
+        await pull();
+      }
+    } catch (error) {
+      whole = true;
+      plain(state.film);
+    }
+    busy = false;
+    const behind = parts < state.parts || (state.end && end !== state.end);
+    if (!whole && state.over && behind) setTimeout(() => busy || follow(), 2000); // no event will come any more
+  }
+
+  return (newest) => {
+    state = newest;
+    whole ||= !state.joins;
+    if (whole) plain(state.film);
+    else if (!busy) follow();
+  };
+}
+
 function watchPage(watch) {
   let source = null;
   let again = 0;
   let next = "";
   let goesOn = false;
   let preview = null;
+  const finished = watch.classList.contains("over"); // when it was opened: the whole film stands there already
 
   // The longer film is loaded beside the one that is shown and takes its place at the same moment of the film.
   function grow(address) {
@@ -114,7 +197,8 @@ function watchPage(watch) {
       if (next !== address) return; // a still longer one is under way
       goesOn ||= !old.hasAttribute("src") || !old.paused || old.ended;
       old.pause();
-      const at = old.currentTime;
+      const before = watch.dataset.order === "inverted" && old.duration ? film.duration - old.duration : 0;
+      const at = old.currentTime + before; // what is made later stands in front there
       const show = () => {
         if (next !== address) return;
         film.playbackRate = old.playbackRate;
@@ -135,6 +219,11 @@ function watchPage(watch) {
     }, { once: true });
     film.load();
   }
+
+  const join = growing(watch.dataset.parts, () => {
+    one(".still").hidden = true;
+    one(".film").play().catch(() => {});
+  }, grow);
 
   // Shown when it is there, so that nothing flickers or moves.
   function foresee(address) {
@@ -167,7 +256,7 @@ function watchPage(watch) {
     one("#stop").hidden = !state.stop;
     one("#stop-hint").hidden = !state.stop;
     one("#cancel").hidden = !state.cancel;
-    grow(state.film);
+    if (!finished) join(state);
     if (state.over) close();
   }
 

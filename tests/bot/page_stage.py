@@ -1,5 +1,6 @@
 """A page with a real queue and media store behind it, and a worker that plays the other room through the same verbs."""
 
+import asyncio
 import io
 import tempfile
 from collections.abc import AsyncIterator
@@ -8,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from PIL import Image
 
@@ -19,8 +19,9 @@ from db.connect import Database
 from db.media import Media
 from db.requests import Limits
 from db.rows import Claim, Job
+from gen import film
 
-FRAMES, FPS, STEPS = 36, 30, 8
+FRAMES, PROVISIONAL, FPS, STEPS = 36, 33, 30, 8
 EXAMPLES = (("fog rolls in", "雾气涌来"), ("night falls", "夜幕降临"))
 
 
@@ -48,14 +49,10 @@ def photo(kind: str = "JPEG", size: tuple[int, int] = (960, 672)) -> bytes:
     return out.getvalue()
 
 
-def write_film(path: Path, frames: int) -> None:
-    """A small real MP4, as browsers play it."""
-    with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as film:
-        stream = film.add_stream("libx264", rate=FPS, options={"crf": "30", "preset": "ultrafast", "threads": "1"})
-        stream.width, stream.height, stream.pix_fmt = 320, 224, "yuv420p"
-        for n in range(frames):
-            film.mux(stream.encode(av.VideoFrame.from_image(scene((n % 240) / 240))))
-        film.mux(stream.encode())
+def write_clip(path: Path, first: int, count: int) -> None:
+    """Frames of the scene as a clip."""
+    frames = np.stack([np.asarray(scene((n % 240) / 240)) for n in range(first, first + count)])
+    film.encode_clip(frames, path, FPS, crf=30, preset="ultrafast")
 
 
 @dataclass
@@ -67,6 +64,7 @@ class Service:
     intake: Intake
     page: Page
     url: str
+    fragments: bool = True  # whether films can be joined while they play; inverted ones cannot
 
     async def begin(self) -> Claim:
         """Claim the next section."""
@@ -81,17 +79,26 @@ class Service:
         await progress.report(self.db, claim, claim.job.done, step, STEPS, phase, out.getvalue())
 
     async def record(self, claim: Claim) -> Job:
-        """Record a section with a film that is longer by it, and drop the shorter one."""
+        """Record a section as the worker does: its clip, the provisional frames, the longer film; the shorter goes."""
         n = claim.job.done
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "film.mp4"
-            write_film(path, FRAMES * (n + 1) + 1)
-            film = self.media.put(path.read_bytes())
+        frames = FRAMES * (n + 1) + 1
+        start, end = (FRAMES * n + 1 - PROVISIONAL if n else 0), frames - PROVISIONAL
+        clips = [self.media.path(section.clip) for section in claim.sections if section.clip]
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            clip, last, whole = folder / "clip.mp4", folder / "last.mp4", folder / "film.mp4"
+            await asyncio.to_thread(write_clip, clip, start, end - start)
+            await asyncio.to_thread(write_clip, last, end, PROVISIONAL)
+            film.join([*clips, clip, last], whole, fps=FPS)
+            files = {"clip": clip, "film": whole}
+            if self.fragments:
+                film.fragment(clip, folder / "clip.m4s", fps=FPS, start=start)
+                film.fragment(last, folder / "last.m4s", fps=FPS, start=end)
+                files |= {"fragment": folder / "clip.m4s", "fragment_end": folder / "last.m4s"}
+            kept = {kind: self.media.put(path.read_bytes()) for kind, path in files.items()}
         latents = self.media.put(f"latents {claim.job.id} {n}".encode())
         times = {"sampling_ms": 700, "decode_ms": 200, "encode_ms": 100}
-        made = sections.Made(
-            n=n, latents=latents, clip=None, tail=None, film=film, frames=FRAMES * (n + 1) + 1, **times
-        )
+        made = sections.Made(n=n, latents=latents, tail=None, frames=frames, **kept, **times)
         recorded = await sections.record(self.db, claim, made)
         for sha in recorded.unreferenced:
             self.media.drop(sha)

@@ -106,6 +106,30 @@ async def test_a_film_grows_from_upload_to_download(tmp_path: Path) -> None:
             assert f"flipbot-{number}.mp4" in whole.headers["Content-Disposition"]
 
 
+async def test_a_growing_film_comes_in_fragments(tmp_path: Path) -> None:
+    async with service(tmp_path) as found, visitor(found) as client, visitor(found) as other:
+        number = await submit(client)
+        ends = []
+        for n in range(2):
+            await found.section()
+            state = await anext(events(client, number))
+            assert (state["parts"], state["seconds"], state["joins"]) == (n + 1, 4.8, True)
+            ends.append(state["end"])
+            async with client.get(f"/j/{number}/part/{n}") as part:
+                assert part.content_type == "video/mp4"
+                assert b"moof" in await part.read()
+            async with client.get(ends[-1]) as end:
+                assert b"moof" in await end.read()
+        for address in (ends[0], f"/j/{number}/part/2", f"/j/{number}/part/x", f"/j/{number}/end/..%2f..%2fx"):
+            async with client.get(address, headers=JSON) as answer:
+                await refusal(answer, 404)
+        async with other.get(f"/j/{number}/part/0", headers=JSON) as answer:
+            await refusal(answer, 404)
+        found.fragments = False
+        await found.section()
+        assert not (await anext(events(client, number)))["joins"]  # the player takes the whole film then
+
+
 async def test_every_revision_of_a_film_has_its_own_address(tmp_path: Path) -> None:
     async with service(tmp_path) as found, visitor(found) as client:
         number = await submit(client)

@@ -99,10 +99,15 @@ def send(browser: WebDriver) -> None:
 
 
 TRACK = """
-window.back = 0; let at = 0, old = null;
+window.back = 0; let at = 0; window.begun = document.querySelector('.film'); window.emptied = 0;
+begun.addEventListener('emptied', () => { emptied += 1; });
+window.ready = () => {
+  const film = document.querySelector('.film');
+  return film.buffered.length ? film.buffered.end(film.buffered.length - 1) : 0;
+};
 (function look() {
   const film = document.querySelector('.film');
-  if (film.currentTime < at - 1e-3) window.back += 1;
+  if (film.currentTime < at) window.back += 1;
   at = film.currentTime;
   requestAnimationFrame(look);
 })();
@@ -146,13 +151,15 @@ async def test_a_picture_is_chosen_and_its_film_grows_without_jumping_back(
                 shoot(chrome, "job-growing-narrow")
                 await run(look, chrome, WIDE)
             await found.record(claim)
-            await run(until, chrome, f"document.querySelector('.film').duration > {1.2 * second - 0.1}")
+            await run(until, chrome, f"ready() > {1.2 * second - 0.1}")
         job = await found.section()
         assert job.state == "done"
         await run(until, chrome, "document.querySelector('#headline').textContent.startsWith('Your film is ready')")
         await run(until, chrome, "document.querySelector('.film').duration > 4.8")
         await run(until, chrome, "document.querySelector('.film').ended")
-        assert await run(chrome.execute_script, "return window.back") == 0
+        assert await run(chrome.execute_script, "return back") == 0
+        same = "return [emptied, document.querySelector('.film') === begun, begun.buffered.length, begun.currentTime]"
+        assert await run(chrome.execute_script, same) == [0, True, 1, pytest.approx(145 / 30, abs=0.05)]
         shoot(chrome, "job-done")
         assert not one(chrome, "#cancel").is_displayed()
         assert one(chrome, "#download").is_displayed()
@@ -161,6 +168,27 @@ async def test_a_picture_is_chosen_and_its_film_grows_without_jumping_back(
         await run(chrome.get, found.url)
         assert "Your film is ready: 4.8 s" in one(chrome, ".grid").text
         shoot(chrome, "home-films")
+        assert await run(complaints, chrome) == []
+
+
+async def test_without_fragments_the_longer_film_takes_the_place_of_the_shorter(
+    tmp_path: Path, browser: Callable[..., WebDriver]
+) -> None:
+    (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
+    run = asyncio.to_thread
+    async with service(tmp_path) as found:
+        found.fragments = False
+        chrome = await run(browser)
+        await run(chrome.get, found.url)
+        await run(fill, chrome, tmp_path / "dawn.png", "snow")
+        await run(send, chrome)
+        await found.section()
+        await run(until, chrome, "document.querySelector('.film').currentTime > 0.3")
+        await run(chrome.execute_script, TRACK)
+        await found.section()
+        await run(until, chrome, "document.querySelector('.film').duration > 2.3")
+        await run(until, chrome, "document.querySelector('.film').currentTime > 1.3")
+        assert await run(chrome.execute_script, "return back") == 0
         assert await run(complaints, chrome) == []
 
 

@@ -29,7 +29,7 @@ from gen.errors import DiskFull, EncoderFailed
 
 FPS = 30
 ROOT = Path(__file__).parents[2]
-CONTAINERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts")
+CONTAINERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts", b"moof", b"traf")
 some_times = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -578,3 +578,32 @@ def test_a_browser_plays_a_joined_film_to_its_end_in_the_right_colours(tmp_path:
     assert seen["at"] == pytest.approx(16 / FPS, abs=1e-3)
     assert np.abs(np.array(seen["first"]) - first).max() <= 8
     assert np.abs(np.array(seen["last"]) - last).max() <= 8
+
+
+# Fragments
+
+
+@pytest.mark.parametrize("start", [0, 40])
+def test_a_fragment_is_its_clip_at_its_place_in_time(tmp_path: Path, start: int) -> None:
+    clip, out = tmp_path / "clip.mp4", tmp_path / "fragment.m4s"
+    film.encode_clip(numbered(3, 36), clip, FPS)
+    film.fragment(clip, out, fps=FPS, start=start)
+    data = out.read_bytes()
+    kinds = [kind for kind, _ in boxes(data)]
+    assert [kind for kind in kinds if kind in ("ftyp", "moov", "moof", "mdat")] == ["ftyp", "moov", "moof", "mdat"]
+    assert "elst" not in kinds
+    assert numbers_in(out) == list(range(3, 39))
+    inner = dict(boxes(data))
+    (at,) = struct.unpack(">Q", inner["tfdt"][4:12])  # ISO/IEC 14496-12, 8.8.12: version 1
+    flags, count = int.from_bytes(inner["trun"][1:4]), int.from_bytes(inner["trun"][4:8])
+    assert (inner["trun"][0], flags, count) == (1, 0xA05, 36)  # data offset, first flags; of each: size, signed offset
+    offsets = [offset for _, offset in struct.iter_unpack(">Ii", inner["trun"][16:])]
+    shown = sorted(at + n * film.TICKS + offset for n, offset in enumerate(offsets))
+    assert shown == [(start + n) * film.TICKS for n in range(36)]
+
+
+def test_a_fragment_of_what_is_no_clip_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"nothing")
+    with pytest.raises(EncoderFailed):
+        film.fragment(tmp_path / "clip.mp4", tmp_path / "out.m4s", fps=FPS)
+    assert not (tmp_path / "out.m4s").exists()
