@@ -7,8 +7,8 @@ film is shown to who has its link, of which only the hash is kept.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
