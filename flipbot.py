@@ -11,7 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,6 +24,7 @@ from rich.console import Console
 from bot import control, fetching, terminal, words
 from bot.config import LimitsConfig, SafetyConfig, TelegramConfig, WebConfig
 from bot.errors import Refused
+from bot.front import Front
 from bot.intake import (
     Intake,
     ModelFacts,
@@ -210,10 +211,13 @@ class Service:
 
 
 @asynccontextmanager
-async def service(settings: Settings, *, takes: bool, works: bool, page: bool) -> AsyncIterator[Service]:
+async def service(
+    settings: Settings, *, takes: bool, works: bool, page: bool, chats: bool = False
+) -> AsyncIterator[Service]:
     """Run what this process is to do, as the only owner of its data folder.
 
-    takes: films in, over the control socket; page: and over the page; works: makes them
+    takes: films in, over the control socket; page: and over the page; chats: and from those that are configured;
+    works: makes them
     raises: Refused, DbError, GenError, before anything is started
     """
     data_dir = settings.data_dir
@@ -236,7 +240,11 @@ async def service(settings: Settings, *, takes: bool, works: bool, page: bool) -
             shown = Page(intake, db, media, host=host, port=port, trouble=lambda: model_trouble(settings))
             url = await shown.start()
             stack.push_async_callback(shown.stop)
-        running = [housekeeping(db, media, settings.safety)]
+        running: list[Coroutine[Any, Any, None]] = [housekeeping(db, media, settings.safety)]
+        if chats:
+            front = Front(intake, db, media, settings.safety)
+            front.telegram(settings.telegram)
+            running += front.tasks()
         if works:
             worker = f"{os.uname().nodename if hasattr(os, 'uname') else 'host'}:{os.getpid()}"
             running.append(Dispatch(db, media, settings.model, settings.models_dir, worker=worker).run())
@@ -405,12 +413,12 @@ def prepare_model(settings: Settings, console: Console, locale: str) -> Card:
 
 def command_run(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot run"""
-    return stand(args, console, locale, takes=True, works=True, page=True)
+    return stand(args, console, locale, takes=True, works=True, page=True, chats=True)
 
 
 def command_front(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot front"""
-    return stand(args, console, locale, takes=True, works=False, page=True)
+    return stand(args, console, locale, takes=True, works=False, page=True, chats=True)
 
 
 def command_worker(args: argparse.Namespace, console: Console, locale: str) -> int:
@@ -582,11 +590,26 @@ def command_doctor(args: argparse.Namespace, console: Console, locale: str) -> i
 
     settings = settings_of(args)
     found = [*examine(settings.model, settings.models_dir), *asyncio.run(examine_service(settings, Finding))]
+    found += asyncio.run(examine_telegram(settings, Finding))
     for finding in found:
         mark = {True: "[green]ok[/]  ", None: "[yellow]note[/]", False: "[red]MISS[/]"}[finding.fine]
         Console(soft_wrap=True).print(mark, end=" ")
         terminal.tell(Console(soft_wrap=True), finding.sentence)
     return terminal.FAILED if any(finding.fine is False for finding in found) else terminal.DONE
+
+
+async def examine_telegram(settings: Settings, finding: Callable[[bool | None, str], Any]) -> list[Any]:
+    """What the doctor says of the Telegram bot; nothing where none is configured."""
+    try:
+        token = settings.telegram.secret()
+    except DbError as error:
+        return [finding(False, str(error))]
+    if not token:
+        return []
+    from bot.telegram_bot import examine
+
+    fine, sentence = await examine(settings.telegram, token)
+    return [finding(fine, sentence)]
 
 
 async def examine_service(settings: Settings, finding: Callable[[bool | None, str], Any]) -> list[Any]:

@@ -34,7 +34,7 @@ from db.errors import (
 )
 from db.media import Media, media_unreferenced
 from db.models import Platform, State
-from db.rows import Job
+from db.rows import At, Job
 
 PROMPT_LIMIT: Final = 4000  # characters; what the text encoders read is far shorter
 SEED_LIMIT: Final = 2**32 - 1
@@ -156,6 +156,7 @@ class Asked:
     end_picture: what the film shall end with, where the model can
     server_id:   Discord's guild; "" elsewhere
     roles:       ids of the person's roles there
+    at:          where the message stands that shows it, in a chat
     """
 
     platform: Platform
@@ -171,6 +172,7 @@ class Asked:
     quality: str | None = None
     server_id: str = ""
     roles: tuple[str, ...] = ()
+    at: At | None = None
 
 
 def new_seed() -> int:
@@ -238,6 +240,7 @@ class Intake:
         prompt: str | None = None,
         seed: int | Literal["same", "new"] = "same",
         canvas: bool = False,
+        at: At | None = None,
     ) -> Job:
         """A new film out of one that is there: its first sections are kept, the plan for the rest may change.
 
@@ -246,7 +249,7 @@ class Intake:
 
         keep:   how many of its finished sections; more than there are is all of them
         prompt: of what is new, its times counted from there; None: as it was
-        canvas: as in Ask
+        canvas, at: as in Ask
         raises: Refused; once this returns, the film is not lost
         """
         known = await requests.find(self.db, key)
@@ -274,7 +277,7 @@ class Intake:
         ask = requests.Ask(
             key=key, platform=by.platform, user_id=by.user_id, chat_id=by.chat_id, locale=by.locale,
             picture=job.picture, end_picture=job.end_picture, prompt=text, settings=settings,
-            plan=planned.plan, sections=planned.sections, parent_id=job.id, kept=kept, canvas=canvas,
+            plan=planned.plan, sections=planned.sections, parent_id=job.id, kept=kept, canvas=canvas, at=at,
             server_id=job.server_id, weight=may.weight if by.roles else None,
         )  # fmt: skip
         try:
@@ -354,7 +357,7 @@ class Intake:
         ask = requests.Ask(
             key=asked.key, platform=asked.platform, user_id=asked.user_id, chat_id=asked.chat_id, locale=asked.locale,
             picture=shas[0], end_picture=shas[1] if len(shas) > 1 else None, prompt=clean(asked.prompt),
-            settings=settings, plan=planned.plan, sections=planned.sections,
+            settings=settings, plan=planned.plan, sections=planned.sections, at=asked.at,
             server_id=asked.server_id, weight=may.weight,
             seeded=asked.platform != Platform.TERMINAL and not _empty(asked.seed),  # a terminal wants its file again
         )  # fmt: skip

@@ -3,7 +3,7 @@
 They come from `people.forget` and `people.forget_job`; the poster works them off, and says so.
 """
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 
 from db import rows
 from db.connect import Database, whole
@@ -32,3 +32,12 @@ async def put_off(db: Database, removal_id: int, retry_in_ms: int) -> None:
     async with db.transaction(quiet=True) as tx:
         later = {"not_before_ms": db.steady() + retry_in_ms, "tries": Removal.tries + 1}
         await tx.execute(update(Removal).where(Removal.id == removal_id).values(**later))
+
+
+@whole
+async def later(db: Database, platform: Platform, chat_id: str, message_id: str, in_ms: int) -> None:
+    """Have a message removed, in so many milliseconds. Once for each message."""
+    async with db.transaction(quiet=True) as tx:
+        where = {"platform": platform, "chat_id": chat_id, "message_id": message_id}
+        if await tx.scalar(select(Removal.id).filter_by(**where)) is None:
+            await tx.execute(insert(Removal).values(**where, not_before_ms=db.now() + in_ms))

@@ -219,6 +219,134 @@ WORDS: Final = {
     "page.offline": "The connection to Flipbot is gone. Trying again.",
     "page.untrained": "This is an {sentence}.",
     "page.back": "To the start page",
+    # telegram
+    "telegram.command.animate": "make a film: with a picture, or as a reply to one",
+    "telegram.command.queue": "what is being made, and what waits",
+    "telegram.command.cancel": "cancel one of your films",
+    "telegram.command.history": "your latest films",
+    "telegram.command.settings": "length, quality, language, notifications",
+    "telegram.command.help": "how it works",
+    "telegram.command.privacy": "what is kept, and for how long",
+    "telegram.command.forgetme": "delete everything about you",
+    "telegram.command.start": "begin",
+    "telegram.command.status": "the state of the queue",
+    "telegram.command.pause": "pause the queue: /pause why",
+    "telegram.command.resume": "go on",
+    "telegram.command.drain": "finish what waits, take nothing new",
+    "telegram.command.ban": "ban somebody: reply to them, or /ban id hours why",
+    "telegram.command.unban": "lift a ban",
+    "telegram.command.limits": "the limits that hold",
+    "telegram.description": (
+        "Send me a picture and say what should happen: I turn it into a film that grows second by second. "
+        "Everything is made on one graphics card that somebody has at home, so there may be a line."
+    ),
+    "telegram.short_description": "A picture becomes a film, second by second.",
+    "telegram.start": (
+        "Send me a picture, and write under it what should happen. The film grows in one message, second by second.\n"
+        "Send the picture as a file for full quality. /help says more, /privacy what is kept."
+    ),
+    "telegram.help": (
+        "Send a picture with a text such as: fog rolls in | 3s: night falls\n"
+        "At the end of the text you may set the length (up to {longest} s), the seed and the quality "
+        "({qualities}): fog rolls in 5s seed=42 q=draft\n"
+        "Send the picture as a file for full quality.\n"
+        "In a group, reply to a picture with /animate@{bot} and the text.\n"
+        "Buttons under the film: stop here, change what happens next, new seed, extend.\n"
+        "/queue /cancel /history /settings /privacy /forgetme"
+    ),
+    "telegram.examples": "This model knows: {examples}",
+    "telegram.privacy": (
+        "Kept are: your Telegram number, your pictures, texts and films, your settings, and when you accepted the "
+        "terms. They serve to make your films and to keep the order here, stay on the machine of this bot's "
+        "owner, and train nothing. /forgetme deletes all of it, and the messages with your films. Only a ban stays."
+    ),
+    "telegram.privacy_days": "Films and pictures go by themselves after {days} days.",
+    "telegram.terms": (
+        "The terms: I may only animate pictures that I have the right to; no real people without their consent; "
+        "nothing sexual, nothing that harms anybody. Films say that they were made by AI."
+    ),
+    "telegram.terms_ask": "Do you accept? I ask only once.",
+    "telegram.accepted": "Thank you. Your film is on its way.",
+    "telegram.refused_terms": "All right, then nothing is kept.",
+    "telegram.ask_prompt": "What should move?",
+    "telegram.write_prompt": "Reply with what should happen.",
+    "telegram.write_edit": "Reply with the new text. It makes a new film from the same picture.",
+    "telegram.write_steer": "Reply with what should happen from now on.",
+    "telegram.write_report": "Reply with what is wrong with this film.",
+    "telegram.placeholder": "fog rolls in | 3s: night falls",
+    "telegram.text_please": "I need a text here. Reply with words.",
+    "telegram.album_taken": "Of this album I take one picture: the one with the text.",
+    "telegram.album_first": "Of this album I take the first picture.",
+    "telegram.send_a_picture": "Send me a picture, and write under it what should happen.",
+    "telegram.no_picture": "There is no picture. Send one with this command under it, or reply to one.",
+    "telegram.no_picture_group": "There is no picture. Reply to one with this command.",
+    "telegram.no_picture_there": "There is no picture in that message. Reply to one that has one.",
+    "telegram.picture_gone": "Telegram does not give me that picture any more. Send it again.",
+    "telegram.no_such_command": "There is no such command. /help lists them.",
+    "telegram.queued": "Film {job} is in line.",
+    "telegram.steered": "From now on it follows your text (film {job}).",
+    "telegram.parent": "made from film {job}",
+    "telegram.cancel_sure": (
+        "{seconds} s are ready and would be lost. Press Cancel again to do it, or Stop here to keep them."
+    ),
+    "telegram.delete_sure": "The film and its files would be gone for good. Press again to delete them.",
+    "telegram.deleted": "Deleted.",
+    "telegram.not_yours": "Only the owner of this film and moderators can do that.",
+    "telegram.question_over": "That question is no longer open.",
+    "telegram.question_not_yours": "This button is for somebody else.",
+    "telegram.button_unknown": "This button is from another version. Use /history to see your films.",
+    "telegram.queue_empty": "Nothing is in line. Send me a picture.",
+    "telegram.queue_title": "In line: {films}",
+    "telegram.queue_more": "and {films} more",
+    "telegram.nothing_to_cancel": "None of your films waits or grows.",
+    "telegram.cancel_which": "Which film?",
+    "telegram.history_empty": "There are no films of yours here yet. Send me a picture.",
+    "telegram.history_title": "Your latest films: {films}. Press one to see it.",
+    "telegram.settings_title": "Your settings. Press one to change it.",
+    "telegram.setting.seconds": "Length",
+    "telegram.setting.quality": "Quality",
+    "telegram.setting.notify": "When a film is ready",
+    "telegram.setting.language": "Language",
+    "telegram.notify.ping": "ring",
+    "telegram.notify.silent": "quietly",
+    "telegram.notify.off": "nothing",
+    "telegram.auto": "as in your Telegram",
+    "telegram.forget_sure": (
+        "Everything about you here would be deleted: films, pictures, texts, settings. This cannot be undone."
+    ),
+    "telegram.forgotten": "Done. Films deleted: {films}. Their messages go in a moment.",
+    "telegram.report_thanks": "Thank you. The people who look after this bot will see it.",
+    "telegram.reported": "Film {job} was reported: {reason}",
+    "telegram.report_removed": "Film {job} was reported and is deleted.",
+    "telegram.report_kept": "Film {job} was reported and stays.",
+    "telegram.copy_seed": "Copy seed {seed}",
+    "telegram.button.plain": "Gentle motion",
+    "telegram.button.write": "Write a prompt",
+    "telegram.button.accept": "Accept",
+    "telegram.button.refuse": "No",
+    "telegram.button.delete": "Delete",
+    "telegram.button.report": "Report",
+    "telegram.button.close": "Close",
+    "telegram.button.forget": "Delete everything",
+    "telegram.button.show": "Show",
+    "telegram.button.hide": "Delete film",
+    "telegram.button.letbe": "Nothing wrong",
+    "telegram.wrong_token": (
+        "Telegram does not know this token. Copy it again from @BotFather into TELEGRAM_TOKEN or [telegram] token."
+    ),
+    "telegram.conflict": "Another program fetches this bot's messages with the same token. Stop that one.",
+    "telegram.status": "{state}. In line: {films}.",
+    "telegram.state.open": "The queue is open",
+    "telegram.state.paused": "The queue is paused",
+    "telegram.state.draining": "The queue takes nothing new",
+    "telegram.ban_whom": "Whom? Reply to them, or write their number: /ban 1234567 24 why",
+    "telegram.banned": "{person} is banned.",
+    "telegram.unbanned": "{person} may ask for films again.",
+    "telegram.not_banned": "{person} is not banned.",
+    "telegram.limits": (
+        "Waiting or running at once: {user} per person, {chat} per chat, {all} in all. Films up to {longest} s, "
+        "pictures up to {image_mib} MiB."
+    ),
     # the terminal
     "terminal.sections": "section {n} of {of}",
     "terminal.step": "step {step} of {of}",

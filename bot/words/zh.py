@@ -204,6 +204,129 @@ WORDS: Final = {
     "page.offline": "与 Flipbot 的连接断开了，正在重试。",
     "page.untrained": "这是{sentence}。",
     "page.back": "回到首页",
+    # telegram
+    "telegram.command.animate": "制作影片：附上图片，或回复一张图片",
+    "telegram.command.queue": "正在制作和等待中的影片",
+    "telegram.command.cancel": "取消你的一部影片",
+    "telegram.command.history": "你最近的影片",
+    "telegram.command.settings": "时长、画质、语言、通知",
+    "telegram.command.help": "使用说明",
+    "telegram.command.privacy": "保存哪些数据、保存多久",
+    "telegram.command.forgetme": "删除与你有关的一切",
+    "telegram.command.start": "开始",
+    "telegram.command.status": "队列状态",
+    "telegram.command.pause": "暂停队列：/pause 原因",
+    "telegram.command.resume": "继续",
+    "telegram.command.drain": "做完等待中的，不再接收新的",
+    "telegram.command.ban": "封禁某人：回复其消息，或 /ban 编号 小时 原因",
+    "telegram.command.unban": "解除封禁",
+    "telegram.command.limits": "当前的限制",
+    "telegram.description": (
+        "发一张图片给我，告诉我应该发生什么：我把它变成一部一秒一秒生长的影片。"
+        "一切都在某人家里的一块显卡上完成，所以可能需要排队。"
+    ),
+    "telegram.short_description": "一张图片，一秒一秒变成影片。",
+    "telegram.start": (
+        "发一张图片给我，在下面写上应该发生什么。影片会在同一条消息里一秒一秒地生长。\n"
+        "以文件形式发送可保留完整画质。/help 有更多说明，/privacy 说明保存哪些数据。"
+    ),
+    "telegram.help": (
+        "发送一张图片并附上文字，例如：雾气涌来 | 3秒: 夜幕降临\n"
+        "文字末尾可以设置时长（最长 {longest} 秒）、种子和画质（{qualities}）：雾气涌来 5s seed=42 q=draft\n"
+        "以文件形式发送可保留完整画质。\n"
+        "在群组里，用 /animate@{bot} 加文字回复一张图片。\n"
+        "影片下方的按钮：停在这里、改变接下来的内容、换种子、延长。\n"
+        "/queue /cancel /history /settings /privacy /forgetme"
+    ),
+    "telegram.examples": "这个模型懂得：{examples}",
+    "telegram.privacy": (
+        "保存的内容：你的 Telegram 编号，你的图片、文字和影片，你的设置，以及你接受条款的时间。"
+        "它们只用于制作你的影片和维持秩序，留在机器人主人的机器上，不用于任何训练。"
+        "/forgetme 会删除这一切，以及带有你影片的消息。只有封禁会保留。"
+    ),
+    "telegram.privacy_days": "影片和图片会在 {days} 天后自动删除。",
+    "telegram.terms": (
+        "条款：我只会使用我有权使用的图片；未经本人同意，不使用真人图片；不含色情内容，不伤害任何人。"
+        "影片会标明由 AI 制作。"
+    ),
+    "telegram.terms_ask": "你接受吗？我只问这一次。",
+    "telegram.accepted": "谢谢，你的影片已在路上。",
+    "telegram.refused_terms": "好的，那么什么都不会保存。",
+    "telegram.ask_prompt": "要让什么动起来？",
+    "telegram.write_prompt": "请回复应该发生什么。",
+    "telegram.write_edit": "请回复新的文字，会用同一张图片做一部新影片。",
+    "telegram.write_steer": "请回复接下来应该发生什么。",
+    "telegram.write_report": "请回复这部影片有什么问题。",
+    "telegram.placeholder": "雾气涌来 | 3秒: 夜幕降临",
+    "telegram.text_please": "这里需要文字，请用文字回复。",
+    "telegram.album_taken": "这是一个相册，我只用其中一张：带文字的那张。",
+    "telegram.album_first": "这是一个相册，我用第一张图片。",
+    "telegram.send_a_picture": "发一张图片给我，在下面写上应该发生什么。",
+    "telegram.no_picture": "这里没有图片。发送图片时把此命令写在下面，或用它回复一张图片。",
+    "telegram.no_picture_group": "这里没有图片。请用此命令回复一张图片。",
+    "telegram.no_picture_there": "那条消息里没有图片。请回复一条带图片的消息。",
+    "telegram.picture_gone": "Telegram 不再提供这张图片，请重新发送。",
+    "telegram.no_such_command": "没有这个命令，/help 列出了所有命令。",
+    "telegram.queued": "影片 {job} 已在排队。",
+    "telegram.steered": "从现在起按你的文字进行（影片 {job}）。",
+    "telegram.parent": "由影片 {job} 而来",
+    "telegram.cancel_sure": "已完成的 {seconds} 秒会丢失。再按一次取消即可执行，或按停在这里来保留。",
+    "telegram.delete_sure": "影片和它的文件将永久删除。再按一次即删除。",
+    "telegram.deleted": "已删除。",
+    "telegram.not_yours": "只有影片的主人和管理员可以这样做。",
+    "telegram.question_over": "那个问题已经结束了。",
+    "telegram.question_not_yours": "这个按钮是给别人的。",
+    "telegram.button_unknown": "这个按钮来自另一个版本。用 /history 查看你的影片。",
+    "telegram.queue_empty": "没有影片在排队。发一张图片给我吧。",
+    "telegram.queue_title": "排队中：{films}",
+    "telegram.queue_more": "还有 {films} 部",
+    "telegram.nothing_to_cancel": "你没有等待或生长中的影片。",
+    "telegram.cancel_which": "哪一部影片？",
+    "telegram.history_empty": "这里还没有你的影片。发一张图片给我吧。",
+    "telegram.history_title": "你最近的影片：{films} 部。按一下即可查看。",
+    "telegram.settings_title": "你的设置。按一下即可更改。",
+    "telegram.setting.seconds": "时长",
+    "telegram.setting.quality": "画质",
+    "telegram.setting.notify": "影片完成时",
+    "telegram.setting.language": "语言",
+    "telegram.notify.ping": "响铃",
+    "telegram.notify.silent": "静默",
+    "telegram.notify.off": "不通知",
+    "telegram.auto": "与你的 Telegram 相同",
+    "telegram.forget_sure": "这里与你有关的一切都将删除：影片、图片、文字、设置。此操作无法撤销。",
+    "telegram.forgotten": "完成。已删除影片：{films}。相关消息马上消失。",
+    "telegram.report_thanks": "谢谢。照看这个机器人的人会看到。",
+    "telegram.reported": "影片 {job} 被举报：{reason}",
+    "telegram.report_removed": "影片 {job} 被举报，已删除。",
+    "telegram.report_kept": "影片 {job} 被举报，予以保留。",
+    "telegram.copy_seed": "复制种子 {seed}",
+    "telegram.button.plain": "轻柔的动态",
+    "telegram.button.write": "写提示词",
+    "telegram.button.accept": "接受",
+    "telegram.button.refuse": "不",
+    "telegram.button.delete": "删除",
+    "telegram.button.report": "举报",
+    "telegram.button.close": "关闭",
+    "telegram.button.forget": "删除一切",
+    "telegram.button.show": "查看",
+    "telegram.button.hide": "删除影片",
+    "telegram.button.letbe": "没有问题",
+    "telegram.wrong_token": (
+        "Telegram 不认识这个令牌。请从 @BotFather 重新复制到 TELEGRAM_TOKEN 或 [telegram] token。"
+    ),
+    "telegram.conflict": "另一个程序正用同一个令牌接收这个机器人的消息，请停止那一个。",
+    "telegram.status": "{state}。排队中：{films}。",
+    "telegram.state.open": "队列开放",
+    "telegram.state.paused": "队列已暂停",
+    "telegram.state.draining": "队列不再接收新影片",
+    "telegram.ban_whom": "封禁谁？回复其消息，或写出编号：/ban 1234567 24 原因",
+    "telegram.banned": "{person} 已被封禁。",
+    "telegram.unbanned": "{person} 可以再次制作影片。",
+    "telegram.not_banned": "{person} 没有被封禁。",
+    "telegram.limits": (
+        "同时等待或制作中：每人 {user} 部，每个聊天 {chat} 部，总共 {all} 部。"
+        "影片最长 {longest} 秒，图片最大 {image_mib} MiB。"
+    ),
     # the terminal
     "terminal.sections": "第 {n} 段，共 {of} 段",
     "terminal.step": "第 {step} 步，共 {of} 步",

@@ -235,6 +235,23 @@ class Telegram:
         self._more.set()
         return int(update["update_id"])
 
+    def blocks(self, user: dict[str, Any], chat: Chat, *, again: bool = False) -> None:
+        """Somebody blocks the bot in their own chat, or (again) lets it in."""
+        chat.blocked = not again
+        before, after = ("kicked", "member") if again else ("member", "kicked")
+        bot = self._user()
+        left = {"user": bot, "status": before} | ({"until_date": 0} if before == "kicked" else {})
+        is_ = {"user": bot, "status": after} | ({"until_date": 0} if after == "kicked" else {})
+        shown = {"id": chat.id, "type": "private", "first_name": "Somebody"}
+        member = {
+            "chat": shown,
+            "from": user,
+            "date": int(time.time()),
+            "old_chat_member": left,
+            "new_chat_member": is_,
+        }
+        self.delivers({"my_chat_member": member})
+
     def deletes(self, chat: Chat, message_id: int) -> None:
         """Somebody deletes a message."""
         del self.messages[chat.id, message_id]
@@ -423,7 +440,7 @@ class Telegram:
                 return True
             case "setMyCommands":
                 scope = p.get("scope", {"type": "default"})
-                key = ":".join(str(part) for part in scope.values())
+                key = scope["type"] + (f":{scope['chat_id']}" if "chat_id" in scope else "")
                 self.commands[key, p.get("language_code", "")] = p["commands"]
                 return True
             case "setMyDescription" | "setMyShortDescription":

@@ -1,0 +1,61 @@
+"""Every configured chat, the poster, and what takes messages away again: tasks of one event loop."""
+
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from bot.chat import Terms
+from bot.config import SafetyConfig, TelegramConfig
+from bot.film import film_of
+from bot.intake import Intake
+from bot.poster import FilmOf, Hooks, Poster
+from bot.remover import Remover
+from bot.sender import Sender
+from bot.telegram_bot import TelegramBot
+from db import operators, people
+from db.connect import Database
+from db.media import Media
+from db.rows import Job
+
+
+@dataclass
+class Front:
+    """What the chats have in common. Add those that are configured, then run `tasks()`; with none there are none."""
+
+    intake: Intake
+    db: Database
+    media: Media
+    safety: SafetyConfig
+    senders: list[Sender] = field(default_factory=list)
+    bots: list[Coroutine[Any, Any, None]] = field(default_factory=list)
+
+    @property
+    def film_of(self) -> FilmOf:
+        """What finds the film of a message."""
+        return partial(film_of, self.db, self.media)
+
+    def telegram(self, config: TelegramConfig) -> None:
+        """Add Telegram, where a token is configured. raises: ConfigError."""
+        if token := config.secret():
+            bot = TelegramBot(config, self.safety, self.intake, self.db, self.media, token, film_of=self.film_of)
+            self.senders.append(bot.sender)
+            self.bots.append(bot.run())
+
+    def tasks(self) -> list[Coroutine[Any, Any, None]]:
+        """What has to run."""
+        if not self.senders:
+            return []
+        terms = Terms(longest_s=self.intake.rules.longest_seconds)
+        hooks = Hooks(pings=self._pings, paused=self._paused)
+        poster = Poster(self.db, self.senders, self.film_of, terms=lambda _: terms, hooks=hooks)
+        return [*self.bots, poster.run(), Remover(self.db, self.senders).run()]
+
+    async def _pings(self, job: Job) -> bool:
+        """Whether the person wants to hear that their film is ready."""
+        return (await people.get(self.db, job.platform, job.user_id)).notify != "off"
+
+    async def _paused(self) -> str | None:
+        """Why nothing begins, where an operator has paused everything."""
+        state = await operators.state(self.db)
+        return state.reason if state.paused else None

@@ -1,0 +1,60 @@
+"""Takes messages out of chats: of films that were deleted, of people who were forgotten, of refusals that were read.
+
+As the poster, it looks at rows: what has to go stands there until it is gone, whatever dies in between.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from bot.sender import Closed, Gone, Moved, PutOff, Sender, SendError, Spot, Unreachable
+from db import removals
+from db.connect import Database
+from db.rows import Removal
+
+log = logging.getLogger("flipbot.remover")
+
+BETWEEN_S: Final = 1.1  # two calls of one platform: it is never urgent
+LOOK_S: Final = 2.0
+TRIES: Final = 12
+BACKOFF_MS: Final = 5_000
+LATEST_MS: Final = 3_600_000
+
+
+class Remover:
+    """Runs beside the poster."""
+
+    def __init__(self, db: Database, senders: Sequence[Sender], between_s: float = BETWEEN_S) -> None:
+        self.db, self.senders, self.between_s = db, senders, between_s
+
+    async def run(self) -> None:
+        """Remove until cancelled."""
+        await asyncio.gather(*(self._serve(sender) for sender in self.senders))
+
+    async def _serve(self, sender: Sender) -> None:
+        while True:
+            due = await removals.due(self.db, sender.platform)
+            for removal in due:
+                await self._remove(sender, removal)
+                await asyncio.sleep(self.between_s)
+            if not due:
+                await asyncio.sleep(min(LOOK_S, 2 * self.between_s))
+
+    async def _remove(self, sender: Sender, removal: Removal) -> None:
+        try:
+            await sender.delete(Spot(chat_id=removal.chat_id, message_id=removal.message_id))
+        except PutOff as put_off:
+            await removals.put_off(self.db, removal.id, round(1000 * (put_off.retry_after_s + 1)))
+            return
+        except Moved as moved:  # its messages stayed behind in the old group, where nobody can reach them
+            log.info("a message to remove stayed in the group that moved to %s", moved.chat_id)
+        except (Gone, Unreachable, Closed) as error:
+            log.info("a message cannot be removed any more: %s", type(error).__name__)
+        except SendError as error:
+            if removal.tries < TRIES:
+                later_ms = min(LATEST_MS, BACKOFF_MS * 2**removal.tries)
+                await removals.put_off(self.db, removal.id, later_ms)
+                return
+            log.warning("a message could not be removed: %s", error)
+        await removals.done(self.db, removal.id)

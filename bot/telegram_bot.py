@@ -1,0 +1,333 @@
+"""The Telegram bot: updates in, through the inbox, to those who handle them.
+
+An update is committed before it is confirmed, and handled after: what a crash interrupts is handled again, and what was
+handled is not (handlers are keyed by message and query). Within a chat one thing is handled after the other; one that
+has to be tried again later does not hold the others up.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+import os
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from telegram import Bot, Update
+from telegram.constants import UpdateType
+from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, RetryAfter, TelegramError
+from telegram.request import HTTPXRequest
+
+from bot.config import SafetyConfig, TelegramConfig
+from bot.intake import Intake
+from bot.poster import FilmOf
+from bot.sender import TELEGRAM_GROUP, TELEGRAM_PRIVATE, Moved, Pace, PutOff, SendError
+from bot.telegram_commands import command_plans, description_plans
+from bot.telegram_messages import message_came
+from bot.telegram_press import pressed
+from bot.telegram_send import TelegramSender, after_s
+from bot.telegram_talk import TELEGRAM, Names, Talk, here_of, sentence
+from bot.telegram_text import TelegramStyle
+from bot.words import say
+from db import chats, inbox, people
+from db.connect import Database
+from db.media import Media
+from db.rows import Letter
+
+log = logging.getLogger("flipbot.telegram")
+
+TOKEN: Final = re.compile(r"\d{1,20}:[A-Za-z0-9_-]{20,100}")
+POLL_S: Final = 25  # how long a poll waits for an update
+TRIES: Final = 8  # of an update that cannot be handled now
+BACKOFF_S: Final = 2.0  # before the second of them, then twice that
+LATEST_S: Final = 600.0
+AT_ONCE: Final = 32  # updates handled at one time
+LOOK_S: Final = 5.0  # at the inbox, when nobody says that something came
+WANTED: Final = (UpdateType.MESSAGE, UpdateType.CALLBACK_QUERY, UpdateType.MY_CHAT_MEMBER)
+
+
+def make_bot(config: TelegramConfig, token: str) -> Bot:
+    """The library's bot, with times that a home's uplink needs for a film. raises: InvalidToken."""
+    os.environ.setdefault("PTB_TIMEDELTA", "1")  # else the library warns at every 429 of a type that will change
+    base = config.api_base.rstrip("/")
+    request = HTTPXRequest(
+        connection_pool_size=32, read_timeout=30.0, write_timeout=30.0, connect_timeout=10.0, pool_timeout=10.0,
+        media_write_timeout=120.0,
+    )  # fmt: skip
+    polls = HTTPXRequest(connection_pool_size=2, read_timeout=POLL_S + 10.0, connect_timeout=10.0)
+    return Bot(
+        token, base_url=f"{base}/bot", base_file_url=f"{base}/file/bot", request=request, get_updates_request=polls,
+        local_mode=bool(config.local_server),
+    )  # fmt: skip
+
+
+async def examine(config: TelegramConfig, token: str) -> tuple[bool | None, str]:
+    """What the doctor says of the token: whether it is right (None: nobody answers), and a sentence."""
+    if not TOKEN.fullmatch(token):
+        return False, say("en", "telegram.wrong_token")
+    try:
+        async with make_bot(config, token) as bot:
+            hears = "" if bot.can_read_all_group_messages else ", with privacy mode on"
+            return True, f"Telegram knows the bot as @{bot.username}{hears}."
+    except InvalidToken:
+        return False, say("en", "telegram.wrong_token")
+    except TelegramError as error:
+        return None, f"Telegram cannot be reached from here ({type(error).__name__}), so the token was not tried."
+
+
+class TelegramBot:
+    """Runs beside the poster, in its event loop; `sender` is what the poster posts with."""
+
+    def __init__(
+        self,
+        config: TelegramConfig,
+        safety: SafetyConfig,
+        intake: Intake,
+        db: Database,
+        media: Media,
+        token: str,
+        *,
+        film_of: FilmOf,
+        paces: tuple[Pace, Pace] = (TELEGRAM_PRIVATE, TELEGRAM_GROUP),
+    ) -> None:
+        """raises: InvalidToken, where it does not even look like one"""
+        self.config, self.db, self.token = config, db, token
+        self.bot = make_bot(config, token)
+        self.names = Names()
+        self.talk = Talk(self.bot, config, safety, intake, db, media, self.names, film_of)
+        self.sender = TelegramSender(
+            self.bot, TelegramStyle(self.names), local=bool(config.local_server), db=db, paces=paces
+        )
+        self.ready = asyncio.Event()  # the platform knows the bot
+        self.wrong = ""  # the sentence of what the owner has to mend
+        self._came = asyncio.Event()
+        self._handling: dict[int, asyncio.Task[None]] = {}
+        self._last: dict[str, asyncio.Task[None]] = {}  # of each chat
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    async def run(self) -> None:
+        """Serve until cancelled. What is wrong with the token or the network is logged, and nothing else suffers."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._work())
+                if await self._greet():
+                    group.create_task(self._register())
+                    group.create_task(self._poll())
+                else:
+                    await asyncio.Event().wait()
+        finally:
+            for task in self._handling.values():
+                task.cancel()
+            await asyncio.gather(*self._handling.values(), return_exceptions=True)
+            with suppress(TelegramError, RuntimeError):
+                await self.bot.shutdown()
+
+    # Beginning
+
+    async def _greet(self) -> bool:
+        """Ask who we are, until the network lets us. False where the token is wrong."""
+        wait_s, told = 1.0, False
+        while True:
+            try:
+                if not TOKEN.fullmatch(self.token):
+                    raise InvalidToken
+                await self.bot.initialize()
+                await self.bot.delete_webhook(drop_pending_updates=False)  # it would keep updates from a poll
+                break
+            except InvalidToken:
+                self.wrong = say("en", "telegram.wrong_token")
+                log.error("%s", self.wrong)
+                return False
+            except TelegramError as error:
+                if not told:
+                    log.warning("Telegram cannot be reached (%s); trying again", type(error).__name__)
+                told = True
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, 60.0)
+        log.info("telegram bot=@%s id=%d", self.bot.username, self.bot.id)
+        self.ready.set()
+        return True
+
+    async def _register(self) -> None:
+        """Set commands and descriptions, for each scope and language, only where they have changed."""
+        plans = [*command_plans(self.config.operators), *description_plans()]
+        digest = hashlib.sha256(json.dumps([described for described, _ in plans]).encode()).hexdigest()
+        name = f"telegram.commands:{self.bot.id}"
+        if await inbox.memo(self.db, name) == digest:
+            return
+        for described, apply in plans:
+            if not await self._applied(described, apply):
+                return
+        await inbox.remember(self.db, name, digest)
+        log.info("telegram commands set")
+
+    async def _applied(self, described: list[Any], apply: Callable[[Bot], Awaitable[Any]]) -> bool:
+        for _ in range(TRIES):
+            try:
+                await apply(self.bot)
+                return True
+            except RetryAfter as error:
+                await asyncio.sleep(after_s(error) + 1.0)
+            except (BadRequest, Forbidden) as error:
+                if described[0].startswith("operator"):  # who never wrote to the bot gets them with /start
+                    log.info("no commands yet for %s: %s", described[0], error)
+                    return True
+                log.error("commands are refused: %s", error)
+                return False
+            except TelegramError:
+                await asyncio.sleep(BACKOFF_S)
+        return False
+
+    # Updates in
+
+    async def _poll(self) -> None:
+        """Fetch updates and keep them; the next call confirms what was kept."""
+        offset, wait_s, trouble = 0, 1.0, ""
+        while True:
+            try:
+                updates = await self.bot.get_updates(offset=offset, timeout=POLL_S, allowed_updates=list(WANTED))
+                await self.keep(updates)
+            except RetryAfter as error:
+                await asyncio.sleep(after_s(error))
+                continue
+            except Conflict:
+                trouble = self._troubled(trouble, say("en", "telegram.conflict"))
+            except InvalidToken:
+                self.wrong = say("en", "telegram.wrong_token")
+                trouble = self._troubled(trouble, self.wrong)
+                wait_s = 60.0
+            except TelegramError as error:
+                trouble = self._troubled(trouble, f"Telegram cannot be reached ({type(error).__name__}).")
+            else:
+                if trouble:
+                    log.info("telegram answers again")
+                trouble, wait_s, self.wrong = "", 1.0, ""
+                if updates:
+                    offset = updates[-1].update_id + 1
+                continue
+            await asyncio.sleep(wait_s)
+            wait_s = min(2 * wait_s, 60.0)
+
+    def _troubled(self, before: str, now: str) -> str:
+        if now != before:
+            log.error("%s", now)
+        return now
+
+    async def keep(self, updates: tuple[Update, ...]) -> None:
+        """Commit updates to the inbox; what is there already is passed over."""
+        if not updates:
+            return
+        letters = []
+        for update in updates:
+            user = update.effective_user
+            letters.append((f"{self.bot.id}:{update.update_id}", str(user.id) if user else None, update.to_json()))
+        await inbox.receive(self.db, TELEGRAM, letters)
+        self._came.set()
+
+    # Updates handled
+
+    async def _work(self) -> None:
+        await self.ready.wait()
+        while True:
+            self._came.clear()
+            for letter in await inbox.unhandled(self.db, TELEGRAM, most=500):
+                if letter.id not in self._handling:
+                    self._begin(letter)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._came.wait(), LOOK_S)
+
+    def _begin(self, letter: Letter) -> None:
+        """Handle a letter once those before it in its chat were."""
+        update = Update.de_json(json.loads(letter.content), self.bot)
+        chat = str(update.effective_chat.id) if update and update.effective_chat else ""
+        task = asyncio.create_task(self._handle(letter, update, self._last.get(chat)))
+        self._handling[letter.id] = self._last[chat] = task
+
+        def over(_: asyncio.Task[None]) -> None:
+            self._handling.pop(letter.id, None)
+            if self._last.get(chat) is task:
+                del self._last[chat]
+
+        task.add_done_callback(over)
+
+    async def _handle(self, letter: Letter, update: Update | None, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        wait_s = 0.0
+        async with self._places:
+            wait_s = await self._once(letter, update)
+        if wait_s:
+            retry = asyncio.create_task(self._later(letter, update, wait_s))
+            self._handling[letter.id] = retry
+
+    async def _later(self, letter: Letter, update: Update | None, wait_s: float) -> None:
+        """Try again, without holding up what came after."""
+        try:
+            while wait_s:
+                await asyncio.sleep(wait_s)
+                async with self._places:
+                    wait_s = await self._once(letter, update)
+        finally:
+            self._handling.pop(letter.id, None)
+
+    async def _once(self, letter: Letter, update: Update | None) -> float:
+        """Handle a letter; returns after how many seconds to try again, 0 where it is done with."""
+        before = await inbox.tried(self.db, letter.id)
+        try:
+            if update is not None:
+                await self.dispatch(update)
+        except Moved as moved:
+            assert update is not None and update.effective_chat is not None
+            await chats.migrate(self.db, TELEGRAM, str(update.effective_chat.id), moved.chat_id)
+        except PutOff as put_off:
+            if before < TRIES:
+                return min(put_off.retry_after_s + 1.0, LATEST_S)
+            log.warning("update given up: the chat stays frozen")
+        except SendError as error:
+            if before < TRIES:
+                return min(float(BACKOFF_S * 2**before), LATEST_S)
+            log.warning("update given up: %s", error)
+        except Exception:
+            log.exception("an update could not be handled")
+            if before < 2:
+                return BACKOFF_S
+            await self._apologise(update)
+        await inbox.handled(self.db, letter.id)
+        return 0.0
+
+    async def _apologise(self, update: Update | None) -> None:
+        """Say that something went wrong on this side."""
+        spoken = here_of(update) if update else None
+        if spoken is None:
+            return
+        with suppress(SendError):
+            here = await self.talk.here(*spoken)
+            await self.talk.tell(here, sentence(here.locale, "refused.trouble"), fleeting=True)
+
+    async def dispatch(self, update: Update) -> None:
+        """Handle one update. raises: SendError, to be tried again."""
+        message = update.message
+        if message is not None and message.migrate_to_chat_id:
+            await chats.migrate(self.db, TELEGRAM, str(message.chat.id), str(message.migrate_to_chat_id))
+            return
+        if (member := update.my_chat_member) is not None:
+            chat_id = str(member.chat.id)
+            if member.new_chat_member.status not in ("left", "kicked", "restricted"):
+                await chats.reachable(self.db, TELEGRAM, chat_id)
+            elif member.chat.type == "private":
+                await people.shut_out(self.db, TELEGRAM, chat_id, chat_id)
+                # the first sign that they blocked us; a call that is refused is the second
+            return
+        spoken = here_of(update)
+        if spoken is None:
+            return
+        here = await self.talk.here(*spoken)
+        if here.private:
+            await people.let_in(self.db, TELEGRAM, here.user_id)
+        await chats.reachable(self.db, TELEGRAM, here.chat_id)
+        if update.callback_query is not None:
+            await pressed(self.talk, here, update.callback_query)
+        elif message is not None:
+            await message_came(self.talk, here, message)

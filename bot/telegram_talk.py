@@ -1,0 +1,265 @@
+"""What every part of the Telegram bot needs to talk to people: where somebody spoke, sentences, replies, questions."""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from telegram import Bot, CallbackQuery, Chat, ChatMember, ForceReply, Message, ReplyParameters, Update, User
+from telegram.constants import ParseMode
+from telegram.error import TelegramError
+
+from bot.config import SafetyConfig, TelegramConfig
+from bot.errors import Refused
+from bot.intake import By, Intake
+from bot.poster import FilmOf
+from bot.sender import Failed, Gone, SendError, Unknown, Unreachable
+from bot.telegram_send import NO_PREVIEW, calling, keyboard
+from bot.telegram_text import ANSWER_LIMIT, TEXT_LIMIT, Row, cut, escape, plain, units
+from bot.words import pick, say
+from db import inbox, people, removals
+from db.connect import Database
+from db.media import Media
+from db.models import Platform
+from db.rows import Job, Question
+
+log = logging.getLogger("flipbot.telegram")
+
+TELEGRAM: Final = Platform.TELEGRAM
+TERMS: Final = 1  # the version of the terms that people accept; a new one asks everybody again
+FLEETING_MS: Final = 30_000  # a refusal stands so long in a group
+NAMES: Final = 10_000  # people whose name this process remembers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Here:
+    """Who spoke, and where. message_id is what an answer replies to; operator: one of the configuration's.
+
+    locale: the language they get, which they may have chosen; spoken: the one of their client
+    """
+
+    user_id: str
+    chat_id: str
+    private: bool
+    locale: str
+    spoken: str
+    message_id: str | None
+    thread_id: str | None
+    operator: bool
+
+
+class Names(OrderedDict[str, str]):
+    """What people call themselves, those seen lately."""
+
+    def see(self, user: User) -> None:
+        """Remember somebody's name."""
+        self[str(user.id)] = user.full_name
+        self.move_to_end(str(user.id))
+        while len(self) > NAMES:
+            self.popitem(last=False)
+
+
+def sentence(locale: str, key: str, /, **facts: object) -> str:
+    """A sentence as HTML: what fills its fields formats nothing."""
+    return say(locale, key, **{name: escape(fact) if isinstance(fact, str) else fact for name, fact in facts.items()})
+
+
+class Talk:
+    """What handlers have in common."""
+
+    def __init__(
+        self,
+        bot: Bot,
+        config: TelegramConfig,
+        safety: SafetyConfig,
+        intake: Intake,
+        db: Database,
+        media: Media,
+        names: Names,
+        film_of: FilmOf,
+    ) -> None:
+        self.film_of = film_of
+        self.bot, self.config, self.safety, self.intake = bot, config, safety, intake
+        self.db, self.media, self.names = db, media, names
+        self.albums: OrderedDict[str, None] = OrderedDict()  # that were dealt with
+        self.pressed: OrderedDict[str, float] = OrderedDict()  # what was pressed when
+
+    # Where
+
+    async def here(self, user: User, chat: Chat, message: Message | None) -> Here:
+        """Who spoke where, in which language."""
+        self.names.see(user)
+        person = await people.get(self.db, TELEGRAM, str(user.id))
+        spoken = pick([user.language_code or "en"])
+        topic = message.message_thread_id if message and message.is_topic_message else None
+        return Here(
+            user_id=str(user.id),
+            chat_id=str(chat.id),
+            private=chat.type == "private",
+            locale=person.language or spoken,
+            spoken=spoken,
+            message_id=str(message.message_id) if message else None,
+            thread_id=str(topic) if topic else None,
+            operator=user.id in self.config.operators,
+        )
+
+    async def by(self, here: Here, job: Job | None = None) -> By:
+        """Who asks for something, to the intake. Whether they moderate is asked only where it matters."""
+        mine = job is not None and (job.platform, job.user_id) == (TELEGRAM, here.user_id)
+        moderator = not mine and await self.moderates(here)
+        return By(
+            platform=TELEGRAM, user_id=here.user_id, chat_id=here.chat_id, locale=here.locale, moderator=moderator
+        )
+
+    async def moderates(self, here: Here) -> bool:
+        """Whether they may do here what only a film's owner may: operators, and administrators of a group."""
+        if here.operator or here.private:
+            return here.operator
+        try:
+            member: ChatMember = await self.bot.get_chat_member(int(here.chat_id), int(here.user_id))
+        except TelegramError:
+            return False
+        return member.status in (ChatMember.ADMINISTRATOR, ChatMember.OWNER)
+
+    async def owned(self, here: Here, job: Job) -> None:
+        """Raise Refused unless the job is theirs, or they moderate the chat that it is in."""
+        if (job.platform, job.user_id) == (TELEGRAM, here.user_id):
+            return
+        same = (job.platform, job.chat_id) == (TELEGRAM, here.chat_id)
+        if not (here.operator or (same and await self.moderates(here))):
+            raise Refused("telegram.not_yours")
+
+    # What the bot says
+
+    async def tell(
+        self,
+        here: Here,
+        html: str,
+        *,
+        rows: Sequence[Row] = (),
+        force: str | None = None,
+        fleeting: bool = False,
+        silent: bool = True,
+    ) -> str | None:
+        """Answer with HTML; returns the message's id, None where nobody knows whether it arrived.
+
+        rows:     of buttons; force: the placeholder of a field that opens for an answer
+        fleeting: in a group it goes after half a minute
+        raises:   PutOff, Failed
+        """
+        if units(plain(html)) > TEXT_LIMIT:
+            html = escape(cut(plain(html), TEXT_LIMIT))
+        markup: Any = keyboard(rows)
+        if force is not None:
+            markup = ForceReply(selective=not here.private, input_field_placeholder=cut(force, 64))
+        reply = ReplyParameters(int(here.message_id), allow_sending_without_reply=True) if here.message_id else None
+        try:
+            sent = await calling(
+                self.bot.send_message(
+                    int(here.chat_id), html, parse_mode=ParseMode.HTML, link_preview_options=NO_PREVIEW,
+                    reply_parameters=reply, reply_markup=markup, disable_notification=silent,
+                    message_thread_id=int(here.thread_id) if here.thread_id else None,
+                )
+            )  # fmt: skip
+        except Unknown:
+            return None
+        except Unreachable:
+            if here.private:
+                await people.shut_out(self.db, TELEGRAM, here.user_id, here.chat_id)
+            return None
+        if fleeting and not here.private:
+            await removals.later(self.db, TELEGRAM, here.chat_id, str(sent.message_id), FLEETING_MS)
+        return str(sent.message_id)
+
+    async def refuse(self, here: Here, refused: Refused) -> None:
+        """Say why not; in a group that goes again soon."""
+        await self.tell(here, sentence(here.locale, refused.key, **refused.facts), fleeting=True)
+
+    async def retell(self, here: Here, message_id: str, html: str, rows: Sequence[Row] = ()) -> None:
+        """Change one of the bot's own answers; nothing to change, or nothing there any more, is no error."""
+        try:
+            await calling(
+                self.bot.edit_message_text(
+                    html, chat_id=int(here.chat_id), message_id=int(message_id), reply_markup=keyboard(rows),
+                    parse_mode=ParseMode.HTML, link_preview_options=NO_PREVIEW,
+                )
+            )  # fmt: skip
+        except (Gone, Unreachable, Unknown):
+            return
+        except Failed as failed:
+            if "not modified" not in str(failed).lower():
+                raise
+
+    async def take_away(self, here: Here, message_id: str) -> None:
+        """Delete one of the bot's own answers, where that can still be done."""
+        try:
+            await calling(self.bot.delete_message(int(here.chat_id), int(message_id)))
+        except SendError:
+            await removals.later(self.db, TELEGRAM, here.chat_id, message_id, 0)
+
+    async def answer(self, query: CallbackQuery, text: str = "", *, alert: bool = False) -> None:
+        """End the button's spinning; too late is normal after a restart."""
+        try:
+            await self.bot.answer_callback_query(query.id, text=cut(text, ANSWER_LIMIT) or None, show_alert=alert)
+        except TelegramError as error:
+            log.info("query not answered: %s", type(error).__name__)
+
+    # What the bot asks
+
+    async def ask(
+        self, here: Here, key: str, kind: str, about: dict[str, Any], html: str, *, force: str | None = None
+    ) -> Question:
+        """Ask something whose answer may come after a restart; asked already, it is not asked again."""
+        question = await inbox.ask(self.db, key, TELEGRAM, here.user_id, here.chat_id, kind, about)
+        if question.message_id is None:
+            rows = question_rows(here.locale, question)
+            message_id = await self.tell(here, html, rows=rows, force=force, silent=False)
+            if message_id is not None:
+                await inbox.asked(self.db, question.id, message_id)
+                question = replace(question, message_id=message_id)
+        return question
+
+    async def close(self, here: Here, question: Question, html: str | None = None) -> None:
+        """The question is over: what it says instead, or nothing."""
+        await inbox.answered(self.db, question.id)
+        if question.message_id is None:
+            return
+        if html is None:
+            await self.take_away(here, question.message_id)
+        else:
+            await self.retell(here, question.message_id, html)
+
+    def once(self, what: str, within_s: float) -> bool:
+        """Whether this was not done within that time; a double tap is one. After a restart nobody knows."""
+        now = asyncio.get_running_loop().time()
+        before = self.pressed.pop(what, None)
+        self.pressed[what] = now
+        while len(self.pressed) > NAMES:
+            self.pressed.popitem(last=False)
+        return before is None or now - before > within_s
+
+
+def question_rows(locale: str, question: Question) -> list[Row]:
+    """The buttons under a question, by its kind."""
+    from bot.telegram_text import data
+
+    def button(act: str, key: str, look: str = "plain") -> tuple[str, str, str]:
+        return say(locale, key), "data:" + data(act, question.id), look
+
+    match question.kind:
+        case "prompt":
+            return [[button("plain", "telegram.button.plain", "main"), button("write", "telegram.button.write")]]
+        case "consent":
+            return [[button("accept", "telegram.button.accept", "main"), button("refuse", "telegram.button.refuse")]]
+        case _:
+            return []
+
+
+def here_of(update: Update) -> tuple[User, Chat, Message | None] | None:
+    """The person, the chat and the message of an update; None where no person spoke."""
+    user, chat = update.effective_user, update.effective_chat
+    if user is None or chat is None or user.is_bot or chat.type == "channel":
+        return None
+    return user, chat, update.effective_message if isinstance(update.effective_message, Message) else None

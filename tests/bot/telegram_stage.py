@@ -1,0 +1,215 @@
+"""The Telegram bot with real queue, media store, poster and library; the Bot API server is a fake one, and the worker
+plays the other room through the same verbs."""
+
+import asyncio
+import functools
+import io
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from bot.chat import ChatMessage, Terms
+from bot.config import SafetyConfig, TelegramConfig
+from bot.intake import Intake, ModelFacts, Planned, Prompts, Rules
+from bot.poster import Poster
+from bot.remover import Remover
+from bot.sender import Film, Pace
+from bot.telegram_bot import TelegramBot
+from db import jobs, sections
+from db.connect import Database
+from db.media import Media
+from db.requests import Limits
+from db.rows import Claim, Job
+from db.sections import Made
+from tests.fakes.telegram import Chat, Telegram, person
+
+FRAMES, FPS = 36, 30
+QUICK = Pace(budget=(1000, 1.0), media_s=0.0, text_s=0.0)
+ANN, BOB, MEI, OPERATOR = person(111), person(222, name="Bob"), person(333, "zh-hans", "美"), person(999, name="Op")
+
+
+def planner(*, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str, ends: bool) -> Planned:
+    made = max(1, round(seconds * FPS / FRAMES))
+    plan = {
+        "model": "still@1", "width": 64, "height": 48, "steps": 2, "fps": FPS, "seed": seed,
+        "prompts": [list(prompt) for prompt in prompts],
+    }  # fmt: skip
+    return Planned(plan=plan, sections=made, frames=FRAMES * made + 1, fps=FPS)
+
+
+def replanner(
+    plan: Mapping[str, Any],
+    *,
+    kept: int,
+    sections: int,
+    seconds: float = 0.0,
+    prompts: Prompts = (),
+    seed: int | None = None,
+) -> Planned:
+    total = sections + round(seconds * FPS / FRAMES)
+    changed = {"seed": plan["seed"] if seed is None else seed, "prompts": [list(p) for p in prompts] or plan["prompts"]}
+    return Planned(plan={**plan, **changed}, sections=total, frames=FRAMES * total + 1, fps=FPS)
+
+
+@functools.cache
+def a_film(seconds: int) -> bytes:
+    """A small real MP4; one of more seconds is another file."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="mp4") as film:
+        stream = film.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "threads": "1"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for n in range(2 + seconds):
+            picture = np.full((48, 64, 3), 20 * n % 255, np.uint8)
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        film.mux(stream.encode())
+    return out.getvalue()
+
+
+@dataclass
+class Stage:
+    """Everything that runs. `start` begins the bot and the poster (again), `stop` ends them, as a restart does."""
+
+    server: Telegram
+    db: Database
+    media: Media
+    intake: Intake
+    config: TelegramConfig
+    safety: SafetyConfig
+    pace: Pace | None = QUICK
+    bot: TelegramBot = field(init=False)
+    running: list["asyncio.Task[None]"] = field(default_factory=list)
+    names: Any = field(default_factory=lambda: itertools.count())
+
+    async def start(self) -> None:
+        paces = (self.pace, self.pace) if self.pace else None
+        self.bot = TelegramBot(
+            self.config, self.safety, self.intake, self.db, self.media, self.server.token,
+            film_of=self.film_of, **({"paces": paces} if paces else {}),
+        )  # fmt: skip
+        poster = Poster(self.db, [self.bot.sender], self.film_of, terms=lambda _: Terms(longest_s=20.0))
+        remover = Remover(self.db, [self.bot.sender], between_s=0.05)
+        self.running = [asyncio.create_task(each.run()) for each in (self.bot, poster, remover)]
+
+    async def stop(self) -> None:
+        for task in self.running:
+            task.cancel()
+        for result in await asyncio.gather(*self.running, return_exceptions=True):
+            if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+                raise result
+        self.running = []
+
+    async def film_of(self, job: Job, message: ChatMessage, limit_bytes: int) -> Film | None:
+        wanted = message.film
+        if wanted is None:
+            return None
+        return Film(
+            path=self.media.path(wanted.sha), kind=wanted.kind, name="film.mp4", width=64, height=48, duration_ms=1200
+        )
+
+    # The worker
+
+    async def claim(self) -> Claim:
+        claim = None
+        while claim is None:
+            claim = await jobs.claim(self.db, "worker", 60_000)
+            await asyncio.sleep(0.02)
+        return claim
+
+    async def record(self, claim: Claim) -> Job:
+        """Make the section that was claimed."""
+        n = claim.job.done
+        latents = self.media.put(f"latents {claim.job.id} {n}".encode())
+        film = self.media.put(a_film(n + 1))
+        times = {"sampling_ms": 700, "decode_ms": 200, "encode_ms": 100}
+        made = Made(n=n, latents=latents, clip=film, tail=latents, film=film, frames=FRAMES * (n + 1) + 1, **times)
+        return (await sections.record(self.db, claim, made)).job
+
+    async def section(self) -> Job:
+        """Make the next section of whoever's turn it is."""
+        return await self.record(await self.claim())
+
+    async def finish(self) -> Job:
+        """Make sections until the job of the next turn is finished."""
+        job = await self.section()
+        while not job.state.terminal:
+            job = await self.section()
+        return job
+
+    # What is waited for
+
+    async def jobs(self, n: int) -> list[Job]:
+        """The newest n jobs, once there are so many."""
+        async with asyncio.timeout(60):
+            while len(found := await jobs.recent(self.db, n + 5)) < n:
+                await self.db.changed(self.db.commits, 0.05)
+        assert len(found) == n, "more jobs than asked for"
+        return found
+
+    async def message(self, chat: Chat, *words: str, kind: str = "") -> dict[str, Any]:
+        """The bot's newest message in a chat that says all of these and shows that kind, once there is one."""
+
+        def found() -> dict[str, Any] | None:
+            for message in reversed(self.server.of_bot(chat)):
+                said = message.get("text", "") + message.get("caption", "")
+                if all(word in said for word in words) and (not kind or kind in message):
+                    return message
+            return None
+
+        try:
+            got: dict[str, Any] = await self.server.until(found)
+        except TimeoutError:
+            standing = [(m.get("text"), m.get("caption"), list(m)) for m in self.server.of_bot(chat)]
+            raise AssertionError(f"nothing says {words} {kind}: {standing} {self.server.problems}") from None
+        return got
+
+    async def settled(self) -> None:
+        """Nothing waits any more: the inbox is empty, every canvas shows what it should."""
+        from db import canvases, inbox
+        from db.models import Platform
+
+        async def settled() -> bool:
+            unhandled = await inbox.unhandled(self.db, Platform.TELEGRAM)
+            return not unhandled and not await canvases.due(self.db, Platform.TELEGRAM)
+
+        await self.until(settled)
+
+    async def until(self, holds: Callable[[], Awaitable[Any]], timeout_s: float = 60.0) -> None:
+        """Wait until something about the rows holds."""
+        async with asyncio.timeout(timeout_s):
+            while not await holds():
+                await self.db.changed(self.db.commits, 0.1)
+
+
+@asynccontextmanager
+async def stage(
+    folder: Path, *, consent: bool = False, pace: Pace | None = QUICK, local: Path | None = None, **limits: int
+) -> AsyncIterator[Stage]:
+    """A bot that runs, and its server; at the end every request has to have been as the specification says."""
+    queue = Limits(**{"queued_per_user": 50, "queued_per_chat": 50, "queued_in_all": 50} | limits)
+    rules = Rules(queue=queue, longest_seconds=20.0, default_seconds=2.4, qualities=("standard", "draft"), min_free=1)
+    async with AsyncExitStack() as stack:
+        server = Telegram(local=local)
+        server.private(OPERATOR)
+        await server.start()
+        stack.push_async_callback(server.stop)
+        db = await stack.enter_async_context(Database.open(data_dir=folder))
+        media = Media(folder / "media")
+        seeds = itertools.count(100)
+        model = ModelFacts(name="still", trained=True, default_prompt="gentle motion")
+        intake = Intake(db, media, planner, rules, model, lambda: next(seeds), replanner)
+        operators = (OPERATOR["id"],)
+        config = TelegramConfig(api_base=server.url, operators=operators, local_server=str(local) if local else "")
+        made = Stage(server, db, media, intake, config, SafetyConfig(consent=consent), pace)
+        await made.start()
+        try:
+            yield made
+        finally:
+            with suppress(asyncio.CancelledError):
+                await made.stop()
+        assert server.problems == []

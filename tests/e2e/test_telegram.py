@@ -1,0 +1,129 @@
+"""Real processes and a Bot API server: what somebody sent is made once, whenever the service is killed."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from db import jobs
+from db.connect import Database
+from db.models import Platform
+from tests.e2e.conftest import start
+from tests.fakes.telegram import Call, Fault, Telegram, a_picture, labels, person
+
+ANN = person(111)
+PATIENT_S = 180.0  # a loaded machine takes its time to load PyTorch
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Telegram]:
+    server = Telegram()
+    await server.start()
+    yield server
+    await server.stop()
+    assert server.problems == []
+
+
+@pytest.fixture
+def chatty(config: Path, server: Telegram) -> Path:
+    """A configuration with the bot in it."""
+    extra = f'[telegram]\ntoken = "{server.token}"\napi_base = "{server.url}"\n[safety]\nconsent = false\n'
+    config.write_text(config.read_text() + extra)
+    return config
+
+
+async def shown(server: Telegram, kind: str, *words: str) -> dict[str, Any]:
+    """The bot's message that shows that kind and says these words, once there is one."""
+    chat = server.private(ANN)
+
+    def found() -> dict[str, Any] | None:
+        for message in server.of_bot(chat):
+            said = message.get("text", "") + message.get("caption", "")
+            if kind in message and all(word in said for word in words):
+                return message
+        return None
+
+    got: dict[str, Any] = await server.until(found, PATIENT_S)
+    return got
+
+
+def kill(process: "subprocess.Popen[str]") -> None:
+    process.kill()
+    process.communicate(timeout=60)
+
+
+async def end(process: "subprocess.Popen[str]") -> None:
+    """Ctrl-C, and wait until it is gone."""
+    process.send_signal(signal.SIGTERM)
+    await asyncio.to_thread(process.communicate, timeout=60)
+    assert process.returncode == 0
+
+
+@pytest.mark.slow
+async def test_a_photo_becomes_a_film_though_the_service_is_killed_midway(
+    server: Telegram, small: Path, chatty: Path, data_dir: Path
+) -> None:
+    chat = server.private(ANN)
+    words = ("run", "-c", chatty, "--data-dir", data_dir, "--models-dir", small.parent, "--model", "small")
+    service = start(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        server.sends(ANN, chat, a_picture(), caption="fog rolls in 2.4s seed=7")
+        grown = await shown(server, "animation")
+        await asyncio.to_thread(kill, service)
+        service = start(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        done = await shown(server, "video", "seed 7")
+        assert done["message_id"] == grown["message_id"]
+        assert "New seed" in labels(done) and done["video"]["width"] > 0
+        assert len(server.of_bot(chat)) == 1
+        await end(service)
+    finally:
+        service.kill()
+        service.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is what Windows does anyway")
+async def test_killed_at_any_call_it_makes_one_job_of_each_message(
+    server: Telegram, small: Path, chatty: Path, data_dir: Path
+) -> None:
+    chat = server.private(ANN)
+    words = ("front", "-c", chatty, "--data-dir", data_dir, "--models-dir", small.parent, "--model", "small")
+    moments = {
+        "between commit and confirmation": lambda call: (
+            call.method == "getUpdates" and call.params.get("offset", 0) > 0
+        ),
+        "before the picture is fetched": lambda call: call.method == "getFile",
+        "while the first answer is sent": lambda call: call.method == "sendMessage",
+    }
+    for moment, holds in moments.items():
+        service = start(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def at_that(call: Call, holds: Any = holds, service: Any = service) -> bool:
+            if holds(call):
+                service.send_signal(signal.SIGKILL)
+                return True
+            return False
+
+        fault = Fault("break", at_that)
+        server.faults = [fault]
+        server.sends(ANN, chat, a_picture(), caption=moment)
+        await server.until(lambda fault=fault: fault.met, PATIENT_S)
+        await asyncio.to_thread(service.communicate, timeout=60)
+    server.faults = []
+    service = start(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for moment in moments:
+            await shown(server, "text", moment)
+        await server.until(lambda: not server.updates, PATIENT_S)
+        await end(service)
+    finally:
+        service.kill()
+        service.wait()
+    async with Database.open(data_dir=data_dir) as db:
+        made = await jobs.recent(db, 20, "111", Platform.TELEGRAM)
+        assert sorted(job.prompt for job in made) == sorted(moments)
