@@ -53,6 +53,7 @@ from gen.errors import CheckpointMissing, GenError, OtherModel
 from gen.files import check, present
 from gen.plan import continue_plan, frames_after, make_plan
 from gen.process import QUIET
+from gen.renditions import Renditions
 from gen.types import Plan
 
 log = logging.getLogger("flipbot")
@@ -69,7 +70,7 @@ SECTIONS = {
     "safety": SafetyConfig,
 }
 DEFAULT_PROMPT = "gentle, natural movement"  # what an empty prompt means
-BENCHES = ("parity", "overhead", "growth", "publish", "resume", "tiny")
+BENCHES = ("parity", "overhead", "growth", "publish", "resume", "tiny", "renditions")
 INVERTED = "inverted"  # the order in which a film is made from its end, for those that have an end picture
 CONFIG = Path("config.toml")
 MIB = 1 << 20
@@ -240,7 +241,10 @@ async def service(
             shown = Page(intake, db, media, host=host, port=port, trouble=lambda: model_trouble(settings))
             url = await shown.start()
             stack.push_async_callback(shown.stop)
-        running: list[Coroutine[Any, Any, None]] = [housekeeping(db, media, settings.safety)]
+        running: list[Coroutine[Any, Any, None]] = [
+            housekeeping(db, media, settings.safety),
+            Renditions(db, media).run(),
+        ]
         if chats:
             front = Front(intake, db, media, settings.safety)
             front.telegram(settings.telegram)

@@ -78,6 +78,7 @@ class Reason(StrEnum):
     DISK_FULL = "disk_full"
     ENCODER_FAILED = "encoder_failed"
     INTERNAL = "internal"
+    LIMIT_TOO_SMALL = "limit_too_small"
     NAN_LATENTS = "nan_latents"
     OTHER_MODEL = "other_model"
     OUT_OF_MEMORY = "out_of_memory"

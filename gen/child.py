@@ -13,16 +13,11 @@ but its parent; when the parent is gone, stdin ends and so does this process, in
 import base64
 import ctypes
 import io
-import json
 import logging
-import os
-import queue
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
@@ -32,10 +27,8 @@ from safetensors.torch import load_file, save_file
 from gen import errors, film, weights
 from gen.card import find_checkpoint
 from gen.engine import Engine
+from gen.pipe import Message, Say, serve
 from gen.types import Conditioning, Plan, Step
-
-Message = Mapping[str, Any]
-Say = Callable[[dict[str, Any]], None]
 
 PREVIEW_EVERY_S = 1.0
 PRECISIONS = {"auto": None, "fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -216,38 +209,7 @@ def jpeg(picture: Image.Image) -> str:
 
 def main() -> None:
     """Serve the parent until it closes stdin."""
-    lines = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
-    inbox: queue.Queue[Message] = queue.Queue()
-    taken_back: set[int] = set()
-
-    def say(event: dict[str, Any]) -> None:
-        try:
-            lines.write(json.dumps(event) + "\n")
-            lines.flush()
-        except BrokenPipeError:
-            os._exit(0)
-
-    def read() -> None:
-        for line in sys.stdin:
-            message = json.loads(line)
-            if message["do"] == "cancel":
-                taken_back.add(message["id"])
-            else:
-                inbox.put(message)
-        os._exit(0)  # the parent is gone: nobody waits for this section any more
-
-    threading.Thread(target=read, daemon=True).start()
-    child = Child(say, taken_back.__contains__)
-    for message in messages(inbox):
-        child.answer(message)
-
-
-def messages(inbox: "queue.Queue[Message]") -> Iterator[Message]:
-    """The messages as they come, for ever."""
-    while True:
-        yield inbox.get()
+    serve(lambda say, cancelled: Child(say, cancelled).answer)
 
 
 if __name__ == "__main__":

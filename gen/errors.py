@@ -4,7 +4,7 @@ GenError
 ├── CheckpointMissing, CheckpointIncomplete, CheckpointCorrupt, UnknownModel
 ├── SamplingNotSupported, SizeNotSupported, BadPlan, OtherModel
 ├── PictureUnreadable, EncoderFailed, SectionsMissing, SectionLost
-├── DeviceMissing, OutOfMemory, DiskFull, NanLatents
+├── DeviceMissing, OutOfMemory, DiskFull, NanLatents, LimitTooSmall
 ├── DownloadFailed
 │   └── NoSuchDownload, HubUnreachable, HubRefused, HubLacks, WrongBytes, NoRoom
 └── Cancelled
@@ -193,6 +193,13 @@ class NoRoom(DownloadFailed):
         "There is not enough room in {where}: {needed:.1f} GiB are needed and {free:.1f} GiB are free. Free some, "
         "or set [model] models_dir to a folder on another disk."
     )
+
+
+class LimitTooSmall(GenError):
+    """No film of that length that is still one fits into so few bytes."""
+
+    reason = "limit_too_small"  # facts: limit_mib, seconds
+    text = "A film of {seconds} s does not fit into {limit_mib} MiB, however small its picture."
 
 
 class Cancelled(GenError):

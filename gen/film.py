@@ -103,7 +103,7 @@ def encode_clip(
     """
     _check(frames, fps)
     height, width = (size + size % 2 for size in frames.shape[1:3])
-    with _writing(path, fps) as out:
+    with writing(path, fps) as out:
         stream = out.add_stream("libx264", rate=fps, width=width, height=height, pix_fmt="yuv420p")
         context = stream.codec_context
         context.time_base = Fraction(1, fps)
@@ -132,9 +132,9 @@ def join(clips: Sequence[Path], out: Path, *, fps: int, metadata: Mapping[str, s
         raise ValueError(f"{out} is one of the clips: joining would overwrite it")
     tags = _safe_tags(metadata or {})
     frames = 0
-    with _writing(out, fps, flags=FASTSTART, tags=tags) as film:
-        with _reading(clips[0]) as first:
-            template = _video(first, clips[0])
+    with writing(out, fps, flags=FASTSTART, tags=tags) as film:
+        with reading(clips[0]) as first:
+            template = video_of(first, clips[0])
             width, height, headers = template.width, template.height, template.codec_context.extradata
             stream = film.add_stream_from_template(template, opaque=False)
         for clip in clips:
@@ -158,10 +158,10 @@ def fragment(clip: Path, out: Path, *, fps: int, start: int = 0) -> None:
     raises: EncoderFailed where the clip cannot be read, DiskFull; no file is left then
     source: W3C, ISO BMFF Byte Stream Format (what Media Source Extensions take)
     """
-    with _reading(clip) as first:
-        stream = _video(first, clip)
+    with reading(clip) as first:
+        stream = video_of(first, clip)
         headers = stream.codec_context.extradata
-        with _writing(out, fps, flags=FRAGMENTED) as film:
+        with writing(out, fps, flags=FRAGMENTED) as film:
             copy = film.add_stream_from_template(stream, opaque=False)
             for n, packet in enumerate(_packets(clip, fps, headers)):
                 assert packet.pts is not None
@@ -173,8 +173,8 @@ def fragment(clip: Path, out: Path, *, fps: int, start: int = 0) -> None:
 
 def probe(path: Path) -> FilmInfo:
     """What a film's or clip's file says of itself; nothing is decoded. Raises EncoderFailed where it is no film."""
-    with _reading(path) as film:
-        stream = _video(film, path)
+    with reading(path) as film:
+        stream = video_of(film, path)
         fps = round(stream.average_rate or 0)
         if not fps:
             raise EncoderFailed(what=f"{path.name} is not a film")
@@ -186,8 +186,8 @@ def probe(path: Path) -> FilmInfo:
 def read_frames(path: Path) -> Iterator[Frames]:
     """Every frame in viewing order, (H, W, 3) uint8 RGB, one at a time; raises EncoderFailed."""
     to_rgb = VideoReformatter()
-    with _reading(path, decode=True) as film:
-        for frame in film.decode(_video(film, path)):
+    with reading(path, decode=True) as film:
+        for frame in film.decode(video_of(film, path)):
             picture = to_rgb.reformat(
                 frame,
                 format="rgb24",
@@ -275,8 +275,8 @@ def _pictures(frames: Frames, fps: int) -> Iterator[av.VideoFrame]:
 
 def _packets(clip: Path, fps: int, headers: bytes | None) -> Iterator[Packet[VideoStream]]:
     """A clip's packets in decoding order; raises EncoderFailed where they do not fit the film or some are missing."""
-    with _reading(clip) as source:
-        stream = _video(source, clip)
+    with reading(clip) as source:
+        stream = video_of(source, clip)
         if stream.time_base != Fraction(1, fps * TICKS):
             raise EncoderFailed(what=f"the clip {clip.name} was not made for {fps} frames per second")
         if stream.codec_context.extradata != headers:
@@ -290,14 +290,14 @@ def _packets(clip: Path, fps: int, headers: bytes | None) -> Iterator[Packet[Vid
             raise EncoderFailed(what=f"the clip {clip.name} is damaged: {count} of {stream.frames} frames are there")
 
 
-def _video(source: InputContainer, path: Path) -> VideoStream:
+def video_of(source: InputContainer, path: Path) -> VideoStream:
     if not source.streams.video:
         raise EncoderFailed(what=f"{path.name} has no video in it")
     return source.streams.video[0]
 
 
 @contextmanager
-def _reading(path: Path, *, decode: bool = False) -> Iterator[InputContainer]:
+def reading(path: Path, *, decode: bool = False) -> Iterator[InputContainer]:
     """An open MP4; what FFmpeg says against it becomes EncoderFailed."""
     try:
         with av.open(path, "r", format="mp4", options={} if decode else NO_DECODER) as source:
@@ -307,7 +307,7 @@ def _reading(path: Path, *, decode: bool = False) -> Iterator[InputContainer]:
 
 
 @contextmanager
-def _writing(
+def writing(
     path: Path, fps: int, *, flags: Mapping[str, str] | None = None, tags: Mapping[str, str] | None = None
 ) -> Iterator[OutputContainer]:
     """A new MP4 without anything of the moment in it (no time, no version); whatever goes wrong, no file is left."""

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 log = logging.getLogger("flipbot.process")
 
@@ -25,7 +25,7 @@ class ChildDied(Exception):
     """The process ended while it was asked for something; facts: its exit status."""
 
     def __init__(self, status: int | None) -> None:
-        super().__init__(f"the GPU process ended with status {status}")
+        super().__init__(f"the process ended with status {status}")
         self.status = status
 
 
@@ -51,12 +51,14 @@ class Told:
 class ChildProcess:
     """One GPU child; one question at a time."""
 
+    module = "gen.child"  # what the process runs
+
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
         self.asked = 0
 
     @classmethod
-    async def start(cls) -> "ChildProcess":
+    async def start(cls) -> Self:
         """Start the process; it has loaded nothing yet. Ctrl-C in the terminal reaches the parent alone."""
         alone: dict[str, Any] = (
             {"start_new_session": True}
@@ -66,14 +68,14 @@ class ChildProcess:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "gen.child",
+            cls.module,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=LINE_LIMIT,
             env={**os.environ, **QUIET, **MALLOC},
             **alone,
         )
-        log.info("child started pid=%s", process.pid)
+        log.info("child started module=%s pid=%s", cls.module, process.pid)
         return cls(process)
 
     @property

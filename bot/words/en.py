@@ -175,6 +175,7 @@ WORDS: Final = {
     "failed.size_not_supported": "This model cannot make that size. Try another quality.",
     "failed.bad_plan": "This model cannot make that film. Try other settings.",
     "failed.other_model": "{made} made this film, and {loaded} is what runs now. Send the picture again.",
+    "failed.limit_too_small": "A film of {seconds} s cannot be made small enough for the {limit_mib} MiB allowed here.",
     "failed.sections_missing": "An earlier part of this film is no longer on the disk. Ask for it again.",
     "failed.section_lost": "An earlier part of this film is no longer on the disk. Ask for it again.",
     "failed.engine_failed": "The engine could not make this film. Try again, and look at flipbot doctor.",

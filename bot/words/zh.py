@@ -160,6 +160,7 @@ WORDS: Final = {
     "failed.size_not_supported": "这个模型做不了这个尺寸。请换一种画质。",
     "failed.bad_plan": "这个模型做不了这样的影片。请换一些设置。",
     "failed.other_model": "这部影片由 {made} 生成，而现在运行的是 {loaded}。请重新发送图片。",
+    "failed.limit_too_small": "{seconds} 秒的影片无法压缩到这里允许的 {limit_mib} MiB 以内。",
     "failed.sections_missing": "这部影片前面的一部分已不在磁盘上。请重新制作。",
     "failed.section_lost": "这部影片前面的一部分已不在磁盘上。请重新制作。",
     "failed.engine_failed": "引擎没能做出这部影片。请再试一次，并查看 flipbot doctor。",

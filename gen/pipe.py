@@ -1,0 +1,51 @@
+"""A child's side of its pipe: lines of JSON in and out. No torch.
+
+Whatever a library prints goes to stderr. When the parent is gone, stdin ends and so does the process, in the middle of
+its work if need be.
+"""
+
+import json
+import logging
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Message = Mapping[str, Any]
+Say = Callable[[dict[str, Any]], None]
+Answer = Callable[[Message], None]
+
+
+def serve(make: Callable[[Say, Callable[[int], bool]], Answer]) -> None:
+    """Answer message after message until the parent closes stdin.
+
+    make: (say, taken_back) -> answer; say sends one event, taken_back says whether the parent cancelled that id
+    """
+    lines = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    inbox: queue.Queue[Message] = queue.Queue()
+    taken_back: set[int] = set()
+
+    def say(event: dict[str, Any]) -> None:
+        try:
+            lines.write(json.dumps(event) + "\n")
+            lines.flush()
+        except BrokenPipeError:
+            os._exit(0)
+
+    def read() -> None:
+        for line in sys.stdin:
+            message = json.loads(line)
+            if message["do"] == "cancel":
+                taken_back.add(message["id"])
+            else:
+                inbox.put(message)
+        os._exit(0)  # the parent is gone: nobody waits for this any more
+
+    threading.Thread(target=read, daemon=True).start()
+    answer = make(say, taken_back.__contains__)
+    while True:
+        answer(inbox.get())
