@@ -25,7 +25,7 @@ HOME = {
     "telegram": "bot",
 }
 # Inside gen/, the files that may know the database: the dispatcher, and the benches that run the whole way.
-KNOWS_DB = ("gen/dispatch.py", "gen/bench/", "gen/config.py")
+KNOWS_DB = ("gen/dispatch.py", "gen/renditions.py", "gen/bench/", "gen/config.py")
 # Inside gen/, the files that the service's own process imports: torch must not come with them.
 TORCH_FREE = ("card", "config", "dispatch", "errors", "files", "film", "hub", "plan", "process", "sources", "types")
 
