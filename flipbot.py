@@ -43,8 +43,9 @@ from bot.picture import read_picture
 from db import jobs, requests
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
 from db.connect import Database, sqlite_path
-from db.errors import DbError
+from db.errors import DatabaseBusy, DbError, DiskFailed, DiskFull
 from db.media import Media, media_keep
+from db.room import Room
 from gen import hub, sources
 from gen.card import Card, find_checkpoint
 from gen.config import ModelConfig, VideoConfig
@@ -238,7 +239,7 @@ async def service(
         url = None
         if page:
             host, port = settings.web.host, settings.web.port
-            shown = Page(intake, db, media, host=host, port=port, trouble=lambda: model_trouble(settings))
+            shown = Page(intake, db, media, host=host, port=port, trouble=lambda: trouble_now(settings, media))
             url = await shown.start()
             stack.push_async_callback(shown.stop)
         running: list[Coroutine[Any, Any, None]] = [
@@ -251,7 +252,8 @@ async def service(
             running += front.tasks()
         if works:
             worker = f"{os.uname().nodename if hasattr(os, 'uname') else 'host'}:{os.getpid()}"
-            running.append(Dispatch(db, media, settings.model, settings.models_dir, worker=worker).run())
+            room = Room(media, settings.media.min_free_mib * MIB)
+            running.append(Dispatch(db, media, settings.model, settings.models_dir, worker=worker, room=room).run())
         tasks = tuple(asyncio.create_task(each) for each in running)
         stack.push_async_callback(end, tasks)
         yield Service(db, url, tasks)
@@ -277,11 +279,14 @@ def make_folder(folder: Path) -> None:
 async def housekeeping(db: Database, media: Media, safety: SafetyConfig) -> None:
     """Every hour: forget what is older than keep_days, and remove the files that no row names."""
     while True:
-        if safety.keep_days:
-            gone = await requests.expire(db, db.now() - safety.keep_days * DAY_MS)
-            if gone:
-                log.info("expired jobs=%d", gone)
-        await requests.tidy(db)
+        try:
+            if safety.keep_days:
+                gone = await requests.expire(db, db.now() - safety.keep_days * DAY_MS)
+                if gone:
+                    log.info("expired jobs=%d", gone)
+            await requests.tidy(db)
+        except (DiskFull, DiskFailed, DatabaseBusy) as trouble:  # what can be freed without a commit is freed below
+            log.warning("nothing expired: %s", trouble)
         keep = await media_keep(db)
         swept = await asyncio.to_thread(media.sweep, keep, ORPHAN_S)
         if swept:
@@ -306,6 +311,7 @@ def rules(settings: Settings) -> Rules:
         qualities=tuple(sorted(video.qualities, key=lambda name: name != "standard")),
         max_bytes=settings.max_bytes,
         max_megapixels=limits.image_max_megapixels,
+        min_free=settings.media.min_free_mib * MIB,
     )
 
 
@@ -380,6 +386,13 @@ def model_facts(card: Card) -> ModelFacts:
     return ModelFacts(
         name=card.name, trained=card.trained, default_prompt=DEFAULT_PROMPT, note=card.note, examples=examples
     )
+
+
+def trouble_now(settings: Settings, media: Media) -> str | None:
+    """The sentence that everybody should read before they ask for a film."""
+    if media.free_bytes() < settings.media.min_free_mib * MIB:
+        return "trouble.disk"
+    return model_trouble(settings)
 
 
 def model_trouble(settings: Settings) -> str | None:
@@ -631,8 +644,12 @@ async def examine_service(settings: Settings, finding: Callable[[bool | None, st
         async with service(settings, takes=True, works=False, page=True) as started:
             found.append(finding(True, f"The database in {settings.data_dir} opens, and the page at {started.url}."))
         free = Media(settings.media.folder(settings.data_dir)).free_bytes()
-        enough = free >= 1024 * MIB
-        found.append(finding(True if enough else None, f"Disk: {free / 1024 / MIB:.1f} GiB left for films."))
+        least = settings.media.min_free_mib
+        found.append(finding(True if free >= 2 * least * MIB else None, f"Disk: {free / 1024 / MIB:.1f} GiB left."))
+        if free < least * MIB:
+            found.append(
+                finding(False, f"Films wait until {least} MiB are free ([media] min_free_mib): free some room.")
+            )
     except Refused as refused:
         found.append(finding(False, words.say("en", refused.key, **refused.facts)))
     except (DbError, GenError) as error:

@@ -11,6 +11,13 @@ from db.models import State
 from db.rows import Forecast, Job, Place, Progress, QueueState, Section
 
 OPEN: Final = QueueState()
+WAITS: Final = {  # what a job that is in line is held up by
+    "database_busy": "held_up",
+    "disk_failed": "held_up",
+    "disk_full": "no_room",
+    "out_of_memory": "smaller",
+    "section_lost": "continuing",
+}
 ENDINGS: Final = ("decoding", "writing")  # phases of a section after its last sampling step
 
 
@@ -107,6 +114,8 @@ def headline(job: Job, under_way: Progress | None, place: Place | None, closed: 
     match job.state:
         case State.QUEUED if closed.paused:
             return "paused_because" if closed.reason else "paused"
+        case State.QUEUED if job.reason in WAITS:
+            return WAITS[job.reason]
         case State.QUEUED if job.done:  # between two turns; with nobody ahead nothing is waited for
             return "again" if ahead else "growing"
         case State.QUEUED:

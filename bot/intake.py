@@ -22,8 +22,10 @@ from db import jobs, operators, requests
 from db.connect import Database
 from db.errors import (
     Banned,
+    DatabaseBusy,
     DayUsed,
     DbError,
+    DiskFailed,
     DiskFull,
     Draining,
     Duplicate,
@@ -340,6 +342,8 @@ class Intake:
             raise await self.refusal(error, ask.platform, ask.user_id, ask.locale) from error
         except DiskFull as full:
             raise await self._disk_full() from full
+        except (DiskFailed, DatabaseBusy) as held_up:
+            raise Refused("refused.held_up") from held_up
 
     async def _picture(self, data: bytes | Path) -> Picture:
         rules = self.rules
@@ -373,6 +377,8 @@ class Intake:
                 job = await self._submit(ask, may)
             except DiskFull as full:
                 raise await self._disk_full() from full
+            except DiskFailed as held_up:
+                raise Refused("refused.held_up") from held_up
             finally:
                 # Refused, or the same key again with other pictures: what no row names is not kept.
                 kept = {job.picture, job.end_picture} if job else set()

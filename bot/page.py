@@ -72,6 +72,7 @@ STATUS: Final = {  # of refusals; all others are 422
     "refused.queue_full_chat": 429,
     "refused.too_busy": 503,
     "refused.disk_full": 507,
+    "refused.held_up": 503,
     "refused.trouble": 500,
 }
 MEANT: Final = {404: "refused.no_such_page", 405: "refused.method", 413: "refused.upload_too_big"}

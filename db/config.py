@@ -197,6 +197,13 @@ class MediaConfig:
     """[media]"""
 
     url: str = key("", 'Pictures and films: "file:///PATH"; empty: media in data_dir.')
+    min_free_mib: int = key(
+        500,
+        "Disk that stays free: below it nothing is taken in, below half of it no section is begun.",
+        unit="MiB",
+        least=1,
+        most=10**7,
+    )
 
     def folder(self, data_dir: Path) -> Path:
         """The folder of the media; it need not exist yet. raises ConfigError."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, update
+from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db import flows, rows
@@ -12,7 +12,7 @@ from db.errors import LeaseLost
 from db.flows import IS_OPEN, next_turn
 from db.forecasts import forecast as forecast
 from db.forecasts import place as place
-from db.models import Canvas, Job, Platform, Reason, Removal, State
+from db.models import Canvas, Job, Platform, Progress, Reason, Removal, State
 from db.query import (
     change,
     find_jobs,
@@ -27,6 +27,8 @@ from db.query import (
 )
 
 CRASHES = 3  # at one section: then it is the job that crashes workers, and it fails
+DEATHS = 8  # of the service, while one section was being made: many a power cut, but not for ever
+PATIENT = 2  # deaths after which others have their turns first
 EVER_MS = 1 << 62
 LONGEST_MS = 3_600_000  # no chat asks to be left alone for longer than this
 
@@ -112,12 +114,14 @@ async def release(
     reason: str | None = None,
     facts: Mapping[str, Any] | None = None,
     retry_in_ms: int = 0,
+    tighter: int | None = None,
 ) -> rows.Job:
     """Give a turn back without a section: the job is queued again, or ended where that was wished.
 
     crashed:     the worker died at it; the third time at one section the job fails
     reason:      why, while it waits
     retry_in_ms: how long it is passed over
+    tighter:     the memory plan that it is to be tried with, in steps below the first
     raises:      LeaseLost
     """
     async with db.transaction() as tx:
@@ -128,11 +132,23 @@ async def release(
             "facts": dict(facts or {}),
             "not_before_ms": now + retry_in_ms if retry_in_ms else 0,
         }
+        if tighter is not None:
+            why["tighter"] = tighter
         if crashed:
             await _crash(tx, mine, job, db.now(), **why | {"reason": reason or Reason.WORKER_CRASHED})
         else:
             await set_down(tx, mine, wished_end(job, job.film) or State.QUEUED, db.now(), **why)
         return await load_job(tx, job.id)
+
+
+@whole
+async def hold_up(db: Database, reason: str, facts: Mapping[str, Any]) -> rows.Job | None:
+    """Say at the job whose turn is next why it is not begun; nothing else about it changes. None where nobody waits."""
+    async with db.transaction() as tx:
+        head = next_turn().scalar_subquery()
+        said = and_(Job.id == head, func.coalesce(Job.reason, "") != reason)
+        job_id = await change(tx, said, reason=reason, facts=dict(facts))
+        return None if job_id is None else await load_job(tx, job_id)
 
 
 @whole
@@ -162,16 +178,30 @@ async def _end(db: Database, claim: rows.Claim, state: State, **values: Any) -> 
 async def recover(db: Database) -> int:
     """Queue what was running when the service died; returns how many. It is for the file's only owner, when it starts.
 
-    Nobody else can hold a lease then. It does not count as a crash: switching a PC off must not fail a film. What was
-    put off until later has its turn now: the clock by which it was put off ended with the service.
+    Nobody else can hold a lease then. It is no crash of a worker, for switching a PC off must not fail a film; but it
+    is counted where the section was being made, so that a job which takes the service with it is not tried for ever.
+    What was put off until later has its turn now: the clock by which it was put off ended with the service.
     """
     async with db.transaction() as tx:
         await flows.rebase(tx)
+        await _put_on(tx, db.steady())
         running = await find_jobs(tx, Job.state == State.RUNNING)
         for job in running:
-            await set_down(tx, Job.id == job.id, wished_end(job, job.film) or State.QUEUED, db.now())
-        await _put_on(tx, db.steady())
+            at_it = select(Progress.job_id).where(Progress.job_id == job.id, Progress.n == job.done)
+            await _died(tx, db, job, at_it=await tx.scalar(at_it) is not None)
         return len(running)
+
+
+async def _died(tx: AsyncConnection, db: Database, job: rows.Job, *, at_it: bool) -> None:
+    """Set a job down that was running when the service died. at_it: its section had been begun."""
+    deaths = job.deaths + at_it
+    state = wished_end(job, job.film) or (State.FAILED if deaths >= DEATHS else State.QUEUED)
+    values: dict[str, Any] = {"deaths": deaths}
+    if state == State.FAILED:
+        values |= {"reason": Reason.SERVICE_DIED, "facts": {"deaths": deaths, "section": job.done}}
+    elif deaths > PATIENT:
+        values["not_before_ms"] = db.steady() + 1000 * 2 ** (deaths - PATIENT)
+    await set_down(tx, Job.id == job.id, state, db.now(), **values)
 
 
 async def _put_on(tx: AsyncConnection, now_ms: int) -> None:

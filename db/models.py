@@ -75,6 +75,8 @@ class Reason(StrEnum):
     CHECKPOINT_INCOMPLETE = "checkpoint_incomplete"
     CHECKPOINT_MISSING = "checkpoint_missing"
     DEVICE_MISSING = "device_missing"
+    DATABASE_BUSY = "database_busy"
+    DISK_FAILED = "disk_failed"
     DISK_FULL = "disk_full"
     ENCODER_FAILED = "encoder_failed"
     INTERNAL = "internal"
@@ -85,6 +87,7 @@ class Reason(StrEnum):
     PICTURE_UNREADABLE = "picture_unreadable"
     SAMPLING_NOT_SUPPORTED = "sampling_not_supported"
     SECTION_LOST = "section_lost"
+    SERVICE_DIED = "service_died"
     UNKNOWN_MODEL = "unknown_model"
     WORKER_CRASHED = "worker_crashed"
     WORKER_LOST = "worker_lost"
@@ -216,6 +219,9 @@ class Job(Base):
     worker: Mapped[str | None] = mapped_column(String(100))
     lease_until_ms: Mapped[int | None] = mapped_column(BigInteger)
     crashes: Mapped[int] = mapped_column(default=0)  # at the section it is at
+    deaths: Mapped[int] = mapped_column(default=0, server_default="0")  # of the service, at the section it is at
+    losses: Mapped[int] = mapped_column(default=0, server_default="0")  # how often finished sections were damaged
+    tighter: Mapped[int] = mapped_column(default=0, server_default="0")  # steps down from the first memory plan
     not_before_ms: Mapped[int] = mapped_column(BigInteger, default=0)
     reason: Mapped[str | None] = mapped_column(String(100))
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

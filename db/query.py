@@ -17,6 +17,7 @@ _JOB = (
     *(Job.id, Job.request_id, Job.parent_id, Job.platform, Job.user_id, Job.chat_id, Job.plan, Job.sections, Job.done),
     *(Job.server_id, Job.hurried),
     *(Job.state, Job.wish, Job.wish_by, Job.fence, Job.worker, Job.lease_until_ms, Job.crashes, Job.not_before_ms),
+    *(Job.deaths, Job.losses, Job.tighter),
     *(Job.reason, Job.facts, Job.conditioning, Job.tail, Job.film, Job.fragment_end),
     *(Job.created_ms, Job.started_ms, Job.finished_ms, Job.revision),
 )

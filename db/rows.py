@@ -39,6 +39,9 @@ class Job:
     prompt:   what was asked for, or steered to since
     wish:     what its owner asked of a running job; `wish_by` says who
     crashes:  of workers, at the section it is at now
+    deaths:   of the whole service, while that section was being made
+    losses:   how often finished sections of it were found damaged and are made again
+    tighter:  by how many steps its memory plan is smaller than the first one that fits
     reason:   why it failed, or why it waits; usually a `db.models.Reason`, but any text
     film:     everything finished so far, as a file that plays; none where only a part of another film was taken over
     fragment_end: its provisional frames, for a player that goes on while the film grows
@@ -81,6 +84,9 @@ class Job:
     finished_ms: int | None
     hurried: bool
     revision: int
+    deaths: int = 0
+    losses: int = 0
+    tighter: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

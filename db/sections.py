@@ -1,15 +1,18 @@
 """A finished section: its row, its job's next state and the canvas that shows it are one commit."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, insert
+from sqlalchemy import and_, delete, insert
 
 from db import flows, rows
 from db.connect import Database, whole
 from db.errors import LeaseLost
-from db.models import Job, Section, State
+from db.models import Job, Reason, Section, State
 from db.query import held, load_held, load_job, load_sections, section_shape, set_down, unreferenced, wished_end
+
+LOSSES = 5  # of finished sections of one film: after that it is the disk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +64,7 @@ async def record(db: Database, claim: rows.Claim, made: Made) -> Recorded:
         state = State.DONE if done == before.sections else wished_end(before, made.film) or State.QUEUED
         files = {"film": made.film, "tail": made.tail, "conditioning": made.conditioning or before.conditioning}
         files["fragment_end"] = made.fragment_end
-        fresh: dict[str, Any] = {"crashes": 0, "not_before_ms": 0, "reason": None, "facts": {}}
+        fresh: dict[str, Any] = {"crashes": 0, "deaths": 0, "not_before_ms": 0, "reason": None, "facts": {}}
         mine = and_(held(claim, steady), Job.done == made.n)
         await flows.serve(tx, before.id, made.sampling_ms + made.decode_ms, now)
         if await set_down(tx, mine, state, now, **{"done": done, **files, **fresh}) is None:
@@ -70,6 +73,35 @@ async def record(db: Database, claim: rows.Claim, made: Made) -> Recorded:
         superseded = {before.film, before.fragment_end, before.tail, before.conditioning, made.tail} - {None}
         gone = await unreferenced(tx, [sha for sha in superseded if sha])
         return Recorded(job=await load_job(tx, claim.job.id), unreferenced=gone)
+
+
+@whole
+async def lose(db: Database, claim: rows.Claim, n: int, facts: Mapping[str, Any]) -> Recorded:
+    """Forget section n and those after it, whose files are damaged: they are made again, equal to the bit.
+
+    The claim is over then. The film so far stays what people see until there is a longer one. Files that another job
+    names are not unreferenced. A job that loses sections again and again fails: then it is the disk.
+    raises: LeaseLost; nothing was written
+    """
+    async with db.transaction() as tx:
+        now, steady = db.now(), db.steady()
+        before = await load_held(tx, claim, steady)
+        losses = before.losses + 1
+        mine = and_(held(claim, steady), Job.done > n)
+        lost: dict[str, Any] = {"losses": losses, "reason": Reason.SECTION_LOST, "facts": {**facts, "section": n}}
+        if losses > LOSSES:
+            state, parts = State.FAILED, []
+        else:
+            parts = [part for part in await load_sections(tx, before.id) if part.n >= n]
+            lost |= {"done": n, "tail": None, "fragment_end": None} | ({} if n else {"film": None})
+            state = wished_end(before, before.film if n else None) or State.QUEUED
+        if await set_down(tx, mine, state, now, **lost) is None:
+            raise LeaseLost(claim.job.id, claim.fence)
+        await tx.execute(delete(Section).where(Section.job_id == before.id, Section.n.in_([part.n for part in parts])))
+        files = {sha for part in parts for sha in (part.latents, part.clip, part.fragment)}
+        files |= {before.tail, before.film, before.fragment_end}
+        gone = await unreferenced(tx, [sha for sha in files if sha])
+        return Recorded(job=await load_job(tx, before.id), unreferenced=gone)
 
 
 def _row(claim: rows.Claim, job: rows.Job, made: Made) -> dict[str, Any]:

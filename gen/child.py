@@ -21,10 +21,9 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from gen import errors, film, weights
+from gen import errors, film, inputs, weights
 from gen.card import find_checkpoint
 from gen.engine import Engine
 from gen.pipe import Message, Say, serve
@@ -85,17 +84,22 @@ class Child:
         if plan.model != engine.card.identity:
             raise errors.OtherModel(made=plan.model, loaded=engine.card.identity)
         conditioning, encoded = self.conditioning(engine, plan, message, out)
-        history = [self.latents(Path(path)) for path in message["latents"][-engine.needed_history(plan) :]]
+        made_before = message["latents"]
+        first = max(0, n - engine.needed_history(plan))
+        history = [inputs.load_latents(made_before, each) for each in range(first, n)]
+        mended = inputs.mend_clips(engine, plan, conditioning, made_before, message["clips"], out)
         self.say({"event": "phase", "phase": "sampling"})
         started = time.perf_counter()
         latents = engine.sample(plan, conditioning, history, n, self.on_step(message["id"]))
         sampled = time.perf_counter()
-        save_file({"latents": latents.contiguous()}, out / "latents.safetensors")
+        with inputs.writing(out):
+            save_file({"latents": latents.contiguous()}, out / "latents.safetensors")
 
         self.say({"event": "phase", "phase": "decoding"})
-        tail = load_file(message["tail"])["tail"] if message["tail"] else None
+        tail = load_file(message["tail"])["tail"] if message["tail"] and inputs.intact(message["tail"]) else None
         final, provisional, tail = engine.decode(plan, conditioning, [*history, latents], n, tail)
-        save_file({"tail": tail.contiguous().cpu()}, out / "tail.safetensors")
+        with inputs.writing(out):
+            save_file({"tail": tail.contiguous().cpu()}, out / "tail.safetensors")
         decoded = time.perf_counter()
 
         self.say({"event": "phase", "phase": "writing"})
@@ -104,7 +108,8 @@ class Child:
             clip = out / "clip.mp4"
             film.encode_clip(final, clip, plan.fps)
         film.encode_clip(provisional, out / "provisional.mp4", plan.fps)
-        clips = [Path(path) for path in message["clips"]] + ([clip] if clip else [])
+        clips = [mended.get(each) or Path(path) for each, path in enumerate(message["clips"]) if path]
+        clips += [clip] if clip else []
         # Inverted films are made from their end: what is made later stands earlier, and the provisional part in front.
         ends = [out / "provisional.mp4"]
         order = clips + ends if plan.sampling == "f1" else ends + clips[::-1]
@@ -121,6 +126,7 @@ class Child:
                 "clip": str(clip) if clip else None,
                 "film": str(out / "film.mp4"),
                 **fragments,
+                "mended": [str(path) for path in mended.values()],
                 "conditioning": str(encoded) if encoded else None,
                 "frames": made.frames,
                 "sampling_ms": round(1000 * (sampled - started)),
@@ -145,7 +151,8 @@ class Child:
 
         It comes from its file, with what a film that was steered or gone on with has to say beside it; or it is made.
         """
-        known = Conditioning.load(Path(message["conditioning"])) if message["conditioning"] else None
+        kept = message["conditioning"]
+        known = Conditioning.load(Path(kept)) if kept and inputs.intact(kept) else None
         if known is not None and set(plan.prompts) <= set(known.texts):
             return known, None
         self.say({"event": "phase", "phase": "encoding"})
@@ -155,16 +162,10 @@ class Child:
             end = picture(message["end_picture"]) if message["end_picture"] else None
             made = engine.encode(plan, picture(message["picture"]), end)
         path = out / "conditioning.safetensors"
-        made.save(path)
+        with inputs.writing(out):
+            made.save(path)
         # Read back, so that an unbroken film and a resumed one start from the very same numbers.
         return Conditioning.load(path), path
-
-    def latents(self, path: Path) -> torch.Tensor:
-        """(1, C, window, h, w) float32 of one finished section."""
-        try:
-            return load_file(path)["latents"].clone()  # to memory of its own, as Conditioning.load says
-        except (OSError, SafetensorError, KeyError) as error:
-            raise errors.SectionLost(file=path.name) from error
 
     def on_step(self, id: int) -> Callable[[Step], None]:
         """What happens after each sampling step: tell it, with a picture now and then, and hear a cancel."""

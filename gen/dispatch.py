@@ -14,12 +14,14 @@ from typing import Any
 
 from db import jobs, progress, sections
 from db.connect import Database
-from db.errors import DiskFull, LeaseLost
+from db.errors import DatabaseBusy, DiskFailed, DiskFull, LeaseLost
 from db.media import Media
 from db.models import State
+from db.room import Room
 from db.rows import Claim, Job
 from db.sections import Made
 from gen.config import ModelConfig
+from gen.errors import OutOfMemory, SectionLost
 from gen.process import ChildDied, ChildFailed, ChildProcess, Told
 
 log = logging.getLogger("flipbot.dispatch")
@@ -29,6 +31,8 @@ IDLE_S = 5.0  # how often an idle dispatcher looks by itself: wake-ups are a cou
 TOLD_EVERY_S = 0.5  # progress rows are commits: no more often than that
 DISK_RETRY_MS = 30_000
 CRASH_RETRY_MS = 1_000
+TIGHTER = 1  # steps down from the first memory plan that are tried
+TROUBLE = (DiskFull, DiskFailed, DatabaseBusy)  # of the machine, of no job: they pass, and nobody's film fails for them
 LOADS = 3  # children in a row that die before they have loaded: then it counts as the job's crash, so that it ends
 
 
@@ -44,15 +48,24 @@ class Dispatch:
         *,
         worker: str,
         lease_ms: int = LEASE_MS,
+        room: Room | None = None,
+        retry_ms: int = DISK_RETRY_MS,
     ) -> None:
-        """worker: the name under which claims are made, one per running dispatcher; lease_ms: how long each holds."""
+        """worker: the name under which claims are made, one per running dispatcher; lease_ms: how long each holds.
+
+        room: no turn is taken while the disk is too full; retry_ms: after a trouble of the machine
+        """
         self.db = db
         self.media = media
         self.model = model
         self.models_dir = models_dir
         self.worker = worker
         self.lease_ms = lease_ms
+        self.room = room
+        self.retry_ms = retry_ms
         self.child: ChildProcess | None = None
+        self.tighter = 0  # the memory plan that the child has loaded, in steps below the first
+        self.in_trouble = False
         self.died_loading = 0  # children in a row
 
     async def run(self) -> None:
@@ -60,7 +73,12 @@ class Dispatch:
         try:
             while True:
                 seen = self.db.commits
-                claim = await self.claim()
+                try:
+                    claim = await self.next()
+                except TROUBLE as trouble:
+                    self.say(trouble)
+                    await asyncio.sleep(self.retry_ms / 6000)
+                    continue
                 if claim is None:
                     await self.db.changed(seen, IDLE_S)
                 else:
@@ -68,6 +86,24 @@ class Dispatch:
         finally:
             if self.child is not None:
                 await self.child.close()
+
+    async def next(self) -> Claim | None:
+        """The next turn, once what could not be given back is, and where the disk has room. raises: TROUBLE."""
+        if self.in_trouble:
+            await jobs.abandon(self.db, self.worker)
+            self.in_trouble = False
+            log.info("trouble over worker=%s", self.worker)
+        short = await self.room.short() if self.room is not None else None
+        if short is not None:
+            await jobs.hold_up(self.db, DiskFull.reason, short)
+            return None
+        return await self.claim()
+
+    def say(self, trouble: Exception) -> None:
+        """Log the start of a trouble of the machine; from now on it is looked after before the next turn."""
+        if not self.in_trouble:
+            log.warning("trouble worker=%s: %s", self.worker, trouble)
+        self.in_trouble = True
 
     async def claim(self) -> Claim | None:
         """The next turn; one that was claimed while this task was being cancelled is given back."""
@@ -95,16 +131,23 @@ class Dispatch:
             blamed = self.died_loading % LOADS == 0
             await self.give_back(claim, crashed=blamed, reason="worker_crashed", facts={"status": died.status})
         except ChildFailed as failed:
-            with suppress(LeaseLost):
+            try:
                 await self.failed(claim, failed)
-        except DiskFull as full:
-            with suppress(LeaseLost):
-                await self.no_room(claim, full.facts)
+            except LeaseLost:
+                self.lost(claim)
+            except TROUBLE as trouble:
+                self.say(trouble)
+        except TROUBLE as trouble:
+            log.warning("section put off job=%d n=%d: %s", job.id, job.done + 1, trouble)
+            await self.give_back(claim, reason=trouble.reason, facts=trouble.facts, retry_in_ms=self.retry_ms)
         except LeaseLost:
-            log.warning("lease lost job=%d n=%d; the section is dropped", job.id, job.done + 1)
+            self.lost(claim)
         except asyncio.CancelledError:
             await asyncio.shield(self.give_back(claim))
             raise
+        except Exception as error:  # ends the attempt, not the service
+            log.exception("unexpected job=%d n=%d", job.id, job.done + 1)
+            await self.give_back(claim, crashed=True, reason="internal", facts={"what": type(error).__name__})
         finally:
             if out is not None:
                 await asyncio.to_thread(shutil.rmtree, out, ignore_errors=True)
@@ -114,7 +157,7 @@ class Dispatch:
         job, done = claim.job, claim.sections
         keep = asyncio.create_task(self.keep_lease(claim))
         try:
-            child = await self.ready_child()
+            child = await self.ready_child(job.tighter)
             return await child.section(
                 Teller(self.db, claim),
                 plan=dict(job.plan),
@@ -124,22 +167,27 @@ class Dispatch:
                 conditioning=self.file(job.conditioning),
                 latents=[str(self.media.path(section.latents)) for section in done],
                 tail=self.file(job.tail),
-                clips=[str(self.media.path(section.clip)) for section in done if section.clip],
+                clips=[str(self.media.path(section.clip)) if section.clip else None for section in done],
                 out=str(out),
             )
         finally:
             keep.cancel()
-            with suppress(asyncio.CancelledError, LeaseLost, ChildDied):
+            with suppress(asyncio.CancelledError, LeaseLost, ChildDied, *TROUBLE):
                 await keep
 
     def file(self, sha: str | None) -> str | None:
         """Where a file stands that can be made again if it does not."""
         return str(self.media.path(sha)) if sha and self.media.exists(sha) else None
 
-    async def ready_child(self) -> ChildProcess:
-        """The child, started and loaded if it is not there."""
+    async def ready_child(self, tighter: int) -> ChildProcess:
+        """The child, started and loaded if it is not there, or not with so small a memory plan.
+
+        One that has loaded a smaller plan than is needed stays: loading anew costs more than the plan does.
+        """
         if self.child is not None and self.child.alive:
-            return self.child
+            if self.tighter >= tighter:
+                return self.child
+            await self.child.close()
         self.child = await ChildProcess.start()
         started = time.monotonic()
         try:
@@ -149,6 +197,7 @@ class Dispatch:
                 device=self.model.device,
                 precision=self.model.precision,
                 threads=self.model.threads,
+                tighter=tighter,
             )
         except ChildDied:
             self.died_loading += 1
@@ -157,6 +206,7 @@ class Dispatch:
             await self.child.close()
             raise
         self.died_loading = 0
+        self.tighter = tighter
         took = time.monotonic() - started
         log.info("model loaded model=%s device=%s took=%.1fs", ready["model"], ready["device"], took)
         return self.child
@@ -179,6 +229,8 @@ class Dispatch:
                     await jobs.renew(self.db, claim, self.lease_ms)
                 except LeaseLost:
                     lost = True
+                except TROUBLE:  # it is tried again, and the section may be done before the lease is over
+                    pass
                 renew_at = time.monotonic() + renew_every_s
             if (lost or job.wish) and self.child is not None and self.child.alive:
                 await self.child.take_back()
@@ -205,6 +257,8 @@ class Dispatch:
                 encode_ms=made["encode_ms"],
             )
 
+        for path in made["mended"]:  # over the damaged file: it has the same name, being the same to the bit
+            await asyncio.to_thread(self.media.adopt, Path(path))
         recorded = await sections.record(self.db, claim, await asyncio.to_thread(adopt))
         for sha in recorded.unreferenced:
             await asyncio.to_thread(self.media.drop, sha)
@@ -220,15 +274,23 @@ class Dispatch:
                 await self.end(claim, job)
             return
         log.warning("section failed job=%d n=%d reason=%s facts=%s", job.id, job.done + 1, failed.reason, failed.facts)
-        if failed.reason == DiskFull.reason:
-            await self.no_room(claim, failed.facts)
-        else:
-            await jobs.fail(self.db, claim, failed.reason, failed.facts)
+        match failed.reason:
+            case DiskFull.reason:  # nothing finished is lost
+                await jobs.release(self.db, claim, reason=failed.reason, facts=failed.facts, retry_in_ms=self.retry_ms)
+            case OutOfMemory.reason if job.tighter < TIGHTER:
+                await jobs.release(self.db, claim, reason=failed.reason, facts=failed.facts, tighter=job.tighter + 1)
+            case SectionLost.reason:
+                await self.continue_from(claim, failed)
+            case _:
+                await jobs.fail(self.db, claim, failed.reason, failed.facts)
 
-    async def no_room(self, claim: Claim, facts: Mapping[str, Any]) -> None:
-        """The disk is full: the section is tried again later, nothing finished is lost."""
-        log.warning("disk full job=%d; trying again in %d s", claim.job.id, DISK_RETRY_MS // 1000)
-        await jobs.release(self.db, claim, reason=DiskFull.reason, facts=facts, retry_in_ms=DISK_RETRY_MS)
+    async def continue_from(self, claim: Claim, failed: ChildFailed) -> None:
+        """Files of a finished section are damaged: go on from the last one before it."""
+        n = int(failed.facts["n"])
+        after = await sections.lose(self.db, claim, n, {"file": failed.facts["file"]})
+        for sha in after.unreferenced:
+            await asyncio.to_thread(self.media.drop, sha)
+        log.warning("sections lost job=%d n=%d state=%s; they are made again", claim.job.id, n + 1, after.job.state)
 
     async def end(self, claim: Claim, job: Job) -> None:
         """End a job whose owner wished it, keeping the sections that are finished."""
@@ -238,9 +300,19 @@ class Dispatch:
         log.info("job ended job=%d state=%s sections=%d/%d", job.id, state, job.done, job.sections)
 
     async def give_back(self, claim: Claim, *, crashed: bool = False, **why: Any) -> None:
-        """Put the job back in line, unless somebody else has it by now."""
-        with suppress(LeaseLost):
-            await jobs.release(self.db, claim, crashed=crashed, retry_in_ms=CRASH_RETRY_MS if why else 0, **why)
+        """Put the job back in line, unless somebody else has it by now; what cannot be written now, is later."""
+        if why:
+            why = {"retry_in_ms": CRASH_RETRY_MS, **why}
+        try:
+            await jobs.release(self.db, claim, crashed=crashed, **why)
+        except LeaseLost:
+            self.lost(claim)
+        except TROUBLE as trouble:
+            self.say(trouble)
+
+    def lost(self, claim: Claim) -> None:
+        """Say that the section was made, or begun, for nothing: its turn is another one's by now."""
+        log.warning("lease lost job=%d n=%d fence=%d; it is dropped", claim.job.id, claim.job.done + 1, claim.fence)
 
 
 class Teller:
@@ -257,6 +329,6 @@ class Teller:
         if time.monotonic() < self.next and told.step:
             return
         self.next = time.monotonic() + TOLD_EVERY_S
-        with suppress(LeaseLost):
+        with suppress(LeaseLost, *TROUBLE):  # it is for people's eyes only
             n = self.claim.job.done
             await progress.report(self.db, self.claim, n, told.step, told.of, told.phase, self.preview)

@@ -114,7 +114,7 @@ class SectionsMissing(GenError):
 class SectionLost(GenError):
     """The file of a finished section is gone or damaged."""
 
-    reason = "section_lost"  # facts: file
+    reason = "section_lost"  # facts: file, n
     text = "The file of a finished section, {file}, is gone or damaged."
 
 

@@ -177,7 +177,20 @@ WORDS: Final = {
     "failed.other_model": "{made} made this film, and {loaded} is what runs now. Send the picture again.",
     "failed.limit_too_small": "A film of {seconds} s cannot be made small enough for the {limit_mib} MiB allowed here.",
     "failed.sections_missing": "An earlier part of this film is no longer on the disk. Ask for it again.",
-    "failed.section_lost": "An earlier part of this film is no longer on the disk. Ask for it again.",
+    "failed.section_lost": "Finished parts of this film were damaged on the disk, again and again. Look at the disk.",
+    # trouble of the machine
+    "headline.no_room": "Waiting: the disk is full. It goes on by itself when there is room",
+    "headline.held_up": "Waiting: the disk cannot be written to. It goes on by itself",
+    "headline.continuing": "A finished part was damaged on the disk; continuing from the last good one",
+    "headline.smaller": "The memory ran out; trying again with less",
+    "failed.service_died": (
+        "The whole service stopped {deaths} times while this part was being made. "
+        "Try a smaller quality or a shorter film."
+    ),
+    "failed.disk_failed": "The disk cannot be used. Look at it, and ask for the film again.",
+    "failed.database_busy": "The queue is locked by another program. End that one, and ask for the film again.",
+    "refused.held_up": "Nothing can be kept just now: the disk or the queue does not answer. Try again in a minute.",
+    "trouble.disk": "The disk is nearly full: films wait until there is room.",
     "failed.engine_failed": "The engine could not make this film. Try again, and look at flipbot doctor.",
     "failed.worker_lost": "The engine stopped answering. Try again, and look at flipbot doctor.",
     "failed.internal": "Something went wrong on this side, and it was written down. Try again.",

@@ -1,18 +1,24 @@
 """The dispatcher with a real child, a real database and the golden weights: what happens when things go wrong."""
 
 import asyncio
+import errno
 import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from db import jobs, progress, requests, sections
 from db.connect import Database
-from db.media import Media, media_keep
+from db.media import Disk, Media, media_keep
 from db.models import State
+from db.room import Room
 from db.rows import Job
 from gen.bench import films
 from gen.card import find_checkpoint
@@ -229,13 +235,193 @@ async def test_a_checkpoint_that_cannot_be_loaded_fails_the_job_with_the_files_n
     assert "nowhere" in str(job.facts)
 
 
-async def test_lost_latents_fail_the_job_by_name(bench: Bench) -> None:
-    job = await bench.submit(30)
+class Filling(Disk):
+    """A disk on which only so much is free."""
+
+    def __init__(self, free: int) -> None:
+        self.free = free
+
+    def free_bytes(self, folder: Path) -> int:
+        return self.free
+
+
+class Pause:
+    """Holds a dispatcher between two turns, its child alive, by a disk that is full."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench, self.disk = bench, Filling(1 << 40)
+        bench.media.disk = self.disk
+        bench.dispatch.room = Room(bench.media, 1 << 20)
+
+    async def at(self, job: Job, done: int) -> Job:
+        job = await self.bench.until(job, lambda now: now.done >= done)
+        self.disk.free = 0
+        job = await self.bench.until(job, lambda now: now.state != State.RUNNING and now.reason == "disk_full")
+        assert not job.state.terminal and job.done >= 2, "the film is too short for this test"
+        return job
+
+    def over(self) -> None:
+        self.disk.free = 1 << 40
+        self.bench.db.notify()
+
+
+def again(job: Job, **changes: Any) -> requests.Ask:
+    """An order of the very same film."""
+    fields: dict[str, Any] = {
+        "key": "again", "platform": job.platform, "user_id": "bench", "chat_id": "bench", "locale": "en",
+        "picture": job.picture, "prompt": "", "settings": {}, "plan": dict(job.plan), "sections": job.sections,
+    }  # fmt: skip
+    return requests.Ask(**fields | changes)
+
+
+def damage(path: Path) -> None:
+    """One bit, as a failing disk does it."""
+    content = path.read_bytes()
+    path.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+
+
+async def all_whole(bench: Bench) -> None:
+    for sha in await media_keep(bench.db):
+        assert bench.media.verify(sha)
+
+
+async def test_a_damaged_file_is_found_before_it_is_used_and_made_again_to_the_bit(bench: Bench) -> None:
+    """Of every kind of file that a section starts from: the film is that of a disk which never failed."""
+    whole, pause = await bench.submit(9), Pause(bench)
     async with bench.working():
-        now = await bench.until(job, lambda now: now.done >= 2)
-        for section in await sections.of(bench.db, job.id):
-            bench.media.path(section.latents).write_bytes(b"torn")
+        whole = await bench.ended(whole)
+        job = await requests.submit(bench.db, again(whole), films.NO_LIMITS)
+        job = await pause.at(job, 1)
+        parts = await sections.of(bench.db, job.id)
+        for sha in (job.tail, job.conditioning, parts[-1].clip, parts[0].clip):
+            damage(bench.media.path(str(sha)))
+        pause.over()
+        job = await pause.at(job, job.done + 1)
+        assert job.losses == 0, "all of these are made of the latents"
+        bench.media.path((await sections.of(bench.db, job.id))[-2].latents).unlink()
+        pause.over()
+        job = await bench.ended(job)
+        await bench.tidy()
+    assert (job.state, job.film, job.losses) == (State.DONE, whole.film, 1)
+    assert job.fence == 9 + 3, "one turn to find the loss, two sections made again"
+    await all_whole(bench)  # and so the other film is mended, which has the same files
+
+
+async def test_a_childs_loss_leaves_its_parents_rows_and_files(bench: Bench) -> None:
+    """The files of sections that were taken over belong to both."""
+    whole = await bench.submit(3)
+    async with bench.working():
+        whole = await bench.ended(whole)
+        Pause(bench)
+        parts = await sections.of(bench.db, whole.id)
+        damage(bench.media.path(parts[1].latents))
+        plan = dict(whole.plan) | {"seed": 77, "seeds": [whole.plan["seed"]] * 2}
+        child = again(whole, key="child", plan=plan, parent_id=whole.id, kept=2)
+        job = await bench.ended(await requests.submit(bench.db, child, films.NO_LIMITS))
+        await bench.tidy()
+    assert (job.state, job.done, job.losses) == (State.DONE, 3, 1)
+    assert await sections.of(bench.db, whole.id) == parts
+    assert (await jobs.get(bench.db, whole.id)).film == whole.film
+    await all_whole(bench)
+
+
+async def test_a_disk_that_loses_everything_fails_the_job_in_the_end(bench: Bench) -> None:
+    job, pause = await bench.submit(30), Pause(bench)
+    async with bench.working():
+        for losses in range(6):
+            await bench.until(job, lambda now, losses=losses: now.losses == losses and now.done >= 1)  # type: ignore[misc]
+            pause.disk.free = 0
+            await bench.until(job, lambda now: now.state == State.QUEUED and now.reason == "disk_full")
+            for section in await sections.of(bench.db, job.id):
+                damage(bench.media.path(section.latents))
+            pause.over()
         now = await bench.ended(job)
-    assert now.state == State.FAILED
-    assert now.reason == "section_lost"
+    assert (now.state, now.reason, now.losses) == (State.FAILED, "section_lost", 6)
     assert now.film is not None, "what is finished is kept"
+
+
+async def test_a_full_disk_stops_turns_and_they_go_on_by_themselves(bench: Bench) -> None:
+    disk = Filling(90 << 20)
+    bench.media.disk = disk
+    bench.dispatch.room = Room(bench.media, 200 << 20)
+    job = await bench.submit(1)
+    async with bench.working():
+        now = await bench.until(job, lambda now: now.reason is not None)
+        assert (now.state, now.reason, now.facts) == (State.QUEUED, "disk_full", {"free_mib": 90, "need_mib": 100})
+        disk.free = 105 << 20
+        assert await bench.dispatch.room.short() is not None, "a little above the mark it does not begin again"
+        disk.free = 300 << 20
+        bench.db.notify()
+        now = await bench.ended(job)
+    assert (now.state, now.fence, now.crashes, now.reason) == (State.DONE, 1, 0, None)
+
+
+class Failing(Disk):
+    """A disk that fails at the first so many files after it was told to."""
+
+    def __init__(self) -> None:
+        self.left, self.number = 0, errno.EIO
+
+    def sync(self, path: Path) -> None:
+        if self.left:
+            self.left -= 1
+            raise OSError(self.number, os.strerror(self.number))
+        super().sync(path)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+async def test_a_failing_disk_sets_the_job_aside_and_costs_no_film(bench: Bench, number: int) -> None:
+    bench.dispatch.retry_ms = 100
+    disk = Failing()
+    bench.media.disk = disk
+    job = await bench.submit(2)
+    disk.left, disk.number = 4, number
+    async with bench.working():
+        now = await bench.ended(job)
+        await bench.tidy()
+    assert (now.state, now.crashes, now.fence) == (State.DONE, 0, 2 + 4)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a small file system")
+async def test_a_file_system_without_room_costs_no_film(tmp_path: Path, model: Path) -> None:
+    """A real one, of a few MB: first the files do not fit any more; then there is room, and the film is made."""
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(small)]
+    mounted = await asyncio.to_thread(subprocess.run, mount, capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("needs the right to mount")
+    try:
+        async with Database.open("", data_dir=tmp_path) as db:
+            bench = Bench(db, small, model)
+            bench.dispatch.retry_ms = 500
+            job = await bench.submit(2)
+            ballast = small / "ballast"
+            with ballast.open("wb") as file, suppress(OSError):
+                while True:
+                    file.write(b"x" * 4096)
+                    file.flush()
+            async with bench.working():
+                await bench.until(job, lambda now: now.reason in ("disk_full", "disk_failed"))
+                ballast.unlink()
+                now = await bench.ended(job)
+            assert (now.state, now.crashes) == (State.DONE, 0)
+    finally:
+        await asyncio.to_thread(subprocess.run, ["umount", "-l", str(small)], check=True)
+
+
+async def test_a_database_that_cannot_be_written_to_is_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Claims, renewals, progress and the record all meet a full disk: the section is dropped, the job is not."""
+    bench.dispatch.retry_ms = 100
+    job = await bench.submit(3)
+    async with bench.working():
+        await bench.until(job, lambda now: now.state == State.RUNNING and now.done >= 1)
+        async with bench.db.transaction() as tx:
+            await tx.exec_driver_sql("PRAGMA max_page_count = 1")  # SQLite takes what there is: it may not grow
+        await asyncio.sleep(0.5)
+        async with bench.db.transaction() as tx:
+            await tx.exec_driver_sql("PRAGMA max_page_count = 1000000")
+        now = await bench.ended(job)
+    assert (now.state, now.crashes) == (State.DONE, 0)
