@@ -7,7 +7,7 @@ when its flow is due. So the line is always a function of the rows, and nothing 
 import hashlib
 from typing import Any
 
-from sqlalchemy import Select, func, insert, null, select, text, update
+from sqlalchemy import ColumnElement, Select, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db import turns
@@ -23,13 +23,10 @@ def who(platform: Platform, user_id: str) -> str:
     return hashlib.sha256(f"{platform}:{user_id}".encode()).hexdigest()
 
 
-def next_turn() -> Select[int]:
+def next_turn() -> Select[int | None]:
     """The id of the job whose section is to be made next, or no row."""
-    flow = select(Flow.id).where(Flow.turn.is_not(None)).order_by(Flow.turn, Flow.id).limit(1)
-    flow = flow.with_for_update(skip_locked=True, of=Flow)
-    head = select(Job.id).where(Job.flow_id == flow.scalar_subquery(), Job.rank.is_not(None))
-    head = head.order_by(Job.rank, Job.id).limit(1).correlate(None)
-    return head.with_for_update(skip_locked=True, of=Job)
+    due = select(Flow.head).where(Flow.turn.is_not(None)).order_by(Flow.turn, Flow.id).limit(1)
+    return due.correlate(None).with_for_update(skip_locked=True, of=Flow)
 
 
 async def enter(tx: AsyncConnection, name: str, sections: int, weight: float | None, now_ms: int) -> int:
@@ -76,13 +73,23 @@ async def settle(tx: AsyncConnection, job_id: int) -> None:
 
 
 async def settle_flow(tx: AsyncConnection, flow_id: int) -> None:
-    """Write down anew when a flow is due."""
-    head = select(Job.rank).where(Job.flow_id == flow_id, Job.rank.is_not(None)).order_by(Job.rank).limit(1)
-    flow = select(Flow.weight, Flow.served, head.scalar_subquery().label("head")).where(Flow.id == flow_id)
-    row = (await tx.execute(flow.with_for_update(of=Flow))).first()
-    if row is not None:
-        turn = null() if row.head is None else turns.turn(row.served, row.weight, row.head)
-        await tx.execute(update(Flow).where(Flow.id == flow_id).values(turn=turn))
+    """Write down anew which job has a flow's next turn, and when it is due."""
+    flow = select(Flow.weight, Flow.served).where(Flow.id == flow_id).with_for_update(of=Flow)
+    row = (await tx.execute(flow)).first()
+    if row is None:
+        return
+    fresh = await _ranked(tx, flow_id, Job.rank < turns.STARTED, 1)
+    head = turns.choose(fresh, await _ranked(tx, flow_id, Job.rank >= turns.STARTED, turns.BEGUN))
+    values: dict[str, Any] = {"head": None, "turn": None}
+    if head is not None:
+        values = {"head": head[1], "turn": turns.turn(row.served, row.weight, head[0])}
+    await tx.execute(update(Flow).where(Flow.id == flow_id).values(**values))
+
+
+async def _ranked(tx: AsyncConnection, flow_id: int, some: ColumnElement[bool], most: int) -> list[tuple[int, int]]:
+    """The first of a flow's jobs that can have a turn, as (rank, id)."""
+    jobs = select(Job.rank, Job.id).where(Job.flow_id == flow_id, Job.rank.is_not(None), some)
+    return [(row.rank, row.id) for row in await tx.execute(jobs.order_by(Job.rank, Job.id).limit(most))]
 
 
 async def wake(tx: AsyncConnection, now_ms: int) -> int:

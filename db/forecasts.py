@@ -67,9 +67,8 @@ class Play:
                 self.places[job.id] = rows.Place(jobs_ahead=0, sections_ahead=0, running=True)
                 self._begin(job.id, 1.0 - job.made)
         for flow in {job.flow for job in waiting}:
-            films = line.flows[flow].films
-            line.flows[flow].films = [film for film in films if film[1] not in self.taken]
-            heapq.heapify(line.flows[flow].films)
+            for films in (line.flows[flow].fresh, line.flows[flow].begun):
+                films[:] = sorted(film for film in films if film[1] not in self.taken)
             line.settle(flow)
         self.workers = max(1, len(self.ends))  # those at work when the line was read are all there are
         self._fill()

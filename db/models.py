@@ -255,6 +255,7 @@ class Flow(Base):
     served: Mapped[float] = mapped_column(default=0.0)
     last: Mapped[float] = mapped_column(default=0.0, index=True)  # when it would be empty if all shared every moment
     turn: Mapped[float | None]
+    head: Mapped[int | None] = mapped_column(Id)  # the job that has it
     asked_ms: Mapped[int] = mapped_column(BigInteger, default=0)  # when they last put something in line
 
 

@@ -3,7 +3,8 @@
 A turn is one section. Everybody has a *flow*: the sections they were `served`, each divided by their weight. The next
 turn belongs to the flow whose next thing would be finished first in virtual time: at `served + due`, where `due` is one
 section for a film that has none yet (its first second comes first), and else all that is left of its shortest film.
-Within a flow first seconds come first, then what is nearest its end.
+Within a flow first seconds come first, then what is nearest its end; but while four films of a flow wait to go on, no
+further one is begun: it would only wait with the others.
 
 Virtual time is that of a machine which serves everybody with work at every moment, by weight (generalized processor
 sharing). It passes by sections recorded, never by seconds; somebody who comes back starts at its now, so that nobody
@@ -13,16 +14,27 @@ source: Parekh & Gallager 1993 (GPS); Friedman & Henderson 2003, Fairness and ef
 """
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 STARTED = 1_000_000  # ranks from here on are of films that have a first second: more sections than any film has
+BEGUN = 4  # films of one flow that wait to go on: then no other one has its first second
 HURRIED = 10_000_000  # below zero by this much: what an operator put first
 
 
 def rank(done: int, sections: int, hurried: bool = False) -> int:
     """A film's place among those of its flow: the smallest has the flow's next turn, of equals the oldest."""
     return sections - done + (STARTED if done else 0) - (HURRIED if hurried else 0)
+
+
+def choose(fresh: Sequence[tuple[int, int]], begun: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
+    """Which film has its flow's next turn, each a (rank, id), the smallest first; None where none waits.
+
+    fresh: ranks below STARTED, begun: the others; of both as many as are at hand, or at least BEGUN
+    """
+    if fresh and (fresh[0][0] < 0 or len(begun) < BEGUN):
+        return fresh[0]
+    return begun[0] if begun else None
 
 
 def due(head: int) -> int:
@@ -54,12 +66,13 @@ def elapse(
 
 @dataclass(slots=True)
 class Flow:
-    """One person's turns, as their row has them; `films` are (rank, id)."""
+    """One person's turns, as their row has them; `fresh` and `begun` are heaps of (rank, id), as in `choose`."""
 
     weight: float = 1.0
     served: float = 0.0
     last: float = 0.0
-    films: list[tuple[int, int]] = field(default_factory=list)
+    fresh: list[tuple[int, int]] = field(default_factory=list)
+    begun: list[tuple[int, int]] = field(default_factory=list)
     open: int = 0  # films that wait or are being made
     stamp: int = 0
 
@@ -86,8 +99,9 @@ class Line:
     def hold(self, flow: int, film: int, done: int, sections: int, hurried: bool = False) -> None:
         """Take over a film that waits; call `settle` for its flow after the last one."""
         self.films[film] = (flow, done, sections, hurried)
-        heapq.heappush(self.flows[flow].films, (rank(done, sections, hurried), film))
-        self.flows[flow].open += 1
+        its, place = self.flows[flow], rank(done, sections, hurried)
+        heapq.heappush(its.fresh if place < STARTED else its.begun, (place, film))
+        its.open += 1
 
     def join(self, flow: int, film: int, sections: int, weight: float = 1.0) -> None:
         """A new film comes into line."""
@@ -104,18 +118,18 @@ class Line:
         """Write down anew when a flow's next thing is due."""
         its = self.flows[flow]
         its.stamp += 1
-        if its.films:
-            heapq.heappush(self._turns, (turn(its.served, its.weight, its.films[0][0]), flow, its.stamp))
+        if (head := choose(its.fresh, its.begun)) is not None:
+            heapq.heappush(self._turns, (turn(its.served, its.weight, head[0]), flow, its.stamp))
 
     def take(self) -> int | None:
         """The film whose turn is next, taken out of the line; None where nobody waits."""
         while self._turns:
             _, flow, stamp = heapq.heappop(self._turns)
             its = self.flows[flow]
-            if stamp == its.stamp and its.films:
-                _, film = heapq.heappop(its.films)
+            if stamp == its.stamp and (head := choose(its.fresh, its.begun)) is not None:
+                heapq.heappop(its.fresh if head[0] < STARTED else its.begun)
                 self.settle(flow)
-                return film
+                return head[1]
         return None
 
     def made(self, film: int) -> bool:

@@ -1,0 +1,201 @@
+import asyncio
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from makers import LEASE_MS, PLENTY, Clock, ask, made
+from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql
+
+from db import flows, jobs, operators, people, requests, sections, turns
+from db.connect import Database
+from db.models import Flow, Job, Ledger, Platform, Section, Tick
+from db.turns import BEGUN, STARTED, Line, choose, due, elapse, rank, turn
+
+
+def served(line: Line, n: int) -> list[int]:
+    """The films of the next n sections."""
+    taken = []
+    for _ in range(n):
+        film = line.take()
+        assert film is not None
+        taken.append(film)
+        line.made(film)
+    return taken
+
+
+def test_a_first_second_never_waits_behind_a_long_film() -> None:
+    line = Line()
+    line.join(1, 10, 50)
+    assert served(line, 5) == [10] * 5
+    line.join(2, 20, 2)
+    assert served(line, 2) == [20, 20]
+    assert served(line, 1) == [10]
+
+
+def test_twenty_films_of_one_person_do_not_outrank_anothers_first() -> None:
+    line = Line()
+    for film in range(20):
+        line.join(1, film, 10)
+    served(line, 6)
+    line.join(2, 99, 3)
+    assert 99 in served(line, 2)
+
+
+def test_no_more_than_four_films_of_one_person_wait_to_go_on() -> None:
+    line = Line()
+    for film in range(9):
+        line.join(1, film, 3)
+    begun: set[int] = set()
+    for _ in range(27):
+        begun |= set(served(line, 1))
+        assert len(begun & line.films.keys()) <= BEGUN + 1
+    assert line.take() is None
+
+
+def test_weight_is_a_share_of_the_turns() -> None:
+    line = Line()
+    line.join(1, 10, 900, weight=1.0)
+    line.join(2, 20, 900, weight=3.0)
+    got = served(line, 600)
+    finished_first = got.count(20) / len(got)
+    assert finished_first > 0.6  # the film of the heavier one is due long before
+
+
+def test_what_an_operator_puts_first_is_first_whoever_waits() -> None:
+    hurried = turn(1e6, 1.0, rank(3, 900, hurried=True))
+    assert hurried < turn(0.0, 100.0, rank(0, 1))
+    assert choose([(rank(3, 9, hurried=True), 7)], [(STARTED, n) for n in range(BEGUN)]) == (
+        rank(3, 9, hurried=True),
+        7,
+    )
+
+
+def test_a_rank_says_what_is_due() -> None:
+    assert [due(rank(0, 9)), due(rank(1, 9)), due(rank(8, 9)), due(rank(2, 9, hurried=True))] == [1, 8, 1, 7]
+
+
+@given(
+    now=st.floats(0, 100),
+    flow=st.lists(st.tuples(st.floats(0.01, 50), st.floats(0.1, 10)), min_size=1, max_size=6),
+    sections=st.floats(0.01, 30),
+)
+def test_virtual_time_serves_exactly_what_was_served(
+    now: float, flow: list[tuple[float, float]], sections: float
+) -> None:
+    leaving = sorted((now + last, weight) for last, weight in flow)
+    after, weight, left = elapse(now, sum(w for _, w in flow), sections, leaving)
+    got = sum(w * (min(last, after) - now) for last, w in leaving)
+    assert got == pytest.approx(sections - left, rel=1e-6, abs=1e-6)
+    assert weight == pytest.approx(sum(w for last, w in leaving if last > after), abs=1e-6)
+    assert left == pytest.approx(0, abs=1e-9) or after >= leaving[-1][0]
+
+
+USERS = ("ann", "bob", "cem")
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("ask"), st.sampled_from(USERS), st.integers(1, 5)),
+        st.tuples(st.just("work"), st.integers(1, 3), st.none()),
+        st.tuples(st.sampled_from(["cancel", "hurry", "crash", "later", "forget"]), st.integers(0, 9), st.none()),
+        st.tuples(st.sampled_from(["pause", "resume"]), st.sampled_from(["one", "all"]), st.none()),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=12, deadline=None)
+@given(steps=STEPS)
+def test_whatever_happens_the_line_is_what_its_rows_say(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, Any, Any]]
+) -> None:
+    """After every step: each job's rank and each flow's head, turn and service are those of their rows; the weight of
+    virtual time is that of the flows before their end; the ledger holds what the sections took."""
+
+    async def live() -> None:
+        clock = Clock()
+        async with Database.open(data_dir=tmp_path_factory.mktemp("line"), clock=clock, steady=clock) as db:
+            for n, step in enumerate(steps):
+                await happen(db, clock, n, *step)
+                await check(db)
+
+    asyncio.run(live())
+
+
+async def happen(db: Database, clock: Clock, n: int, what: str, of: Any, sections_: Any) -> None:
+    every = await jobs.recent(db, 99)
+    if what == "ask":
+        where = {"server_id": "one"} if n % 2 else {}
+        await requests.submit(db, ask(f"{n}", sections=sections_, user_id=of, weight=1.0 + n % 3, **where), PLENTY)
+    elif what == "work":
+        for _ in range(of):
+            if claim := await jobs.claim(db, "w", LEASE_MS):
+                await sections.record(db, claim, made(claim.job.done, f"{claim.job.id}"))
+    elif what == "pause":
+        await operators.pause(db, "terminal", scope=of)
+    elif what == "resume":
+        await operators.resume(db, "terminal", scope=of)
+    elif what == "crash" and (claim := await jobs.claim(db, "w", LEASE_MS)):
+        await jobs.release(db, claim, crashed=True)
+    elif what == "later" and (claim := await jobs.claim(db, "w", LEASE_MS)):
+        await jobs.release(db, claim, retry_in_ms=5)
+        clock.forward(of)
+    elif every:
+        job = every[of % len(every)]
+        if what == "cancel":
+            await operators.cancel(db, "terminal", job.id)
+        elif what == "hurry":
+            await operators.prioritise(db, "terminal", job.id)
+        elif what == "forget":
+            await people.forget(db, Platform.PAGE, job.user_id)
+
+
+async def check(db: Database) -> None:
+    async with db.reading() as tx:
+        tick = (await tx.execute(select(Tick.time, Tick.weight, Tick.sections))).one()
+        gates = await operators.find_state(tx, "one")
+        paused_one = gates.paused and not await flows.paused(tx)
+        for flow in (await tx.execute(select(Flow.__table__))).all():
+            theirs = (await tx.execute(select(Job.__table__).where(Job.flow_id == flow.id))).all()
+            ranks = []
+            for job in theirs:
+                ready = job.state == "queued" and job.not_before_ms == 0
+                if job.server_id != "one" or not paused_one:
+                    expected = rank(job.done, job.sections, job.hurried) if ready else None
+                    assert job.rank == expected or (job.server_id == "one" and job.rank is None)
+                if job.rank is not None:
+                    ranks.append((job.rank, job.id))
+            ranks.sort()
+            head = choose([r for r in ranks if r[0] < STARTED], [r for r in ranks if r[0] >= STARTED])
+            assert (flow.head, flow.turn) == (
+                (None, None) if head is None else (head[1], turn(flow.served, flow.weight, head[0]))
+            )
+        weight = await tx.scalar(select(func.coalesce(func.sum(Flow.weight), 0.0)).where(Flow.last > tick.time))
+        assert tick.weight == pytest.approx(weight, abs=1e-6)
+        assert await tx.scalar(select(func.count()).select_from(Ledger)) == tick.sections
+        kept = await tx.scalar(select(func.coalesce(func.sum(Section.gpu_ms), 0)))
+        spent = await tx.scalar(select(func.coalesce(func.sum(Ledger.gpu_ms), 0)))
+        assert kept is not None and spent is not None and kept <= spent
+
+
+async def test_the_service_takes_the_very_turns_of_the_line_in_memory(db: Database) -> None:
+    """A random community, once through the rows and once through `turns.Line`: the same film has every turn."""
+    drawn = random.Random(3)
+    line = Line()
+    for n in range(90):
+        if drawn.random() < 0.4 or not line.films:
+            user, length = drawn.randrange(5), drawn.randint(1, 6)
+            job = await requests.submit(db, ask(f"{n}", sections=length, user_id=f"{user}"), PLENTY)
+            line.join(user, job.id, length)
+        claim = await jobs.claim(db, "w", LEASE_MS)
+        assert claim and claim.job.id == line.take()
+        await sections.record(db, claim, made(claim.job.done, f"{claim.job.id}"))
+        line.made(claim.job.id)
+
+
+async def test_the_next_turn_is_said_in_both_databases_words(db: Database) -> None:
+    said = str(flows.next_turn().compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
+    assert said.endswith("FOR UPDATE OF flow SKIP LOCKED")
+    assert "FOR UPDATE" not in str(flows.next_turn())
+    assert turns.BEGUN == 4
