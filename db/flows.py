@@ -68,7 +68,7 @@ async def settle(tx: AsyncConnection, job_id: int) -> None:
     rank = turns.rank(job.done, job.sections, job.hurried) if ready else None
     if rank != job.rank:
         await tx.execute(update(Job).where(Job.id == job_id).values(rank=rank))
-    if job.flow_id is not None and (rank != job.rank or rank is not None):
+    if job.flow_id is not None:
         await settle_flow(tx, job.flow_id)
 
 
