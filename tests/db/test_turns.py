@@ -183,11 +183,12 @@ async def test_the_service_takes_the_very_turns_of_the_line_in_memory(db: Databa
     """A random community, once through the rows and once through `turns.Line`: the same film has every turn."""
     drawn = random.Random(3)
     line = Line()
+    flow: dict[int, int] = {}  # numbered as they come, for of two that are due at once the older has its turn
     for n in range(90):
         if drawn.random() < 0.4 or not line.films:
             user, length = drawn.randrange(5), drawn.randint(1, 6)
             job = await requests.submit(db, ask(f"{n}", sections=length, user_id=f"{user}"), PLENTY)
-            line.join(user, job.id, length)
+            line.join(flow.setdefault(user, len(flow)), job.id, length)
         claim = await jobs.claim(db, "w", LEASE_MS)
         assert claim and claim.job.id == line.take()
         await sections.record(db, claim, made(claim.job.done, f"{claim.job.id}"))
