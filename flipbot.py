@@ -39,6 +39,7 @@ from bot.intake import (
     seed_of,
 )
 from bot.page import Page
+from bot.page_guard import read_key
 from bot.picture import read_picture
 from db import jobs, requests
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
@@ -238,8 +239,7 @@ async def service(
         stack.push_async_callback(controls.stop)
         url = None
         if page:
-            host, port = settings.web.host, settings.web.port
-            shown = Page(intake, db, media, host=host, port=port, trouble=lambda: trouble_now(settings, media))
+            shown = make_page(settings, intake, db, media)
             url = await shown.start()
             stack.push_async_callback(shown.stop)
         running: list[Coroutine[Any, Any, None]] = [
@@ -257,6 +257,33 @@ async def service(
         tasks = tuple(asyncio.create_task(each) for each in running)
         stack.push_async_callback(end, tasks)
         yield Service(db, url, tasks)
+
+
+def make_page(settings: Settings, intake: Intake, db: Database, media: Media) -> Page:
+    """The page as it is configured."""
+    web, data_dir = settings.web, settings.data_dir
+
+    async def doctor() -> str:
+        """What `flipbot doctor` says; it imports torch, so it does so in a process of its own."""
+        asked = [sys.executable, "-m", "flipbot", "doctor", "--data-dir", str(data_dir), "--model", settings.model.name]
+        asked += ["--models-dir", str(settings.models_dir)]
+        quiet = {**os.environ, **QUIET, "NO_COLOR": "1"}
+        child = await asyncio.create_subprocess_exec(
+            *asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=quiet
+        )
+        said, _ = await child.communicate()
+        return said.decode("utf-8", "replace")
+
+    return Page(
+        *(intake, db, media),
+        host=web.host,
+        port=web.port,
+        trouble=lambda: trouble_now(settings, media),
+        password=web.secret(),
+        public_url=web.public_url,
+        key=read_key(data_dir),
+        doctor=doctor,
+    )
 
 
 async def end(tasks: Sequence["asyncio.Task[Any]"]) -> None:
@@ -384,7 +411,12 @@ def model_facts(card: Card) -> ModelFacts:
     """What people should know of the model."""
     examples = tuple((said["en"], said.get("zh", said["en"])) for said in card.understands if "en" in said)
     return ModelFacts(
-        name=card.name, trained=card.trained, default_prompt=DEFAULT_PROMPT, note=card.note, examples=examples
+        name=card.name,
+        trained=card.trained,
+        default_prompt=DEFAULT_PROMPT,
+        note=card.note,
+        examples=examples,
+        ends=INVERTED in card.samplings,
     )
 
 

@@ -9,7 +9,7 @@ from db.config import key
 from db.errors import ConfigError
 
 
-def secret_of(section: str, token: str, token_file: str, variable: str) -> str:
+def secret_of(section: str, token: str, token_file: str, variable: str, key_of_file: str = "token_file") -> str:
     """A secret from the environment, from a file, or as it stands in the configuration; "" where there is none.
 
     raises: ConfigError, for a file that cannot be read
@@ -21,7 +21,7 @@ def secret_of(section: str, token: str, token_file: str, variable: str) -> str:
             return Path(token_file).expanduser().read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", None) or "it is no text"
-            raise ConfigError("configuration", f"{section}.token_file", f"cannot be read: {why}") from None
+            raise ConfigError("configuration", f"{section}.{key_of_file}", f"cannot be read: {why}") from None
     return token.strip()
 
 
@@ -47,6 +47,13 @@ class WebConfig:
 
     host: str = key("127.0.0.1", "Address the page is served at; 127.0.0.1 is for this machine only.")
     port: int = key(8765, "Its port; 0: any that is free.", least=0, most=65535)
+    password: str = key("", "The owner's; needed beyond this machine; better in FLIPBOT_PASSWORD.", secret=True)
+    password_file: str = key("", "A file that holds the password.")
+    public_url: str = key("", "Where the world finds the page; films can be linked to then.")
+
+    def secret(self) -> str:
+        """The password; "" where there is none. raises ConfigError."""
+        return secret_of("web", self.password, self.password_file, "FLIPBOT_PASSWORD", "password_file")
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,7 @@ class ModelFacts:
 
     default_prompt: what an empty prompt means
     examples:       texts it understands, each (English, Chinese)
+    ends:           whether it can make a film that ends with a given picture
     """
 
     name: str
@@ -130,6 +131,7 @@ class ModelFacts:
     default_prompt: str = ""
     note: str = ""
     examples: tuple[tuple[str, str], ...] = ()
+    ends: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

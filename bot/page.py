@@ -1,33 +1,33 @@
-"""The local page: drop a picture, see your place in line, watch the film grow, download it.
+"""The page: drop a picture, see your place in line, watch the film grow, go on with it, find it again.
 
-It is made for loopback, where every site that a browser has open could speak to it: so a request must be addressed to
-this page by name (against DNS rebinding) and must not come from another site. A visitor is a cookie, and sees only the
-films that came with it.
+This is its server, and what a visitor does with films of their own; page_watch shows a film to who has its link,
+page_admin is the owner's window, page_guard judges every request first.
 """
 
 import asyncio
 import errno
 import hashlib
-import ipaddress
 import json
 import logging
 import re
-import secrets
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote
 
 from aiohttp import web
 
 from bot import page_html as html
 from bot.canvas import look
 from bot.errors import Refused
-from bot.intake import Asked, Intake, ModelFacts
+from bot.intake import Asked, By, Intake, ModelFacts, seconds_of
+from bot.page_admin import Admin
+from bot.page_guard import TOKEN, TOKEN_HEADER, Guard, locale_of
+from bot.page_watch import Watch
 from bot.upload import read_form
-from bot.words import pick, say
-from db import jobs, progress, requests, sections
+from bot.words import clean, say
+from db import jobs, links, people, progress, renditions, requests, sections
 from db.connect import Database
 from db.errors import NoSuchJob
 from db.media import Media
@@ -36,12 +36,16 @@ from db.rows import Job, Wish
 
 log = logging.getLogger(__name__)
 
-COOKIE: Final = "flipbot_visitor"
-COOKIE_AGE_S: Final = 400 * 24 * 3600  # what browsers allow at most
+FORM_BYTES: Final = 1 << 17  # of a form without a picture
+STREAMS: Final = 1000  # at once
 UPLOADS: Final = 8  # at once
 STILL_HERE_S: Final = 15.0  # between two signs of life of a stream
 BREATH_S: Final = 0.1  # between two looks at a job that changes all the time
-SHOWN_FILMS: Final = 24
+SHOWN_FILMS: Final = 8
+GALLERY: Final = 48  # films of one page of it
+GALLERY_MOST: Final = 2000
+POSTER_BYTES: Final = 200_000
+LINK_S: Final = 7 * 24 * 3600.0
 FOREVER: Final = "private, max-age=31536000, immutable"
 ASSETS: Final = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 HEADERS: Final = {
@@ -63,6 +67,13 @@ STATUS: Final = {  # of refusals; all others are 422
     "refused.request": 400,
     "refused.wrong_host": 421,
     "refused.wrong_origin": 403,
+    "refused.form_expired": 403,
+    "refused.wrong_password": 403,
+    "refused.no_password": 403,
+    "refused.sign_in": 401,
+    "refused.too_often": 429,
+    "refused.not_yours": 404,
+    "refused.link_over": 404,
     "refused.no_such_page": 404,
     "refused.no_such_job": 404,
     "refused.no_film_yet": 404,
@@ -75,7 +86,16 @@ STATUS: Final = {  # of refusals; all others are 422
     "refused.held_up": 503,
     "refused.trouble": 500,
 }
-MEANT: Final = {404: "refused.no_such_page", 405: "refused.method", 413: "refused.upload_too_big"}
+MEANT: Final = {404: "refused.no_such_page", 405: "refused.method", 413: "refused.field_too_big"}
+
+AGAIN: Final[dict[str, dict[str, Any]]] = {  # what a button says, as Intake.again takes it
+    "extend": {"keep": "all", "add_seconds": 0.0},
+    "redo": {"keep": "all_but_last", "seed": "new"},
+    "seed": {"seed": "new"},
+    "edit": {"prompt": ""},
+    "finish": {"keep": "all"},
+}
+OPEN: Final = ("/login", "/assets/", "/w/")  # to those who have not given the password
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -94,41 +114,67 @@ class Page:
         model: ModelFacts | None = None,
         examples: Sequence[tuple[str, str]] | None = None,
         trouble: Callable[[], str | None] = lambda: None,
+        password: str = "",
+        public_url: str = "",
+        key: bytes = b"",
+        doctor: Callable[[], Awaitable[str]] | None = None,
     ) -> None:
         """port:     0 takes a free one
         model:    None takes the intake's
         examples: texts to try, (English, Chinese); None takes the model's
         trouble:  the key of a sentence about the model, asked for each page; None where all is well
+        password: the owner's; needed where others than this machine can reach the page
+        public_url: where the world finds the page; empty: films have no links
+        key:      signs cookies (page_guard.read_key)
+        doctor:   says what works on this machine, in lines
         """
         self.intake, self.db, self.media, self.host, self.port = intake, db, media, host, port
         self.model, self.trouble = model or intake.model, trouble
         self.examples = self.model.examples if examples is None else examples
         self.url = ""
+        self.public_url = public_url.rstrip("/")
+        self.guard = Guard(host, password, public_url, key)
         self._uploads = asyncio.Semaphore(UPLOADS)
+        self._looks: dict[tuple[int, str], tuple[int, asyncio.Task[dict[str, Any]]]] = {}
         self._streams: set[asyncio.Task[Any]] = set()
-        app = web.Application(middlewares=[self._answer])
+        app = web.Application(middlewares=[self._answer], client_max_size=FORM_BYTES)
         app.on_response_prepare.append(_protect)
         app.on_shutdown.append(self._end_streams)
         app.add_routes(
             [
                 web.get("/", self._home),
+                web.get("/login", self._login_page),
+                web.post("/login", self._login),
+                web.post("/logout", self._logout),
+                web.get("/gallery", self._gallery),
                 web.post("/jobs", self._submit),
                 web.get("/j/{id}", self._film_page),
                 web.get("/j/{id}/events", self._events),
                 web.get("/j/{id}/film/{name}", self._film),
+                web.get("/j/{id}/download", self._film),
                 web.get("/j/{id}/part/{n:[0-9]{1,4}}", self._part),
                 web.get("/j/{id}/end/{name}", self._end),
-                web.get("/j/{id}/download", self._film),
                 web.get("/j/{id}/picture/{name}", self._picture),
+                web.get("/j/{id}/poster/{name}", self._poster),
                 web.get("/j/{id}/preview/{name}", self._preview),
                 web.post("/j/{id}/{wish:stop|cancel}", self._wish),
+                web.post("/j/{id}/again", self._again),
+                web.post("/j/{id}/steer", self._steer),
+                web.post("/j/{id}/link", self._link),
+                web.post("/j/{id}/delete", self._delete),
+                *Watch(self).routes(),
+                *Admin(self, doctor).routes(),
                 web.get("/assets/{name}", self._asset),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
 
     async def start(self) -> str:
-        """Serve from now on; returns the page's address. raises: Refused, where the port is taken."""
+        """Serve from now on; returns the page's address.
+
+        raises: Refused, where the port is taken, or a password is missing
+        """
+        self.guard.check()
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self.host, self.port).start()
@@ -155,7 +201,11 @@ class Page:
     @web.middleware
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            self._check_origin(request)
+            self.guard.check_origin(request, self.url)
+            if request.method == "POST":
+                await self._check_post(request)
+            if self.guard.password and not self.guard.is_owner(request) and not request.path.startswith(OPEN):
+                raise Refused("refused.sign_in")
             return await handler(request)
         except Refused as refused:
             return self._refusal(request, refused)
@@ -174,85 +224,204 @@ class Page:
             log.exception("page failed method=%s", request.method)
             return self._refusal(request, Refused("refused.trouble"))
 
-    def _check_origin(self, request: web.Request) -> None:
-        host = request.headers.get("Host", "")
-        if not self._is_ours(host):
-            raise Refused("refused.wrong_host", url=self.url)
-        origin = request.headers.get("Origin")
-        foreign = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
-        if request.method != "GET" and (
-            foreign or request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
-        ):
-            raise Refused("refused.wrong_origin", url=self.url)
-
-    def _is_ours(self, host: str) -> bool:
-        """Whether a Host header names this page; a name that a stranger's DNS could point here does not."""
-        try:
-            name = urlsplit(f"//{host}").hostname or ""
-        except ValueError:
-            return False
-        if name == "localhost" or name == self.host.lower():
-            return True
-        address = _address(name)
-        bound = _address(self.host)
-        if self.host == "localhost" or (bound is not None and bound.is_loopback):
-            return address is not None and address.is_loopback
-        return address is not None or name in (socket.gethostname().lower(), socket.getfqdn().lower())
+    async def _check_post(self, request: web.Request) -> None:
+        """Whether what changes something comes from a form of ours; one with a picture is judged once it was read."""
+        self.guard.slow_down("change", request)
+        if request.content_type == "multipart/form-data" and TOKEN_HEADER not in request.headers:
+            return
+        plain = request.content_type == "application/x-www-form-urlencoded"
+        form: Mapping[str, Any] = await request.post() if plain else {}
+        self.guard.check_token(request, request.headers.get(TOKEN_HEADER) or str(form.get(TOKEN, "")))
 
     def _refusal(self, request: web.Request, refused: Refused) -> web.Response:
         status = STATUS.get(refused.key, 422)
-        sentence = say(_locale(request), refused.key, **refused.facts)
-        if not _wants_html(request):
+        sentence = say(locale_of(request), refused.key, **refused.facts)
+        if not wants_html(request):
             return web.json_response({"error": sentence}, status=status)
-        return self._html(request, sentence, html.trouble(_locale(request), sentence), status=status)
+        if refused.key == "refused.sign_in" and request.method == "GET":
+            return web.Response(status=303, headers={"Location": f"/login?to={quote(request.path_qs, safe='')}"})
+        return self.html(request, sentence, html.trouble(locale_of(request), sentence), status=status)
 
-    def _html(self, request: web.Request, title: str, body: html.Html, status: int = 200) -> web.Response:
-        text = html.shell(_locale(request), title, body, self.model, self.trouble())
-        headers = {"Cache-Control": "no-store", "Vary": "Accept-Language", "Content-Language": _locale(request)}
-        return web.Response(text=text, content_type="text/html", charset="utf-8", status=status, headers=headers)
+    def html(
+        self, request: web.Request, title: str, body: html.Html, status: int = 200, head: str = ""
+    ) -> web.Response:
+        """A whole page around the body. head: what else stands in its head."""
+        where = html.Where(
+            token=self.guard.token(request),
+            owner=self.guard.is_owner(request),
+            path=request.path,
+            head=html.Html(head),
+        )
+        text = html.shell(locale_of(request), title, body, self.model, self.trouble(), where)
+        headers = {"Cache-Control": "no-store", "Vary": "Accept-Language", "Content-Language": locale_of(request)}
+        response = web.Response(text=text, content_type="text/html", charset="utf-8", status=status, headers=headers)
+        self.guard.remember(request, response)
+        return response
+
+    def went(self, request: web.Request, url: str, status: int = 200, **told: Any) -> web.Response:
+        """What a form did: a browser goes on to url, a script is told."""
+        if wants_html(request):
+            response = web.Response(status=303, headers={"Location": url})
+        else:
+            response = web.json_response({"url": url, **told}, status=status)
+        self.guard.remember(request, response)
+        return response
+
+    # The password.
+
+    async def _login_page(self, request: web.Request) -> web.Response:
+        locale = locale_of(request)
+        body = html.login(locale, self.guard.token(request), _inside(request.query.get("to", "")))
+        return self.html(request, say(locale, "page.sign_in"), body)
+
+    async def _login(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        answer = web.Response(status=303, headers={"Location": _inside(str(form.get("to", "")))})
+        if not self.guard.password:
+            raise Refused("refused.no_password")
+        self.guard.sign_in(request, str(form.get("password", "")), answer)
+        return answer
+
+    async def _logout(self, request: web.Request) -> web.Response:
+        answer = web.Response(status=303, headers={"Location": "/"})
+        self.guard.sign_out(answer)
+        return answer
 
     # What a visitor asks for.
 
     async def _home(self, request: web.Request) -> web.Response:
-        visitor, token = _visitor(request)
-        own = await jobs.recent(self.db, SHOWN_FILMS, visitor, Platform.PAGE)
+        own = await jobs.recent(self.db, SHOWN_FILMS, self.guard.visitor(request), Platform.PAGE)
         films = [await look(self.db, job) for job in own]
-        locale = _locale(request)
-        form = html.home(locale, secrets.token_urlsafe(16), self.intake.rules, self.examples, films, own)
-        return _remember(self._html(request, say(locale, "page.title"), form), token)
+        locale = locale_of(request)
+        before = await self._own(request, request.query["from"]) if "from" in request.query else None
+        form = html.home(
+            locale, self.guard.token(request), self.intake.rules, self.model, self.examples, films, own, before
+        )
+        return self.html(request, say(locale, "page.title"), form)
 
     async def _submit(self, request: web.Request) -> web.Response:
-        visitor, token = _visitor(request)
+        visitor = self.guard.visitor(request)
+        self.guard.slow_down("submit", request)
         if self._uploads.locked():
             raise Refused("refused.too_busy")
         async with self._uploads:
-            form, picture = await read_form(request, self.intake.rules.max_bytes)
+            form, pictures = await read_form(request, self.intake.rules.max_bytes)
+            if TOKEN_HEADER not in request.headers:
+                self.guard.check_token(request, form.pop(TOKEN, ""))
+            form.pop(TOKEN, "")
+            picture: bytes | Path | None = pictures.get("picture")
+            if picture is None and form.get("from"):
+                picture = self.media.path((await self._own(request, form["from"])).picture)
+            if picture is None:
+                raise Refused("refused.picture_none")
             asked = Asked(
                 platform=Platform.PAGE,
                 user_id=visitor,
                 chat_id=visitor,
-                locale=_locale(request),
+                locale=locale_of(request),
                 picture=picture,
+                end_picture=pictures.get("end_picture"),
                 prompt=form.get("prompt", ""),
-                key=_key(visitor, form, picture),
+                key=_key(visitor, form, *pictures.values()),
                 seconds=form.get("seconds"),
                 seed=form.get("seed"),
                 quality=form.get("quality"),
             )
-            job = await self.intake.submit(asked)
-        url = f"/j/{job.id}"
-        if _wants_html(request):
-            return _remember(web.Response(status=303, headers={"Location": url}), token)
-        return _remember(web.json_response({"job": job.id, "url": url}, status=201), token)
+            job = await self._taken(self.intake.submit(asked))
+        return self.went(request, f"/j/{job.id}", 201, job=job.id)
+
+    async def _taken(self, submitting: Coroutine[Any, Any, Job]) -> Job:
+        """The job that was submitted, or the very same one of a moment ago: who asks twice is led there."""
+        try:
+            return await submitting
+        except Refused as refused:
+            if refused.key != "refused.duplicate":
+                raise
+            return await jobs.get(self.db, int(str(refused.facts["job"])))
+
+    async def _again(self, request: web.Request) -> web.Response:
+        """A film out of this one: longer, with another seed or text, or the rest of one that was not finished."""
+        job = await self._own(request)
+        self.guard.slow_down("submit", request)
+        form = {name: str(value) for name, value in (await request.post()).items()}
+        how = AGAIN.get(form.get("what", ""))
+        if how is None:
+            raise Refused("refused.request")
+        told: dict[str, Any] = dict(how)
+        if "add_seconds" in told:
+            told["add_seconds"] = seconds_of(form.get("seconds"), self.intake.rules)
+        if "prompt" in told:
+            told["prompt"] = form.get("prompt", "")
+        key = _key(job.user_id, {**form, TOKEN: "", "again": str(job.id)})
+        made = await self._taken(self.intake.again(job.id, self._by(request), key=key, **told))
+        return self.went(request, f"/j/{made.id}", 201, job=made.id)
+
+    async def _steer(self, request: web.Request) -> web.Response:
+        job = await self._own(request)
+        form = await request.post()
+        await self.intake.steer(job.id, self._by(request), str(form.get("prompt", "")))
+        return self.went(request, f"/j/{job.id}")
+
+    def _by(self, request: web.Request) -> By:
+        visitor = self.guard.visitor(request)
+        return By(platform=Platform.PAGE, user_id=visitor, chat_id=visitor, locale=locale_of(request))
+
+    async def _link(self, request: web.Request) -> web.Response:
+        """A link to the film for whoever has it."""
+        job = await self._own(request)
+        if not self.public_url:
+            raise Refused("refused.no_public_url")
+        url = f"{self.public_url}/w/{await links.make(self.db, job.id, LINK_S)}"
+        if not wants_html(request):
+            return web.json_response({"url": url})
+        locale = locale_of(request)
+        return self.html(request, say(locale, "page.link"), html.link(locale, url, job))
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        """Delete the film with all that belongs to it, for good; what was made out of it keeps what it needs."""
+        job = await self._own(request)
+        gone = await people.forget_job(self.db, job.id)
+        for sha in gone.files:
+            await asyncio.to_thread(self.media.drop, sha)
+        log.info("deleted job=%d files=%d", job.id, len(gone.files))
+        return self.went(request, "/gallery")
+
+    async def _gallery(self, request: web.Request) -> web.Response:
+        locale, asked = locale_of(request), clean(request.query.get("q", ""), 200)
+        own = await jobs.recent(self.db, GALLERY_MOST, self.guard.visitor(request), Platform.PAGE)
+        found = [job for job in own if asked.casefold() in job.prompt.casefold()]
+        page = int(n) if re.fullmatch(r"[0-9]{1,4}", n := request.query.get("page", "0"), re.ASCII) else 0
+        shown = found[page * GALLERY : (page + 1) * GALLERY]
+        films = [await look(self.db, job) for job in shown]
+        more = page + 1 if len(found) > (page + 1) * GALLERY else None
+        body = html.gallery(locale, self.guard.token(request), asked, shown, films, more)
+        return self.html(request, say(locale, "page.gallery"), body)
+
+    async def _poster(self, request: web.Request) -> web.StreamResponse:
+        """A small picture of the film; until there is one, the picture it began with."""
+        job = await self._own(request)
+        made = None
+        if job.film is not None:
+            made = await renditions.want(self.db, job.id, job.film, "poster", POSTER_BYTES)
+        if made is None or made.state != "ready" or made.sha is None:
+            headers = {"Content-Type": "image/png", "Cache-Control": "no-store"}
+            return web.FileResponse(self.media.path(job.picture), headers=headers)
+        headers = {"Content-Type": "image/jpeg", "Cache-Control": FOREVER}
+        return web.FileResponse(self.media.path(made.sha), headers=headers)
 
     async def _film_page(self, request: web.Request) -> web.Response:
-        job = await self._own(request)
-        state = await self._state(job, _locale(request))
-        return self._html(request, state["title"], html.film(_locale(request), job, state))
+        job, locale = await self._own(request), locale_of(request)
+        state = await self.state(job, locale)
+        body = html.film(locale, job, state, self.guard.token(request), self.intake.rules, bool(self.public_url))
+        return self.html(request, state["title"], body)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        """A stream of the job's states, one whenever it changes, until it has ended."""
-        job = await self._own(request)
+        return await self.stream(request, await self._own(request))
+
+    async def stream(self, request: web.Request, job: Job, base: str | None = None) -> web.StreamResponse:
+        """A stream of the job's states, one whenever it changes, until it has ended. base: as in state()."""
+        if len(self._streams) >= STREAMS:
+            raise Refused("refused.too_busy")
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         task = asyncio.current_task()
         assert task is not None
@@ -260,21 +429,21 @@ class Page:
         try:
             await response.prepare(request)
             with suppress(NoSuchJob, ConnectionError):  # the answer has begun: whatever ends it, it can only end
-                async for state in self._states(job.id, _locale(request)):
+                async for state in self._states(job.id, locale_of(request), base):
                     line = f"data: {json.dumps(state)}\n\n" if state else ": still here\n\n"
                     await response.write(line.encode())
         finally:
             self._streams.discard(task)
         return response
 
-    async def _states(self, job_id: int, locale: str) -> AsyncIterator[dict[str, Any] | None]:
+    async def _states(self, job_id: int, locale: str, base: str | None) -> AsyncIterator[dict[str, Any] | None]:
         """The job's states as they change; None from time to time, so that a stream that nobody reads is noticed."""
         seen: dict[str, Any] | None = None
         loop = asyncio.get_running_loop()
         told = loop.time()
         while True:
             commits = self.db.commits
-            state = await self._state(await jobs.get(self.db, job_id), locale)
+            state = html.moved(await self._look(job_id, locale), job_id, base)
             if state != seen:
                 seen, told = state, loop.time()
                 yield state
@@ -292,12 +461,13 @@ class Page:
             raise Refused("refused.job_over")
         wish: Wish = "stop" if request.match_info["wish"] == "stop" else "cancel"
         job = await requests.wish(self.db, job.id, wish, by=job.user_id)
-        if _wants_html(request):
-            return web.Response(status=303, headers={"Location": f"/j/{job.id}"})
-        return web.json_response(await self._state(job, _locale(request)))
+        return self.went(request, f"/j/{job.id}", **await self.state(job, locale_of(request)))
 
     async def _film(self, request: web.Request) -> web.StreamResponse:
-        job = await self._own(request)
+        return self.film(request, await self._own(request))
+
+    def film(self, request: web.Request, job: Job) -> web.StreamResponse:
+        """The film as it is now, with ranges; as a download where the address names none."""
         name = request.match_info.get("name")
         if job.film is None or name not in (None, f"{job.film[:16]}.mp4"):
             raise Refused("refused.no_film_yet")
@@ -309,7 +479,10 @@ class Page:
 
     async def _part(self, request: web.Request) -> web.StreamResponse:
         """The fragment of one section's final frames; nothing where a section made none final."""
-        job = await self._own(request)
+        return await self.part(request, await self._own(request))
+
+    async def part(self, request: web.Request, job: Job) -> web.StreamResponse:
+        """As _part, of a job that may be seen."""
         made = await sections.of(self.db, job.id)
         n = int(request.match_info["n"])
         if n >= len(made):
@@ -319,7 +492,10 @@ class Page:
 
     async def _end(self, request: web.Request) -> web.StreamResponse:
         """The fragment of the provisional frames, as long as they are the newest."""
-        job = await self._own(request)
+        return self.end(request, await self._own(request))
+
+    def end(self, request: web.Request, job: Job) -> web.StreamResponse:
+        """As _end, of a job that may be seen."""
         if job.fragment_end is None or request.match_info["name"] != f"{job.fragment_end[:16]}.m4s":
             raise Refused("refused.no_film_yet")
         return self._fragment(job.fragment_end)
@@ -328,14 +504,20 @@ class Page:
         return web.FileResponse(self.media.path(sha), headers={"Content-Type": "video/mp4", "Cache-Control": FOREVER})
 
     async def _picture(self, request: web.Request) -> web.StreamResponse:
-        job = await self._own(request)
+        return self.picture(request, await self._own(request))
+
+    def picture(self, request: web.Request, job: Job) -> web.StreamResponse:
+        """The picture that the film began with."""
         if request.match_info["name"] != f"{job.picture[:16]}.png":
             raise Refused("refused.no_such_page")
         headers = {"Content-Type": "image/png", "Cache-Control": FOREVER}
         return web.FileResponse(self.media.path(job.picture), headers=headers)
 
     async def _preview(self, request: web.Request) -> web.Response:
-        job = await self._own(request)
+        return await self.preview(await self._own(request))
+
+    async def preview(self, job: Job) -> web.Response:
+        """The section under way as it looks now."""
         under_way = await progress.of(self.db, job.id)
         if under_way is None or under_way.preview is None:  # the section was recorded meanwhile
             return web.Response(status=204, headers={"Cache-Control": "no-store"})
@@ -350,59 +532,59 @@ class Page:
             headers={"Content-Type": f"{ASSETS[name]}; charset=utf-8", "Cache-Control": "no-cache"},
         )
 
-    async def _own(self, request: web.Request) -> Job:
-        """The visitor's job of that number; somebody else's is as if it were not there."""
-        visitor, new = _visitor(request)
-        number = request.match_info["id"]
-        if new is not None or not re.fullmatch(r"[0-9]{1,15}", number, re.ASCII):
+    async def _own(self, request: web.Request, number: str | None = None) -> Job:
+        """The visitor's job of that number, the address's if none is given; another's is as if it were not there."""
+        visitor = self.guard.visitor(request)
+        number = request.match_info["id"] if number is None else number
+        if self.guard.is_new(request) or not re.fullmatch(r"[0-9]{1,15}", number, re.ASCII):
             raise Refused("refused.no_such_job")
         job = await jobs.get(self.db, int(number))
         if (job.platform, job.user_id) != (Platform.PAGE, visitor):
             raise Refused("refused.no_such_job")
         return job
 
-    async def _state(self, job: Job, locale: str) -> dict[str, Any]:
+    async def state(self, job: Job, locale: str, base: str | None = None) -> dict[str, Any]:
+        """What a film's page shows now. base: where its addresses begin, /j/ID if none is given."""
         made = await sections.of(self.db, job.id)
-        return html.state(locale, job, await look(self.db, job), await progress.of(self.db, job.id), made)
+        told = html.state(locale, job, await look(self.db, job), await progress.of(self.db, job.id), made)
+        return html.moved(told, job.id, base)
+
+    async def _look(self, job_id: int, locale: str) -> dict[str, Any]:
+        """The job's state, asked once after each commit however many people watch it. raises: NoSuchJob."""
+        key, commits = (job_id, locale), self.db.commits
+        seen, task = self._looks.get(key, (-1, None))
+        if task is None or seen != commits:
+            task = asyncio.create_task(self._look_now(job_id, locale))
+            self._looks[key] = commits, task
+            task.add_done_callback(lambda _: self._forget(key, commits))
+        return await asyncio.shield(task)
+
+    async def _look_now(self, job_id: int, locale: str) -> dict[str, Any]:
+        return await self.state(await jobs.get(self.db, job_id), locale)
+
+    def _forget(self, key: tuple[int, str], commits: int) -> None:
+        asyncio.get_running_loop().call_later(1.0, self._drop, key, commits)
+
+    def _drop(self, key: tuple[int, str], commits: int) -> None:
+        if self._looks.get(key, (-1,))[0] == commits:
+            del self._looks[key]
 
 
 async def _protect(request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(HEADERS)
 
 
-def _locale(request: web.Request) -> str:
-    return pick(request.headers.get("Accept-Language", "")[:500])
-
-
-def _wants_html(request: web.Request) -> bool:
+def wants_html(request: web.Request) -> bool:
+    """Whether a person reads the answer, not a script."""
     return "text/html" in request.headers.get("Accept", "")
 
 
-def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(name)
-    except ValueError:
-        return None
+def _inside(to: str) -> str:
+    """An address of this page and no other."""
+    return to if re.fullmatch(r"/(?!/)[\x21-\x5b\x5d-\x7e]{0,300}", to) else "/"
 
 
-def _visitor(request: web.Request) -> tuple[str, str | None]:
-    """Who asks, and the token of a cookie to be set where there is none yet.
-
-    The rows keep only the token's hash: who reads them cannot pass for a visitor.
-    """
-    token = request.cookies.get(COOKIE, "")
-    new = None if re.fullmatch(r"[A-Za-z0-9_-]{32}", token) else secrets.token_urlsafe(24)
-    return hashlib.sha256((new or token).encode()).hexdigest()[:32], new
-
-
-def _remember(response: web.Response, token: str | None) -> web.Response:
-    # Lax, not Strict: a link from elsewhere must find the same visitor. Posts from there are refused by their origin.
-    if token is not None:
-        response.set_cookie(COOKIE, token, max_age=COOKIE_AGE_S, httponly=True, samesite="Lax", path="/")
-    return response
-
-
-def _key(visitor: str, form: dict[str, str], picture: bytes) -> str:
+def _key(visitor: str, form: dict[str, str], *pictures: bytes) -> str:
     """The same form sent twice is one film; the form of a page that was gone back to, changed, is another."""
-    sent = json.dumps([visitor, sorted(form.items()), hashlib.sha256(picture).hexdigest()])
+    sent = json.dumps([visitor, sorted(form.items()), *(hashlib.sha256(each).hexdigest() for each in pictures)])
     return f"page:{hashlib.sha256(sent.encode()).hexdigest()}"

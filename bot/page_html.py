@@ -2,16 +2,21 @@
 
 import html
 import re
+import secrets
+import shlex
 import string
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
+from urllib.parse import quote
 
 from bot.canvas import View, when
 from bot.intake import MIB, ModelFacts, Rules
 from bot.words import LANGUAGES, say, why
-from db.rows import Job, Progress, Section
+from db.models import Platform, State
+from db.rows import Ban, Job, Progress, QueueState, Section
 
 LANG: Final = {"en": "en", "zh": "zh-Hans"}
 HIDDEN: Final = " hidden"
@@ -21,6 +26,9 @@ class Html(str):
     """Text that is markup already; any other is escaped."""
 
     __slots__ = ()
+
+
+NOTHING: Final = Html("")
 
 
 class _Template(string.Template):
@@ -60,7 +68,17 @@ def render(name: str, locale: str, **facts: object) -> Html:
     return Html(_template(name).substitute(_Fields(locale, facts)))
 
 
-def shell(locale: str, title: str, body: Html, model: ModelFacts, trouble: str | None = None) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """What a page must know of its reader. token: of forms; owner: the password was given; head: more of the head."""
+
+    token: str
+    owner: bool = False
+    path: str = "/"
+    head: Html = NOTHING
+
+
+def shell(locale: str, title: str, body: Html, model: ModelFacts, trouble: str | None, where: Where) -> str:
     """A whole page: what all of them share, around the body. trouble: the key of what is wrong with the model."""
     warnings = [] if model.trained else [say(locale, "page.untrained", sentence=say(locale, "model.untrained"))]
     warnings += [say(locale, trouble)] if trouble else []
@@ -72,29 +90,97 @@ def shell(locale: str, title: str, body: Html, model: ModelFacts, trouble: str |
         lang=LANG.get(locale, locale),
         title=title,
         body=body,
+        token=where.token,
+        head=where.head,
+        nav=Html("" if where.path.startswith("/w/") else _nav(locale, where)),
+        sign_out=_sign_out(locale, where) if where.owner else Html(""),
         banner=Html(f'<div class="banner" role="status">{shown}</div>' if shown else ""),
         footer=footer,
     )
 
 
+def _nav(locale: str, where: Where) -> Html:
+    links = [("/", "page.home"), ("/gallery", "page.gallery"), *([("/admin", "admin.title")] if where.owner else [])]
+    here = {True: ' aria-current="page"', False: ""}
+    items = "".join(f'<a href="{url}"{here[where.path == url]}>{escape(say(locale, name))}</a>' for url, name in links)
+    return Html(f'<nav aria-label="{escape(say(locale, "page.nav"))}">{items}</nav>')
+
+
+def _sign_out(locale: str, where: Where) -> Html:
+    return render("sign_out.html", locale, token=where.token)
+
+
+def login(locale: str, token: str, to: str) -> Html:
+    """Asks for the password. to: where it leads then."""
+    return render("login.html", locale, token=token, to=to)
+
+
 def home(
-    locale: str, key: str, rules: Rules, examples: Sequence[tuple[str, str]], films: Sequence[View], jobs: Sequence[Job]
+    locale: str,
+    token: str,
+    rules: Rules,
+    model: ModelFacts,
+    examples: Sequence[tuple[str, str]],
+    films: Sequence[View],
+    jobs: Sequence[Job],
+    before: Job | None = None,
 ) -> Html:
-    """The form, and the visitor's films beneath it."""
+    """The form, and the visitor's newest films beneath it. before: whose settings it begins with."""
     limit = rules.max_bytes / MIB
+    asked: Mapping[str, Any] = before.settings if before else {}
     return render(
         "home.html",
         locale,
-        key=key,
+        token=token,
+        key=secrets.token_urlsafe(16),
         limit_bytes=rules.max_bytes,
         too_big=say(locale, "refused.upload_too_big", limit_mib=limit),
-        seconds=f"{rules.default_seconds:g}",
+        seconds=f"{asked.get('seconds', rules.default_seconds):g}",
         longest=say(locale, "page.seconds_hint", longest=rules.longest_seconds),
         examples=_examples(locale, examples),
-        quality=_qualities(locale, rules.qualities),
+        quality=_qualities(locale, rules.qualities, asked.get("quality")),
         films=_films(locale, films, jobs),
+        more=_more(locale, "/gallery", "page.all_films") if films else Html(""),
+        prompt=before.prompt if before else "",
+        seed=asked.get("seed", ""),
+        origin=Html(f'<input type="hidden" name="from" value="{before.id}">' if before else ""),
+        has=" has" if before else "",
+        chosen=Html(f' src="{picture_url(before)}"' if before else HIDDEN),
+        required=Html("" if before else " required"),
+        open=Html(" open" if before else ""),
+        end=render("end_picture.html", locale) if model.ends else Html(""),
         **{"page.drop_hint": say(locale, "page.drop_hint", limit_mib=limit)},
     )
+
+
+def _more(locale: str, url: str, name: str) -> Html:
+    return Html(f'<p><a class="button" href="{url}">{escape(say(locale, name))}</a></p>')
+
+
+def gallery(locale: str, token: str, asked: str, jobs: Sequence[Job], films: Sequence[View], more: int | None) -> Html:
+    """The visitor's films as a grid. asked: what was searched for; more: the number of the next page."""
+    nothing = "page.none_found" if asked else "page.no_films"
+    cards = "".join(_card(locale, token, job, film) for job, film in zip(jobs, films, strict=True))
+    grid = f'<ul class="grid films">{cards}</ul>' if jobs else f"<p>{escape(say(locale, nothing))}</p>"
+    onward = _more(locale, f"/gallery?page={more}&amp;q={quote(asked)}", "page.more") if more else Html("")
+    return render("gallery.html", locale, asked=asked, films=Html(grid), more=onward)
+
+
+def _card(locale: str, token: str, job: Job, film: View) -> Html:
+    return render(
+        "card.html",
+        locale,
+        id=job.id,
+        token=token,
+        poster=poster_url(job),
+        prompt=job.prompt or say(locale, "page.no_prompt"),
+        headline=say(locale, film.headline, **film.facts),
+    )
+
+
+def link(locale: str, url: str, job: Job) -> Html:
+    """The link that was made, to be copied."""
+    return render("link.html", locale, url=url, id=job.id)
 
 
 def _examples(locale: str, examples: Sequence[tuple[str, str]]) -> Html:
@@ -106,20 +192,29 @@ def _examples(locale: str, examples: Sequence[tuple[str, str]]) -> Html:
     return Html(f'<fieldset><legend class="small">{legend}</legend><div class="examples">{chips}</div></fieldset>')
 
 
-def _qualities(locale: str, names: Sequence[str]) -> Html:
+def _qualities(locale: str, names: Sequence[str], chosen: str | None = None) -> Html:
     if len(names) < 2:
         return Html("")
     label = escape(say(locale, "page.quality"))
-    options = "".join(f"<option>{escape(name)}</option>" for name in names)
+    marked = {name: " selected" if name == chosen else "" for name in names}
+    options = "".join(
+        f'<option value="{escape(name)}"{mark}>{escape(_quality(locale, name))}</option>'
+        for name, mark in marked.items()
+    )
     select = f'<select id="quality" name="quality">{options}</select>'
     return Html(f'<div class="field"><label for="quality">{label}</label>{select}</div>')
+
+
+def _quality(locale: str, name: str) -> str:
+    """A preset's name in the reader's language; one of the owner's own as it is."""
+    return say(locale, f"quality.{name}") if f"quality.{name}" in LANGUAGES["en"] else name
 
 
 def _films(locale: str, films: Sequence[View], jobs: Sequence[Job]) -> Html:
     if not films:
         return Html(f'<p class="small">{escape(say(locale, "page.no_films"))}</p>')
     cards = (
-        f'<li><a href="/j/{job.id}"><img src="{picture_url(job)}" alt="" loading="lazy">'
+        f'<li><a href="/j/{job.id}"><img src="{poster_url(job)}" alt="" loading="lazy">'
         f'<span class="prompt">{escape(job.prompt or say(locale, "page.no_prompt"))}</span>'
         f'<span class="small">{escape(say(locale, film.headline, **film.facts))}</span></a></li>'
         for film, job in zip(films, jobs, strict=True)
@@ -130,6 +225,11 @@ def _films(locale: str, films: Sequence[View], jobs: Sequence[Job]) -> Html:
 def picture_url(job: Job) -> str:
     """Where the picture of a job is shown; another picture has another address."""
     return f"/j/{job.id}/picture/{job.picture[:16]}.png"
+
+
+def poster_url(job: Job) -> str:
+    """Where a small picture of the film as it is now is shown."""
+    return f"/j/{job.id}/poster/{job.film[:16] if job.film else 'picture'}.jpg"
 
 
 def film_url(job: Job) -> str | None:
@@ -167,43 +267,184 @@ def state(locale: str, job: Job, view: View, under_way: Progress | None, made: S
         "joins": joins(job, made),
         "seconds": view.seconds_total,
         "preview": f"/j/{job.id}/preview/{under_way.n}-{under_way.at_ms}.jpg" if shown and under_way else None,
+        "steer": _can_steer(job),
+        "again": over and view.has_film,
+        "finish": over and view.done < view.sections,
         "stop": view.can_stop,
         "cancel": view.can_cancel,
         "over": over,
     }
 
 
-def film(locale: str, job: Job, now: Mapping[str, Any]) -> Html:
+def _can_steer(job: Job) -> bool:
+    """Whether something of the film is not begun yet, and comes after what is there."""
+    begun = job.done + (job.state == State.RUNNING)
+    forward = job.plan.get("sampling") != "inverted"
+    return not job.state.terminal and job.wish is None and begun < job.sections and forward
+
+
+def moved(state: Mapping[str, Any], job_id: int, base: str | None) -> dict[str, Any]:
+    """The state for another place than /j/ID, where nobody can change anything."""
+    if base is None:
+        return dict(state)
+    own = f"/j/{job_id}/"
+    there = {name: url.replace(own, f"{base}/", 1) for name, url in state.items() if str(url).startswith(own)}
+    return {**state, **there, **dict.fromkeys(("stop", "cancel", "steer", "again", "finish"), False)}
+
+
+def film(locale: str, job: Job, now: Mapping[str, Any], token: str, rules: Rules, links: bool) -> Html:
     """A film's page as it is now; the script goes on from there, and without one it loads itself again."""
+    more = min(5.0, rules.longest_seconds)
+    buttons = render(
+        "buttons.html",
+        locale,
+        id=job.id,
+        token=token,
+        key=secrets.token_urlsafe(16),
+        more=f"{more:g}",
+        prompt=job.prompt,
+        command=_command(job),
+        link_hidden=Html("" if links else HIDDEN),
+        **_flags(now, "stop", "cancel", "steer", "again", "finish"),
+        download_hidden=Html("" if now["film"] else HIDDEN),
+        extend=say(locale, "page.extend", seconds=more),
+        stop_hint=f"{say(locale, 'page.stop')}: {say(locale, 'page.stop_hint')}",
+    )
+    return _watched(locale, job, now, f"/j/{job.id}", buttons)
+
+
+def watch(locale: str, job: Job, now: Mapping[str, Any], base: str) -> Html:
+    """A film's page for who has its link."""
+    return _watched(locale, job, now, base, Html(""))
+
+
+def _watched(locale: str, job: Job, now: Mapping[str, Any], base: str, buttons: Html) -> Html:
     asked = job.settings
     settings = say(locale, "page.settings", seconds=asked.get("seconds", 0.0), seed=asked.get("seed", 0))
     source = now["film"]
-    flags = {f"{name}_hidden": Html("" if now[name] else HIDDEN) for name in ("stop", "cancel", "why", "preview")}
+    picture = f"{base}/picture/{job.picture[:16]}.png"
     return render(
         "job.html",
         locale,
-        id=job.id,
-        events=f"/j/{job.id}/events",
-        parts=f"/j/{job.id}/part/",
+        base=base,
         order=job.plan.get("sampling", ""),
         over=" over" if now["over"] else "",
-        picture=picture_url(job),
+        picture=picture,
         headline=now["headline"],
         value=now["value"],
         step=now["step"],
         left=now["left"],
         why=now["why"],
+        buttons=buttons,
         film_src=Html(f' src="{source}"' if source else ""),
         preview_src=Html(f' src="{now["preview"]}"' if now["preview"] else ""),
         still_hidden=Html(HIDDEN if source else ""),
         bar_hidden=Html(HIDDEN if now["over"] else ""),
-        download_hidden=Html("" if source else HIDDEN),
-        stop_hint=f"{say(locale, 'page.stop')}: {say(locale, 'page.stop_hint')}",
         prompt=job.prompt or say(locale, "page.no_prompt"),
         settings=settings,
         notes=" ".join(say(locale, note) for note in asked.get("notes", ()) if note in LANGUAGES["en"]),
         refresh=Html("" if now["over"] else '<noscript><meta http-equiv="refresh" content="3"></noscript>'),
-        **flags,
+        **_flags(now, "why", "preview"),
+    )
+
+
+def _flags(now: Mapping[str, Any], *names: str) -> dict[str, Html]:
+    return {f"{name}_hidden": Html("" if now[name] else HIDDEN) for name in names}
+
+
+def _command(job: Job) -> str:
+    """The film's settings as a command that makes it again from its picture."""
+    asked, prompt = job.settings, shlex.quote(job.prompt)
+    said = f"--seconds {asked.get('seconds', 5):g} --seed {asked.get('seed', 0)}"
+    quality = f" --quality {shlex.quote(str(asked['quality']))}" if "quality" in asked else ""
+    return f"flipbot animate PICTURE {prompt} {said}{quality}"
+
+
+def open_graph(locale: str, job: Job, url: str) -> Html:
+    """Tags by which a chat shows a player: Open Graph, and what X calls a player card. url: of the film's page."""
+    title = job.prompt or say(locale, "page.no_prompt")
+    tags = [("og:type", "video.other"), ("og:site_name", say(locale, "page.title")), ("og:title", title)]
+    tags += [("og:description", say(locale, "page.share")), ("og:url", url)]
+    tags += [("og:image", f"{url}/picture/{job.picture[:16]}.png")]
+    if job.film:
+        width, height = job.plan.get("width", 0), job.plan.get("height", 0)
+        tags += [("og:video", f"{url}/film.mp4"), ("og:video:secure_url", f"{url}/film.mp4")]
+        tags += [("og:video:type", "video/mp4"), ("og:video:width", str(width)), ("og:video:height", str(height))]
+        tags += [("twitter:card", "player"), ("twitter:player", url), ("twitter:player:stream", f"{url}/film.mp4")]
+        tags += [("twitter:player:width", str(width)), ("twitter:player:height", str(height))]
+    lines = (f'<meta property="{name}" content="{escape(value)}">' for name, value in tags)
+    return Html("\n".join([*lines, '<meta name="robots" content="noindex, nofollow">']))
+
+
+def admin(locale: str, token: str, now: Mapping[str, Any]) -> Html:
+    """The owner's window."""
+    gate: QueueState = now["gate"]
+    shut = "paused" if gate.paused else "draining" if gate.draining else "open"
+    hidden = {True: Html(HIDDEN), False: Html("")}
+    return render(
+        "admin.html",
+        locale,
+        token=token,
+        shut=shut,
+        state=say(locale, f"admin.{shut}"),
+        reason=gate.reason,
+        resume_hidden=hidden[shut == "open"],
+        pause_hidden=hidden[gate.paused],
+        drain_hidden=hidden[gate.draining],
+        open=say(locale, "admin.open_films", count=now["open"]),
+        queue=_queue(locale, token, now["queue"]),
+        sections=Html(now["sections"]),
+        line=Html(now["line"]),
+        legend=Html("".join(f'<li class="key{n}">{escape(name)}</li>' for n, name in enumerate(now["legend"]))),
+        machine=Html("".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in now["machine"])),
+        counts=Html(
+            "".join(
+                f"<dt>{escape(say(locale, f'state.{state}'))}</dt><dd>{n}</dd>" for state, n in now["counts"].items()
+            )
+        ),
+        failures=_table(locale, "admin.failures", ("admin.film", "admin.when", "admin.why"), now["failures"]),
+        audit=_table(
+            locale, "admin.audit", ("admin.when", "admin.who", "admin.what", "admin.target", "admin.why"), now["audit"]
+        ),
+        bans=Html("".join(_ban(locale, token, ban) for ban in now["bans"])),
+        platforms=Html("".join(f'<option value="{each}">{each}</option>' for each in Platform)),
+        doctor=now["doctor"],
+        doctor_hidden=hidden[not now["doctor"]],
+        examine_hidden=hidden[not now["can_examine"]],
+    )
+
+
+def _queue(locale: str, token: str, rows: Sequence[Mapping[str, Any]]) -> Html:
+    if not rows:
+        return Html(f"<p>{escape(say(locale, 'admin.empty'))}</p>")
+    names = ("film", "who", "text", "parts", "what_now", "left", "do")
+    head = "".join(f'<th scope="col">{escape(say(locale, f"admin.{name}"))}</th>' for name in names)
+    body = "".join(render("admin_row.html", locale, token=token, **row) for row in rows)
+    caption = escape(say(locale, "admin.queue"))
+    table = f'<table><caption class="unseen">{caption}</caption><thead><tr>{head}</tr></thead>'
+    return _wide(caption, f"{table}<tbody>{body}</tbody></table>")
+
+
+def _table(locale: str, caption: str, names: Sequence[str], rows: Sequence[Sequence[object]]) -> Html:
+    if not rows:
+        return Html(f"<p>{escape(say(locale, 'admin.nothing'))}</p>")
+    told = escape(say(locale, caption))
+    head = "".join(f'<th scope="col">{escape(say(locale, name))}</th>' for name in names)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(value)}</td>' for value in row)}</tr>" for row in rows)
+    table = (
+        f'<table><caption class="unseen">{told}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    )
+    return _wide(told, table)
+
+
+def _wide(name: str, table: str) -> Html:
+    """A table that may be wider than the window, reachable with the keyboard. name: escaped."""
+    return Html(f'<div class="wide" tabindex="0" role="region" aria-label="{name}">{table}</div>')
+
+
+def _ban(locale: str, token: str, ban: Ban) -> Html:
+    return render(
+        "ban.html", locale, token=token, platform=ban.platform, user_id=ban.user_id, scope=ban.scope, reason=ban.reason
     )
 
 

@@ -1,4 +1,4 @@
-"""A form with a picture, read as it arrives: never more of it is held than is allowed."""
+"""A form with pictures, read as it arrives: never more of it is held than is allowed."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -12,6 +12,7 @@ from bot.errors import Refused
 
 FIELD_LIMIT: Final = 2**20  # bytes; enough for a prompt that is far too long to be told so
 FIELDS_LIMIT: Final = 20
+PICTURES: Final = ("picture", "end_picture")
 CHUNK: Final = 2**16
 UPLOAD_S: Final = 300.0
 BROKEN: Final = (  # what the reader raises at what is no form
@@ -20,31 +21,31 @@ BROKEN: Final = (  # what the reader raises at what is no form
 )
 
 
-async def read_form(request: web.Request, limit: int) -> tuple[dict[str, str], bytes]:
-    """The text fields of a multipart form, and the bytes of its `picture`.
+async def read_form(request: web.Request, limit: int) -> tuple[dict[str, str], dict[str, bytes]]:
+    """The text fields of a multipart form, and the bytes of its pictures: of those of PICTURES that were chosen.
 
-    limit:  bytes that the picture may have
+    limit:  bytes that a picture may have
     raises: Refused
     """
-    if (request.content_length or 0) > limit + FIELDS_LIMIT * FIELD_LIMIT:
+    if (request.content_length or 0) > len(PICTURES) * limit + FIELDS_LIMIT * FIELD_LIMIT:
         raise _too_big(limit)
     if request.content_type != "multipart/form-data":
         raise Refused("refused.upload_broken")
     form: dict[str, str] = {}
-    picture: bytes | None = None
+    pictures: dict[str, bytes] = {}
     try:
         async with asyncio.timeout(UPLOAD_S), aclosing(_parts(request)) as parts:
             async for part in parts:
-                if part.name != "picture":
+                if part.name not in PICTURES:
                     told = await _read(part, FIELD_LIMIT, Refused("refused.field_too_big"))
                     form[part.name or ""] = told.decode("utf-8", "replace")
-                elif (got := await _read(part, limit, _too_big(limit))) or part.filename:
-                    picture = got
+                elif (
+                    got := await _read(part, limit, _too_big(limit))
+                ) or part.filename:  # none where no file was chosen
+                    pictures[part.name] = got
     except BROKEN as error:
         raise Refused("refused.upload_broken") from error
-    if picture is None:  # browsers send a nameless part where no file was chosen
-        raise Refused("refused.picture_none")
-    return form, picture
+    return form, pictures
 
 
 def _too_big(limit: int) -> Refused:

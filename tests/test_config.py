@@ -101,7 +101,10 @@ def test_presets_are_shares_of_the_checkpoints_own_steps() -> None:
     [
         ("[web]\nprot = 1", 'config.toml: web.prot: there is no such key; did you mean "port"?'),
         ("[wbe]\nport = 1", 'config.toml: wbe: there is no such section; did you mean "web"?'),
-        ("[web]\nzzz = 1", "config.toml: web.zzz: there is no such key; there are host, port"),
+        (
+            "[web]\nzzz = 1",
+            "config.toml: web.zzz: there is no such key; there are host, port, password, password_file, public_url",
+        ),
         ("port = 1", "config.toml: port: there is no such section; there are"),
         ("web = 1", "config.toml: web: expected a section [web], got 1"),
         ('[web]\nport = "80"', 'config.toml: web.port: expected a whole number, got "80"'),

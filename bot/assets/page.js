@@ -7,13 +7,18 @@ const say = (element, text) => {
 };
 
 async function post(address, body) {
-  const answer = await fetch(address, { method: "POST", body, headers: { Accept: "application/json" } });
+  const token = one("meta[name=token]").content;
+  const headers = { Accept: "application/json", "X-Flipbot-Token": token };
+  const answer = await fetch(address, { method: "POST", body, headers });
   const told = await answer.json();
   if (!answer.ok) throw new Error(told.error);
   return told;
 }
 
 // A failed fetch has the browser's own words; only the server's are meant for people.
+const fresh = () => {
+  for (const key of document.querySelectorAll("input[name=key]")) key.value = `${Date.now()} ${Math.random()}`;
+};
 const sentence = (error, offline) => (error instanceof TypeError || error instanceof SyntaxError ? offline : error.message);
 
 function tryPage(form) {
@@ -54,6 +59,14 @@ function tryPage(form) {
   }
 
   input.addEventListener("change", () => choose(input.files[0]));
+  one("#camera").addEventListener("change", (event) => give(event.target.files));
+  one(".moment").addEventListener("click", (event) => {
+    const prompt = one("#prompt");
+    const times = [...prompt.value.matchAll(/[|｜]\s*(\d+(?:\.\d+)?)/g)].map((found) => Number(found[1]));
+    const at = Math.max(0, ...times) + 2;
+    prompt.value = `${prompt.value.trimEnd()} | ${at}${event.target.dataset.unit} `.trimStart();
+    prompt.focus();
+  });
   if (input.files[0]) choose(input.files[0]);
   for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
     document.addEventListener(kind, (event) => {
@@ -82,7 +95,7 @@ function tryPage(form) {
     say(error, "");
     try {
       const { url } = await post(form.action, new FormData(form));
-      form.elements.key.value = `${Date.now()} ${Math.random()}`; // who comes back asks for another film
+      fresh(); // who comes back asks for another film
       location.assign(url);
     } catch (refused) {
       say(error, sentence(refused, form.dataset.offline));
@@ -182,6 +195,7 @@ function watchPage(watch) {
   let next = "";
   let goesOn = false;
   let preview = null;
+  const own = one("#stop") !== null;
   const finished = watch.classList.contains("over"); // when it was opened: the whole film stands there already
 
   // The longer film is loaded beside the one that is shown and takes its place at the same moment of the film.
@@ -220,7 +234,7 @@ function watchPage(watch) {
     film.load();
   }
 
-  const join = growing(watch.dataset.parts, () => {
+  const join = growing(`${watch.dataset.base}/part/`, () => {
     one(".still").hidden = true;
     one(".film").play().catch(() => {});
   }, grow);
@@ -252,10 +266,11 @@ function watchPage(watch) {
     one("#left").textContent = state.left;
     say(one("#why"), state.why);
     foresee(state.preview);
-    one("#download").hidden = !state.film;
-    one("#stop").hidden = !state.stop;
-    one("#stop-hint").hidden = !state.stop;
-    one("#cancel").hidden = !state.cancel;
+    if (own) {
+      one("#download").hidden = !state.film;
+      one("#stop-hint").hidden = !state.stop;
+      for (const name of ["stop", "cancel", "steer", "again", "finish"]) one(`#${name}`).hidden = !state[name];
+    }
     if (!finished) join(state);
     if (state.over) close();
   }
@@ -268,7 +283,7 @@ function watchPage(watch) {
 
   function open() {
     close();
-    source = new EventSource(watch.dataset.events);
+    source = new EventSource(`${watch.dataset.base}/events`);
     source.onmessage = (event) => {
       one("#offline").hidden = true;
       show(JSON.parse(event.data));
@@ -280,30 +295,7 @@ function watchPage(watch) {
     };
   }
 
-  one("#cancel").addEventListener("submit", (event) => {
-    const button = one("button", event.target);
-    if (one("#stop").hidden || button.classList.contains("sure")) return;
-    event.preventDefault(); // something is finished already: ask once more
-    event.stopImmediatePropagation();
-    const label = button.textContent;
-    button.classList.add("sure");
-    button.textContent = watch.dataset.sure;
-    setTimeout(() => {
-      button.classList.remove("sure");
-      button.textContent = label;
-    }, 4000);
-  });
-  for (const form of [one("#stop"), one("#cancel")]) {
-    form.addEventListener("submit", async (event) => {
-      if (event.defaultPrevented) return;
-      event.preventDefault();
-      try {
-        show(await post(form.action));
-      } catch (refused) {
-        say(one("#why"), sentence(refused, watch.dataset.offline));
-      }
-    });
-  }
+  if (own) ownPage(watch, show);
   // A browser has six connections to one host: tabs that nobody looks at give theirs back.
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
   window.addEventListener("pagehide", close);
@@ -311,7 +303,80 @@ function watchPage(watch) {
   open();
 }
 
+// Asks once more before something is gone: the first press only changes what the button says.
+function sure(form, text, needed = () => true) {
+  form.addEventListener("submit", (event) => {
+    const button = one("button", form);
+    if (!needed() || button.classList.contains("sure")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    const label = button.innerHTML;
+    button.classList.add("sure");
+    button.textContent = text;
+    setTimeout(() => {
+      button.classList.remove("sure");
+      button.innerHTML = label;
+    }, 4000);
+  });
+}
+
+function ownPage(watch, show) {
+  const told = (refused) => say(one("#why"), sentence(refused, watch.dataset.offline));
+  const handle = (form, then) => form.addEventListener("submit", async (event) => {
+    if (event.defaultPrevented) return;
+    event.preventDefault();
+    const body = new URLSearchParams(new FormData(form, event.submitter));
+    try {
+      then(await post(form.action, body), form);
+    } catch (refused) {
+      told(refused);
+    }
+  });
+  sure(one("#cancel"), watch.dataset.sure, () => !one("#stop").hidden);
+  handle(one("#stop"), show);
+  handle(one("#cancel"), show);
+  for (const form of document.querySelectorAll("form.go")) {
+    handle(form, ({ url }) => {
+      fresh();
+      location.assign(url);
+    });
+  }
+  handle(one("form.stay"), (_, form) => {
+    one("#said").textContent = form.dataset.done;
+    one("#steer").open = false;
+  });
+  handle(one("#link"), ({ url }, form) => copy(url, form.dataset.done));
+  one("#copy").addEventListener("click", (event) => copy(event.target.dataset.text, event.target.dataset.done));
+}
+
+async function copy(text, done) {
+  try {
+    await navigator.clipboard.writeText(text);
+    one("#said").textContent = `${done} ${text}`;
+  } catch (refused) { // not allowed, or not a secure context: it can still be read and copied by hand
+    one("#said").textContent = text;
+  }
+}
+
+// What happens elsewhere shows itself; forms that somebody is in stay as they are.
+function adminPage(admin) {
+  setInterval(async () => {
+    if (document.hidden || admin.contains(document.activeElement)) return;
+    const answer = await fetch("/admin", { headers: { Accept: "text/html" } }).catch(() => null);
+    if (!answer || !answer.ok) return;
+    const fetched = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of document.querySelectorAll("[data-live]")) {
+      const newer = one(`[data-live=${part.dataset.live}]`, fetched);
+      if (newer && newer.innerHTML !== part.innerHTML) part.replaceWith(newer);
+    }
+    for (const form of document.querySelectorAll(".admin form[data-sure]")) sure(form, form.dataset.sure);
+  }, 1000 * Number(admin.dataset.refresh));
+}
+
 const form = one(".try");
 if (form) tryPage(form);
 const watch = one(".watch");
 if (watch) watchPage(watch);
+for (const each of document.querySelectorAll("form[data-sure]")) sure(each, each.dataset.sure);
+const admin = one(".admin");
+if (admin) adminPage(admin);

@@ -3,7 +3,7 @@
 import asyncio
 import io
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from PIL import Image
 
 from bot.intake import Intake, ModelFacts, Planned, Prompts, Rules
 from bot.page import Page
+from bot.page_guard import read_key
 from db import jobs, progress, sections
 from db.connect import Database
 from db.media import Media
@@ -29,6 +30,20 @@ def planner(*, size: tuple[int, int], seconds: float, prompts: Prompts, seed: in
     made = max(1, round(seconds * FPS / FRAMES))
     plan = {"model": "still@1", "width": 320, "height": 224, "steps": STEPS, "fps": FPS, "seed": seed}
     return Planned(plan=plan, sections=made, frames=FRAMES * made + 1, fps=FPS)
+
+
+def replanner(
+    plan: Mapping[str, Any],
+    *,
+    kept: int,
+    sections: int,
+    seconds: float = 0.0,
+    prompts: Prompts = (),
+    seed: int | None = None,
+) -> Planned:
+    made = sections + round(seconds * FPS / FRAMES)
+    changed = {**plan, "prompts": list(prompts), "seed": plan["seed"] if seed is None else seed}
+    return Planned(plan=changed, sections=made, frames=FRAMES * made + 1, fps=FPS)
 
 
 def scene(at: float, size: tuple[int, int] = (320, 224)) -> Image.Image:
@@ -119,14 +134,24 @@ def rules(**other: Any) -> Rules:
 
 @asynccontextmanager
 async def service(
-    folder: Path, *, trained: bool = True, host: str = "127.0.0.1", port: int = 0, **other: Any
+    folder: Path,
+    *,
+    trained: bool = True,
+    ends: bool = False,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    password: str = "",
+    public_url: str = "",
+    **other: Any,
 ) -> AsyncIterator[Service]:
     """A page on a free port, its rows and files in a folder."""
-    model = ModelFacts(name="still@1", trained=trained, default_prompt="gentle motion", examples=EXAMPLES)
+    model = ModelFacts(name="still@1", trained=trained, default_prompt="gentle motion", examples=EXAMPLES, ends=ends)
     async with Database.open(data_dir=folder) as db:
         media = Media(folder / "media")
-        intake = Intake(db, media, planner, rules(**other), model)
-        page = Page(intake, db, media, host=host, port=port)
+        intake = Intake(db, media, planner, rules(**other), model, replanner=replanner)
+        page = Page(
+            intake, db, media, host=host, port=port, password=password, public_url=public_url, key=read_key(folder)
+        )
         url = await page.start()
         try:
             yield Service(db, media, intake, page, url)

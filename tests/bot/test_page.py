@@ -17,7 +17,8 @@ from page_stage import EXAMPLES, Service, photo, service
 
 from bot import page_html
 from bot.errors import Refused
-from bot.page import COOKIE, Page
+from bot.page import Page
+from bot.page_guard import TOKEN_HEADER, VISITOR
 from db import jobs
 from db.models import State
 
@@ -30,10 +31,12 @@ HTML = {"Accept": "text/html,application/xhtml+xml"}
 
 @asynccontextmanager
 async def visitor(found: Service) -> AsyncIterator[ClientSession]:
-    """A browser's cookies and nothing else."""
-    async with ClientSession(found.url, cookie_jar=CookieJar(unsafe=True)) as client:
-        async with client.get("/", headers=HTML) as answer:
-            assert answer.status == 200
+    """A browser's cookies, and the token that its pages know."""
+    jar = CookieJar(unsafe=True)
+    async with ClientSession(found.url, cookie_jar=jar) as client, client.get("/", headers=HTML) as answer:
+        assert answer.status == 200
+        (token,) = re.findall(r'<meta name="token" content="([0-9a-f]{64})">', await answer.text())
+    async with ClientSession(found.url, cookie_jar=jar, headers={TOKEN_HEADER: token}) as client:
         yield client
 
 
@@ -222,8 +225,10 @@ async def test_the_cookie_is_out_of_reach_and_the_row_does_not_hold_it(tmp_path:
         assert "SameSite=Lax" in set_
         async with client.get("/", headers=HTML) as answer:
             assert "Set-Cookie" not in answer.headers
-        await submit(client)
-        token = answer.cookies.get(COOKIE) or next(c for c in client.cookie_jar if c.key == COOKIE)
+            page = await answer.text()
+        (form_token,) = re.findall(r'<meta name="token" content="([0-9a-f]{64})">', page)
+        await submit(client, csrf=form_token)  # as a browser without a script sends it
+        token = next(c for c in client.cookie_jar if c.key == VISITOR)
         assert token.value not in (await jobs.get(found.db, 1)).user_id
 
 
@@ -445,7 +450,7 @@ async def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
 
 async def test_an_address_of_another_machine_is_a_sentence(tmp_path: Path) -> None:
     async with service(tmp_path) as found:
-        other = Page(found.intake, found.db, found.media, host="192.0.2.1", port=0)
+        other = Page(found.intake, found.db, found.media, host="192.0.2.1", port=0, password="secret")
         with pytest.raises(Refused) as caught:
             await other.start()
         assert caught.value.key == "refused.address"

@@ -1,0 +1,222 @@
+"""The owner's window on the service: /admin, behind the password."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import psutil
+from aiohttp import web
+
+from bot import page_html as html
+from bot import page_plot as plot
+from bot.canvas import look, when
+from bot.errors import Refused
+from bot.page_guard import locale_of
+from bot.words import clean, duration, say, why
+from db import jobs, operators, stats
+from db.models import Platform
+from db.rows import Job
+
+if TYPE_CHECKING:
+    from bot.page import Page
+
+BY: Final = "page"  # who an operator's deed on this page is by: the owner, who alone knows the password
+MOST: Final = 100  # rows of a table
+SECTIONS: Final = 200
+DAY_MS: Final = 24 * 3600 * 1000
+BAN_DAYS: Final = {"1": 1, "7": 7, "30": 30}  # any other: for ever
+
+
+class Admin:
+    """The addresses under /admin."""
+
+    def __init__(self, page: "Page", doctor: Callable[[], Awaitable[str]] | None) -> None:
+        """doctor: says what works on this machine, in lines; it may take a while."""
+        self.page, self.doctor = page, doctor
+        self.examined = ""  # what the doctor said last
+
+    def routes(self) -> list[web.RouteDef]:
+        """All but the first change something."""
+        return [
+            web.get("/admin", self._own(self._show)),
+            web.post("/admin/{gate:pause|resume|drain}", self._own(self._gate)),
+            web.post("/admin/cancel", self._own(self._cancel)),
+            web.post("/admin/first", self._own(self._first)),
+            web.post("/admin/ban", self._own(self._ban)),
+            web.post("/admin/unban", self._own(self._unban)),
+            web.post("/admin/doctor", self._own(self._doctor)),
+        ]
+
+    def _own(self, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> Any:
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            if not self.page.guard.password:
+                raise Refused("refused.no_password")
+            if not self.page.guard.is_owner(request):
+                raise Refused("refused.sign_in")
+            return await handler(request)
+
+        return guarded
+
+    async def _show(self, request: web.Request) -> web.Response:
+        locale = locale_of(request)
+        body = html.admin(locale, self.page.guard.token(request), await self.facts(locale))
+        return self.page.html(request, say(locale, "admin.title"), body)
+
+    async def facts(self, locale: str) -> dict[str, Any]:
+        """Everything that the window shows, in words and numbers."""
+        db, now = self.page.db, self.page.db.now()
+        waiting = await jobs.open_jobs(db)
+        took = await stats.took(db, SECTIONS)
+        parts = [
+            (say(locale, f"admin.{part}"), [getattr(one, f"{part}_ms") / 1000 for one in took])
+            for part in ("sampling", "decode", "encode")
+        ]
+        line = await stats.in_line(db, now - DAY_MS, 96)
+        ends = (_at(took[0].at_ms), _at(took[-1].at_ms)) if took else ("", "")
+        return {
+            "gate": await operators.state(db),
+            "queue": await self._queue(locale, waiting[:MOST]),
+            "open": len(waiting),
+            "sections": plot.stacked(say(locale, "admin.section_s"), "s", parts, ends),
+            "legend": [name for name, _ in parts],
+            "line": plot.steps(say(locale, "admin.in_line"), [count for _, count in line], (_at(line[0][0]), _at(now))),
+            "failures": [
+                (job.id, _at(job.finished_ms or job.created_ms), why(locale, job.reason, job.facts))
+                for job in await stats.failed(db, 10)
+            ],
+            "bans": await operators.bans(db),
+            "audit": [
+                (_at(deed.at_ms), deed.by, _deed(locale, deed.action), deed.target, deed.reason)
+                for deed in await operators.audit(db, 20)
+            ],
+            "machine": await asyncio.to_thread(self._machine, locale),
+            "counts": await stats.counts(db),
+            "doctor": self.examined,
+            "can_examine": self.doctor is not None,
+        }
+
+    async def _queue(self, locale: str, waiting: list[Job]) -> list[dict[str, Any]]:
+        """The jobs in the order in which their next sections will be made, as far as that can be foretold."""
+        seen = [(job, await look(self.page.db, job)) for job in waiting]
+        seen.sort(key=lambda pair: (pair[0].state != "running", pair[1].place or 0, pair[0].id))
+        return [
+            {
+                "job": job.id,
+                "who": f"{job.platform}: {job.user_id[:12]}",
+                "platform": job.platform,
+                "user_id": job.user_id,
+                "prompt": clean(job.prompt, 80) or say(locale, "page.no_prompt"),
+                "done": f"{view.done} / {view.sections}",
+                "state": say(locale, view.headline, **view.facts),
+                "left": when(locale, view),
+            }
+            for job, view in seen
+        ]
+
+    def _machine(self, locale: str) -> list[tuple[str, str]]:
+        """What this machine has left, and what this service takes of it."""
+        me = psutil.Process()
+        ours = [me, *me.children(recursive=True)]
+        memory = 0
+        for process in ours:
+            try:
+                memory += process.memory_info().rss
+            except psutil.Error:  # it ended meanwhile
+                continue
+        root = self.page.media.root
+        kept = sum(size for size in _sizes(root))
+        ram, disk = psutil.virtual_memory(), self.page.media.free_bytes()
+        since = (datetime.now(UTC) - datetime.fromtimestamp(me.create_time(), UTC)).total_seconds()
+        return [
+            (say(locale, "admin.model"), self.page.model.name),
+            (say(locale, "admin.memory"), say(locale, "admin.memory_of", got=_gib(memory), free=_gib(ram.available))),
+            (say(locale, "admin.disk"), say(locale, "admin.disk_of", got=_gib(kept), free=_gib(disk))),
+            (say(locale, "admin.uptime"), duration(locale, since)),
+        ]
+
+    # What the owner does.
+
+    async def _gate(self, request: web.Request) -> web.Response:
+        reason = clean(str((await request.post()).get("reason", "")), 200)
+        db = self.page.db
+        match request.match_info["gate"]:
+            case "pause":
+                await operators.pause(db, BY, reason)
+            case "drain":
+                await operators.drain(db, BY, reason)
+            case _:
+                await operators.resume(db, BY)
+        return self.page.went(request, "/admin")
+
+    async def _cancel(self, request: web.Request) -> web.Response:
+        await operators.cancel(self.page.db, BY, _number(await request.post()))
+        return self.page.went(request, "/admin")
+
+    async def _first(self, request: web.Request) -> web.Response:
+        await operators.prioritise(self.page.db, BY, _number(await request.post()))
+        return self.page.went(request, "/admin")
+
+    async def _ban(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        platform, user_id = _person(form)
+        days = BAN_DAYS.get(str(form.get("days", "")))
+        until = None if days is None else self.page.db.now() + days * DAY_MS
+        reason = clean(str(form.get("reason", "")), 200)
+        await operators.ban(self.page.db, BY, platform, user_id, until, reason)
+        return self.page.went(request, "/admin")
+
+    async def _unban(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        await operators.unban(self.page.db, BY, *_person(form), scope=str(form.get("scope", "all"))[:100])
+        return self.page.went(request, "/admin")
+
+    async def _doctor(self, request: web.Request) -> web.Response:
+        if self.doctor is None:
+            raise Refused("refused.no_such_page")
+        self.examined = await self.doctor()
+        return self.page.went(request, "/admin#doctor")
+
+
+def _deed(locale: str, action: str) -> str:
+    """What was done, in words; what a newer service did, as it stands."""
+    try:
+        return say(locale, f"admin.did.{action}")
+    except KeyError:
+        return action
+
+
+def _number(form: Any) -> int:
+    told = str(form.get("job", ""))
+    if not (told.isascii() and told.isdigit() and len(told) <= 15):
+        raise Refused("refused.no_such_job")
+    return int(told)
+
+
+def _person(form: Any) -> tuple[Platform, str]:
+    platform, user_id = str(form.get("platform", "")), clean(str(form.get("user_id", "")), 100)
+    if platform not in list(Platform) or not user_id:
+        raise Refused("refused.request")
+    return Platform(platform), user_id
+
+
+def _sizes(root: Path) -> list[int]:
+    found = []
+    for folder, _, names in os.walk(root):
+        for name in names:
+            try:
+                found.append((Path(folder) / name).stat().st_size)
+            except OSError:  # dropped meanwhile
+                continue
+    return found
+
+
+def _gib(size: float) -> str:
+    return f"{size / 2**30:.1f}"
+
+
+def _at(ms: int) -> str:
+    """A moment as a table shows it, by this machine's clock."""
+    return datetime.fromtimestamp(ms / 1000).astimezone().strftime("%d.%m. %H:%M")

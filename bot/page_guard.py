@@ -1,0 +1,187 @@
+"""Who may speak to the page: its own address only, a password beyond this machine, tokens in forms, not too often.
+
+Every site that a browser has open could speak to the page. So a request must be addressed to it by name (against DNS
+rebinding), must not come from another site, and what changes anything carries a token that only its own pages know.
+A visitor is a cookie, and sees only the films that came with it; the rows keep the cookie's hash.
+"""
+
+import hashlib
+import hmac
+import ipaddress
+import os
+import re
+import secrets
+import socket
+import time
+from collections import OrderedDict
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from bot.errors import Refused
+from bot.words import pick
+
+VISITOR: Final = "flipbot_visitor"
+SESSION: Final = "flipbot_session"
+TOKEN: Final = "csrf"  # a form's field; scripts say it in a header
+TOKEN_HEADER: Final = "X-Flipbot-Token"
+VISITOR_AGE_S: Final = 400 * 24 * 3600  # what browsers allow at most
+SESSION_AGE_S: Final = 30 * 24 * 3600
+PER_MINUTE: Final = {"login": 6, "submit": 20, "change": 60}  # of one address
+WHO: Final = web.RequestKey("who", str)
+NEW: Final = web.RequestKey("new", str)  # the token of a visitor's cookie that is yet to be set
+KEY_FILE: Final = "page-key"
+REMEMBERED: Final = 10_000  # addresses, of which the longest unseen are forgotten
+
+
+def read_key(data_dir: Path) -> bytes:
+    """The key that cookies and tokens are signed with; made once, readable by its owner only."""
+    path = data_dir / KEY_FILE
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+    except FileExistsError:
+        pass
+    return path.read_bytes()
+
+
+class Guard:
+    """Judges requests; holds nothing but how often somebody asked of late."""
+
+    def __init__(self, host: str, password: str = "", public_url: str = "", key: bytes = b"") -> None:
+        """key: empty takes one that ends with the process."""
+        self.host, self.password = host.lower(), password
+        self.public = urlsplit(public_url).netloc.lower()
+        self.secure = public_url.startswith("https://")
+        # With the password in it, a new one signs everybody out.
+        self._key = hashlib.sha256((key or secrets.token_bytes(32)) + password.encode()).digest()
+        self._asked: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
+
+    def check(self) -> None:
+        """Whether the page may be opened as it is configured. raises: Refused."""
+        address = _address(self.host)
+        if not (self.password or self.host == "localhost" or (address is not None and address.is_loopback)):
+            raise Refused("refused.password_needed", host=self.host or "0.0.0.0")
+
+    # Where a request comes from
+
+    def check_origin(self, request: web.Request, url: str) -> None:
+        """Whether it is addressed to this page, and comes from it. url: the page's. raises: Refused."""
+        host = request.headers.get("Host", "")
+        if not self._is_ours(host):
+            raise Refused("refused.wrong_host", url=url)
+        origin = request.headers.get("Origin")
+        foreign = origin is not None and _netloc(origin) != host.lower()
+        if request.method != "GET" and (
+            foreign or request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
+        ):
+            raise Refused("refused.wrong_origin", url=url)
+
+    def _is_ours(self, host: str) -> bool:
+        """Whether a Host header names this page; a name that a stranger's DNS could point here does not."""
+        if self.public and host.lower() == self.public:
+            return True
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        if name == "localhost" or name == self.host:
+            return True
+        address = _address(name)
+        bound = _address(self.host)
+        if self.host == "localhost" or (bound is not None and bound.is_loopback):
+            return address is not None and address.is_loopback
+        return address is not None or name in (socket.gethostname().lower(), socket.getfqdn().lower())
+
+    # Who it is
+
+    def visitor(self, request: web.Request) -> str:
+        """Who asks; a new one gets a cookie with the answer (`remember`)."""
+        if WHO not in request:
+            token = request.cookies.get(VISITOR, "")
+            if not re.fullmatch(r"[A-Za-z0-9_-]{32}", token):
+                token = request[NEW] = secrets.token_urlsafe(24)
+            request[WHO] = hashlib.sha256(token.encode()).hexdigest()[:32]
+        return request[WHO]
+
+    def is_new(self, request: web.Request) -> bool:
+        """Whether nobody can have anything here yet who asks."""
+        self.visitor(request)
+        return NEW in request
+
+    def remember(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Give a new visitor the cookie."""
+        if self.is_new(request):
+            self._set(request, response, VISITOR, request[NEW], VISITOR_AGE_S)
+
+    def token(self, request: web.Request) -> str:
+        """What a form of this visitor has to carry."""
+        return self._sign(f"form {self.visitor(request)}")
+
+    def check_token(self, request: web.Request, given: str) -> None:
+        """Whether a form came from a page of ours that this visitor saw. raises: Refused."""
+        if not _same(given, self.token(request)):
+            raise Refused("refused.form_expired")
+
+    def is_owner(self, request: web.Request) -> bool:
+        """Whether the password was given."""
+        until, _, sign = request.cookies.get(SESSION, "").partition(".")
+        good = re.fullmatch(r"[0-9]{1,12}", until) and _same(sign, self._sign(f"session {until}"))
+        return bool(self.password and good and int(until) > time.time())
+
+    def sign_in(self, request: web.Request, password: str, response: web.StreamResponse) -> None:
+        """Begin a session. raises: Refused."""
+        self.slow_down("login", request)
+        if not (self.password and _same(password, self.password)):
+            raise Refused("refused.wrong_password")
+        until = str(int(time.time()) + SESSION_AGE_S)
+        self._set(request, response, SESSION, f"{until}.{self._sign(f'session {until}')}", SESSION_AGE_S)
+
+    def sign_out(self, response: web.StreamResponse) -> None:
+        """End the session."""
+        response.del_cookie(SESSION, path="/")
+
+    def slow_down(self, what: str, request: web.Request) -> None:
+        """Count one more of these for its address. raises: Refused, where it is one too many."""
+        most = PER_MINUTE[what]
+        key, now = (what, request.remote or ""), time.monotonic()
+        left, at = self._asked.pop(key, (float(most), now))
+        left = min(float(most), left + (now - at) * most / 60)
+        self._asked[key] = (max(0.0, left - 1), now)
+        if len(self._asked) > REMEMBERED:
+            self._asked.popitem(last=False)
+        if left < 1:
+            raise Refused("refused.too_often")
+
+    def _set(self, request: web.Request, response: web.StreamResponse, name: str, value: str, age_s: int) -> None:
+        secure = self.secure and request.headers.get("Host", "").lower() == self.public
+        # Lax, not Strict: a link from elsewhere must find the same visitor. Posts from there are refused.
+        response.set_cookie(name, value, max_age=age_s, httponly=True, samesite="Lax", path="/", secure=secure)
+
+    def _sign(self, text: str) -> str:
+        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def locale_of(request: web.Request) -> str:
+    """The language that this browser prefers."""
+    return pick(request.headers.get("Accept-Language", "")[:500])
+
+
+def _same(given: str, right: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), right.encode())
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(name)
+    except ValueError:
+        return None
+
+
+def _netloc(url: str) -> str | None:
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:
+        return None

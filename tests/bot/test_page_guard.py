@@ -1,0 +1,315 @@
+"""What the page lets nobody do: no password, no token, too often, somebody else's link; and strange requests."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, CookieJar, FormData
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from page_stage import Service, service
+from test_page import HTML, JSON, refusal, submit, visitor
+
+from bot.errors import Refused
+from bot.page_guard import PER_MINUTE, SESSION, TOKEN_HEADER, Guard, read_key
+from db import jobs, links, operators
+from db.models import Platform
+
+pytestmark = pytest.mark.filterwarnings("ignore:unread_data:DeprecationWarning")
+
+PASSWORD = "correct horse"
+
+
+@asynccontextmanager
+async def owner(found: Service) -> AsyncIterator[ClientSession]:
+    """A browser that gave the password, with the token that its pages know."""
+    jar = CookieJar(unsafe=True)
+    async with ClientSession(found.url, cookie_jar=jar) as client:
+        token = await token_of(client, "/login")
+        form = {"password": PASSWORD, "csrf": token, "to": "/admin"}
+        async with client.post("/login", data=form, headers=HTML, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (303, "/admin")
+            assert "HttpOnly" in answer.headers["Set-Cookie"]
+            assert "SameSite=Lax" in answer.headers["Set-Cookie"]
+    async with ClientSession(found.url, cookie_jar=jar, headers={TOKEN_HEADER: token}) as client:
+        yield client
+
+
+async def token_of(client: ClientSession, address: str = "/") -> str:
+    async with client.get(address, headers=HTML) as answer:
+        (token,) = re.findall(r'<meta name="token" content="([0-9a-f]{64})">', await answer.text())
+        return str(token)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "", "192.0.2.1", "::", "myhost"])
+def test_beyond_this_machine_a_password_is_needed(host: str) -> None:
+    with pytest.raises(Refused) as caught:
+        Guard(host).check()
+    assert caught.value.key == "refused.password_needed"
+    Guard(host, password=PASSWORD).check()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
+def test_on_this_machine_none_is(host: str) -> None:
+    Guard(host).check()
+
+
+def test_the_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+    key = read_key(tmp_path)
+    assert (len(key), read_key(tmp_path)) == (32, key)
+    assert (tmp_path / "page-key").stat().st_mode & 0o077 == 0
+
+
+async def test_nothing_is_shown_without_the_password(tmp_path: Path) -> None:
+    async with service(tmp_path, password=PASSWORD) as found, ClientSession(found.url) as client:
+        for address in ("/", "/gallery", "/j/1", "/admin", "/j/1/events"):
+            async with client.get(address, headers=JSON) as answer:
+                await refusal(answer, 401)
+            async with client.get(address, headers=HTML, allow_redirects=False) as answer:
+                assert answer.status == 303
+                assert answer.headers["Location"].startswith("/login?to=")
+        forged = {SESSION: "99999999999." + "0" * 64}
+        async with client.get("/", headers=JSON, cookies=forged) as answer:
+            await refusal(answer, 401)
+
+
+async def test_a_session_ends_with_another_password(tmp_path: Path) -> None:
+    async with service(tmp_path, password=PASSWORD) as found, owner(found) as client:
+        async with client.get("/", headers=HTML) as answer:
+            assert answer.status == 200
+        cookies = {cookie.key: cookie.value for cookie in client.cookie_jar}
+    async with service(tmp_path, password=PASSWORD) as found, ClientSession(found.url, cookies=cookies) as client:
+        answer = await client.get("/admin", headers=HTML)  # the service was started again, the key is the same
+        assert answer.status == 200
+    async with service(tmp_path, password="another") as found, ClientSession(found.url, cookies=cookies) as client:
+        answer = await client.get("/admin", headers=JSON)
+        await refusal(answer, 401)
+
+
+async def test_guessing_the_password_is_slowed_down(tmp_path: Path) -> None:
+    async with (
+        service(tmp_path, password=PASSWORD) as found,
+        ClientSession(found.url, cookie_jar=CookieJar(unsafe=True)) as client,
+    ):
+        token = await token_of(client, "/login")
+        for n in range(PER_MINUTE["login"] + 1):
+            form = {"password": f"guess {n}", "csrf": token}
+            async with client.post("/login", data=form, headers=JSON) as answer:
+                await refusal(answer, 403 if n < PER_MINUTE["login"] else 429)
+        async with client.post("/login", data={"password": PASSWORD, "csrf": token}, headers=JSON) as answer:
+            await refusal(answer, 429)
+
+
+@pytest.mark.parametrize(
+    "to", ["//evil.example", "https://evil.example", "/\\evil.example", "", "/x\r\nSet-Cookie: a=b"]
+)
+async def test_signing_in_leads_nowhere_else(tmp_path: Path, to: str) -> None:
+    async with (
+        service(tmp_path, password=PASSWORD) as found,
+        ClientSession(found.url, cookie_jar=CookieJar(unsafe=True)) as client,
+    ):
+        form = {"password": PASSWORD, "csrf": await token_of(client, "/login"), "to": to}
+        async with client.post("/login", data=form, headers=HTML, allow_redirects=False) as answer:
+            assert answer.headers["Location"] == "/"
+
+
+async def test_the_owners_window_needs_a_password(tmp_path: Path) -> None:
+    async with service(tmp_path) as found, visitor(found) as client:
+        async with client.get("/admin", headers=JSON) as answer:
+            assert "[web] password" in await refusal(answer, 403)
+        async with client.post("/admin/pause", headers=JSON) as answer:
+            await refusal(answer, 403)
+
+
+async def test_the_owner_runs_the_queue(tmp_path: Path) -> None:
+    async with service(tmp_path, password=PASSWORD) as found, owner(found) as client:
+        first, second = await submit(client), await submit(client, prompt="<b>snow</b>")
+        await found.section()
+        for gate, paused in (("pause", True), ("resume", False)):
+            async with client.post(f"/admin/{gate}", data={"reason": "lunch"}, headers=HTML) as answer:
+                assert answer.status == 200
+            assert (await operators.state(found.db)).paused is paused
+        async with client.post("/admin/cancel", data={"job": str(second)}, headers=JSON) as answer:
+            assert answer.status == 200
+        assert (await jobs.get(found.db, second)).state == "cancelled"
+        async with client.post("/admin/first", data={"job": str(first)}, headers=JSON) as answer:
+            assert answer.status == 200
+        ban = {"platform": "discord", "user_id": "42", "days": "7", "reason": "spam"}
+        async with client.post("/admin/ban", data=ban, headers=JSON) as answer:
+            assert answer.status == 200
+        assert await operators.banned(found.db, Platform.DISCORD, "42")
+        async with client.get("/admin", headers=HTML) as answer:
+            text = await answer.text()
+        for said in ("Seconds per section", "discord: 42", "put first", "lunch", "fog rolls in", 'class="area'):
+            assert said in text
+        assert "<b>snow" not in text
+        for wrong in ({"job": "x"}, {"job": "99"}, {}):
+            async with client.post("/admin/cancel", data=wrong, headers=JSON) as answer:
+                await refusal(answer, 404)
+        async with client.post("/admin/ban", data=ban | {"platform": "mars"}, headers=JSON) as answer:
+            await refusal(answer, 400)
+        async with client.post("/admin/unban", data=ban, headers=JSON) as answer:
+            assert answer.status == 200
+        assert not await operators.banned(found.db, Platform.DISCORD, "42")
+
+
+@pytest.mark.parametrize("token", [None, "", "0" * 64, "\udcff"], ids=["none", "empty", "wrong", "odd"])
+async def test_what_changes_something_needs_the_token(tmp_path: Path, token: str | None) -> None:
+    async with service(tmp_path) as found, visitor(found) as client:
+        number = await submit(client)
+        await found.section()
+        cookies = {cookie.key: cookie.value for cookie in client.cookie_jar}
+        form = {} if token is None else {"csrf": token.encode("utf-8", "surrogateescape").decode("latin-1")}
+        async with ClientSession(found.url, cookies=cookies) as stranger:
+            for deed in ("stop", "cancel", "again", "steer", "delete", "link"):
+                async with stranger.post(f"/j/{number}/{deed}", data=form, headers=JSON) as answer:
+                    await refusal(answer, 403)
+        job = await jobs.get(found.db, number)
+        assert (job.state, job.wish) == ("queued", None)
+
+
+async def test_a_link_shows_one_film_until_it_ends(tmp_path: Path) -> None:
+    async with (
+        service(tmp_path, public_url="https://films.example", password=PASSWORD) as found,
+        owner(found) as client,
+    ):
+        number = await submit(client, prompt='"><b>fog</b>')
+        await found.section()
+        async with client.post(f"/j/{number}/link", headers=JSON) as answer:
+            url = (await answer.json())["url"]
+        assert url.startswith("https://films.example/w/")
+        path = url.removeprefix("https://films.example")
+        async with ClientSession(found.url) as stranger:
+            async with stranger.get(path, headers=HTML) as answer:
+                text = await answer.text()
+                assert answer.status == 200
+                assert answer.headers["Referrer-Policy"] == "no-referrer"
+                assert "noindex" in answer.headers["X-Robots-Tag"]
+            assert f'<meta property="og:video" content="{url}/film.mp4">' in text
+            assert "<b>fog" not in text
+            assert "/j/" not in text
+            async with stranger.get(f"{path}/film.mp4", headers={"Range": "bytes=4-7"}) as answer:
+                assert (answer.status, await answer.read()) == (206, b"ftyp")
+            async with stranger.get(f"{path}/part/0") as answer:
+                assert b"moof" in await answer.read()
+            async with stranger.get(f"{path}/events") as answer:
+                line = await answer.content.readline()
+                assert f'"film": "{path}/film/'.encode() in line
+                assert b'"stop": false' in line
+            for deed in ("stop", "delete"):
+                async with stranger.post(f"{path}/{deed}", headers=JSON) as answer:
+                    assert answer.status in (403, 404)
+        await links.revoke(found.db, number)
+        async with ClientSession(found.url) as stranger, stranger.get(path, headers=JSON) as answer:
+            await refusal(answer, 404)
+
+
+@pytest.mark.parametrize(("host", "secure"), [("films.example", True), ("127.0.0.1:80", False)])
+async def test_cookies_of_the_public_address_travel_by_tls_only(tmp_path: Path, host: str, secure: bool) -> None:
+    async with service(tmp_path, public_url="https://films.example") as found, ClientSession(found.url) as client:
+        answer = await client.get("/", headers=HTML | {"Host": host})
+        assert ("Secure" in answer.headers["Set-Cookie"]) is secure
+
+
+async def test_without_a_public_address_there_are_no_links(tmp_path: Path) -> None:
+    async with service(tmp_path) as found, visitor(found) as client:
+        number = await submit(client)
+        async with client.post(f"/j/{number}/link", headers=JSON) as answer:
+            assert "public_url" in await refusal(answer, 422)
+        token = await links.make(found.db, number, 60)
+        async with client.get(f"/w/{token}", headers=JSON) as answer:
+            await refusal(answer, 404)
+
+
+async def test_a_film_is_gone_on_with_and_deleted_for_good(tmp_path: Path) -> None:
+    async with service(tmp_path) as found, visitor(found) as client:
+        number = await submit(client, seconds="1")
+        await found.section()
+        made = []
+        for what in ({"what": "extend", "seconds": "2"}, {"what": "seed"}, {"what": "edit", "prompt": "snow"}):
+            async with client.post(f"/j/{number}/again", data=what, headers=JSON) as answer:
+                assert answer.status == 201, await answer.text()
+                made.append(await jobs.get(found.db, (await answer.json())["job"]))
+        assert [(job.done, job.sections) for job in made] == [(1, 3), (0, 1), (0, 1)]
+        assert made[2].prompt == "snow"
+        state = await found.page.state(made[0], "en")
+        assert (state["parts"], state["joins"]) == (1, True)
+        assert state["end"]
+        async with client.post(f"/j/{made[0].id}/steer", data={"prompt": "night"}, headers=JSON) as answer:
+            assert answer.status == 200
+        async with client.post(f"/j/{number}/again", data={"what": "explode"}, headers=JSON) as answer:
+            await refusal(answer, 400)
+        async with client.get("/gallery", params={"q": "SNOW"}, headers=HTML) as answer:
+            text = await answer.text()
+        assert f'href="/j/{made[2].id}"' in text
+        assert f'href="/j/{number}"' not in text
+        film = (await jobs.get(found.db, number)).film
+        async with client.post(f"/j/{number}/delete", headers=JSON) as answer:
+            assert answer.status == 200
+        async with client.get(f"/j/{number}", headers=JSON) as answer:
+            await refusal(answer, 404)
+        assert film
+        assert found.media.exists(film)  # the longer one goes on with it
+        for job in made:
+            async with client.post(f"/j/{job.id}/delete", headers=JSON) as answer:
+                assert answer.status == 200
+        assert not [path for path in found.media.root.rglob("*") if path.is_file()]
+
+
+async def test_a_film_is_used_again_with_its_picture_and_settings(tmp_path: Path) -> None:
+    async with service(tmp_path) as found, visitor(found) as client, visitor(found) as other:
+        number = await submit(client, seconds="3", prompt="fog")
+        async with client.get(f"/?from={number}", headers=HTML) as answer:
+            text = await answer.text()
+        assert f'<input type="hidden" name="from" value="{number}">' in text
+        assert 'value="42"' in text
+
+        form = FormData({"from": str(number), "prompt": "rain", "seconds": "3"}, default_to_multipart=True)
+        async with client.post("/jobs", data=form, headers=JSON) as answer:
+            again = await jobs.get(found.db, (await answer.json())["job"])
+        assert again.picture == (await jobs.get(found.db, number)).picture
+        form = FormData({"from": str(number), "prompt": "rain"}, default_to_multipart=True)
+        async with other.post("/jobs", data=form, headers=JSON) as answer:
+            await refusal(answer, 404)
+
+
+WILD = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
+PATHS = st.lists(st.sampled_from(["..", "j", "1", "w", "film", "admin", "%2e%2e", "etc", "\x00", "🙂", "part"]) | WILD)
+
+
+async def test_whatever_is_asked_is_answered_with_a_sentence(tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    async with (
+        service(tmp_path, password=PASSWORD, public_url="https://films.example") as found,
+        owner(found) as client,
+    ):
+        await submit(client)
+
+        async def ask(method: str, parts: list[str], headers: dict[str, str], form: dict[str, str]) -> None:
+            found.page.guard._asked.clear()
+            path = found.url + "/".join(parts)
+            data: Any = form if method == "POST" else None
+            async with client.request(method, path, headers=JSON | headers, data=data, allow_redirects=False) as answer:
+                assert answer.status < 500, (method, path, answer.status)
+                if answer.status >= 400:
+                    assert (await answer.json())["error"]
+
+        @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(
+            st.sampled_from(["GET", "POST", "PUT", "OPTIONS"]),
+            PATHS,
+            st.dictionaries(
+                st.sampled_from(["Range", "Accept-Language", "If-None-Match", "Referer", "If-Modified-Since"]),
+                st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40),
+                max_size=2,
+            ),
+            st.dictionaries(st.sampled_from(["prompt", "what", "seconds", "job", "platform", "x"]), WILD, max_size=3),
+        )
+        def anything(method: str, parts: list[str], headers: dict[str, str], form: dict[str, str]) -> None:
+            asyncio.run_coroutine_threadsafe(ask(method, parts, headers, form), loop).result(60)
+
+        await asyncio.to_thread(anything)
