@@ -253,7 +253,11 @@ async def service(
         if works:
             worker = f"{os.uname().nodename if hasattr(os, 'uname') else 'host'}:{os.getpid()}"
             room = Room(media, settings.media.min_free_mib * MIB)
-            running.append(Dispatch(db, media, settings.model, settings.models_dir, worker=worker, room=room).run())
+            texts = data_dir / "texts"
+            dispatch = Dispatch(
+                db, media, settings.model, settings.models_dir, worker=worker, room=room, texts_dir=texts
+            )
+            running.append(dispatch.run())
         tasks = tuple(asyncio.create_task(each) for each in running)
         stack.push_async_callback(end, tasks)
         yield Service(db, url, tasks)

@@ -24,9 +24,10 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from gen import errors, film, inputs, weights
-from gen.card import find_checkpoint
+from gen.card import PARTS, find_checkpoint
 from gen.engine import Engine
 from gen.pipe import Message, Say, serve
+from gen.texts import TEXT_PARTS, Texts, TextsElsewhere, TextsHere, fits_here
 from gen.types import Conditioning, Plan, Step
 
 PREVIEW_EVERY_S = 1.0
@@ -72,8 +73,15 @@ class Child:
         device = message["device"]
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        models = weights.load(checkpoint, device=device, dtype=PRECISIONS[message["precision"]])
-        self.engine = Engine(models, checkpoint.card)
+        dtype = PRECISIONS[message["precision"]]
+        here = fits_here(checkpoint)
+        parts = tuple(part for part in PARTS if here or part not in TEXT_PARTS)
+        models = weights.load(checkpoint, device=device, dtype=dtype, parts=parts)
+        texts: Texts = TextsHere(models, checkpoint.card.prompt_template)
+        if not here:
+            folder, threads = Path(message["texts_dir"]), message["threads"]
+            texts = TextsElsewhere(checkpoint, folder, device=device, dtype=dtype, threads=threads)
+        self.engine = Engine(models, checkpoint.card, texts)
         self.say({"event": "ready", "model": checkpoint.card.name, "device": device})
 
     def section(self, message: Message) -> None:
@@ -156,11 +164,16 @@ class Child:
         if known is not None and set(plan.prompts) <= set(known.texts):
             return known, None
         self.say({"event": "phase", "phase": "encoding"})
+
+        def waiting() -> None:
+            if self.cancelled(message["id"]):
+                raise errors.Cancelled
+
         if known is not None:
-            made = engine.encode_more(plan, known)
+            made = engine.encode_more(plan, known, waiting)
         else:
             end = picture(message["end_picture"]) if message["end_picture"] else None
-            made = engine.encode(plan, picture(message["picture"]), end)
+            made = engine.encode(plan, picture(message["picture"]), end, waiting)
         path = out / "conditioning.safetensors"
         with inputs.writing(out):
             made.save(path)

@@ -47,6 +47,7 @@ class Dispatch:
         models_dir: Path,
         *,
         worker: str,
+        texts_dir: Path | None = None,
         lease_ms: int = LEASE_MS,
         room: Room | None = None,
         retry_ms: int = DISK_RETRY_MS,
@@ -59,6 +60,7 @@ class Dispatch:
         self.media = media
         self.model = model
         self.models_dir = models_dir
+        self.texts_dir = texts_dir or models_dir / "texts"
         self.worker = worker
         self.lease_ms = lease_ms
         self.room = room
@@ -194,6 +196,7 @@ class Dispatch:
             ready = await self.child.load(
                 model=self.model.name,
                 models_dir=str(self.models_dir),
+                texts_dir=str(self.texts_dir),
                 device=self.model.device,
                 precision=self.model.precision,
                 threads=self.model.threads,

@@ -30,18 +30,18 @@ def in_template(prompt: str, template: PromptTemplate) -> str:
 def encode_text(models: Models, template: PromptTemplate, prompt: str) -> Text:
     """Both encodings of one prompt: (1, n, D) with n at most max_length, and pooled (1, P), on the CPU.
 
-    The Llama side is the hidden state third from the end, without the template's beginning. Both encoders look only
-    backwards, so nothing is padded: what comes after a token does not change it.
+    The Llama side is the hidden state third from the end (gen/llama.py ends there), without the template's beginning.
+    Both encoders look only backwards, so nothing is padded: what comes after a token does not change it.
     source: encode_prompt_conds of lllyasviel/FramePack
     """
     device = models.device
     most = template.crop_start + template.max_length
     tokens = models.tokenizer(in_template(prompt, template), truncation=True, max_length=most, return_tensors="pt")
-    hidden = models.text_encoder(input_ids=tokens.input_ids.to(device), output_hidden_states=True, use_cache=False)
+    hidden = models.text_encoder(input_ids=tokens.input_ids.to(device), use_cache=False).last_hidden_state
     most_2 = models.text_encoder_2.config.max_position_embeddings
     tokens_2 = models.tokenizer_2(prompt, truncation=True, max_length=most_2, return_tensors="pt")
     pooled: Tensor = models.text_encoder_2(input_ids=tokens_2.input_ids.to(device)).pooler_output
-    return Text(hidden.hidden_states[-3][:, template.crop_start :].cpu(), pooled.cpu())
+    return Text(hidden[:, template.crop_start :].cpu(), pooled.cpu())
 
 
 def fit(picture: Image.Image, width: int, height: int) -> Image.Image:

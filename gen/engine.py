@@ -23,6 +23,7 @@ from gen.errors import BadPlan, EncoderFailed, NanLatents, OutOfMemory, PictureU
 from gen.modulation import Modulation
 from gen.plan import latent_paddings
 from gen.sample import Caches, Condition, make_noise, sample_section
+from gen.texts import Texts, TextsHere, Waiting
 from gen.types import Conditioning, OnStep, Plan, Section, Step
 from gen.weights import Models
 
@@ -36,45 +37,54 @@ History = Sequence[Tensor | None]  # latents of the sections before, oldest made
 class Engine:
     """The loaded models with their card; of films it holds no more than what the last prompts and pictures led to."""
 
-    def __init__(self, models: Models, card: Card) -> None:
-        """models: at least transformer and vae; encode also needs the encoders."""
+    def __init__(self, models: Models, card: Card, texts: Texts | None = None) -> None:
+        """models: at least transformer and vae; encode also needs the encoders.
+
+        texts: encodes prompts; None: with the models
+        """
         self.models = models
         self.card = card
         self.modulation = models.modulation or Modulation(models.transformer, models.device)
+        self.texts: Texts = texts or TextsHere(models, card.prompt_template)
 
     def needed_history(self, plan: Plan) -> int:
         """How many sections before the next must be at hand: 19 latent frames of context, and two for the decode."""
         return max(-(-RECENT // plan.window), 2)
 
-    def encode(self, plan: Plan, picture: Image.Image, end: Image.Image | None = None) -> Conditioning:
+    def encode(
+        self,
+        plan: Plan,
+        picture: Image.Image,
+        end: Image.Image | None = None,
+        waiting: Waiting | None = None,
+    ) -> Conditioning:
         """Encode the plan's prompts and the picture, cropped to the plan's size.
 
-        end:    the picture an inverted film ends on
-        raises: PictureUnreadable, EncoderFailed, OutOfMemory
+        end:     the picture an inverted film ends on
+        waiting: called now and then while prompts are encoded, and may raise Cancelled
+        raises:  PictureUnreadable, EncoderFailed, TextEncoderDied, OutOfMemory
         """
-        models, template = self.models, self.card.prompt_template
+        models, negative = self.models, [plan.negative] if plan.cfg != 1 else []
         crop, crop_end = cropped(picture, plan), None if end is None else cropped(end, plan)
         with memory("encoding"), encoding():
+            texts = self.texts.encode([*plan.prompts, *negative], waiting)
             return Conditioning(
-                texts={text: encode.encode_text(models, template, text) for text in dict.fromkeys(plan.prompts)},
-                negative=encode.encode_text(models, template, plan.negative) if plan.cfg != 1 else None,
+                texts={prompt: texts[prompt] for prompt in dict.fromkeys(plan.prompts)},
+                negative=texts[plan.negative] if negative else None,
                 image_embeds=encode.encode_picture(models, crop),
                 start=encode.start_latent(models.vae, crop),
                 end=None if crop_end is None else encode.start_latent(models.vae, crop_end),
             )
 
-    def encode_more(self, plan: Plan, known: Conditioning) -> Conditioning:
+    def encode_more(self, plan: Plan, known: Conditioning, waiting: Waiting | None = None) -> Conditioning:
         """The conditioning with all of the plan's prompts: those that are known stay as they are, others are forgotten.
 
-        raises: EncoderFailed, OutOfMemory
+        raises: EncoderFailed, TextEncoderDied, OutOfMemory
         """
-        models, template = self.models, self.card.prompt_template
         with memory("encoding"), encoding():
-            texts = {
-                text: known.texts[text] if text in known.texts else encode.encode_text(models, template, text)
-                for text in dict.fromkeys(plan.prompts)
-            }
-        return replace(known, texts=texts)
+            new = self.texts.encode([prompt for prompt in plan.prompts if prompt not in known.texts], waiting)
+        texts = {**new, **known.texts}
+        return replace(known, texts={prompt: texts[prompt] for prompt in dict.fromkeys(plan.prompts)})
 
     def sample(
         self,

@@ -3,7 +3,7 @@
 GenError
 ├── CheckpointMissing, CheckpointIncomplete, CheckpointCorrupt, UnknownModel
 ├── SamplingNotSupported, SizeNotSupported, BadPlan, OtherModel
-├── PictureUnreadable, EncoderFailed, SectionsMissing, SectionLost
+├── PictureUnreadable, EncoderFailed, TextEncoderDied, SectionsMissing, SectionLost
 ├── DeviceMissing, OutOfMemory, DiskFull, NanLatents, LimitTooSmall
 ├── DownloadFailed
 │   └── NoSuchDownload, HubUnreachable, HubRefused, HubLacks, WrongBytes, NoRoom
@@ -102,6 +102,13 @@ class EncoderFailed(GenError):
 
     reason = "encoder_failed"  # facts: what
     text = "Encoding failed: {what}."
+
+
+class TextEncoderDied(GenError):
+    """The process that encodes prompts ended without an answer, more than once."""
+
+    reason = "text_encoder_died"  # facts: status
+    text = "The process that reads prompts ended with status {status}, again and again; it may lack memory."
 
 
 class SectionsMissing(GenError):
@@ -207,3 +214,8 @@ class Cancelled(GenError):
 
     reason = "cancelled"
     text = "Cancelled."
+
+
+def by_reason(reason: str) -> type[GenError] | None:
+    """The kind of error with this reason."""
+    return next((kind for kind in GenError.__subclasses__() if kind.reason == reason), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,8 +86,13 @@ def identity(checkpoint: Checkpoint) -> str:
 
     Of larger files only the size and the two ends count; those of the hub have hashes of their own.
     """
+    return f"{checkpoint.card.identity}+{identity_of(checkpoint.parts)[:12]}"
+
+
+def identity_of(parts: Mapping[str, Path]) -> str:
+    """The hash of some parts alone."""
     digest = hashlib.sha256()
-    for part, folder in sorted(checkpoint.parts.items()):
+    for part, folder in sorted(parts.items()):
         for file in sorted(path for path in folder.iterdir() if path.suffix in (".json", ".txt", ".safetensors")):
             if file.name == MANIFEST:
                 continue
@@ -97,7 +102,7 @@ def identity(checkpoint: Checkpoint) -> str:
                 if file.stat().st_size > WHOLE_MIB << 20:
                     opened.seek(-(1 << 20), 2)
                     digest.update(opened.read())
-    return f"{checkpoint.card.identity}+{digest.hexdigest()[:12]}"
+    return digest.hexdigest()
 
 
 @dataclass

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 
 from gen.card import PARTS, Checkpoint, read_json
-from gen.errors import CheckpointCorrupt, CheckpointIncomplete, DeviceMissing, OutOfMemory
+from gen.errors import CheckpointCorrupt, CheckpointIncomplete, DeviceMissing, GenError, OutOfMemory
 from gen.files import check_weights, check_words
+from gen.llama import load_llama
 from gen.modulation import Modulation
 from gen.sources import CONFIGS
 from gen.stream import Streamer
@@ -91,17 +92,20 @@ def load_part(folder: Path, part: str, device: torch.device, dtype: torch.dtype 
     if part in CONFIGS:
         check_words(folder, part)
         with reading(folder):
-            return processors()[part](folder, local_files_only=True)
+            return processor(part)(folder, local_files_only=True)
     check_weights(folder, part)
     if dtype is None:
         usual = torch.bfloat16 if part == "transformer" else torch.float16
         dtype = torch.float32 if device.type == "cpu" else usual
+    if part == "text_encoder":
+        with reading(folder):
+            return load_llama(folder, dtype).to(device)
     return load_model(folder, part, dtype).eval().requires_grad_(False).to(device)
 
 
 def load_model(folder: Path, part: str, dtype: torch.dtype) -> Any:
     """A model with every one of its weights from the file: stock classes would fill a gap with random numbers."""
-    kind, of_diffusers = models()[part], part in ("transformer", "vae")
+    kind, of_diffusers = model_class(part), part in ("transformer", "vae")
     options = {"torch_dtype" if of_diffusers else "dtype": dtype, "local_files_only": True}
     with reading(folder):
         model, info = kind.from_pretrained(folder, output_loading_info=True, **options)
@@ -111,30 +115,32 @@ def load_model(folder: Path, part: str, dtype: torch.dtype) -> Any:
     return model
 
 
-def models() -> dict[str, Any]:
-    """The classes of the parts that have weights; imported late, they take seconds."""
-    from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoFramepackTransformer3DModel
-    from transformers import CLIPTextModel, LlamaModel, SiglipVisionModel
+def model_class(part: str) -> Any:
+    """The class of a part that has weights, but for the Llama; imported late, it takes seconds."""
+    if part in ("transformer", "vae"):
+        import diffusers
 
-    return {
-        "transformer": HunyuanVideoFramepackTransformer3DModel,
-        "vae": AutoencoderKLHunyuanVideo,
-        "text_encoder": LlamaModel,
-        "text_encoder_2": CLIPTextModel,
-        "image_encoder": SiglipVisionModel,
-    }
+        of_diffusers: Any = diffusers
+        names = {"transformer": "HunyuanVideoFramepackTransformer3DModel", "vae": "AutoencoderKLHunyuanVideo"}
+        return getattr(of_diffusers, names[part])
+    if part == "text_encoder_2":
+        from transformers import CLIPTextModel
+
+        return CLIPTextModel
+    from transformers import SiglipVisionModel
+
+    return SiglipVisionModel
 
 
-def processors() -> dict[str, Callable[..., Any]]:
-    """The loaders of the parts without weights. Pillow's image processor: the other one needs torchvision."""
-    from transformers import AutoTokenizer
+def processor(part: str) -> Callable[..., Any]:
+    """The loader of a part without weights. Pillow's image processor: the other one needs torchvision."""
+    if part != "feature_extractor":
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained
     from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
-    return {
-        "tokenizer": AutoTokenizer.from_pretrained,
-        "tokenizer_2": AutoTokenizer.from_pretrained,
-        "feature_extractor": SiglipImageProcessorPil.from_pretrained,
-    }
+    return SiglipImageProcessorPil.from_pretrained
 
 
 @contextmanager
@@ -142,6 +148,8 @@ def reading(folder: Path) -> Iterator[None]:
     """Whatever a stock loader chokes on is a fault of the files in this folder."""
     try:
         yield
+    except GenError:
+        raise
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise OutOfMemory(doing=f"loading {folder.name}") from error
     except FileNotFoundError as error:

@@ -170,6 +170,7 @@ WORDS: Final = {
     "failed.picture_unreadable": "The picture could not be opened again. Send it once more.",
     "failed.disk_full": "The disk is full. Free some space and ask for the film again.",
     "failed.encoder_failed": "The film could not be written to its file. Try again, and look at flipbot doctor.",
+    "failed.text_encoder_died": "The text could not be read: that process ended twice. Look at flipbot doctor.",
     "failed.nan_latents": "The picture broke up while it was drawn. Try another seed.",
     "failed.worker_crashed": "The engine stopped three times at the same place. Try another seed or a smaller quality.",
     "failed.size_not_supported": "This model cannot make that size. Try another quality.",

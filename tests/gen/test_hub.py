@@ -6,12 +6,15 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from gen import hub as hubs
 from gen.card import PRESETS, find_checkpoint
+from gen.engine import Engine
 from gen.errors import (
     CheckpointCorrupt,
     CheckpointIncomplete,
@@ -27,7 +30,9 @@ from gen.errors import (
 )
 from gen.files import MANIFEST, Manifest, check, faults
 from gen.hub import Fetched, Patience, download
+from gen.plan import make_plan
 from gen.sources import HUNYUAN, REDUX, SOURCES, home_of
+from gen.weights import load
 from tests.fakes.hub import COMMIT, Hub, Repo, serve, sha256
 from tests.fakes.hub_golden import F1, hub_of_golden
 
@@ -91,6 +96,19 @@ def test_what_is_needed_is_fetched_and_nothing_else(hub: Hub, models: Path) -> N
     check(find_checkpoint(MODEL, models))
     assert find_checkpoint(MODEL, models).card == PRESETS[MODEL]
     assert faults(MODEL, models) == []
+
+
+def test_what_was_fetched_is_loaded_and_makes_a_section(hub: Hub, models: Path, picture: Image.Image) -> None:
+    fetch(hub, models)
+    checkpoint = find_checkpoint(MODEL, models)
+    engine = Engine(load(checkpoint), checkpoint.card)
+    whole = make_plan(checkpoint.card, picture_size=picture.size, seconds=1, prompts=[(0.0, "A red boat.")], seed=1)
+    plan = replace(whole, width=48, height=32, steps=2)  # the card's own sizes are for more than a test
+    conditioning = engine.encode(plan, picture)
+    latents = engine.sample(plan, conditioning, [], 0)
+    assert latents.shape == (1, 16, 9, 4, 6)
+    final, provisional, _ = engine.decode(plan, conditioning, [latents], 0)
+    assert (len(final) + len(provisional), plan.model) == (37, PRESETS[MODEL].identity)
 
 
 def test_the_commit_and_the_hashes_are_written_down_and_kept_to(hub: Hub, models: Path) -> None:
