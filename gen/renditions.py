@@ -6,13 +6,14 @@ The rows say all there is to do. Files come before rows, so a death at any line 
 import asyncio
 import logging
 import shutil
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from db import renditions
 from db.connect import Database
-from db.errors import DiskFull
+from db.errors import DatabaseBusy, DiskFailed, DiskFull
 from db.media import Media
 from db.renditions import Rendered
 from db.rows import Rendition
@@ -22,8 +23,9 @@ log = logging.getLogger("flipbot.renditions")
 
 IDLE_S = 5.0  # how often it looks by itself
 REST_S = 60.0  # without work: then the process ends and gives its memory back
-LONGEST_S = 900.0  # for one rendition
-DISK_RETRY_S = 30.0
+LONGEST_S = 900.0
+RETRY_S = 30.0
+TROUBLE = (DiskFull, DiskFailed, DatabaseBusy)  # of the machine, of no film: they pass
 
 
 class Transcoder(ChildProcess):
@@ -39,44 +41,47 @@ class Transcoder(ChildProcess):
 class Renditions:
     """Makes what is wanted, one after the other."""
 
-    def __init__(self, db: Database, media: Media, *, longest_s: float = LONGEST_S) -> None:
-        self.db, self.media, self.longest_s = db, media, longest_s
+    def __init__(self, db: Database, media: Media, *, longest_s: float = LONGEST_S, retry_s: float = RETRY_S) -> None:
+        """longest_s: for one rendition; retry_s: after a trouble of the machine."""
+        self.db, self.media, self.longest_s, self.retry_s = db, media, longest_s, retry_s
         self.process: Transcoder | None = None
 
     async def run(self) -> None:
         """Until cancelled; then the process is ended, and what it was at stays wanted."""
-        rested = 0.0
+        busy_at = time.monotonic()
         try:
             while True:
                 seen = self.db.commits
-                wanted = await renditions.next_wanted(self.db)
-                if wanted is not None:
-                    rested = 0.0
-                    await self.fulfil(wanted)
+                try:
+                    wanted = await renditions.next_wanted(self.db)
+                    if wanted is not None:
+                        await self.fulfil(wanted)
+                        busy_at = time.monotonic()
+                        continue
+                except TROUBLE as trouble:
+                    log.warning("rendition put off: %s", trouble)
+                    await asyncio.sleep(self.retry_s)
                     continue
-                before = asyncio.get_running_loop().time()
                 await self.db.changed(seen, IDLE_S)
-                rested += asyncio.get_running_loop().time() - before
-                if rested >= REST_S:
+                if time.monotonic() - busy_at >= REST_S:
                     await self.close()
         finally:
             await self.close()
 
     async def fulfil(self, wanted: Rendition) -> None:
-        """Make it and record it, or why it cannot be made; where that may pass, it stays wanted."""
+        """Make it and record it, or why it cannot be made; it stays wanted where that may pass. raises: TROUBLE."""
         out: Path | None = None
         try:
-            if not await asyncio.to_thread(self.media.exists, wanted.film):
+            if not await asyncio.to_thread(self.media.verify, wanted.film):
                 await renditions.failed(self.db, wanted.id, "section_lost", {})
                 return
             out = await asyncio.to_thread(self.media.workdir)
             said = await self.ask(wanted, out)
             sha = await asyncio.to_thread(self.media.adopt, Path(said["path"])) if said["path"] else wanted.film
             sizes = {name: said[name] for name in ("bytes", "width", "height", "duration_ms")}
-            if not await renditions.ready(self.db, wanted.id, Rendered(sha=sha, **sizes)):
-                log.info("rendition dropped job=%d kind=%s: nobody wants it now", wanted.job_id, wanted.kind)
-            else:
-                log.info("rendition ready job=%d kind=%s bytes=%d", wanted.job_id, wanted.kind, said["bytes"])
+            in_use = await renditions.ready(self.db, wanted.id, Rendered(sha=sha, **sizes))
+            said_of_it = "ready" if in_use else "made, and nobody wants it any more"
+            log.info("rendition job=%d kind=%s bytes=%d: %s", wanted.job_id, wanted.kind, said["bytes"], said_of_it)
         except ChildDied as died:
             again = await renditions.crashed(self.db, wanted.id)
             log.warning("transcoder died job=%d kind=%s status=%s", wanted.job_id, wanted.kind, died.status)
@@ -84,12 +89,14 @@ class Renditions:
                 log.warning("rendition given up job=%d kind=%s", wanted.job_id, wanted.kind)
         except ChildFailed as failed:
             if failed.reason == DiskFull.reason:
-                await self.no_room(wanted)
-                return
+                raise DiskFull(self.media.root) from failed
             log.warning("rendition failed job=%d kind=%s reason=%s", wanted.job_id, wanted.kind, failed.reason)
             await renditions.failed(self.db, wanted.id, failed.reason, failed.facts)
-        except DiskFull:
-            await self.no_room(wanted)
+        except TROUBLE:
+            raise
+        except Exception:  # ends the attempt, not the service
+            log.exception("unexpected job=%d kind=%s", wanted.job_id, wanted.kind)
+            await renditions.crashed(self.db, wanted.id)
         finally:
             if out is not None:
                 await asyncio.to_thread(shutil.rmtree, out, ignore_errors=True)
@@ -106,11 +113,6 @@ class Renditions:
             with suppress(ProcessLookupError):
                 self.process.process.kill()
             raise ChildDied(await self.process.process.wait()) from None
-
-    async def no_room(self, wanted: Rendition) -> None:
-        """The disk is full: later."""
-        log.warning("disk full job=%d kind=%s; trying again in %d s", wanted.job_id, wanted.kind, DISK_RETRY_S)
-        await asyncio.sleep(DISK_RETRY_S)
 
     async def close(self) -> None:
         """End the process, if there is one."""

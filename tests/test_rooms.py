@@ -27,7 +27,22 @@ HOME = {
 # Inside gen/, the files that may know the database: the dispatcher, and the benches that run the whole way.
 KNOWS_DB = ("gen/dispatch.py", "gen/renditions.py", "gen/bench/", "gen/config.py")
 # Inside gen/, the files that the service's own process imports: torch must not come with them.
-TORCH_FREE = ("card", "config", "dispatch", "errors", "files", "film", "hub", "plan", "process", "sources", "types")
+TORCH_FREE = (
+    "card",
+    "config",
+    "dispatch",
+    "errors",
+    "files",
+    "film",
+    "hub",
+    "pipe",
+    "plan",
+    "process",
+    "renditions",
+    "sources",
+    "transcode",
+    "types",
+)
 
 FILES = [*sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py")), ROOT / "flipbot.py"]
 

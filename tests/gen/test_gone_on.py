@@ -6,7 +6,6 @@ Through the real dispatcher, child and engine, with the golden weights.
 from collections.abc import Sequence
 from uuid import uuid4
 
-import pytest
 from test_dispatch import Bench, bench, model  # noqa: F401 - fixtures
 
 from db import jobs, requests, sections
@@ -42,40 +41,36 @@ async def test_a_film_gone_on_with_is_the_one_planned_longer_from_the_start(benc
         plan = continue_plan(bench.card, Plan.from_json(short.plan), kept=3, sections=5)
         longer, gone_on = await made(bench, await submit(bench, short, plan, parent_id=short.id, kept=3))
         at_once, whole = await made(bench, await submit(bench, short, plan))
+        assert files(gone_on)[:3] == files(first)
+        assert files(gone_on) == files(whole)
+        assert longer.film == at_once.film != short.film
+        assert [section.sampling_ms > 0 for section in gone_on] == [False] * 3 + [True] * 2
+
+        plan = continue_plan(bench.card, plan, kept=4, sections=5, seed=99, prompts=[(0.0, "a green hill")])
+        assert (plan.seed, plan.seeds) == (99, (0,) * 4)
+        redone, last = await made(bench, await submit(bench, short, plan, parent_id=longer.id, kept=4))
+        at_once, whole = await made(bench, await submit(bench, short, plan))
+        assert files(last)[:4] == files(gone_on)[:4]
+        assert last[4].latents != gone_on[4].latents
+        assert (files(last), redone.film) == (files(whole), at_once.film)
         await bench.tidy()
-    assert files(gone_on)[:3] == files(first)
-    assert files(gone_on) == files(whole)
-    assert longer.film == at_once.film != short.film
-    assert [section.sampling_ms > 0 for section in gone_on] == [False] * 3 + [True] * 2
+
+        other = await made_for_another_checkpoint(bench, short)
+        assert (other.state, other.reason) == (State.FAILED, "other_model")
+        assert other.facts == {"made": "small@0", "loaded": "small@1"}
 
 
-@pytest.mark.parametrize("prompts", [(), ((0.0, "a green hill"),)])
-async def test_a_last_second_drawn_again_leaves_those_before_it(
-    bench: Bench,  # noqa: F811
-    prompts: tuple[tuple[float, str], ...],
-) -> None:
-    film = await bench.submit(3)
-    async with bench.working():
-        film, first = await made(bench, film)
-        old = Plan.from_json(film.plan)
-        plan = continue_plan(bench.card, old, kept=2, sections=3, seed=99, prompts=prompts)
-        assert (plan.seed, plan.seeds) == (99, (0, 0))
-        redone, second = await made(bench, await submit(bench, film, plan, parent_id=film.id, kept=2))
-        at_once, whole = await made(bench, await submit(bench, film, plan))
-        assert files(second)[:2] == files(first)[:2]
-        assert second[2].latents != first[2].latents
-        assert (files(second), redone.film) == (files(whole), at_once.film)
-        once_more = continue_plan(bench.card, plan, kept=2, sections=3, seed=0, prompts=[(0.0, "a red boat")])
-        assert once_more == old  # back where it began
+async def made_for_another_checkpoint(bench: Bench, like: Job) -> Job:  # noqa: F811
+    return await bench.ended(await submit(bench, like, Plan.from_json({**like.plan, "model": "small@0"})))
 
 
 async def test_a_film_steered_after_every_section_is_the_one_that_its_last_plan_describes(
     bench: Bench,  # noqa: F811
 ) -> None:
-    job = await bench.submit(5)
+    job = await bench.submit(4)
     told = []
     async with bench.working():
-        for done in range(4):
+        for done in range(3):
             now = await bench.until(job, lambda now, done=done: now.done >= done)  # type: ignore[misc]
             while True:
                 begun = now.done + (now.state == State.RUNNING)
@@ -83,7 +78,7 @@ async def test_a_film_steered_after_every_section_is_the_one_that_its_last_plan_
                     break
                 text = f"boat {done}"
                 plan = continue_plan(
-                    bench.card, Plan.from_json(now.plan), kept=begun, sections=5, prompts=[(0.0, text)]
+                    bench.card, Plan.from_json(now.plan), kept=begun, sections=4, prompts=[(0.0, text)]
                 )
                 if await requests.steer(bench.db, now, plan.to_json(), text):
                     told.append(text)
@@ -101,7 +96,7 @@ async def test_a_film_steered_after_every_section_is_the_one_that_its_last_plan_
 
 
 async def test_a_stopped_inverted_film_is_finished_to_the_bit(bench: Bench) -> None:  # noqa: F811
-    like = await bench.submit(4)
+    like = await bench.submit(3)
     await requests.wish(bench.db, like.id, "cancel", by="me")
     plan = Plan.from_json({**like.plan, "sampling": "inverted"})
     async with bench.working():
@@ -110,18 +105,8 @@ async def test_a_stopped_inverted_film_is_finished_to_the_bit(bench: Bench) -> N
         stopped = await requests.wish(bench.db, stopped.id, "stop", by="me")
         stopped = await bench.ended(stopped)
         assert stopped.film is not None
-        rest = continue_plan(bench.card, plan, kept=stopped.done, sections=4)
+        rest = continue_plan(bench.card, plan, kept=stopped.done, sections=3)
         assert rest == plan
         finished, _ = await made(bench, await submit(bench, stopped, rest, parent_id=stopped.id, kept=stopped.done))
         at_once, _ = await made(bench, await submit(bench, like, rest, parent_id=like.id))
     assert finished.film == at_once.film
-
-
-async def test_a_film_planned_for_another_checkpoint_is_not_made_with_this_one(bench: Bench) -> None:  # noqa: F811
-    like = await bench.submit(1)
-    await requests.wish(bench.db, like.id, "cancel", by="me")
-    job = await submit(bench, like, Plan.from_json({**like.plan, "model": "small@0"}))
-    async with bench.working():
-        job = await bench.ended(job)
-    assert (job.state, job.reason) == (State.FAILED, "other_model")
-    assert job.facts == {"made": "small@0", "loaded": "small@1"}

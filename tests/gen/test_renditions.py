@@ -13,6 +13,7 @@ from test_transcode import pan, write
 
 from db import renditions, requests
 from db.connect import Database
+from db.errors import DiskFull
 from db.media import Media, media_keep
 from db.rows import Kind, Rendition
 from gen.bench import films
@@ -157,12 +158,33 @@ async def test_what_takes_for_ever_is_given_up_after_three_times(maker: Maker) -
         assert (await maker.settled(await maker.want("poster"))).state == "ready"
 
 
-async def test_a_film_that_is_gone_is_a_failure(maker: Maker) -> None:
-    wanted = await maker.want("preview")
-    maker.media.drop(maker.film)
+async def test_a_film_that_is_damaged_or_gone_is_a_failure(maker: Maker) -> None:
+    damaged = await maker.want("preview")
+    maker.media.path(maker.film).write_bytes(b"damaged")
+    async with maker.working():
+        now = await maker.settled(damaged)
+        assert (now.state, now.reason) == ("failed", "section_lost")
+        maker.media.drop(maker.film)
+        now = await maker.settled(await maker.want("poster"))
+        assert (now.state, now.reason) == ("failed", "section_lost")
+
+
+async def test_a_full_disk_is_waited_out(maker: Maker) -> None:
+    maker.making.retry_s = 0.1
+    wanted = await maker.want("poster")
+    root = maker.media.root
+    full = [DiskFull(root), DiskFull(root)]
+
+    class Full(Media):
+        def workdir(self) -> Path:
+            if full:
+                raise full.pop()
+            return super().workdir()
+
+    maker.making.media = Full(root)
     async with maker.working():
         now = await maker.settled(wanted)
-    assert (now.state, now.reason) == ("failed", "section_lost")
+    assert (now.state, now.tries, full) == ("ready", 0, [])
 
 
 async def test_the_event_loop_answers_while_a_film_is_encoded(maker: Maker) -> None:
