@@ -1,18 +1,21 @@
 """`flipbot bench resume`: kill -9 the service or its child at random moments; every film is bit-identical all the same.
 
 The same jobs are made twice, each in its own data folder: once unbroken, once by workers that are killed again and
-again and started again until nothing is left to do. A job's fence counts its sections that were begun: what it is above
-the sections recorded is what the kills cost.
+again and started again until nothing is left to do. Three kills of four come while a section is being made, at a random
+moment of it; the others at any moment, starting included. A job's fence counts its sections that were begun: what it is
+above the sections recorded is what the kills cost. After each round the rows are checked: every film finished, each
+section there once, the books of GPU time equal to the sections, every file that a row names whole, the database sound.
 """
 
 import argparse
 import asyncio
 import random
-import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,12 +25,25 @@ from rich.table import Table
 
 from db import jobs
 from db.connect import Database
-from db.media import Media
+from db.media import Media, media_keep
 from db.models import State
 from gen.bench import films
 from gen.card import find_checkpoint
 
 LENGTHS = (1, 2, 3, 4)  # sections of the films, in turn
+PATIENCE_S = 300.0  # for a section to be begun, on a machine with other work
+AT_ONE_SECTION = {"child": 2, "service": 4}  # kills: a job that takes more of them with it is given up, rightly
+BOOKS = {  # what must agree, as one number each
+    "sections begun twice": "SELECT count(*) - count(DISTINCT job_id || ':' || n) FROM section",
+    "sections missing": "SELECT sum(done) - (SELECT count(*) FROM section) FROM job",
+    "sections out of order": "SELECT count(*) FROM section s JOIN job j ON j.id = s.job_id WHERE s.n >= j.done",
+    "sections not in virtual time": "SELECT (SELECT count(*) FROM section) - sections FROM tick",
+    "GPU ms not in the ledger": "SELECT (SELECT sum(gpu_ms) FROM section) - (SELECT sum(gpu_ms) FROM ledger)",
+    "GPU ms not in the sum": "SELECT (SELECT sum(gpu_ms) FROM ledger) - gpu_ms FROM tick",
+    "films not finished": "SELECT count(*) FROM job WHERE state <> 'done'",
+    "claims left over": "SELECT count(*) FROM job WHERE worker IS NOT NULL",
+    "progress left over": "SELECT count(*) FROM progress",
+}
 
 
 @dataclass(frozen=True)
@@ -52,31 +68,57 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the table; 0 where every film is bit-identical and no kill cost more than one section, else 1."""
     seed = random.randrange(10**6) if args.seed is None else args.seed
-    moments, service, child, got = random.Random(seed), 0, 0, list[Outcome]()
+    moments, got, wrong = random.Random(seed), list[Outcome](), list[str]()
+    kills = {"service": 0, "child": 0}
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "whole"
         asyncio.run(submit(whole, args.model, args.models_dir, args.films))
-        started = time.perf_counter()
         if work(whole, args).wait() != 0:
             raise RuntimeError("the unbroken worker failed")
-        whole_s, expected = time.perf_counter() - started, asyncio.run(outcomes(whole))
-        while service + child < args.kills:  # all films again, until there were kills enough
+        expected, wrong = asyncio.run(outcomes(whole)), asyncio.run(check(whole))
+        while sum(kills.values()) < args.kills:  # all films again, until there were kills enough
             broken = Path(folder) / f"broken-{len(got)}"
             asyncio.run(submit(broken, args.model, args.models_dir, args.films))
-            service, child = batter(broken, args, moments, whole_s, service, child)
+            batter(broken, args, moments, section_s(whole), kills)
             got += asyncio.run(outcomes(broken))
-    kills, rounds = service + child, len(got) // len(expected)
+            wrong += asyncio.run(check(broken))
+    total, rounds = sum(kills.values()), len(got) // len(expected)
     same = sum(a.film == b.film and b.state == State.DONE for a, b in zip(expected * rounds, got, strict=True))
     lost = sum(outcome.begun - outcome.recorded for outcome in got)
     table = Table(title=f"resume: {args.model}, {args.films} films, seed {seed}")
     for column in ("what", "figure", "to reach"):
         table.add_column(column)
-    table.add_row("kill -9 of the service / of its child", f"{service} / {child}", f"≥ {args.kills} in all")
+    table.add_row("kill -9 of the service / of its child", f"{kills['service']} / {kills['child']}", f"≥ {args.kills}")
     table.add_row("films bit-identical to unbroken ones", f"{same} of {len(got)}", "all")
     recorded = sum(outcome.recorded for outcome in got)
-    table.add_row("sections begun and lost", f"{lost} (of {recorded} recorded)", f"≤ {kills}, one a kill")
+    table.add_row("sections begun and lost", f"{lost} (of {recorded} recorded)", f"≤ {total}, one a kill")
+    table.add_row("rows and files that do not agree", ", ".join(wrong) or "none", "none")
     Console().print(table)
-    return 0 if same == len(got) and lost <= kills else 1
+    return 0 if same == len(got) and lost <= total and not wrong else 1
+
+
+async def check(data_dir: Path) -> list[str]:
+    """What does not agree in a data folder where all work is done."""
+    wrong = []
+    with closing(sqlite3.connect(data_dir / "flipbot.db")) as file:
+        if file.execute("PRAGMA integrity_check").fetchone() != ("ok",):
+            wrong.append("the database is damaged")
+        for name, query in BOOKS.items():
+            (off,) = file.execute(query).fetchone()
+            if off:
+                wrong.append(f"{name}: {off}")
+    media = Media(data_dir / "media")
+    async with Database.open("", data_dir=data_dir) as db:
+        keep = await media_keep(db)
+    wrong += [f"file {sha[:8]} is not whole" for sha in keep if not media.verify(sha)]
+    return wrong
+
+
+def section_s(data_dir: Path) -> float:
+    """Seconds that a section took."""
+    with closing(sqlite3.connect(data_dir / "flipbot.db")) as file:
+        took = file.execute("SELECT avg(sampling_ms + decode_ms + encode_ms) FROM section").fetchone()[0]
+        return float(took) / 1000
 
 
 async def submit(data_dir: Path, model: str, models_dir: Path | None, count: int) -> None:
@@ -103,37 +145,71 @@ def work(data_dir: Path, args: argparse.Namespace) -> "subprocess.Popen[bytes]":
 
 
 def batter(
-    data_dir: Path, args: argparse.Namespace, moments: random.Random, whole_s: float, service: int, child: int
-) -> tuple[int, int]:
-    """Let workers finish the films while they or their children are killed; returns how often each was so far."""
-    spared = False
+    data_dir: Path, args: argparse.Namespace, moments: random.Random, section_s: float, kills: dict[str, int]
+) -> None:
+    """Let workers finish the films while they or their children are killed, counting."""
+    done, at_one = -1, dict.fromkeys(AT_ONE_SECTION, 0)
     worker = work(data_dir, args)
     while True:
-        if service + child >= args.kills:
-            if worker.wait() == 0:
-                return service, child
-        else:
-            try:
-                worker.wait(moments.uniform(0.2, 2.5 * whole_s / max(args.kills, 1) + 6))
-            except subprocess.TimeoutExpired:
-                children = psutil.Process(worker.pid).children()
-                # Never the child twice in a row: a job that takes three children with it is given up, rightly.
-                if children and not spared and moments.random() < 0.5:
-                    spared = bool(kill(children[0]))
-                    child += spared
-                    continue
-                worker.send_signal(signal.SIGKILL)
-                service += 1
-                spared = False
-            if worker.wait() == 0:
-                return service, child
-        worker = work(data_dir, args)
+        if sum(kills.values()) < args.kills:
+            await_moment(data_dir, worker, moments, section_s)
+            if (now := sections_done(data_dir)) != done:
+                done, at_one = now, dict.fromkeys(AT_ONE_SECTION, 0)
+            what = moments.choice(["service", "child"])
+            if worker.poll() is None and at_one[what] < AT_ONE_SECTION[what]:
+                killed = kill_child(worker) if what == "child" else kill(worker)
+                kills[what] += killed
+                at_one[what] += killed
+        elif worker.wait() == 0:
+            return
+        if worker.poll() is not None:
+            if worker.returncode == 0:
+                return
+            worker = work(data_dir, args)
 
 
-def kill(process: psutil.Process) -> int:
-    """kill -9; 1 where it was still there."""
+def await_moment(data_dir: Path, worker: "subprocess.Popen[bytes]", moments: random.Random, section_s: float) -> None:
+    """Wait for a random moment: of a section that is being made, or of the worker's life; or until it has ended."""
+    if moments.random() < 0.75:
+        end = time.monotonic() + PATIENCE_S
+        while worker.poll() is None and time.monotonic() < end and not under_way(data_dir):
+            time.sleep(0.02)
+        longest = 1.5 * section_s
+    else:
+        longest = 6.0
+    with suppress(subprocess.TimeoutExpired):
+        worker.wait(moments.uniform(0.0, longest))
+
+
+def under_way(data_dir: Path) -> bool:
+    """Whether a section is being made, as its progress says."""
+    return ask(data_dir, "SELECT count(*) FROM progress") > 0
+
+
+def sections_done(data_dir: Path) -> int:
+    """How many are recorded."""
+    return ask(data_dir, "SELECT count(*) FROM section")
+
+
+def ask(data_dir: Path, query: str) -> int:
+    """One number out of a database that others write to; 0 where it cannot be read now."""
+    only_read = f"{(data_dir / 'flipbot.db').absolute().as_uri()}?mode=ro"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(only_read, timeout=1, uri=True)) as file:
+        return int(file.execute(query).fetchone()[0])
+    return 0
+
+
+def kill(worker: "subprocess.Popen[bytes]") -> bool:
+    """kill -9 the service; its child sees its pipe close. True where it was still there."""
+    worker.kill()
+    return worker.wait() != 0
+
+
+def kill_child(worker: "subprocess.Popen[bytes]") -> bool:
+    """kill -9 the child of a service. True where there was one."""
     try:
-        process.kill()
-    except psutil.NoSuchProcess:
-        return 0
-    return 1
+        (child, *_) = psutil.Process(worker.pid).children()
+        child.kill()
+    except (psutil.NoSuchProcess, ValueError):
+        return False
+    return True
