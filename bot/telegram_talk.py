@@ -15,11 +15,11 @@ from bot.config import SafetyConfig, TelegramConfig
 from bot.errors import Refused
 from bot.intake import By, Intake
 from bot.poster import FilmOf
-from bot.sender import Failed, Gone, SendError, Unknown, Unreachable
+from bot.sender import Failed, Gone, PutOff, SendError, Unknown, Unreachable
 from bot.telegram_send import NO_PREVIEW, calling, keyboard
 from bot.telegram_text import ANSWER_LIMIT, TEXT_LIMIT, Row, cut, escape, plain, units
 from bot.words import pick, say
-from db import inbox, people, removals
+from db import chats, inbox, people, removals
 from db.connect import Database
 from db.media import Media
 from db.models import Platform
@@ -149,6 +149,7 @@ class Talk:
         fleeting: in a group it goes after half a minute
         raises:   PutOff, Failed
         """
+        await self._may_speak(here.chat_id)
         if units(plain(html)) > TEXT_LIMIT:
             html = escape(cut(plain(html), TEXT_LIMIT))
         markup: Any = keyboard(rows)
@@ -165,6 +166,10 @@ class Talk:
             )  # fmt: skip
         except Unknown:
             return None
+        except PutOff as put_off:
+            until = self.db.steady() + round(1000 * (put_off.retry_after_s + 1))
+            await chats.change(self.db, TELEGRAM, here.chat_id, frozen_until_ms=until)  # for the poster, too
+            raise
         except Unreachable:
             if here.private:
                 await people.shut_out(self.db, TELEGRAM, here.user_id, here.chat_id)
@@ -172,6 +177,12 @@ class Talk:
         if fleeting and not here.private:
             await removals.later(self.db, TELEGRAM, here.chat_id, str(sent.message_id), FLEETING_MS)
         return str(sent.message_id)
+
+    async def _may_speak(self, chat_id: str) -> None:
+        """Raise PutOff while the chat is frozen: to ask again meanwhile makes it last longer."""
+        left_ms = (await chats.get(self.db, TELEGRAM, chat_id)).frozen_until_ms - self.db.steady()
+        if left_ms > 0:
+            raise PutOff(left_ms / 1000)
 
     async def refuse(self, here: Here, refused: Refused) -> None:
         """Say why not; in a group that goes again soon."""

@@ -17,6 +17,7 @@ from tests.e2e.conftest import start
 from tests.fakes.telegram import Call, Fault, Telegram, a_picture, labels, person
 
 ANN = person(111)
+QUIETLY: dict[str, object] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 PATIENT_S = 180.0  # a loaded machine takes its time to load PyTorch
 
 
@@ -69,13 +70,13 @@ async def test_a_photo_becomes_a_film_though_the_service_is_killed_midway(
     server: Telegram, small: Path, chatty: Path, data_dir: Path
 ) -> None:
     chat = server.private(ANN)
-    words = ("run", "-c", chatty, "--data-dir", data_dir, "--models-dir", small.parent, "--model", "small")
-    service = start(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    words = ("run", "-c", chatty, "--data-dir", data_dir, "--model", small)
+    service = start(*words, **QUIETLY)
     try:
         server.sends(ANN, chat, a_picture(), caption="fog rolls in 2.4s seed=7")
         grown = await shown(server, "animation")
         await asyncio.to_thread(kill, service)
-        service = start(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        service = start(*words, **QUIETLY)
         done = await shown(server, "video", "seed 7")
         assert done["message_id"] == grown["message_id"]
         assert "New seed" in labels(done) and done["video"]["width"] > 0
@@ -92,7 +93,7 @@ async def test_killed_at_any_call_it_makes_one_job_of_each_message(
     server: Telegram, small: Path, chatty: Path, data_dir: Path
 ) -> None:
     chat = server.private(ANN)
-    words = ("front", "-c", chatty, "--data-dir", data_dir, "--models-dir", small.parent, "--model", "small")
+    words = ("front", "-c", chatty, "--data-dir", data_dir, "--model", small)
     moments = {
         "between commit and confirmation": lambda call: (
             call.method == "getUpdates" and call.params.get("offset", 0) > 0
@@ -101,7 +102,7 @@ async def test_killed_at_any_call_it_makes_one_job_of_each_message(
         "while the first answer is sent": lambda call: call.method == "sendMessage",
     }
     for moment, holds in moments.items():
-        service = start(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        service = start(*words, **QUIETLY)
 
         def at_that(call: Call, holds: Any = holds, service: Any = service) -> bool:
             if holds(call):
@@ -115,7 +116,7 @@ async def test_killed_at_any_call_it_makes_one_job_of_each_message(
         await server.until(lambda fault=fault: fault.met, PATIENT_S)
         await asyncio.to_thread(service.communicate, timeout=60)
     server.faults = []
-    service = start(*words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    service = start(*words, **QUIETLY)
     try:
         for moment in moments:
             await shown(server, "text", moment)
