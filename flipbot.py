@@ -343,6 +343,7 @@ def rules(settings: Settings) -> Rules:
         max_bytes=settings.max_bytes,
         max_megapixels=limits.image_max_megapixels,
         min_free=settings.media.min_free_mib * MIB,
+        blocked_words=settings.safety.blocked_words,
     )
 
 

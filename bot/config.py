@@ -88,6 +88,7 @@ class SafetyConfig:
     """[safety]"""
 
     consent: bool = key(True, "Whether people in chats have to accept the terms, once.")
+    blocked_words: tuple[str, ...] = key((), "Words that no text may hold.")
     keep_days: int = key(
         0,
         "How long pictures, films and jobs are kept after a job ended; 0: for ever.",

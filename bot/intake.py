@@ -5,6 +5,7 @@ import hashlib
 import math
 import re
 import secrets
+import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -140,6 +141,7 @@ class Rules:
 
     qualities: their names, the first is the default
     min_free:  bytes that the disk must have left
+    blocked_words: that no prompt may hold
     """
 
     queue: requests.Limits
@@ -150,6 +152,7 @@ class Rules:
     max_bytes: int = 20 * MIB
     max_megapixels: float = 40.0
     min_free: int = 200 * MIB
+    blocked_words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +216,7 @@ class Intake:
         seed = seed_of(asked.seed, self.seed)
         quality = quality_of(asked.quality, self.rules)
         prompts = prompts_of(asked.prompt, seconds, self.model.default_prompt)
+        need_decent(asked.prompt, self.rules.blocked_words)
         picture = await self._picture(asked.picture)
         end = None if asked.end_picture is None else await self._picture(asked.end_picture)
         await self._need_room()
@@ -324,6 +328,7 @@ class Intake:
         """What shall happen after the sections that are kept, and what is said of the whole film. raises: Refused."""
         if prompt is None:
             return (), job.prompt
+        need_decent(prompt, self.rules.blocked_words)
         section_s = section_seconds(job)
         said = said_after(job.prompt, kept * section_s, clean(prompt))
         return prompts_of(prompt, (total - kept) * section_s + more, self.model.default_prompt), said
@@ -484,6 +489,23 @@ def prompts_of(text: str, seconds: float, default: str = "") -> Prompts:
     if (last := prompts[-1][0]) >= seconds:
         raise Refused("refused.prompt_too_late", got=last, seconds=seconds)
     return tuple((start, said or default) for start, said in prompts)
+
+
+def need_decent(text: str, blocked: tuple[str, ...]) -> None:
+    """Raise Refused where the text holds a blocked word, whatever its case, width and invisible characters.
+
+    A word of letters that are written with spaces between words has to stand alone: "ass" is not in "grass".
+    """
+    plain = folded(text)
+    for word in map(folded, blocked):
+        around = r"\b" if word.isascii() else ""
+        if word and re.search(f"{around}{re.escape(word)}{around}", plain):
+            raise Refused("refused.blocked_word")
+
+
+def folded(text: str) -> str:
+    """A text as it is compared: one case, one width, nothing invisible."""
+    return clean(unicodedata.normalize("NFKC", text)).casefold()
 
 
 def parse_prompts(text: str) -> Prompts:

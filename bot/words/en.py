@@ -36,6 +36,7 @@ WORDS: Final = {
     "refused.prompt_too_late": (
         "The text names second {got}, but the film ends at {seconds} s. Ask for a longer film or an earlier moment."
     ),
+    "refused.blocked_word": "Your text has a word that is not allowed here. Say it differently and try again.",
     "refused.seconds": "The length has to be more than 0 and at most {longest} seconds. You asked for {got}.",
     "refused.seed": "The seed has to be a whole number from 0 to {limit}. You gave {got}.",
     "refused.quality": "There is no quality called {got}. Choose one of these: {known}.",

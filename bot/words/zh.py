@@ -30,6 +30,7 @@ WORDS: Final = {
     "refused.picture_avif": "这里不能读取 AVIF 图片。请发送 JPEG 或 PNG。",
     "refused.prompt_too_long": "文字有 {got} 个字符，上限是 {limit}。请缩短一些。",
     "refused.prompt_too_late": "文字提到第 {got} 秒，但影片只有 {seconds} 秒。请加长影片，或把时间提前。",
+    "refused.blocked_word": "你的文字里有一个这里不允许的词。请换一种说法再试。",
     "refused.seconds": "时长必须大于 0 秒，最多 {longest} 秒。你要求的是 {got}。",
     "refused.seed": "种子必须是 0 到 {limit} 之间的整数。你给的是 {got}。",
     "refused.quality": "没有名为 {got} 的画质。可选：{known}。",

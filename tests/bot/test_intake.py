@@ -321,3 +321,27 @@ async def test_roles_and_servers_change_what_one_may_ask_for(tmp_path: Path) -> 
         with pytest.raises(Refused) as caught:
             await taker.submit(asked(user_id="bob", server_id="one", seconds=20))
         assert caught.value.facts["longest"] == 10
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("all gore", True),
+        ("GO\u200bRE | 2s: fog", True),
+        ("ＧＯＲＥ", True),
+        ("gore-free", True),
+        ("goregeous", False),
+        ("很血腥的", True),
+        ("fog", False),
+        ("", False),
+    ],
+)
+async def test_a_blocked_word_is_refused_however_it_is_written(tmp_path: Path, text: str, refused: bool) -> None:
+    async with intake(tmp_path, blocked_words=("Gore", "血腥", "")) as taker:
+        if not refused:
+            assert (await taker.submit(asked(prompt=text))).prompt == text
+            return
+        with pytest.raises(Refused) as caught:
+            await taker.submit(asked(prompt=text))
+        assert caught.value.key == "refused.blocked_word"
+        assert files(taker) == []
