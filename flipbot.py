@@ -12,16 +12,18 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
 
-from bot import control, fetching, terminal, words
+from bot import control, fetching, operate, terminal, words
 from bot.config import LimitsConfig, SafetyConfig, TelegramConfig, WebConfig
 from bot.errors import Refused
 from bot.front import Front
@@ -72,7 +74,10 @@ SECTIONS = {
     "safety": SafetyConfig,
 }
 DEFAULT_PROMPT = "gentle, natural movement"  # what an empty prompt means
-BENCHES = ("parity", "overhead", "growth", "publish", "resume", "tiny", "renditions")
+BENCHES = ("parity", "overhead", "growth", "publish", "resume", "tiny", "renditions", "fairness", "queue")
+GATE = "take no new films in; those in line are finished"
+EMPTY = "terminal.queue_empty"
+QUEUE_EVERY_S = 1.0
 INVERTED = "inverted"  # the order in which a film is made from its end, for those that have an end picture
 CONFIG = Path("config.toml")
 MIB = 1 << 20
@@ -179,7 +184,26 @@ def arguments() -> argparse.ArgumentParser:
     animate.add_argument("--quality", help="a preset of the configuration: draft, standard or best")
     animate.add_argument("--end-image", type=Path, metavar="IMAGE", help="the picture that the film ends with")
     animate.add_argument("-o", "--output", type=Path, metavar="OUT.mp4", help="the film (default: IMAGE's name, here)")
-    add("queue", command_queue, "show what is in line")
+    queue = add("queue", command_queue, "show what is in line, as it changes")
+    queue.add_argument("--once", action="store_true", help="only as it is now")
+    gates = {"pause": "begin no section any more", "resume": "go on after a pause, take films in again", "drain": GATE}
+    for name, says in gates.items():
+        gate = add(name, command_gate, says)
+        gate.set_defaults(action=name)
+        gate.add_argument("--server", default="", metavar="ID", help="for one Discord server alone")
+        if name != "resume":
+            gate.add_argument("reason", nargs="*", metavar="REASON", help="what people are told")
+    first = add("first", command_first, "put a film before all others")
+    first.add_argument("job", type=int, metavar="JOB", help="its number, as `flipbot queue` shows it")
+    for name, says in (("ban", "let somebody ask for nothing"), ("unban", "lift a ban")):
+        ban = add(name, command_ban, says)
+        ban.set_defaults(action=name)
+        ban.add_argument("who", metavar="WHO", help="discord:ID or telegram:ID")
+        ban.add_argument("--server", default="", metavar="ID", help="on one Discord server alone")
+        if name == "ban":
+            ban.add_argument("--for", dest="lasting", metavar="TIME", help="30m, 12h or 7d (default: for ever)")
+            ban.add_argument("--reason", default="", help="what they are told")
+    add("audit", command_audit, "show what operators did, newest first")
     cancel = add("cancel", command_cancel, "take a film out of the line")
     cancel.add_argument("job", type=int, metavar="JOB", help="its number, as `flipbot queue` shows it")
     with_model(add("doctor", command_doctor, "say what works on this machine, and what to do about the rest"))
@@ -570,21 +594,76 @@ def command_animate(args: argparse.Namespace, console: Console, locale: str) -> 
 def command_queue(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot queue"""
     settings = settings_of(args)
+    out = Console()
 
-    async def rows() -> list[dict[str, Any]]:
+    def shown(line: dict[str, Any]) -> RenderableType:
+        closed = operate.state_line(line["state"], locale)
+        table = terminal.queue_table(line["jobs"], locale, line["more"])
+        return Group(*([Text(closed)] if closed else []), table if line["jobs"] else words.say(locale, EMPTY))
+
+    async def show() -> None:
         async with control.connect(settings.data_dir) as remote:
+            if remote is not None and out.is_terminal and not args.once:
+                with Live(shown(await remote.queue()), console=out, auto_refresh=False) as live:
+                    while True:
+                        await asyncio.sleep(QUEUE_EVERY_S)
+                        live.update(shown(await remote.queue()), refresh=True)
             if remote is not None:
-                return await remote.queue()
-        if not sqlite_path(settings.database.url, settings.data_dir).exists():
-            return []
-        async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
-            return await control.queue(db)
+                line = await remote.queue()
+            elif sqlite_path(settings.database.url, settings.data_dir).exists():
+                async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
+                    line = await control.queue(db)
+            else:
+                line = {"jobs": [], "more": 0, "state": {"paused": False, "draining": False, "reason": ""}}
+        if line["jobs"] or operate.state_line(line["state"], locale):
+            out.print(shown(line))
+        else:
+            terminal.tell(console, words.say(locale, EMPTY))
 
-    waiting = asyncio.run(rows())
-    if waiting:
-        Console().print(terminal.queue_table(waiting, locale))
-    else:
-        terminal.tell(console, words.say(locale, "terminal.queue_empty"))
+    with suppress(KeyboardInterrupt):
+        asyncio.run(show())
+    return terminal.DONE
+
+
+async def order(settings: Settings, **what: Any) -> dict[str, Any]:
+    """Give an operator's order to the service that runs, or carry it out here where none does."""
+    async with control.connect(settings.data_dir) as remote:
+        if remote is not None:
+            return await remote.operate(what)
+    make_folder(settings.data_dir)
+    async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
+        return await operate.operate(db, what)
+
+
+def command_gate(args: argparse.Namespace, console: Console, locale: str) -> int:
+    """flipbot pause, resume, drain"""
+    reason = " ".join(getattr(args, "reason", []))
+    state = asyncio.run(order(settings_of(args), action=args.action, reason=reason, scope=args.server))
+    terminal.tell(console, operate.state_line(state, locale) or words.say(locale, f"terminal.did_{args.action}"))
+    return terminal.DONE
+
+
+def command_first(args: argparse.Namespace, console: Console, locale: str) -> int:
+    """flipbot first JOB"""
+    asyncio.run(order(settings_of(args), action="first", job=args.job))
+    terminal.tell(console, words.say(locale, "terminal.did_first", job=args.job))
+    return terminal.DONE
+
+
+def command_ban(args: argparse.Namespace, console: Console, locale: str) -> int:
+    """flipbot ban, unban"""
+    what = {"who": args.who, "scope": args.server}
+    if args.action == "ban":
+        what |= {"for_ms": operate.lasting(args.lasting), "reason": args.reason}
+    asyncio.run(order(settings_of(args), action=args.action, **what))
+    terminal.tell(console, words.say(locale, f"terminal.did_{args.action}", who=args.who))
+    return terminal.DONE
+
+
+def command_audit(args: argparse.Namespace, console: Console, locale: str) -> int:
+    """flipbot audit"""
+    deeds = asyncio.run(order(settings_of(args), action="audit"))["deeds"]
+    Console().print(operate.audit_table(deeds, locale))
     return terminal.DONE
 
 

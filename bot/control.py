@@ -21,7 +21,8 @@ from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, FormDat
 from bot.canvas import look
 from bot.errors import Refused
 from bot.intake import Asked, Intake
-from db import jobs, requests
+from bot.operate import Order, operate
+from db import jobs, operators, requests
 from db.connect import Database
 from db.errors import NoSuchJob
 from db.media import Media
@@ -32,6 +33,7 @@ SOCKET = "control.sock"
 PORT_FILE = "control.json"
 SOCKET_PATH_MAX = 100  # bytes; the kernel's limit is 104 to 108
 POLL_S = 10.0
+SHOWN = 30  # jobs of a table
 
 INTAKE = web.AppKey("intake", Intake)
 DB = web.AppKey("db", Database)
@@ -61,6 +63,7 @@ class Control:
             [
                 web.get("/hello", _hello),
                 web.get("/queue", _queue),
+                web.post("/operate", _operate),
                 web.post("/jobs", _submit),
                 web.get("/jobs/{id:[0-9]+}", _watch),
                 web.get("/jobs/{id:[0-9]+}/film", _film),
@@ -122,12 +125,18 @@ async def _hello(request: web.Request) -> web.Response:
 
 
 async def _queue(request: web.Request) -> web.Response:
-    return web.json_response({"jobs": await queue(request.app[DB])})
+    return web.json_response(await queue(request.app[DB]))
 
 
-async def queue(db: Database) -> list[dict[str, Any]]:
-    """The open jobs in the order of their turns, each as facts for a table."""
-    return [await facts(db, job) for job in await jobs.open_jobs(db)]
+async def _operate(request: web.Request) -> web.Response:
+    return web.json_response(await operate(request.app[DB], await request.json()))
+
+
+async def queue(db: Database) -> dict[str, Any]:
+    """The first of the line in the order of their turns, each as facts for a table; how many more; what is closed."""
+    line, more = await jobs.line(db, SHOWN)
+    shown = [await facts(db, job) for job in line if not job.state.terminal]
+    return {"jobs": shown, "more": more, "state": asdict(await operators.state(db))}
 
 
 async def facts(db: Database, job: Job) -> dict[str, Any]:
@@ -186,7 +195,9 @@ async def wish(db: Database, id: int, wished: str) -> Job:
         raise Refused("terminal.no_such_job", job=id) from error
     if before.state.terminal:
         raise Refused("refused.job_over")
-    return await requests.wish(db, id, "stop" if wished == "stop" else "cancel", by="terminal")
+    if wished == "stop":
+        return await requests.wish(db, id, "stop", by="terminal")
+    return await operators.cancel(db, "terminal", id)
 
 
 class Remote:
@@ -199,10 +210,13 @@ class Remote:
         """What the service says of itself."""
         return await self._answer("GET", "/hello")
 
-    async def queue(self) -> list[dict[str, Any]]:
-        """The open jobs, as `queue` tells them."""
-        jobs: list[dict[str, Any]] = (await self._answer("GET", "/queue"))["jobs"]
-        return jobs
+    async def queue(self) -> dict[str, Any]:
+        """As `queue`."""
+        return await self._answer("GET", "/queue")
+
+    async def operate(self, order: Order) -> dict[str, Any]:
+        """As `operate.operate`. raises: Refused"""
+        return await self._answer("POST", "/operate", json=dict(order))
 
     async def submit(self, picture: bytes, asked: dict[str, Any], end: bytes | None = None) -> int:
         """Hand in a job; asked: the fields of bot.intake.Asked but for platform and pictures. raises: Refused.

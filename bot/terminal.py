@@ -176,13 +176,15 @@ async def interrupts(remote: Remote, job: int, progress: Progress, locale: str) 
                 await task
 
 
-def queue_table(jobs: list[dict[str, Any]], locale: str) -> Table:
-    """The open jobs in the order of their turns."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("job", "from", "prompt", "done", "state"):
+def queue_table(jobs: list[dict[str, Any]], locale: str, more: int = 0) -> Table:
+    """The open jobs in the order of their turns, and how many more there are."""
+    caption = words.say(locale, "terminal.more", more=more) if more > 0 else None
+    table = Table(box=None, pad_edge=False, caption=caption, caption_justify="left")
+    for column in ("job", "from", "prompt", "done", "state", "left"):
         table.add_column(words.say(locale, f"terminal.column_{column}"), overflow="fold")
     for job in jobs:
         prompt = words.clean(job["prompt"], 60) or words.say(locale, "page.no_prompt")
         headline = words.say(locale, job["headline"], **job["facts"])
-        table.add_row(str(job["job"]), job["platform"], prompt, f"{job['done']}/{job['sections']}", headline)
+        left = when(locale, View(**{name: job[name] for name in VIEWED}))
+        table.add_row(str(job["job"]), job["platform"], prompt, f"{job['done']}/{job['sections']}", headline, left)
     return table

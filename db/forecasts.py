@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db import flows, rows, turns
 from db.connect import Database, whole
 from db.flows import IS_OPEN
 from db.models import Flow, Job, Progress, State, Tick
-from db.query import load_job, measured_pace
+from db.query import find_jobs, load_job, measured_pace
 
 MOST: Final = 50_000  # sections that are played: at half a minute each, more than two weeks
 STALE_AFTER: Final = 20  # times as long as reading the line took, it may be out of date
@@ -114,6 +114,13 @@ class Play:
         return rows.Forecast(
             first_ms=self.first_at.get(job_id, 0), next_ms=self.next_at[job_id], done_ms=self.done_at[job_id]
         )
+
+    def order(self, most: int) -> list[int]:
+        """The first so many jobs, in the order of their next turns."""
+        with self.turn:
+            while len(self.places) < most and self.step():
+                pass
+        return list(self.places)[:most]
 
     def place(self, job_id: int) -> rows.Place:
         """What has its turn before the job has; of one that can have none now, all that is left."""
@@ -213,3 +220,19 @@ def _waiting(row: Any) -> Waiting:
         running=row.state == State.RUNNING,
         made=min(made, 1.0),
     )
+
+
+@whole
+async def line(db: Database, most: int) -> tuple[list[rows.Job], int]:
+    """The first so many jobs of the line, in the order of their next turns, and how many more there are.
+
+    Those that cannot have a turn now come last.
+    """
+    async with db.reading() as tx:
+        kept = await _kept(db, tx)
+        order = await asyncio.to_thread(kept.play.order, most)
+        count = await tx.scalar(select(func.count()).select_from(Job).where(IS_OPEN)) or 0
+        others = select(Job.id).where(IS_OPEN, Job.id.not_in(order)).order_by(Job.id).limit(most - len(order))
+        order += list(await tx.scalars(others))
+        found = {job.id: job for job in await find_jobs(tx, Job.id.in_(order))}
+        return [found[id] for id in order if id in found], count - len(order)

@@ -11,6 +11,7 @@ from db.connect import Database, whole
 from db.errors import LeaseLost
 from db.flows import IS_OPEN, next_turn
 from db.forecasts import forecast as forecast
+from db.forecasts import line as line
 from db.forecasts import place as place
 from db.models import Canvas, Job, Platform, Progress, Reason, Removal, State
 from db.query import (

@@ -27,7 +27,7 @@ ZIPF = 0.5  # activity falls with the root of the rank: the busiest member asks 
 SWITCH = 0.003  # of a section, to change over to another film
 SHORTEST_S, LONGEST_S, SECTION_S = 1.0, 60.0, 1.1
 MEAN_SECTIONS = 4.3
-OURS = "flipbot: virtual finish, first seconds first"
+OURS = "flipbot"
 FIRST_MOST, ALL_MOST = 3.0, 33.0  # sections of waiting, on average
 
 
@@ -348,7 +348,7 @@ def show(mean: dict[str, Result], args: argparse.Namespace) -> None:
         table.add_column(column, justify="left" if column == "turns" else "right")
     for name, of in mean.items():
         table.add_row(name, *(f"{value:.2f}" if value < 10 else f"{value:.0f}" for value in astuple(of)))
-    Console(width=150).print(table)
+    Console(width=170).print(table)
     plain, ours = mean["first come, whole films"], mean[OURS]
     Console().print(
         f"Against first come, first served: first second {plain.first / ours.first:.0f} times sooner, whole film "

@@ -80,7 +80,7 @@ async def test_a_job_goes_in_and_is_watched_to_its_end(data_dir: Path) -> None:
         assert (await remote.hello())["model"] == "test"
         id = await remote.submit(png(64, 64), ASKED)
         assert await remote.submit(png(64, 64), ASKED) == id, "the same key is the same job"
-        assert [job["job"] for job in await remote.queue()] == [id]
+        assert [job["job"] for job in (await remote.queue())["jobs"]] == [id]
         states = []
         async for state in remote.watch(id):
             states.append(State(state["state"]))

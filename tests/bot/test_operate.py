@@ -1,0 +1,89 @@
+"""The operator's commands, as a terminal gives them: to a service that runs, and to a database that nobody has open."""
+
+from pathlib import Path
+
+import pytest
+
+from bot import control
+from bot.errors import Refused
+from bot.operate import lasting, operate, person
+from bot.words import say
+from db import operators
+from db.connect import Database
+from db.models import Platform
+from flipbot import main
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> list[str]:
+    return ["--data-dir", str(tmp_path / "data")]
+
+
+def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
+    code = main(argv)
+    told = capsys.readouterr()
+    return code, told.out + told.err
+
+
+def test_a_terminal_pauses_drains_and_resumes(
+    capsys: pytest.CaptureFixture[str], data: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
+    assert run(capsys, "pause", *data, "too", "hot") == (
+        0,
+        "Paused: too hot. No section is begun; flipbot resume goes on.\n",
+    )
+    assert "Paused: too hot." in run(capsys, "queue", *data)[1]
+    assert run(capsys, "resume", *data)[1] == "Open: sections are made and films are taken in.\n"
+    assert "Draining: no new films" in run(capsys, "drain", *data)[1]
+    assert run(capsys, "ban", *data, "discord:7", "--for", "2h", "--reason", "spam") == (0, "discord:7 is banned.\n")
+    assert run(capsys, "unban", *data, "discord:7")[0] == 0
+    assert run(capsys, "unban", *data, "discord:7") == (2, "flipbot: discord:7 is not banned there.\n")
+    assert run(capsys, "ban", *data, "ann")[0] == 2
+    assert run(capsys, "first", *data, "9") == (2, "flipbot: There is no film 9.\n")
+    code, table = run(capsys, "audit", *data)
+    assert code == 0
+    assert [line.split()[4] for line in table.splitlines()[1:]] == ["unban", "ban", "drain", "resume", "pause"]
+
+
+async def test_a_running_service_carries_orders_out(tmp_path: Path) -> None:
+    from test_control import serving
+
+    async with serving(tmp_path) as db, control.connect(tmp_path) as remote:
+        assert remote is not None
+        state = await remote.operate({"action": "pause", "reason": "too hot"})
+        assert (state["paused"], state["reason"]) == (True, "too hot")
+        assert (await remote.queue())["state"]["reason"] == "too hot"
+        ban = await remote.operate({"action": "ban", "who": "telegram:5", "for_ms": 3_600_000})
+        assert ban["since_ms"] < ban["until_ms"] <= ban["since_ms"] + 3_600_000
+        assert await operators.banned(db, Platform.TELEGRAM, "5")
+        wrongs: list[dict[str, object]] = [
+            {},
+            {"action": "burn"},
+            {"action": "ban", "who": "5"},
+            {"action": "first", "job": 9},
+        ]
+        for wrong in wrongs:
+            with pytest.raises(Refused):
+                await remote.operate(wrong)
+
+
+async def test_a_pause_of_one_server_says_nothing_of_the_others(tmp_path: Path) -> None:
+    async with Database.open(data_dir=tmp_path) as db:
+        assert not (await operate(db, {"action": "pause", "scope": "1"}))["paused"]
+        assert (await operators.state(db, "1")).paused
+
+
+def test_a_length_of_time_is_a_number_and_a_unit() -> None:
+    assert [lasting(said) for said in ("30m", "12h", "7d", None)] == [1_800_000, 43_200_000, 604_800_000, None]
+    for wrong in ("", "7", "0d", "d", "7 weeks", "٧d"):
+        with pytest.raises(Refused) as refused:
+            lasting(wrong)
+        assert say("zh", refused.value.key, **refused.value.facts)
+
+
+def test_a_person_is_a_platform_and_an_id() -> None:
+    assert person("discord:12:3") == (Platform.DISCORD, "12:3")
+    for wrong in ("ann", "discord:", "irc:ann", ":ann", "discord:" + "1" * 101):
+        with pytest.raises(Refused):
+            person(wrong)
