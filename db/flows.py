@@ -92,10 +92,15 @@ async def _ranked(tx: AsyncConnection, flow_id: int, some: ColumnElement[bool], 
     return [(row.rank, row.id) for row in await tx.execute(jobs.order_by(Job.rank, Job.id).limit(most))]
 
 
+def waking(now_ms: int) -> Select[int]:
+    """The ids of those whose waiting time is over: found by their time alone, which who ended has none of."""
+    later = text("job.not_before_ms > 0")  # as ix_job_wake has it
+    return select(Job.id).where(later, Job.not_before_ms <= now_ms, Job.worker.is_(None))
+
+
 async def wake(tx: AsyncConnection, now_ms: int) -> int:
     """Put those back in line whose waiting time is over; returns how many."""
-    over = text("job.state = 'queued' AND job.not_before_ms > 0")  # as ix_job_wake has it
-    woken = list(await tx.scalars(select(Job.id).where(over, Job.not_before_ms <= now_ms)))
+    woken = list(await tx.scalars(waking(now_ms)))
     for job_id in woken:
         await tx.execute(update(Job).where(Job.id == job_id).values(not_before_ms=0))
         await settle(tx, job_id)

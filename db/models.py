@@ -188,7 +188,7 @@ class Job(Base):
         CheckConstraint("wish IN ('stop', 'cancel')", name="wish"),
         CheckConstraint("fence >= 0 AND crashes >= 0 AND revision >= 1", name="risen"),
         Index("ix_job_turn", "flow_id", "rank", "id", **where("rank IS NOT NULL")),
-        Index("ix_job_wake", "not_before_ms", **where("state = 'queued' AND not_before_ms > 0")),
+        Index("ix_job_wake", "not_before_ms", **where("not_before_ms > 0")),
         Index("ix_job_state", "state", "id"),
         Index("ix_job_lease", "lease_until_ms", **where("state = 'running'")),
         Index("ix_job_user", "platform", "user_id", "state"),

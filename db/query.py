@@ -90,7 +90,7 @@ async def set_down(
 ) -> int | None:
     """Change a job to a state in which nobody holds it. Its section's progress is over, and at its end its tail."""
     if state.terminal:
-        values |= {"finished_ms": now_ms, "tail": None}
+        values |= {"finished_ms": now_ms, "not_before_ms": 0, "tail": None}
     job_id = await change(tx, condition, state=state, worker=None, lease_until_ms=None, **values)
     if job_id is not None:
         await tx.execute(delete(Progress).where(Progress.job_id == job_id))

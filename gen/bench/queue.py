@@ -116,7 +116,10 @@ def fill(path: Path, depth: int) -> None:
         )
         file.executemany(
             f"{queued} VALUES (?, ?, 'page', ?, ?, '{{}}', ?, 0, 'queued', 0, 0, 0, '{{}}', 1, 1, ?, ?)",
-            ((n + 1, n + 1, f"{n % USERS}", f"{n % USERS}", 1 + n % 50, n % USERS + 1, 1 + n % 50) for n in range(depth)),
+            (
+                (n + 1, n + 1, f"{n % USERS}", f"{n % USERS}", 1 + n % 50, n % USERS + 1, 1 + n % 50)
+                for n in range(depth)
+            ),
         )
         head = "SELECT id FROM job WHERE flow_id = flow.id AND rank IS NOT NULL ORDER BY rank, id LIMIT 1"
         file.execute(f"UPDATE flow SET head = ({head})")

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db import canvases, jobs, progress, requests
 from db.connect import Database, sqlite_path
 from db.errors import ConfigError, DatabaseInUse, DatabaseUnusable, DiskFull
-from db.flows import IS_OPEN, next_turn
+from db.flows import IS_OPEN, next_turn, waking
 from db.models import Job, Platform, State
 from db.turns import STARTED
 
@@ -201,6 +201,8 @@ async def test_neither_the_next_turn_nor_a_limit_is_found_by_looking_at_every_jo
     async with db.reading() as tx:
         turn = await plan(tx, next_turn())
         assert turn == "SEARCH flow USING INDEX ix_flow_turn (turn>?)"  # the first of those that are due
+        woken = await plan(tx, waking(clock.ms))
+        assert woken == "SEARCH job USING INDEX ix_job_wake (not_before_ms>? AND not_before_ms<?)"
         head = select(Job.id).where(Job.flow_id == 1, Job.rank.is_not(None), Job.rank >= STARTED)
         found = await plan(tx, head.order_by(Job.rank, Job.id).limit(4))
         assert found == "SEARCH job USING COVERING INDEX ix_job_turn (flow_id=? AND rank>?)"
