@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import importlib
-import json
 import locale as system_locale
 import logging
 import os
@@ -47,6 +46,7 @@ from db import jobs, requests
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
 from db.connect import Database, sqlite_path
 from db.errors import DatabaseBusy, DbError, DiskFailed, DiskFull
+from db.logs import start_log
 from db.media import Media, media_keep
 from db.room import Room
 from gen import hub, sources
@@ -780,28 +780,6 @@ def command_bench(args: argparse.Namespace, console: Console, locale: str) -> in
     bench.add_arguments(parser)
     code: int = bench.run(parser.parse_args(args.rest))
     return code
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The record's time, level, logger and message, and its exception if it has one."""
-        line = {"at": self.formatTime(record), "level": record.levelname.lower(), "logger": record.name}
-        line["message"] = record.getMessage()
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
-
-
-def start_log(config: ServiceConfig, *, quiet: bool = False) -> None:
-    """Log to stderr as configured; quiet: warnings only, unless everything was asked for."""
-    level = logging.WARNING if quiet and config.log_level == "info" else config.log_level.upper()
-    handler = logging.StreamHandler()
-    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
-    handler.setFormatter(JsonLines() if config.log_format == "json" else text)
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("flipbot").setLevel(level)
 
 
 if __name__ == "__main__":

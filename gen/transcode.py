@@ -30,7 +30,7 @@ from gen.pipe import Message, Say, serve
 
 TARGET = 0.9  # of the limit; x264's second pass comes within a few percent of what it is asked for
 TRIES = 2  # at one size
-LEAST_BITS = 0.015  # per pixel and frame
+LEAST_BITS = 0.018  # per pixel and frame
 LEAST_SIDE = 48  # pixels of the short side: less is no picture of anything
 PRESET = "medium"
 X264 = "open-gop=0:chromaloc=1"

@@ -1,7 +1,7 @@
 """`flipbot bench renditions`: a film made to fit a limit stays below it, close to it, and looks as well as it can.
 
 A camera goes into a picture with shapes and grain. Left, what the ladder makes of it under ever smaller limits; right,
-what the same bits give at the full and at half the size: below some 0.015 bits a pixel the smaller one looks better,
+what the same bits give at the full and at half the size: below some 0.018 bits a pixel the smaller one looks better,
 which is where the ladder goes down a rung. PSNR is against the frames as they were before any encoding, at their size.
 """
 

@@ -1,0 +1,28 @@
+"""How every room's events are logged: to stderr, for people or for programs."""
+
+import json
+import logging
+
+from db.config import ServiceConfig
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record's time, level, logger and message, and its exception if it has one."""
+        line = {"at": self.formatTime(record), "level": record.levelname.lower(), "logger": record.name}
+        line["message"] = record.getMessage()
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def start_log(config: ServiceConfig, *, quiet: bool = False) -> None:
+    """Log to stderr as configured; quiet: warnings only, unless everything was asked for."""
+    level = logging.WARNING if quiet and config.log_level == "info" else config.log_level.upper()
+    handler = logging.StreamHandler()
+    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler.setFormatter(JsonLines() if config.log_format == "json" else text)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("flipbot").setLevel(level)
