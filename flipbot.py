@@ -74,10 +74,11 @@ SECTIONS = {
     "safety": SafetyConfig,
 }
 DEFAULT_PROMPT = "gentle, natural movement"  # what an empty prompt means
-BENCHES = ("parity", "overhead", "growth", "publish", "resume", "tiny", "renditions", "fairness", "queue")
+BENCHES = ("parity", "overhead", "growth", "publish", "resume", "tiny", "renditions", "fairness", "queue", "page")
 GATE = "take no new films in; those in line are finished"
 EMPTY = "terminal.queue_empty"
 QUEUE_EVERY_S = 1.0
+BOT_BENCHES = ("page",)  # of what people meet; the others are the engine's and the queue's
 INVERTED = "inverted"  # the order in which a film is made from its end, for those that have an end picture
 CONFIG = Path("config.toml")
 MIB = 1 << 20
@@ -775,7 +776,8 @@ async def examine_service(settings: Settings, finding: Callable[[bool | None, st
 
 def command_bench(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot bench NAME"""
-    bench = importlib.import_module(f"gen.bench.{args.name}")
+    room = "bot" if args.name in BOT_BENCHES else "gen"
+    bench = importlib.import_module(f"{room}.bench.{args.name}")
     parser = argparse.ArgumentParser(prog=f"flipbot bench {args.name}", description=bench.__doc__)
     bench.add_arguments(parser)
     code: int = bench.run(parser.parse_args(args.rest))

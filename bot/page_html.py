@@ -93,7 +93,7 @@ def shell(locale: str, title: str, body: Html, model: ModelFacts, trouble: str |
         token=where.token,
         head=where.head,
         nav=Html("" if where.path.startswith("/w/") else _nav(locale, where)),
-        sign_out=_sign_out(locale, where) if where.owner else Html(""),
+        sign_out=_sign_out(locale, where) if where.owner and not where.path.startswith("/w/") else NOTHING,
         banner=Html(f'<div class="banner" role="status">{shown}</div>' if shown else ""),
         footer=footer,
     )

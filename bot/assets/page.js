@@ -81,7 +81,7 @@ function tryPage(form) {
     event.preventDefault();
     give(event.clipboardData.files);
   });
-  for (const chip of document.querySelectorAll(".chip")) {
+  for (const chip of document.querySelectorAll(".examples .chip")) {
     chip.addEventListener("click", () => {
       one("#prompt").value = chip.textContent;
       one("#prompt").focus();

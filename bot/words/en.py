@@ -287,7 +287,7 @@ WORDS: Final = {
     "admin.open": "Open",
     "admin.paused": "Paused: no new section is begun",
     "admin.draining": "Draining: nothing new is taken in",
-    "admin.open_films": "{count} films waiting or running",
+    "admin.open_films": "Waiting or running: {count}",
     "admin.reason": "Reason, for people to read",
     "admin.pause": "Pause",
     "admin.resume": "Open again",

@@ -269,7 +269,7 @@ WORDS: Final = {
     "admin.open": "开放",
     "admin.paused": "已暂停：不再开始新的一段",
     "admin.draining": "正在收尾：不再接受新影片",
-    "admin.open_films": "{count} 部影片在等待或制作中",
+    "admin.open_films": "等待或制作中：{count} 部",
     "admin.reason": "给大家看的理由",
     "admin.pause": "暂停",
     "admin.resume": "重新开放",

@@ -1,6 +1,7 @@
 """The page in a real browser: a picture is chosen, a film grows, and it looks right on wide and narrow screens."""
 
 import asyncio
+import base64
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.support.ui import WebDriverWait
 
+from db import jobs, links
+
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:unread_data:DeprecationWarning")]
 
 INSTALL = "sudo apt-get install -y chromium chromium-driver"
@@ -23,6 +26,7 @@ FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 )  # fmt: skip
+AXE = Path(__file__).parent / "axe" / "axe.min.js"
 WIDE, NARROW = (1200, 900), (360, 780)
 
 
@@ -60,12 +64,18 @@ def look(browser: WebDriver, size: tuple[int, int], dark: bool = False) -> None:
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
 
 
+def _whole(browser: WebDriver) -> dict[str, Any]:
+    size = browser.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
+    return {"clip": {**size, "scale": 1}}
+
+
 def shoot(browser: WebDriver, name: str) -> None:
     """Keep a screenshot where FLIPBOT_SCREENSHOTS says, for people to look at."""
     folder = os.environ.get("FLIPBOT_SCREENSHOTS")
     if folder:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        browser.save_screenshot(str(Path(folder) / f"{name}.png"))
+        shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, **_whole(browser)})
+        (Path(folder) / f"{name}.png").write_bytes(base64.b64decode(shot["data"]))
 
 
 def one(browser: WebDriver, selector: str) -> Any:
@@ -80,6 +90,19 @@ def until(browser: WebDriver, condition: str, seconds: float = 20) -> Any:
 def fits(browser: WebDriver) -> bool:
     """Whether nothing sticks out at the side."""
     return bool(browser.execute_script("return document.documentElement.scrollWidth <= innerWidth"))
+
+
+def axe(browser: WebDriver) -> list[str]:
+    """What axe-core finds wrong with the page as it is (WCAG 2.2 A and AA, and good practice), one line each."""
+    if not browser.execute_script("return 'axe' in window"):
+        browser.execute_script(AXE.read_text("utf-8"))
+    run = """
+    const done = arguments[arguments.length - 1];
+    axe.run(document, {resultTypes: ['violations']}).then((found) => done(found.violations.flatMap((rule) =>
+      rule.nodes.map((node) => `${rule.id}: ${node.target.join(' ')}: ${node.failureSummary}`))));
+    """
+    found: list[str] = browser.execute_async_script(run)
+    return found
 
 
 def complaints(browser: WebDriver) -> list[str]:
@@ -123,7 +146,7 @@ async def test_a_picture_is_chosen_and_its_film_grows_without_jumping_back(
         chrome = await run(browser)
         await run(chrome.get, found.url)
         shoot(chrome, "home-light")
-        await run(one(chrome, ".chip").click)
+        await run(one(chrome, ".examples .chip").click)
         assert one(chrome, "#prompt").get_property("value") == "fog rolls in"
         await run(fill, chrome, tmp_path / "dawn.jpg", " over the hills | 2s: the sun comes up")
         shoot(chrome, "home-chosen")
@@ -280,19 +303,107 @@ async def test_a_dropped_and_a_pasted_picture_are_taken(tmp_path: Path, browser:
         assert await run(complaints, chrome) == []
 
 
-async def test_a_page_finds_back_when_the_service_returns(tmp_path: Path, browser: Callable[..., WebDriver]) -> None:
+async def test_two_browsers_go_on_when_the_service_returns(tmp_path: Path, browser: Callable[..., WebDriver]) -> None:
     (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
     run = asyncio.to_thread
-    async with service(tmp_path) as found:
+    options = {"public_url": "https://films.example"}
+    async with service(tmp_path, **options) as found:
+        mine, other = await run(browser), await run(browser, "zh-CN", False, NARROW)
+        await run(mine.get, found.url)
+        await run(fill, mine, tmp_path / "dawn.png", "snow")
+        await run(send, mine)
+        job = await found.section()
+        await run(other.get, f"{found.url}w/{await links.make(found.db, job.id, 600)}")
+        for chrome in (mine, other):
+            await run(until, chrome, "document.querySelector('.film').currentTime > 0.3")
+            await run(chrome.execute_script, TRACK)
+        port = found.page.port
+    for chrome in (mine, other):
+        await run(until, chrome, "!document.querySelector('#offline').hidden")
+    shoot(mine, "job-offline")
+    async with service(tmp_path, port=port, **options) as found:
+        await found.section()
+        for chrome, said in ((mine, "2.4 of 4.8 s are ready"), (other, "已完成 2.4 / 4.8 秒")):
+            await run(until, chrome, f"document.querySelector('#headline').textContent === '{said}'")
+            await run(until, chrome, "ready() > 2.3 && document.querySelector('.film').currentTime > 1.3")
+            assert not one(chrome, "#offline").is_displayed()
+            assert await run(chrome.execute_script, "return [back, emptied]") == [0, 0]
+        assert not other.find_elements(By.CSS_SELECTOR, "form")  # who has the link can change nothing
+        await run(one(mine, "#stop button").click)  # the key has outlived the restart, and the form with it
+        await run(until, mine, "document.querySelector('#headline').textContent.startsWith('Stopped at 2.4 s')")
+        await run(until, other, "document.querySelector('.watch').classList.contains('over')")
+
+
+async def seen(browser: WebDriver, name: str) -> None:
+    """Hold a page as it is against axe, in light and dark, wide and narrow, and keep its looks."""
+    run = asyncio.to_thread
+    for dark in (False, True):
+        for size in (WIDE, NARROW):
+            await run(look, browser, size, dark)
+            assert await run(fits, browser), (name, size)
+            shoot(browser, f"{name}-{'dark' if dark else 'light'}-{size[0]}")
+        assert await run(axe, browser) == [], (name, dark)
+    await run(look, browser, WIDE)
+
+
+async def test_every_page_is_fit_for_everybody(tmp_path: Path, browser: Callable[..., WebDriver]) -> None:
+    (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
+    run = asyncio.to_thread
+    options = {"password": "secret", "public_url": "https://films.example", "ends": True}
+    async with service(tmp_path, **options) as found:
         chrome = await run(browser)
         await run(chrome.get, found.url)
-        await run(fill, chrome, tmp_path / "dawn.png", "snow")
+        assert "login" in chrome.current_url
+        await seen(chrome, "login")
+        await run(one(chrome, "#password").send_keys, "secret", Keys.ENTER)
+        await run(until, chrome, "document.querySelector('.try') !== null")
+        await run(fill, chrome, tmp_path / "dawn.png", "the sun wanders over the hills")
+        await run(one(chrome, ".moment").click)
+        assert one(chrome, "#prompt").get_property("value") == "the sun wanders over the hills | 2s: "
+        await run(one(chrome, "#prompt").send_keys, "night falls")
+        await run(one(chrome, "summary").click)
+        await seen(chrome, "try")
         await run(send, chrome)
+        for _ in range(2):
+            await found.section()
+        claim = await found.begin()
+        await found.step(claim, 5)
+        await run(until, chrome, "!document.querySelector('#preview').hidden")
+        await run(until, chrome, "document.querySelector('.film').currentTime > 0.5")
+        await run(one(chrome, "#steer summary").click)
+        await run(one(chrome, "#next").send_keys, "snow")
+        await seen(chrome, "growing")
+        await run(one(chrome, "#steer button").click)
+        await run(until, chrome, "document.querySelector('#said').textContent !== ''")
+        assert "snow" in (await jobs.get(found.db, claim.job.id)).prompt
+        await run(chrome.get, found.url + "admin")
+        await run(until, chrome, "document.querySelectorAll('tbody tr').length > 0")
+        await seen(chrome, "admin")
+        await run(one(chrome, "[formaction='/admin/drain']").click)
+        await run(until, chrome, "document.querySelector('.dot.draining') !== null")
+        await run(one(chrome, "[formaction='/admin/resume']").click)
+        await run(until, chrome, "document.querySelector('.dot.open') !== null")
+        await found.record(claim)
         await found.section()
-        port = found.page.port
-    await run(until, chrome, "!document.querySelector('#offline').hidden")
-    shoot(chrome, "job-offline")
-    async with service(tmp_path, port=port) as found:
-        await found.section()
-        await run(until, chrome, "document.querySelector('#headline').textContent === '2.4 of 4.8 s are ready'")
-        assert not one(chrome, "#offline").is_displayed()
+        await run(chrome.get, found.url + f"j/{claim.job.id}")
+        await run(until, chrome, "document.querySelector('.film').readyState >= 2")
+        await seen(chrome, "done")
+        await run(one(chrome, "#link button").click)
+        said = await run(until, chrome, "document.querySelector('#said').textContent")
+        link = said.split()[-1].removeprefix("https://films.example/")
+        await run(one(chrome, "button[value=extend]").click)
+        await run(until, chrome, f"document.querySelector('form[action=\"/j/{claim.job.id}/stop\"]') === null")
+        await run(until, chrome, "document.querySelector('.film').readyState >= 2")  # what was kept can be seen at once
+        await run(chrome.get, found.url + "gallery")
+        await run(until, chrome, "document.querySelectorAll('.films li').length === 2")
+        await seen(chrome, "gallery")
+        await run(one(chrome, ".films li form button").click)
+        await run(one(chrome, ".films li form button.sure").click)
+        await run(until, chrome, "document.querySelectorAll('.films li').length === 1")
+        assert len(await jobs.recent(found.db, 9)) == 1
+        await run(chrome.get, found.url + link)
+        await run(until, chrome, "document.querySelector('.film').readyState >= 2")
+        await seen(chrome, "link")
+        await run(chrome.get, found.url + "nothing")
+        await seen(chrome, "trouble")
+        assert [line for line in await run(complaints, chrome) if "404" not in line] == []

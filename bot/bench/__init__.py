@@ -1,0 +1,1 @@
+"""Benchmarks of what people meet, each with `add_arguments` and `run`."""
