@@ -29,7 +29,7 @@ from bot.telegram_messages import message_came
 from bot.telegram_press import pressed
 from bot.telegram_send import TelegramSender, after_s
 from bot.telegram_talk import TELEGRAM, Names, Talk, here_of, sentence
-from bot.telegram_text import TelegramStyle
+from bot.telegram_text import TelegramStyle, command_of
 from bot.words import say
 from db import chats, inbox, people
 from db.connect import Database
@@ -216,15 +216,24 @@ class TelegramBot:
         return now
 
     async def keep(self, updates: tuple[Update, ...]) -> None:
-        """Commit updates to the inbox; what is there already is passed over."""
-        if not updates:
-            return
+        """Commit updates to the inbox; what is there already is passed over, and what is not for the bot never kept."""
         letters = []
-        for update in updates:
+        for update in filter(self._for_us, updates):
             user = update.effective_user
             letters.append((f"{self.bot.id}:{update.update_id}", str(user.id) if user else None, update.to_json()))
-        await inbox.receive(self.db, TELEGRAM, letters)
-        self._came.set()
+        if letters:
+            await inbox.receive(self.db, TELEGRAM, letters)
+            self._came.set()
+
+    def _for_us(self, update: Update) -> bool:
+        """False for what people say to each other in a group, which a bot without privacy mode gets to hear."""
+        message = update.message
+        if message is None or message.chat.type == "private" or message.migrate_to_chat_id:
+            return True
+        replied = message.reply_to_message
+        if replied is not None and replied.from_user is not None and replied.from_user.id == self.bot.id:
+            return True
+        return command_of(message.text or message.caption or "", self.bot.username) is not None
 
     # Updates handled
 
@@ -246,7 +255,8 @@ class TelegramBot:
         self._handling[letter.id] = self._last[chat] = task
 
         def over(_: asyncio.Task[None]) -> None:
-            self._handling.pop(letter.id, None)
+            if self._handling.get(letter.id) is task:  # else it waits to be tried again
+                del self._handling[letter.id]
             if self._last.get(chat) is task:
                 del self._last[chat]
 

@@ -1,5 +1,7 @@
 """The Telegram bot as people meet it: the real library against a server that checks every request."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -458,6 +460,30 @@ async def test_a_flood_of_four_minutes_in_one_chat_delays_no_other(tmp_path: Pat
             return len(await inbox.unhandled(there.db, TELEGRAM)) == 1
 
         await there.until(one_waits)
+
+
+async def test_an_answer_that_has_to_wait_is_given_once(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        chat = there.server.private(ANN)
+        await there.bot.ready.wait()
+        there.server.flood(6, chat.id)
+        there.server.says(ANN, chat, "/queue")
+        await there.message(chat, "Nothing is in line")
+        await there.settled()
+        assert len([call for call in there.server.called("sendMessage") if call.chat == chat.id]) == 2
+        assert len(there.server.of_bot(chat)) == 1
+
+
+async def test_what_people_say_to_each_other_is_never_kept(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        there.server.privacy = False
+        group = there.server.group()
+        there.server.says(BOB, group, "between you and me")
+        there.server.says(ANN, group, "/queue")
+        await there.message(group, "Nothing is in line")
+        await there.server.until(lambda: not there.server.updates)
+        with closing(sqlite3.connect(there.db.path)) as connection:
+            assert connection.execute("SELECT count(*) FROM inbox").fetchone() == (1,)
 
 
 async def test_a_blocked_bot_finishes_silently(tmp_path: Path) -> None:
