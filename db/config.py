@@ -8,7 +8,7 @@ import difflib
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -118,7 +118,12 @@ def _value(file: str, where: str, kind: Any, said: Mapping[str, Any], value: Any
 
 
 def _values(file: str, where: str, kind: Any, said: Mapping[str, Any], value: Any) -> tuple[Any, ...]:
-    """A list as its field has it: a tuple of values of one kind. raises ConfigError."""
+    """A list as its field has it: a tuple of values of one kind, or of small sections. raises ConfigError."""
+    if is_dataclass(kind):
+        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+            raise ConfigError(file, where, f"expected a list of {{ }} in [ ], got {_shown(value)}")
+        default: Any = kind
+        return tuple(_section(file, f"{where}[{n}]", default(), each) for n, each in enumerate(value))
     if not isinstance(value, list):
         raise ConfigError(file, where, f"expected a list in [ ], each {_CALLED[kind]}, got {_shown(value)}")
     return tuple(_value(file, where, kind, said, each) for each in value)

@@ -13,6 +13,7 @@ but its parent; when the parent is gone, stdin ends and so does this process, in
 import base64
 import ctypes
 import io
+import json
 import logging
 import sys
 import time
@@ -23,10 +24,13 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from gen import errors, film, inputs, weights
+from gen import attention, errors, film, inputs, weights
 from gen.card import PARTS, find_checkpoint
 from gen.engine import Engine
+from gen.files import identity, weight_files
+from gen.lora import identity_of_loras, merge_of
 from gen.pipe import Message, Say, serve
+from gen.tensors import Files
 from gen.texts import TEXT_PARTS, Texts, TextsElsewhere, TextsHere, fits_here
 from gen.types import Conditioning, Plan, Step
 
@@ -44,6 +48,7 @@ class Child:
         self.say = say
         self.cancelled = cancelled
         self.engine: Engine | None = None
+        self.made_by = ""  # what the numbers depend on beside the plan, as one text
 
     def answer(self, message: Message) -> None:
         """Do what the message asks and say how it went; never raises."""
@@ -76,7 +81,21 @@ class Child:
         dtype = PRECISIONS[message["precision"]]
         here = fits_here(checkpoint)
         parts = tuple(part for part in PARTS if here or part not in TEXT_PARTS)
-        models = weights.load(checkpoint, device=device, dtype=dtype, parts=parts)
+        kernel = attention.choose(message.get("attention", "auto"), attention.capability_of(device))
+        loras = [(Path(file), float(weight)) for file, weight in message.get("loras", ())]
+        shapes = Files(weight_files(checkpoint.parts["transformer"], "transformer")).shapes
+        merge = merge_of(loras, shapes)
+        models = weights.load(checkpoint, device=device, dtype=dtype, parts=parts, merge=merge)
+        attention.use(models.transformer, kernel.backend)
+        self.made_by = json.dumps(
+            {
+                "model": identity(checkpoint),
+                "precision": str(dtype),
+                "device": device.split(":")[0],
+                "attention": kernel.backend,
+                "loras": identity_of_loras(loras),
+            }
+        )
         texts: Texts = TextsHere(models, checkpoint.card.prompt_template)
         if not here:
             folder, threads = Path(message["texts_dir"]), message["threads"]
@@ -95,13 +114,14 @@ class Child:
         made_before = message["latents"]
         first = max(0, n - engine.needed_history(plan))
         history = [inputs.load_latents(made_before, each) for each in range(first, n)]
+        self.compare(made_before[-1] if made_before else None)
         mended = inputs.mend_clips(engine, plan, conditioning, made_before, message["clips"], out)
         self.say({"event": "phase", "phase": "sampling"})
         started = time.perf_counter()
         latents = engine.sample(plan, conditioning, history, n, self.on_step(message["id"]))
         sampled = time.perf_counter()
         with inputs.writing(out):
-            save_file({"latents": latents.contiguous()}, out / "latents.safetensors")
+            save_file({"latents": latents.contiguous()}, out / "latents.safetensors", {"made_by": self.made_by})
 
         self.say({"event": "phase", "phase": "decoding"})
         tail = load_file(message["tail"])["tail"] if message["tail"] and inputs.intact(message["tail"]) else None
@@ -179,6 +199,12 @@ class Child:
             made.save(path)
         # Read back, so that an unbroken film and a resumed one start from the very same numbers.
         return Conditioning.load(path), path
+
+    def compare(self, before: str | None) -> None:
+        """Say it in the log where the section before was made by other weights, LoRAs, precision or attention."""
+        theirs = inputs.made_by(Path(before)) if before else None
+        if theirs and theirs != self.made_by:
+            log.warning("goes on with what another set-up made: before=%s now=%s", theirs, self.made_by)
 
     def on_step(self, id: int) -> Callable[[Step], None]:
         """What happens after each sampling step: tell it, with a picture now and then, and hear a cancel."""

@@ -8,6 +8,14 @@ from db.config import key
 
 
 @dataclass(frozen=True)
+class Lora:
+    """One of [model] loras."""
+
+    file: str = key("", "Its safetensors file; a relative path stands in models_dir.")
+    weight: float = key(1.0, "How strongly it is merged; 1: as it was trained.", least=-10, most=10)
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """[model]"""
 
@@ -18,12 +26,22 @@ class ModelConfig:
         "Of the weights; auto: bf16 on a GPU, fp32 on a CPU.",
         choices=("auto", "fp32", "bf16", "fp16"),
     )
+    attention: str = key(
+        "auto",
+        "Attention kernel; auto: the fastest that is installed and that the card can run.",
+        choices=("auto", "native", "flash", "sage", "xformers"),
+    )
+    loras: tuple[Lora, ...] = key((), "LoRAs merged into the transformer, in this order.")
     threads: int = key(0, "CPU threads; 0: as many as there are cores.", least=0, most=1024)
     models_dir: str = key("", "Folder of downloaded checkpoints; empty: models in data_dir.")
 
     def folder(self, data_dir: Path) -> Path:
         """The folder of the checkpoints; it need not exist yet."""
         return Path(self.models_dir).expanduser().absolute() if self.models_dir else data_dir / "models"
+
+    def lora_files(self, models_dir: Path) -> list[tuple[str, float]]:
+        """File and weight of each LoRA."""
+        return [(str(models_dir / Path(lora.file).expanduser()), lora.weight) for lora in self.loras]
 
 
 @dataclass(frozen=True)

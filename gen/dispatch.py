@@ -197,6 +197,8 @@ class Dispatch:
                 model=self.model.name,
                 models_dir=str(self.models_dir),
                 texts_dir=str(self.texts_dir),
+                attention=self.model.attention,
+                loras=self.model.lora_files(self.models_dir),
                 device=self.model.device,
                 precision=self.model.precision,
                 threads=self.model.threads,

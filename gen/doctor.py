@@ -1,6 +1,5 @@
 """What this machine can do for the engine, in plain sentences. Imports torch only when asked."""
 
-import importlib.util
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -8,12 +7,13 @@ from pathlib import Path
 
 import psutil
 
+from gen import attention
 from gen.card import PRESETS, find_checkpoint
 from gen.config import ModelConfig
-from gen.files import faults
+from gen.errors import GenError
+from gen.files import faults, weight_files
 
 GIB = 1 << 30
-KERNELS = {"flash_attn": "flash attention", "sageattention": "sage attention", "xformers": "xformers attention"}
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,14 @@ class Finding:
 
 def examine(model: ModelConfig, models_dir: Path) -> list[Finding]:
     """Everything the engine needs, and what to do about each miss."""
-    return [*device(model), memory(), *kernels(), *weights(model, models_dir), encoder()]
+    return [
+        *device(model),
+        memory(),
+        *kernels(model),
+        *weights(model, models_dir),
+        *loras(model, models_dir),
+        encoder(),
+    ]
 
 
 def device(model: ModelConfig) -> list[Finding]:
@@ -65,10 +72,31 @@ def memory() -> Finding:
     return Finding(enough, sentence if enough else f"{sentence} At least 1 GiB is needed.")
 
 
-def kernels() -> list[Finding]:
-    """Which attention kernels could be imported; torch's own is always there."""
-    there = [name for module, name in KERNELS.items() if importlib.util.find_spec(module)]
-    return [Finding(None, f"Attention: PyTorch's own{''.join(f', {name}' for name in there)}.")]
+def kernels(model: ModelConfig) -> list[Finding]:
+    """Which attention kernel is chosen, and why not a faster one."""
+    where = "cuda" if model.device == "auto" else model.device
+    try:
+        chosen = attention.choose(model.attention, attention.capability_of(where))
+    except GenError as error:
+        return [Finding(False, str(error))]
+    name = "PyTorch's own" if chosen.backend == attention.NATIVE else chosen.backend
+    return [Finding(None if chosen.backend == attention.NATIVE else True, f"Attention: {name}. {chosen.why}")]
+
+
+def loras(model: ModelConfig, models_dir: Path) -> list[Finding]:
+    """Whether the configured LoRAs are there and fit."""
+    found = [(Path(file), weight) for file, weight in model.lora_files(models_dir)]
+    if not found or faults(model.name, models_dir):
+        return []
+    checkpoint = find_checkpoint(model.name, models_dir)
+    from gen.lora import merge_of
+    from gen.tensors import Files
+
+    try:
+        merge_of(found, Files(weight_files(checkpoint.parts["transformer"], "transformer")).shapes)
+    except GenError as error:
+        return [Finding(False, str(error))]
+    return [Finding(True, f"LoRAs: {', '.join(f'{file.name} at {weight:g}' for file, weight in found)}.")]
 
 
 def weights(model: ModelConfig, models_dir: Path) -> list[Finding]:

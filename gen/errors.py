@@ -5,6 +5,7 @@ GenError
 ├── SamplingNotSupported, SizeNotSupported, BadPlan, OtherModel
 ├── PictureUnreadable, EncoderFailed, TextEncoderDied, SectionsMissing, SectionLost
 ├── DeviceMissing, OutOfMemory, DiskFull, NanLatents, LimitTooSmall
+├── LoraUnusable, AttentionMissing
 ├── DownloadFailed
 │   └── NoSuchDownload, HubUnreachable, HubRefused, HubLacks, WrongBytes, NoRoom
 └── Cancelled
@@ -151,6 +152,20 @@ class NanLatents(GenError):
 
     reason = "nan_latents"  # facts: n
     text = "Section {n} came out as no numbers (NaN); the weights or the precision do not fit this device."
+
+
+class LoraUnusable(GenError):
+    """A LoRA of the configuration cannot be merged."""
+
+    reason = "lora_unusable"  # facts: file, why
+    text = "The LoRA {file} {why}. Take it out of [model] loras, or give another file."
+
+
+class AttentionMissing(GenError):
+    """The attention kernel that the configuration names cannot be used here."""
+
+    reason = "attention_missing"  # facts: name, why
+    text = "[model] attention is {name}, but {why}; set it to auto, or mend that."
 
 
 class DownloadFailed(GenError):

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from gen import errors, film
@@ -42,6 +42,16 @@ def intact(path: str | Path) -> bool:
     if not whole:
         log.warning("file damaged or gone name=%s", path.name)
     return whole
+
+
+def made_by(path: Path) -> str | None:
+    """What made the latents in this file, as the child wrote it into the header; None where it says nothing."""
+    try:
+        with safe_open(path, "pt") as opened:
+            said: str | None = (opened.metadata() or {}).get("made_by")
+    except (OSError, SafetensorError):
+        return None
+    return said
 
 
 def mend_clips(

@@ -200,3 +200,18 @@ def test_a_token_is_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("TELEGRAM_TOKEN", "from the environment")
     assert TelegramConfig(token="geheim").secret() == "from the environment"
     assert TelegramConfig().secret() == "from the environment"
+
+
+def test_a_list_of_small_sections_is_read_and_checked(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('[model]\nloras = [{ file = "a.safetensors", weight = 0.5 }, { file = "/b.safetensors" }]\n')
+    model = load(file, SECTIONS).of(ModelConfig)
+    assert model.lora_files(Path("/m")) == [("/m/a.safetensors", 0.5), ("/b.safetensors", 1.0)]
+    for text, sentence in (
+        ("[1]", r"model\.loras: expected a list of \{ \} in \[ \]"),
+        ("[{ file = 1 }]", r"model\.loras\[0\]\.file: expected a text"),
+        ("[{ weight = 99 }]", r"loras\[0\]\.weight: expected -10 to 10"),
+    ):
+        file.write_text(f"[model]\nloras = {text}\n")
+        with pytest.raises(ConfigError, match=sentence):
+            load(file, SECTIONS)

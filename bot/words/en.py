@@ -167,6 +167,8 @@ WORDS: Final = {
     "failed.unknown_model": "There is no model called {name}. The configuration can name one of these: {known}.",
     "failed.device_missing": "The device {device} is not there. Run flipbot doctor to see what this machine has.",
     "failed.download_failed": "The model could not be fetched: {what}. Run flipbot download again.",
+    "failed.lora_unusable": "A LoRA of the configuration cannot be used: {file} {why}.",
+    "failed.attention_missing": "The attention kernel {name} cannot be used here: {why}. Look at flipbot doctor.",
     "failed.sampling_not_supported": "This model was not made for that order of seconds. Leave out the end picture.",
     "failed.picture_unreadable": "The picture could not be opened again. Send it once more.",
     "failed.disk_full": "The disk is full. Free some space and ask for the film again.",

@@ -152,6 +152,8 @@ WORDS: Final = {
     "failed.unknown_model": "没有名为 {name} 的模型。配置中可以填写：{known}。",
     "failed.device_missing": "找不到设备 {device}。请运行 flipbot doctor 查看这台机器的情况。",
     "failed.download_failed": "模型下载失败：{what}。请再次运行 flipbot download，它会从中断处继续。",
+    "failed.lora_unusable": "配置中的 LoRA 无法使用：{file}（{why}）。",
+    "failed.attention_missing": "注意力内核 {name} 在这里无法使用：{why}。请运行 flipbot doctor 查看。",
     "failed.sampling_not_supported": "这个模型不支持这种生成顺序。请去掉结尾图片再试。",
     "failed.picture_unreadable": "图片无法再次打开。请重新发送。",
     "failed.disk_full": "磁盘已满。请腾出空间，然后重新制作。",
