@@ -39,6 +39,7 @@ from bot.intake import (
     seconds_of,
     seed_of,
 )
+from bot.metrics import Metrics
 from bot.page import Page
 from bot.page_guard import read_key
 from bot.picture import read_picture
@@ -267,6 +268,10 @@ async def service(
             shown = make_page(settings, intake, db, media)
             url = await shown.start()
             stack.push_async_callback(shown.stop)
+        if page and (at := settings.service.metrics_at()) is not None:
+            measured = Metrics(db, *at)
+            await measured.start()
+            stack.push_async_callback(measured.stop)
         running: list[Coroutine[Any, Any, None]] = [
             housekeeping(db, media, settings.safety),
             Renditions(db, media).run(),

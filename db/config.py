@@ -180,6 +180,16 @@ class ServiceConfig:
     data_dir: str = key("", "Folder of everything that is kept; empty: the system's place for a user's data.")
     log_level: str = key("info", "What is logged.", choices=("debug", "info", "warning", "error"))
     log_format: str = key("text", "One line per event, for people or for programs.", choices=("text", "json"))
+    metrics: str = key("", 'Prometheus may read the queue\'s numbers at "HOST:PORT"; empty: nowhere.')
+
+    def metrics_at(self) -> tuple[str, int] | None:
+        """Host and port of the metrics; None where they are off. raises ConfigError."""
+        if not self.metrics:
+            return None
+        host, _, port = self.metrics.rpartition(":")
+        if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+            raise ConfigError("configuration", "service.metrics", f'expected "HOST:PORT", got {_shown(self.metrics)}')
+        return host.strip("[]"), int(port)
 
     def folder(self) -> Path:
         """The data folder; it need not exist yet."""

@@ -6,14 +6,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db import flows, rows
+from db import flows, operators, rows
 from db.connect import Database, whole
 from db.errors import LeaseLost
 from db.flows import IS_OPEN, next_turn
 from db.forecasts import forecast as forecast
 from db.forecasts import line as line
 from db.forecasts import place as place
-from db.models import Canvas, Job, Platform, Progress, Reason, Removal, State
+from db.models import Canvas, Flow, Job, Platform, Progress, Reason, Removal, State, Tick
 from db.query import (
     change,
     find_jobs,
@@ -30,6 +30,7 @@ from db.query import (
 CRASHES = 3  # at one section: then it is the job that crashes workers, and it fails
 DEATHS = 8  # of the service, while one section was being made: many a power cut, but not for ever
 PATIENT = 2  # deaths after which others have their turns first
+SHAPES = 20  # whose pace is told
 EVER_MS = 1 << 62
 LONGEST_MS = 3_600_000  # no chat asks to be left alone for longer than this
 
@@ -255,3 +256,26 @@ async def pace(db: Database, model: str, width: int, height: int, steps: int) ->
     shape = section_shape({"model": model, "width": width, "height": height, "steps": steps})
     async with db.reading() as tx:
         return (await measured_pace(tx, [shape])).get(shape)
+
+
+@whole
+async def numbers(db: Database) -> rows.Numbers:
+    """The queue in numbers, for whoever watches it."""
+    async with db.reading() as tx:
+        by_state = await tx.execute(select(Job.state, func.count()).group_by(Job.state))
+        left = await tx.scalar(select(func.sum(Job.sections - Job.done)).where(IS_OPEN))
+        oldest = await tx.scalar(select(func.min(Job.created_ms)).where(IS_OPEN, Job.done == 0))
+        tick = (await tx.execute(select(Tick.sections, Tick.gpu_ms))).one()
+        gate = await operators.find_state(tx)
+        shapes = list(await tx.scalars(select(Job.shape).where(IS_OPEN).distinct().limit(SHAPES)))
+        return rows.Numbers(
+            jobs={state.value: count for state, count in by_state},
+            sections_left=left or 0,
+            people=await tx.scalar(select(func.count()).select_from(Flow).where(Flow.turn.is_not(None))) or 0,
+            oldest_s=0.0 if oldest is None else max(0, db.now() - oldest) / 1000,
+            paused=gate.paused,
+            draining=gate.draining,
+            pace_ms=await measured_pace(tx, shapes),
+            sections_made=tick.sections,
+            gpu_ms=tick.gpu_ms,
+        )

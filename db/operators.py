@@ -4,6 +4,7 @@ scope: "all", or a server's id, for that server alone. by: who does it, `who(Pla
 Each deed and its line in the audit are one commit.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from db.connect import Database, whole
 from db.flows import ALL
 from db.models import Audit, Ban, Gate, Job, Platform, ServerLimits, State
 from db.query import change, load_job, set_down
+
+log = logging.getLogger("flipbot.queue")
 
 SERVER_LIMITS: Final = ("queued_per_user", "queued_per_chat", "gpu_seconds_per_day", "cooldown_s", "longest_seconds")
 _BAN = (Ban.platform, Ban.user_id, Ban.scope, Ban.until_ms, Ban.reason, Ban.by, Ban.since_ms)
@@ -228,3 +231,4 @@ async def _audit(
 ) -> None:
     said = {"by": by, "action": action, "scope": scope, "target": target, "reason": reason, "facts": dict(facts or {})}
     await tx.execute(insert(Audit).values(at_ms=now_ms, **said))
+    log.info("operator action=%s scope=%s target=%s by=%s", action, scope, target, by)

@@ -1,5 +1,6 @@
 """What people ask: submit a film, wish it to end, forget it."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -31,6 +32,8 @@ from db.models import (
     Tick,
 )
 from db.query import change, find_jobs, load_job, load_sections, section_shape, set_down
+
+log = logging.getLogger("flipbot.queue")
 
 DAY_MS: Final = 24 * 3600 * 1000
 TWIN_MS: Final = 600_000  # as long the very same film is not made twice
@@ -125,7 +128,9 @@ async def submit(db: Database, ask: Ask, limits: Limits) -> rows.Job:
         if ask.canvas or ask.platform in CHATS:
             await tx.execute(insert(Canvas).values(job_id=job_id, wanted=1, **_canvas(ask, db.steady())))
         await flows.settle(tx, job_id)
-        return await load_job(tx, job_id)
+        job_row = await load_job(tx, job_id)
+    log.info("job queued job=%d platform=%s sections=%d/%d", job_id, ask.platform, job_row.done, job_row.sections)
+    return job_row
 
 
 async def _inherited(tx: AsyncConnection, ask: Ask) -> tuple[list[dict[str, Any]], dict[str, Any]]:

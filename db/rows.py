@@ -239,6 +239,26 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """The queue in numbers.
+
+    jobs:    by state
+    people:  who have a job that can have a turn
+    pace_ms: by shape; what was made and its GPU time count since the database was made
+    """
+
+    jobs: Mapping[str, int]
+    sections_left: int
+    people: int
+    oldest_s: float
+    paused: bool
+    draining: bool
+    pace_ms: Mapping[str, int]
+    sections_made: int
+    gpu_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueState:
     """What operators closed, for all or for one server. paused: no section is begun; draining: nothing is taken in."""
 

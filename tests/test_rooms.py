@@ -23,6 +23,7 @@ HOME = {
     "aiohttp": "bot",
     "discord": "bot",
     "telegram": "bot",
+    "prometheus_client": "bot",
 }
 # Inside gen/, the files that may know the database: the dispatcher, and the benches that run the whole way.
 KNOWS_DB = ("gen/dispatch.py", "gen/renditions.py", "gen/bench/", "gen/config.py")

@@ -482,6 +482,7 @@ WORDS: Final = {
     "terminal.stopping": "Stopping after what is ready. Press Ctrl-C again to leave at once.",
     "terminal.page": "The page is at {url}. Stop with Ctrl-C.",
     # operators
+    "refused.metrics": "The metrics cannot be served at {host}:{port}. Choose another place in [service] metrics.",
     "refused.person": "{got} names nobody. Write discord:ID or telegram:ID.",
     "refused.lasting": "{got} is no length of time. Write 30m, 12h or 7d, or leave it out for ever.",
     "refused.not_banned": "{who} is not banned there.",

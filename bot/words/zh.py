@@ -459,6 +459,7 @@ WORDS: Final = {
     "terminal.stopping": "完成手头的部分后停止。再按一次 Ctrl-C 立即离开。",
     "terminal.page": "页面在 {url}。按 Ctrl-C 停止。",
     # 管理
+    "refused.metrics": "无法在 {host}:{port} 提供指标。请在 [service] metrics 中换一个地址。",
     "refused.person": "“{got}”不是用户。请写 discord:ID 或 telegram:ID。",
     "refused.lasting": "“{got}”不是时长。请写 30m、12h 或 7d，不写就是永久。",
     "refused.not_banned": "{who} 在那里没有被封禁。",
