@@ -23,7 +23,7 @@ from rich.live import Live
 from rich.text import Text
 
 from bot import control, fetching, operate, terminal, words
-from bot.config import LimitsConfig, SafetyConfig, TelegramConfig, WebConfig
+from bot.config import DiscordConfig, LimitsConfig, SafetyConfig, TelegramConfig, WebConfig
 from bot.errors import Refused
 from bot.front import Front
 from bot.intake import (
@@ -67,6 +67,7 @@ SECTIONS = {
     "service": ServiceConfig,
     "database": DatabaseConfig,
     "media": MediaConfig,
+    "discord": DiscordConfig,
     "telegram": TelegramConfig,
     "web": WebConfig,
     "model": ModelConfig,
@@ -75,11 +76,23 @@ SECTIONS = {
     "safety": SafetyConfig,
 }
 DEFAULT_PROMPT = "gentle, natural movement"  # what an empty prompt means
-BENCHES = ("parity", "overhead", "growth", "publish", "resume", "tiny", "renditions", "fairness", "queue", "page")
+BENCHES = (
+    "parity",
+    "overhead",
+    "growth",
+    "publish",
+    "resume",
+    "tiny",
+    "renditions",
+    "fairness",
+    "queue",
+    "page",
+    "answer",
+)
 GATE = "take no new films in; those in line are finished"
 EMPTY = "terminal.queue_empty"
 QUEUE_EVERY_S = 1.0
-BOT_BENCHES = ("page",)  # of what people meet; the others are the engine's and the queue's
+BOT_BENCHES = ("page", "answer")  # of what people meet; the others are the engine's and the queue's
 INVERTED = "inverted"  # the order in which a film is made from its end, for those that have an end picture
 CONFIG = Path("config.toml")
 MIB = 1 << 20
@@ -97,6 +110,7 @@ class Settings:
     service: ServiceConfig
     database: DatabaseConfig
     media: MediaConfig
+    discord: DiscordConfig
     telegram: TelegramConfig
     web: WebConfig
     model: ModelConfig
@@ -278,6 +292,7 @@ async def service(
         ]
         if chats:
             front = Front(intake, db, media, settings.safety)
+            front.discord(settings.discord)
             front.telegram(settings.telegram)
             running += front.tasks()
         if works:
@@ -729,12 +744,27 @@ def command_doctor(args: argparse.Namespace, console: Console, locale: str) -> i
 
     settings = settings_of(args)
     found = [*examine(settings.model, settings.models_dir), *asyncio.run(examine_service(settings, Finding))]
+    found += asyncio.run(examine_discord(settings, Finding))
     found += asyncio.run(examine_telegram(settings, Finding))
     for finding in found:
         mark = {True: "[green]ok[/]  ", None: "[yellow]note[/]", False: "[red]MISS[/]"}[finding.fine]
         Console(soft_wrap=True).print(mark, end=" ")
         terminal.tell(Console(soft_wrap=True), finding.sentence)
     return terminal.FAILED if any(finding.fine is False for finding in found) else terminal.DONE
+
+
+async def examine_discord(settings: Settings, finding: Callable[[bool | None, str], Any]) -> list[Any]:
+    """What the doctor says of Discord: nothing without a token."""
+    try:
+        token = settings.discord.secret()
+    except DbError as error:
+        return [finding(False, str(error))]
+    if not token:
+        return []
+    from bot.discord_bot import examine
+
+    fine, sentence = await examine(settings.discord, token)
+    return [finding(fine, sentence)]
 
 
 async def examine_telegram(settings: Settings, finding: Callable[[bool | None, str], Any]) -> list[Any]:

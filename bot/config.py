@@ -1,4 +1,4 @@
-"""The front-ends' sections of the configuration: [telegram], [web], [limits] and [safety]."""
+"""The front-ends' sections of the configuration: [discord], [telegram], [web], [limits] and [safety]."""
 
 import os
 from collections.abc import Mapping
@@ -23,6 +23,25 @@ def secret_of(section: str, token: str, token_file: str, variable: str, key_of_f
             why = getattr(error, "strerror", None) or "it is no text"
             raise ConfigError("configuration", f"{section}.{key_of_file}", f"cannot be read: {why}") from None
     return token.strip()
+
+
+@dataclass(frozen=True)
+class DiscordConfig:
+    """[discord]"""
+
+    token: str = key("", "The bot's token, from the portal; better in DISCORD_TOKEN or a file.", secret=True)
+    token_file: str = key("", "A file that holds the token.")
+    guilds: tuple[int, ...] = key(
+        (), "Ids of the servers that get the commands at once; empty: all, some minutes later."
+    )
+    api_base: str = key("", "Another server instead of Discord's API, such as http://127.0.0.1:9000/api/v10.")
+    gateway: str = key("", "Its gateway; empty with api_base set: it is asked for.")
+    operators: tuple[int, ...] = key((), "User ids of those who may pause, drain and ban everywhere.")
+    report_channel: int = key(0, "Id of the channel that hears of reported films; 0: none does.")
+
+    def secret(self) -> str:
+        """The token; "" where none is configured. raises ConfigError."""
+        return secret_of("discord", self.token, self.token_file, "DISCORD_TOKEN")
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,18 @@
-"""The film of a message as a file that its chat takes."""
+"""The film of a message as a file that its chat takes: a small one while it grows, the best that fits at its end."""
 
 import asyncio
+from typing import Final
 
 from bot.chat import ChatMessage
 from bot.sender import Film, TooBig
+from db import renditions
 from db.connect import Database
+from db.errors import NoSuchJob
 from db.media import Media
 from db.rows import Job
+
+PREVIEW_BYTES: Final = 1_500_000  # a film that is smaller than this need not be made smaller while it grows
+PATIENCE_MS: Final = 60_000  # with whoever makes it fit; then it is shown as it is, where that fits
 
 
 async def film_of(db: Database, media: Media, job: Job, message: ChatMessage, limit_bytes: int) -> Film | None:
@@ -17,19 +23,40 @@ async def film_of(db: Database, media: Media, job: Job, message: ChatMessage, li
     wanted = message.film
     if wanted is None:
         return None
-    path = media.path(wanted.sha)
-    size = await asyncio.to_thread(lambda: path.stat().st_size if path.is_file() else None)
+    size: int | None = await asyncio.to_thread(_size, media, wanted.sha)
     if size is None:
+        return None
+    if size <= (min(PREVIEW_BYTES, limit_bytes) if wanted.kind == "preview" else limit_bytes):
+        return _film(media, job, message, wanted.sha)
+    try:
+        made = await renditions.want(db, job.id, wanted.sha, wanted.kind, limit_bytes)
+    except NoSuchJob:
+        return None
+    if made.state == "ready" and made.sha and await asyncio.to_thread(media.exists, made.sha):
+        return _film(media, job, message, made.sha, made.width, made.height, made.duration_ms)
+    if made.state == "wanted" and (size > limit_bytes or db.now() - made.created_ms < PATIENCE_MS):
         return None
     if size > limit_bytes:
         raise TooBig(limit_bytes)
+    return _film(media, job, message, wanted.sha)
+
+
+def _size(media: Media, sha: str) -> int | None:
+    path = media.path(sha)
+    return int(path.stat().st_size) if path.is_file() else None
+
+
+def _film(
+    media: Media, job: Job, message: ChatMessage, sha: str, width: int = 0, height: int = 0, duration_ms: int = 0
+) -> Film:
     fps, frames = job.settings.get("fps", 30), job.settings.get("frames", 0)
+    spoiler = "SPOILER_" if job.settings.get("spoiler") else ""  # Discord goes by the name
     return Film(
-        path=path,
-        kind=wanted.kind,
-        name=f"flipbot-{job.id}.mp4",
-        width=int(job.plan.get("width", 0)),
-        height=int(job.plan.get("height", 0)),
-        duration_ms=round(1000 * frames / fps),
+        path=media.path(sha),
+        kind=message.film.kind if message.film else "final",
+        name=f"{spoiler}flipbot-{job.id}.mp4",
+        width=width or int(job.plan.get("width", 0)),
+        height=height or int(job.plan.get("height", 0)),
+        duration_ms=duration_ms or round(1000 * frames / fps),
         alt=message.alt,
     )

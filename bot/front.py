@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any
 
 from bot.chat import Terms
-from bot.config import SafetyConfig, TelegramConfig
+from bot.config import DiscordConfig, SafetyConfig, TelegramConfig
+from bot.discord_bot import DiscordBot
 from bot.film import film_of
 from bot.intake import Intake
 from bot.poster import FilmOf, Hooks, Poster
@@ -34,6 +35,13 @@ class Front:
     def film_of(self) -> FilmOf:
         """What finds the film of a message."""
         return partial(film_of, self.db, self.media)
+
+    def discord(self, config: DiscordConfig) -> None:
+        """Add Discord, where a token is configured. raises: ConfigError."""
+        if token := config.secret():
+            bot = DiscordBot(config, self.safety, self.intake, self.db, self.media, token)
+            self.senders.append(bot.sender)
+            self.bots.append(bot.run())
 
     def telegram(self, config: TelegramConfig) -> None:
         """Add Telegram, where a token is configured. raises: ConfigError."""

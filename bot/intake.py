@@ -164,6 +164,7 @@ class Asked:
     server_id:   Discord's guild; "" elsewhere
     roles:       ids of the person's roles there
     at:          where the message stands that shows it, in a chat
+    spoiler:     hide the film there until it is clicked
     """
 
     platform: Platform
@@ -180,6 +181,7 @@ class Asked:
     server_id: str = ""
     roles: tuple[str, ...] = ()
     at: At | None = None
+    spoiler: bool = False
 
 
 def new_seed() -> int:
@@ -227,6 +229,8 @@ class Intake:
             "seconds": seconds, "seed": seed, "quality": quality,
             "frames": planned.frames, "fps": planned.fps, "notes": [*picture.notes, *(end.notes if end else ())],
         }  # fmt: skip
+        if asked.spoiler:
+            settings["spoiler"] = True
         return await self._keep(asked, [picture, end] if end else [picture], planned, settings, may)
 
     async def allowed(

@@ -178,6 +178,7 @@ class Desk:
         self._old_ms = poster.began_ms  # the last call for an old message
         self._looked: dict[int, tuple[int, int, ChatMessage]] = {}  # job -> (wanted, when, what it says)
         self._no_film: dict[int, int] = {}  # job -> when to look again for its film
+        self._tried_bytes = 0  # of the film sent last
 
     def give(self, todo: dict[int, Canvas]) -> None:
         """These messages need an eye now."""
@@ -396,6 +397,8 @@ class Desk:
             return replace(message, film=None, lines=(*message.lines, said)), None, True
         if film is None and message.answers:  # who pressed a button need not wait for a file
             return replace(message, film=None), None, True
+        if film is not None:
+            self._tried_bytes = (await asyncio.to_thread(_bytes_of, film)) or limit
         return message, film, film is not None
 
     async def _edit(self, job: Job, canvas: Canvas, chat: Chat, message: ChatMessage, film: Film | None) -> None:
@@ -508,9 +511,8 @@ class Desk:
             case Blocked() if not canvas.plain:
                 await canvases.change(self.db, job.id, plain=True)
             case TooBig():
-                known = error.limit_bytes or round(self.sender.limit_bytes(_spot(canvas)) * 0.8)
-                before = (await chats.get(self.db, platform, self.chat_id)).limit_bytes
-                await self._chat(limit_bytes=min(known, round(before * 0.8)) if before else known)
+                smaller = round(self._tried_bytes * 0.9) or self.sender.limit_bytes(_spot(canvas))
+                await self._chat(limit_bytes=min(error.limit_bytes or smaller, smaller))
             case Moved():
                 await chats.migrate(self.db, platform, self.chat_id, error.chat_id)
             case _ if isinstance(error, Unknown) and fresh.delivery == Delivery.SENDING and not self.sender.nonce:
@@ -565,6 +567,10 @@ def _spot(canvas: Canvas) -> Spot:
         reply_to=canvas.reply_to,
         server_id=canvas.server_id,
     )
+
+
+def _bytes_of(film: Film) -> int:
+    return film.path.stat().st_size if film.path.is_file() else 0
 
 
 def _room_ms(sent_ms: Sequence[int], calls: int, within_s: float) -> int:

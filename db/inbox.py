@@ -53,6 +53,13 @@ async def handled(db: Database, letter_id: int) -> None:
 
 
 @whole
+async def handled_key(db: Database, key: str) -> None:
+    """The same, by its key."""
+    async with db.transaction(quiet=True) as tx:
+        await tx.execute(update(Inbox).where(Inbox.key == key).values(content=None, user_id=None))
+
+
+@whole
 async def tried(db: Database, letter_id: int) -> int:
     """It is about to be handled; returns how often that was so before: what crashes its handler must not for ever."""
     async with db.transaction(quiet=True) as tx:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.words import LANGUAGES, clean, duration, pick, say, why
@@ -133,6 +133,7 @@ def test_time_is_said_as_people_say_it(seconds: float, said: str) -> None:
     assert duration("en", seconds) == said
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(1, 50))
 def test_cleaned_text_stays_on_its_line(text: str, limit: int) -> None:
     shown = clean(text, limit)
@@ -142,11 +143,13 @@ def test_cleaned_text_stays_on_its_line(text: str, limit: int) -> None:
     assert clean(shown, limit) == shown
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30), st.dictionaries(st.text(min_size=1, max_size=8), st.text() | st.integers() | st.floats()))
 def test_no_reason_and_no_fact_breaks_a_sentence(reason: str, facts: Mapping[str, object]) -> None:
     assert why("zh", reason, facts)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_brace_in_somebodys_text_stays_a_brace(text: str) -> None:
     assert say("en", "refused.quality", got="{known} {0}" + text, known="draft").count("{known} {0}") == 1

@@ -1,0 +1,723 @@
+"""Discord: the gateway, slash commands, context menus, buttons and modals. Speaks intake's language inward.
+
+A command is written down before it is answered (`db.inbox`), answered before anything slow begins, and its picture is
+copied before it is a job: whatever dies in between, the next start goes on from there. The answer is an ordinary
+message, the job's canvas; from then on the poster speaks, by the bot's token. What is turned down is said to the one
+who asked, and to nobody else.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import aiohttp
+import discord
+import yarl
+from discord import app_commands, ui
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+
+from bot.canvas import look
+from bot.chat import Now, Terms, checking, code, compose, extend_s, job_of, settings_of
+from bot.config import DiscordConfig, SafetyConfig
+from bot.discord_commands import Translator, add_commands
+from bot.discord_sender import NOBODY, STYLE, DiscordSender, FilmButton, content_of, view_of
+from bot.errors import Refused
+from bot.intake import Asked, By, Intake
+from bot.words import clean, duration, pick, say
+from db import canvases, chats, inbox, jobs, operators, people, reports, requests
+from db.connect import Database
+from db.errors import NoSuchJob
+from db.media import Media
+from db.models import Platform
+from db.rows import At, Job
+
+log = logging.getLogger("flipbot.discord")
+
+HERE: Final = Platform.DISCORD
+TERMS_VERSION: Final = 1
+CDN: Final = ("cdn.discordapp.com", "media.discordapp.net")
+FETCH_S: Final = 60.0  # for a picture of 20 MB over a slow line
+CHUNK: Final = 1 << 16
+SYNCED: Final = "discord.commands"  # the memo of the hash of what was registered last
+SLOW_START_S: Final = 60.0
+FULL_PROMPT: Final = 1800  # characters in Details; the rest comes as a file
+PERMISSIONS: Final = 274878024704  # view, send (in threads too), attach, embed, read history
+NEEDED: Final = ("view_channel", "send_messages", "attach_files", "read_message_history")
+NEEDED_IN_THREADS: Final = ("view_channel", "send_messages_in_threads", "attach_files", "read_message_history")
+
+Ix = discord.Interaction[Any]
+
+
+def invite(application_id: int | str) -> str:
+    """The link with which a server's admin adds the bot."""
+    scope = "bot+applications.commands"
+    return (
+        f"https://discord.com/oauth2/authorize?client_id={application_id}&permissions={PERMISSIONS}"
+        f"&integration_type=0&scope={scope}"
+    )
+
+
+async def examine(config: DiscordConfig, token: str) -> tuple[bool, str]:
+    """For the doctor: whether Discord knows the token, and how a server gets the bot."""
+    base = (config.api_base or Route.BASE).rstrip("/")
+    headers = {"Authorization": f"Bot {token}", "User-Agent": "DiscordBot (flipbot, 0.1)"}
+    limit = aiohttp.ClientTimeout(total=15)
+    try:
+        async with aiohttp.ClientSession(timeout=limit) as session:
+            async with session.get(f"{base}/users/@me", headers=headers) as answer:
+                if answer.status == 401:
+                    return False, "Discord does not accept the token: copy it anew from the portal, Bot, Reset Token."
+                me = await answer.json()
+            async with session.get(f"{base}/oauth2/applications/@me", headers=headers) as answer:
+                application = (await answer.json()).get("id", me.get("id"))
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        return (
+            False,
+            f"Discord cannot be reached at {base} ({type(error).__name__}): check the network, then try again.",
+        )
+    return True, f"Discord knows the token ({clean(str(me.get('username')))}). Invite it: {invite(application)}"
+
+
+class Tree(app_commands.CommandTree[Any]):
+    """Answers what goes wrong with one sentence, whatever it is."""
+
+    async def on_error(self, interaction: Ix, error: app_commands.AppCommandError, /) -> None:
+        """Discord.py's own checks, and everything that a command raised."""
+        cause = error.__cause__ or error
+        await self.client.sorry(interaction, cause)
+
+
+class DiscordBot(discord.Client):
+    """The bot's account. `run_for_ever` returns where Discord does not let it in; the service goes on without it."""
+
+    def __init__(
+        self, config: DiscordConfig, safety: SafetyConfig, intake: Intake, db: Database, media: Media, token: str
+    ) -> None:
+        super().__init__(
+            intents=discord.Intents(guilds=True),
+            allowed_mentions=NOBODY,
+            max_messages=None,
+            max_ratelimit_timeout=30.0,
+            chunk_guilds_at_startup=False,
+        )
+        self.config, self.safety, self.intake, self.db, self.media, self._token = (
+            config,
+            safety,
+            intake,
+            db,
+            media,
+            token,
+        )
+        self.sender = DiscordSender(self)
+        self.tree = Tree(
+            self,
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+            allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
+        )
+        add_commands(self.tree, self)
+        self._session: aiohttp.ClientSession | None = None
+        self._working: set[asyncio.Task[None]] = set()
+        self._recovered = False
+
+    async def run(self) -> None:  # type: ignore[override]
+        """Speak until cancelled. Where Discord refuses the token or the bot's rights, say so once and rest."""
+        try:
+            if self.config.api_base:
+                Route.BASE = self.config.api_base.rstrip("/")
+            await self._point_to_gateway(self.config.gateway)
+            async with self:
+                await self.login(self._token)
+                if self.config.api_base and not self.config.gateway:
+                    _, url, _ = await self.http.get_bot_gateway()
+                    await self._point_to_gateway(url)
+                await self.connect(reconnect=True)
+        except discord.LoginFailure:
+            log.error("Discord does not accept the token: copy it anew from the portal, Bot, Reset Token.")
+        except discord.PrivilegedIntentsRequired:
+            log.error(
+                "Discord wants an intent switched on in the portal, which this bot does not ask for: check its id."
+            )
+        except discord.ConnectionClosed as error:
+            log.error("Discord closed the connection for good (code %s): check the token in the portal.", error.code)
+        except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+            log.error("Discord cannot be reached (%s): the service goes on without it.", type(error).__name__)
+        except Exception:  # the library's own: a chat must not take the others and the engine with it
+            log.exception("Discord's library stopped: the service goes on without it.")
+        finally:
+            for task in self._working:
+                task.cancel()
+            if self._session:
+                await self._session.close()
+        await asyncio.Event().wait()  # the other front-ends go on
+
+    async def _point_to_gateway(self, url: str) -> None:
+        if url:
+            DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(url)
+
+    # Starting
+
+    async def setup_hook(self) -> None:
+        """Once, after the login and before the gateway."""
+        self.add_dynamic_items(FilmButton, TermsButton, SureButton, HistorySelect)
+        await self.tree.set_translator(Translator())
+        await self.sync()
+        self._spawn(self._recover())
+
+    async def sync(self) -> None:
+        """Register the commands, if they are not what was registered last."""
+        translator = self.tree.translator
+        assert translator is not None
+        payload = [
+            await command.get_translated_payload(self.tree, translator)
+            for command in self.tree._get_all_commands(guild=None)
+        ]
+        told = json.dumps([self.application_id, list(self.config.guilds), payload], sort_keys=True)
+        digest = hashlib.sha256(told.encode()).hexdigest()
+        if await inbox.memo(self.db, SYNCED) == digest:
+            return
+        try:
+            if self.config.guilds:
+                for guild_id in self.config.guilds:
+                    guild = discord.Object(guild_id)
+                    self.tree.copy_global_to(guild=guild)
+                    await self.tree.sync(guild=guild)
+            else:
+                await self.tree.sync()
+        except discord.HTTPException as error:
+            log.error("Discord did not take the commands (%s %s): they stay as they were.", error.status, error.code)
+            return
+        await inbox.remember(self.db, SYNCED, digest)
+        log.info("commands registered application=%s", self.application_id)
+
+    async def on_ready(self) -> None:
+        """The gateway is there."""
+        log.info("ready user=%s guilds=%d", self.user, len(self.guilds))
+
+    async def on_guild_channel_update(self, _: object, after: discord.abc.GuildChannel) -> None:
+        """Its permissions may have changed: what could not be said there is tried again."""
+        await chats.reachable(self.db, HERE, str(after.id))
+
+    async def on_thread_update(self, _: object, after: discord.Thread) -> None:
+        """As for channels."""
+        await chats.reachable(self.db, HERE, str(after.id))
+
+    async def on_interaction(self, interaction: Ix) -> None:
+        """Modals, whether this process opened them or the one before it."""
+        if interaction.type != discord.InteractionType.modal_submit:
+            return
+        match str(interaction.custom_id).split(":"):
+            case ["fp", act, what]:
+                await self.guard(interaction, self.submitted(interaction, act, what, fields_of(interaction.data)))
+            case _:
+                return
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+
+    # Answering
+
+    async def guard(self, interaction: Ix, work: Any) -> None:
+        """Answer whatever goes wrong in something that discord.py would only log."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001  (the person is told, the log has the rest)
+            await self.sorry(interaction, error)
+
+    async def sorry(self, interaction: Ix, error: BaseException) -> None:
+        """One sentence about what went wrong."""
+        locale = self.locale(interaction)
+        if isinstance(error, Refused):
+            text = say(locale, error.key, **error.facts)
+        elif isinstance(error, NoSuchJob):
+            text = say(locale, "refused.no_such_job")
+        elif isinstance(error, app_commands.MissingPermissions):
+            text = say(locale, "refused.not_allowed")
+        elif isinstance(error, discord.NotFound) and error.code == 10062:
+            return  # too late for this interaction; the rows know what was asked
+        else:
+            log.error("interaction failed", exc_info=error)
+            text = say(locale, "refused.trouble")
+        await self.whisper(interaction, text)
+
+    async def whisper(self, interaction: Ix, text: str, view: ui.View | None = None) -> None:
+        """Say something to this person alone."""
+        more: dict[str, Any] = {"view": view} if view else {}
+        try:
+            if interaction.response.is_done():
+                await interaction.followup.send(text, ephemeral=True, allowed_mentions=NOBODY, **more)
+            else:
+                await interaction.response.send_message(text, ephemeral=True, allowed_mentions=NOBODY, **more)
+        except (discord.HTTPException, discord.InteractionResponded, aiohttp.ClientError) as error:
+            log.info("not said: %s", type(error).__name__)
+
+    def locale(self, interaction: Ix) -> str:
+        """What the person's client speaks."""
+        return pick([str(interaction.locale)])
+
+    # A command becomes a job
+
+    def letter(self, interaction: Ix, **more: Any) -> dict[str, Any]:
+        """What is asked, as it outlives a crash. The token is good for 15 minutes, and goes when it is handled."""
+        return {
+            "application": str(interaction.application_id),
+            "token": interaction.token,
+            "user": str(interaction.user.id),
+            "chat": str(interaction.channel_id),
+            "server": str(interaction.guild_id or ""),
+            "locale": self.locale(interaction),
+            "roles": [str(role.id) for role in getattr(interaction.user, "roles", ())],
+            **more,
+        }
+
+    async def admit(self, interaction: Ix) -> None:
+        """What can be said against a request before anything of it is looked at. raises: Refused."""
+        locale = self.locale(interaction)
+        if interaction.guild_id is not None:
+            threaded = isinstance(interaction.channel, discord.Thread)
+            missing = [
+                name
+                for name in (NEEDED_IN_THREADS if threaded else NEEDED)
+                if not getattr(interaction.app_permissions, name)
+            ]
+            if missing:
+                names = ", ".join(say(locale, f"discord.permission.{name}") for name in missing)
+                raise Refused("refused.permissions", missing=names)
+            allowed = json.loads(await inbox.memo(self.db, f"discord.channels.{interaction.guild_id}") or "[]")
+            if allowed and str(interaction.channel_id) not in allowed:
+                raise Refused("refused.channel", channels=" ".join(f"<#{each}>" for each in allowed))
+        ban = await operators.banned(self.db, HERE, str(interaction.user.id), str(interaction.guild_id or ""))
+        if ban is not None:
+            reason = STYLE.escape(ban.reason) or say(locale, "ban.no_reason")
+            if ban.until_ms is None:
+                raise Refused("refused.banned", reason=reason)
+            wait = duration(locale, (ban.until_ms - self.db.now()) / 1000)
+            raise Refused("refused.banned_until", reason=reason, until=f"<t:{ban.until_ms // 1000}:f>", wait=wait)
+        await chats.reachable(self.db, HERE, str(interaction.channel_id))
+
+    async def order(self, interaction: Ix, letter: dict[str, Any], *, agreed: bool = False) -> None:
+        """Take a request in: write it down, answer, then look at its picture."""
+        person = await people.get(self.db, HERE, letter["user"])
+        if self.safety.consent and not agreed and person.consent < TERMS_VERSION:
+            await self._ask_consent(interaction, letter)
+            return
+        key = f"discord:{interaction.id}"
+        if not await inbox.receive(self.db, HERE, [(key, letter["user"], json.dumps(letter))]):
+            return  # the gateway delivered it twice
+        message_id = await self._answer(interaction, letter)
+        await self._work(key, letter, message_id, interaction)
+
+    async def _answer(self, interaction: Ix, letter: Mapping[str, Any]) -> str | None:
+        """The status message; None where it did not arrive or nobody knows, then the poster sends one."""
+        private = letter.get("deliver") == "dm"
+        text = say(letter["locale"], "discord.to_dm") if private else checking(letter["locale"])
+        try:
+            sent = await interaction.response.send_message(text, ephemeral=private, allowed_mentions=NOBODY)
+            return None if private else str(sent.message_id)
+        except (discord.HTTPException, aiohttp.ClientError, TimeoutError) as error:
+            log.info("not answered in time: %s", type(error).__name__)
+            return None if private else await self._original(letter)
+
+    async def _original(self, letter: Mapping[str, Any]) -> str | None:
+        """The answer that a lost call left, where it did."""
+        hook = discord.Webhook.partial(int(letter["application"]), letter["token"], client=self)
+        try:
+            return str((await hook.fetch_message("@original")).id)  # type: ignore[arg-type]
+        except (discord.HTTPException, aiohttp.ClientError, OSError):
+            return None
+
+    async def _work(self, key: str, letter: Mapping[str, Any], message_id: str | None, interaction: Ix | None) -> None:
+        """Copy the picture and put the job in line; refused, the status message goes and the reason is whispered."""
+        try:
+            job = await self._submit(key, letter, message_id)
+            log.info("submitted job=%d", job.id)
+        except Refused as refused:
+            await self._take_back(letter, message_id, refused, interaction)
+        except Exception:
+            log.exception("request failed")
+            await self._take_back(letter, message_id, Refused("refused.trouble"), interaction)
+        await inbox.handled_key(self.db, key)
+
+    async def _submit(self, key: str, letter: Mapping[str, Any], message_id: str | None) -> Job:
+        picture = await self.fetch(letter["url"])
+        end = await self.fetch(letter["end_url"]) if letter.get("end_url") else None
+        person = await people.get(self.db, HERE, letter["user"])
+        chat = letter["chat"]
+        if letter.get("deliver") == "dm":
+            chat = str((await self.create_dm(discord.Object(int(letter["user"])))).id)
+        seconds = letter.get("seconds") or person.seconds
+        quality = letter.get("quality") or person.quality
+        rules = self.intake.rules
+        at = At(
+            message_id=message_id,
+            message_ms=self.db.steady(),
+            server_id="" if chat != letter["chat"] else letter["server"],
+        )
+        return await self.intake.submit(
+            Asked(
+                platform=HERE, user_id=letter["user"], chat_id=chat, locale=person.language or letter["locale"],
+                picture=picture, end_picture=end, prompt=letter.get("prompt") or "", key=key, seconds=seconds,
+                quality=quality if quality in rules.qualities or letter.get("quality") else None,
+                seed=letter.get("seed"), server_id=letter["server"], roles=tuple(letter["roles"]), at=at,
+                spoiler=bool(letter.get("spoiler") or person.spoiler),
+            )
+        )  # fmt: skip
+
+    async def _take_back(
+        self, letter: Mapping[str, Any], message_id: str | None, refused: Refused, interaction: Ix | None
+    ) -> None:
+        """Say no to the one who asked; where the token is too old, in the status message itself."""
+        text = say(letter["locale"], refused.key, **refused.facts)
+        try:
+            if interaction is not None:
+                await interaction.followup.send(text, ephemeral=True, allowed_mentions=NOBODY)
+                if message_id:
+                    await interaction.delete_original_response()
+            elif message_id:
+                there = self.get_partial_messageable(int(letter["chat"])).get_partial_message(int(message_id))
+                await there.edit(content=text, allowed_mentions=NOBODY)
+        except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
+            log.info("refusal not said: %s", type(error).__name__)
+
+    async def fetch(self, url: str) -> bytes:
+        """An attachment, as far as the limit; only from Discord's own hosts. raises: Refused."""
+        host, most = urlsplit(url).hostname or "", self.intake.rules.max_bytes
+        own = urlsplit(self.config.api_base)
+        if host not in CDN and (not own.hostname or host != own.hostname):
+            raise Refused("refused.picture_host")
+        data = bytearray()
+        try:
+            async with asyncio.timeout(FETCH_S), self._http().get(url, allow_redirects=False) as answer:
+                if answer.status != 200:
+                    raise Refused("refused.picture_fetch")
+                async for chunk in answer.content.iter_chunked(CHUNK):
+                    data += chunk
+                    if len(data) > most:
+                        raise Refused("refused.picture_too_big", got_mib=len(data) / 2**20, limit_mib=most / 2**20)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Refused("refused.picture_fetch") from error
+        return bytes(data)
+
+    def _http(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession()
+        return self._session
+
+    async def _recover(self) -> None:
+        """Go on with what the last process left: requests that were not jobs yet."""
+        for letter in await inbox.unhandled(self.db, HERE):
+            asked = json.loads(letter.content)
+            if await requests.find(self.db, letter.key) is None:
+                message_id = await self._original(asked) if asked.get("deliver") != "dm" else None
+                await self._work(letter.key, asked, message_id, None)
+            else:
+                await inbox.handled_key(self.db, letter.key)
+
+    async def _ask_consent(self, interaction: Ix, letter: Mapping[str, Any]) -> None:
+        key = f"discord:consent:{interaction.id}"
+        about = {**letter, "token": ""}
+        question = await inbox.ask(self.db, key, HERE, letter["user"], letter["chat"], "consent", about)
+        view = ui.View(timeout=None)
+        view.add_item(TermsButton(question.id, say(letter["locale"], "discord.accept")))
+        await self.whisper(interaction, say(letter["locale"], "discord.terms"), view)
+
+    async def accepted(self, interaction: Ix, question_id: int) -> None:
+        """They accept the terms: what they had asked goes on, as this interaction's."""
+        question = await inbox.question(self.db, HERE, question_id=question_id)
+        user = str(interaction.user.id)
+        await people.accept(self.db, HERE, user, TERMS_VERSION)
+        if question is None or question.user_id != user:
+            await self.whisper(interaction, say(self.locale(interaction), "discord.accepted"))
+            return
+        await inbox.answered(self.db, question.id)
+        letter = {**question.about, "token": interaction.token}
+        await self.order(interaction, letter, agreed=True)
+
+    # Buttons
+
+    async def pressed(self, interaction: Ix, act: str, job_id: int) -> None:
+        """Somebody pressed a button of a film's message."""
+        await self.guard(interaction, self._pressed(interaction, act, job_id))
+
+    async def _pressed(self, interaction: Ix, act: str, job_id: int) -> None:
+        job = await jobs.get(self.db, job_id)
+        if act == "report":
+            await interaction.response.send_modal(modal(self.locale(interaction), "report", code(job_id)))
+            return
+        self.need_right(interaction, job)
+        match act:
+            case "stop":
+                await self._wish(interaction, job, "stop")
+            case "cancel" if job.done > 0 and not job.state.terminal:
+                view = ui.View(timeout=None)
+                view.add_item(SureButton("cancel", job_id, say(self.locale(interaction), "discord.sure_cancel")))
+                await self.whisper(interaction, say(self.locale(interaction), "discord.cancel_sure"), view)
+            case "cancel":
+                await self._wish(interaction, job, "cancel")
+            case "edit" | "steer":
+                locale = self.locale(interaction)
+                await interaction.response.send_modal(modal(locale, act, code(job_id), job.prompt))
+            case "seed":
+                await self.anew(interaction, job, keep=0, seed="new")
+            case "extend":
+                view_now = await look(self.db, job)
+                more = extend_s(view_now, self.terms(job))
+                await self.anew(interaction, job, keep="all", add_seconds=more)
+            case "again":
+                await self.anew(interaction, job, keep=0)
+            case "retry":
+                await self.anew(interaction, job, keep="all")
+            case "details":
+                await self._details(interaction, job)
+            case _:
+                raise Refused("refused.request")
+
+    def need_right(self, interaction: Ix, job: Job) -> None:
+        """Owners, this channel's moderators and the operators. raises: Refused."""
+        if str(interaction.user.id) == job.user_id and job.platform == HERE:
+            return
+        if not self.moderates(interaction, job):
+            raise Refused("refused.not_yours")
+
+    def moderates(self, interaction: Ix, job: Job) -> bool:
+        """Whether they may do here what only the owner may."""
+        if interaction.user.id in self.config.operators:
+            return True
+        here = job.platform == HERE and job.chat_id == str(interaction.channel_id) and interaction.guild_id is not None
+        return here and (interaction.permissions.manage_messages or interaction.permissions.manage_guild)
+
+    def by(self, interaction: Ix, job: Job) -> By:
+        """The one who presses, as the intake knows them."""
+        return By(
+            platform=HERE,
+            user_id=str(interaction.user.id),
+            chat_id=str(interaction.channel_id),
+            locale=self.locale(interaction),
+            moderator=self.moderates(interaction, job),
+        )
+
+    def terms(self, _: Job | None = None) -> Terms:
+        """What a film may become here."""
+        return Terms(longest_s=self.intake.rules.longest_seconds)
+
+    async def _wish(self, interaction: Ix, job: Job, wish: Any) -> None:
+        if job.state.terminal:
+            raise Refused("refused.job_over")
+        await requests.wish(self.db, job.id, wish, str(interaction.user.id))
+        await interaction.response.defer()  # of a button this shows nothing; the message itself changes
+
+    async def anew(self, interaction: Ix, job: Job, **how: Any) -> None:
+        """A new film out of this one, with a message of its own."""
+        await self.admit(interaction)
+        made = await self.intake.again(
+            job.id, self.by(interaction, job), key=f"discord:{interaction.id}", canvas=True, **how
+        )
+        await self.show(interaction, made)
+
+    async def show(self, interaction: Ix, job: Job) -> None:
+        """Answer with the job's own message."""
+        message = compose(job, await look(self.db, job), STYLE, self.terms(job), Now(ms=self.db.now()))
+        sent = await interaction.response.send_message(
+            content_of(message), view=view_of(message.buttons, job.id), allowed_mentions=NOBODY
+        )
+        at = At(message_id=str(sent.message_id), message_ms=self.db.steady(), server_id=str(interaction.guild_id or ""))
+        if not await canvases.placed(self.db, job.id, at):
+            log.info("message of job=%d came too late", job.id)
+        self.db.notify()
+
+    async def _details(self, interaction: Ix, job: Job) -> None:
+        locale = self.locale(interaction)
+        lines = [say(locale, "chat.job", job=code(job.id)), " · ".join(settings_of(job, STYLE))]
+        if job.parent_id:
+            lines.append(say(locale, "discord.out_of", job=code(job.parent_id)))
+        if job.prompt:
+            lines.append(STYLE.quote(job.prompt[:FULL_PROMPT]))
+        view = ui.View(timeout=None)
+        if job.state.terminal:
+            view.add_item(SureButton("delete", job.id, say(locale, "discord.delete")))
+        view.add_item(FilmButton("report", job.id, say(locale, "chat.button.report")))
+        await self.whisper(interaction, "\n".join(lines), view)
+
+    async def sure(self, interaction: Ix, act: str, job_id: int) -> None:
+        """The second click of what takes something away."""
+        job = await jobs.get(self.db, job_id)
+        self.need_right(interaction, job)
+        locale = self.locale(interaction)
+        if act == "cancel":
+            if job.state.terminal:
+                raise Refused("refused.job_over")
+            await requests.wish(self.db, job_id, "cancel", str(interaction.user.id))
+            await interaction.response.edit_message(content=say(locale, "headline.cancelling"), view=None)
+        else:
+            gone = await people.forget_job(self.db, job_id)
+            await asyncio.to_thread(lambda: [self.media.drop(sha) for sha in gone.files])
+            self.db.notify()
+            await interaction.response.edit_message(content=say(locale, "discord.deleted"), view=None)
+
+    # Modals
+
+    async def submitted(self, interaction: Ix, act: str, what: str, fields: Mapping[str, str]) -> None:
+        """Somebody sent a modal's form."""
+        if act == "menu":
+            await self._from_menu(interaction, what, fields)
+            return
+        job = await jobs.get(self.db, job_of(what) or 0)
+        if act == "report":
+            await self._report(interaction, job, fields.get("reason", ""))
+            return
+        self.need_right(interaction, job)
+        if act == "edit":
+            await self.anew(interaction, job, keep=0, prompt=fields.get("prompt", ""))
+        elif act == "steer":
+            steered = await self.intake.steer(job.id, self.by(interaction, job), fields.get("prompt", ""))
+            await self.whisper(interaction, say(self.locale(interaction), "discord.steered", job=code(steered.id)))
+
+    async def _from_menu(self, interaction: Ix, what: str, fields: Mapping[str, str]) -> None:
+        question = await inbox.question(self.db, HERE, question_id=job_of(what) or 0)
+        if question is None or question.user_id != str(interaction.user.id):
+            raise Refused("refused.no_such_job")
+        urls = question.about["urls"]
+        which = int(fields["which"]) if fields.get("which", "").isdigit() else 1
+        url = urls[min(max(which, 1), len(urls)) - 1]
+        letter = self.letter(
+            interaction, url=url, prompt=fields.get("prompt", ""), seconds=fields.get("seconds") or None,
+            quality=fields.get("quality") or None, seed=fields.get("seed") or None,
+        )  # fmt: skip
+        await self.admit(interaction)
+        await self.order(interaction, letter)
+
+    async def _report(self, interaction: Ix, job: Job, reason: str) -> None:
+        user, locale = str(interaction.user.id), self.locale(interaction)
+        _, new = await reports.report(self.db, job.id, HERE, user, clean(reason, 1000))
+        await self.whisper(interaction, say(locale, "discord.reported"))
+        if new and self.config.report_channel:
+            canvas = await canvases.get(self.db, job.id)
+            link = ""
+            if canvas and canvas.message_id:
+                link = f"https://discord.com/channels/{canvas.server_id or '@me'}/{canvas.chat_id}/{canvas.message_id}"
+            text = say("en", "discord.report", job=code(job.id), user=user, owner=job.user_id, link=link)
+            channel = self.get_partial_messageable(self.config.report_channel)
+            view = ui.View(timeout=None)
+            view.add_item(SureButton("delete", job.id, say("en", "discord.delete")))
+            try:
+                await channel.send(f"{text}\n{STYLE.quote(clean(reason, 1000))}", view=view, allowed_mentions=NOBODY)
+            except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
+                log.warning("report of job=%d not passed on: %s", job.id, type(error).__name__)
+
+
+class TermsButton(ui.DynamicItem[ui.Button[Any]], template=r"fpterms:(?P<question>[0-9a-z]{1,12})"):
+    """Accept the terms, and go on with what was asked."""
+
+    def __init__(self, question: int, label: str = "…") -> None:
+        style = discord.ButtonStyle.success
+        super().__init__(ui.Button(label=label[:80], style=style, custom_id=f"fpterms:{code(question)}"))
+        self.question = question
+
+    @classmethod
+    async def from_custom_id(cls, interaction: Ix, item: ui.Item[Any], match: Any, /) -> "TermsButton":
+        """The button that somebody has pressed."""
+        return cls(job_of(match["question"]) or 0)
+
+    async def callback(self, interaction: Ix) -> None:
+        """Hand it on."""
+        bot: DiscordBot = interaction.client
+        await bot.guard(interaction, bot.accepted(interaction, self.question))
+
+
+class SureButton(ui.DynamicItem[ui.Button[Any]], template=r"fpsure:(?P<act>cancel|delete):(?P<job>[0-9a-z]{1,12})"):
+    """The second click."""
+
+    def __init__(self, act: str, job: int, label: str = "…") -> None:
+        style = discord.ButtonStyle.danger
+        super().__init__(ui.Button(label=label[:80], style=style, custom_id=f"fpsure:{act}:{code(job)}"))
+        self.act, self.job = act, job
+
+    @classmethod
+    async def from_custom_id(cls, interaction: Ix, item: ui.Item[Any], match: Any, /) -> "SureButton":
+        """The button that somebody has pressed."""
+        return cls(match["act"], job_of(match["job"]) or 0)
+
+    async def callback(self, interaction: Ix) -> None:
+        """Hand it on."""
+        bot: DiscordBot = interaction.client
+        await bot.guard(interaction, bot.sure(interaction, self.act, self.job))
+
+
+class HistorySelect(ui.DynamicItem[ui.Select[Any]], template=r"fphistory"):
+    """Pick one of one's own films, and have it shown here again, with buttons that work."""
+
+    def __init__(self, options: list[discord.SelectOption] | None = None) -> None:
+        options = options or [discord.SelectOption(label="…")]
+        super().__init__(ui.Select(options=options, custom_id="fphistory"))
+
+    @classmethod
+    async def from_custom_id(cls, interaction: Ix, item: ui.Item[Any], match: Any, /) -> "HistorySelect":
+        """The menu that somebody has used."""
+        return cls()
+
+    async def callback(self, interaction: Ix) -> None:
+        """Show it."""
+        bot: DiscordBot = interaction.client
+        data: Any = interaction.data
+        chosen = data.get("values") or [""]
+        await bot.guard(interaction, reshow(bot, interaction, job_of(str(chosen[0])) or 0))
+
+
+async def reshow(bot: DiscordBot, interaction: Ix, job_id: int) -> None:
+    """A job's message again, here: it is its canvas from now on."""
+    job = await jobs.get(bot.db, job_id)
+    bot.need_right(interaction, job)
+    await bot.admit(interaction)
+    message = compose(job, await look(bot.db, job), STYLE, bot.terms(job), Now(ms=bot.db.now()))
+    sent = await interaction.response.send_message(
+        content_of(message), view=view_of(message.buttons, job.id), allowed_mentions=NOBODY
+    )
+    where = str(interaction.channel_id)
+    await canvases.create(bot.db, job.id, HERE, where, str(sent.message_id))
+    server_id = str(interaction.guild_id or "")
+    await canvases.change(bot.db, job.id, server_id=server_id, message_ms=bot.db.steady(), notice="over")
+    bot.db.notify()
+
+
+def modal(locale: str, act: str, what: str, text: str = "") -> ui.Modal:
+    """A form with one text; its id says everything, so that it is understood after a restart."""
+    form = Form(title=say(locale, f"discord.modal.{act}")[:45], custom_id=f"fp:{act}:{what}", timeout=3600.0)
+    name = "reason" if act == "report" else "prompt"
+    limit = 1000 if act == "report" else 4000
+    form.add_item(
+        ui.TextInput(
+            label=say(locale, f"discord.modal.{act}.{name}")[:45], custom_id=name, style=discord.TextStyle.paragraph,
+            default=text[:limit] or None, required=act != "edit", max_length=limit,
+        )
+    )  # fmt: skip
+    return form
+
+
+class Form(ui.Modal):
+    """A modal whose answer is taken in `on_interaction`, where those of an earlier process come in too."""
+
+    async def on_submit(self, interaction: Ix, /) -> None:
+        """Nothing: see the class."""
+
+
+def fields_of(data: Any) -> dict[str, str]:
+    """A sent form's texts, by their ids."""
+    found: dict[str, str] = {}
+
+    def walk(parts: Any) -> None:
+        for part in parts or ():
+            if "custom_id" in part and "value" in part:
+                found[part["custom_id"]] = str(part["value"] or "")
+            elif part.get("values"):
+                found[part["custom_id"]] = str(part["values"][0])
+            walk(part.get("components"))
+            walk([part["component"]] if part.get("component") else ())
+
+    walk((data or {}).get("components"))
+    return found

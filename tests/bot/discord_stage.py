@@ -1,0 +1,142 @@
+"""A stage for the Discord tests: the real bot, poster, queue and media store, against a server that speaks the wire."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from bot.config import DiscordConfig, SafetyConfig
+from bot.discord_bot import DiscordBot
+from bot.film import film_of
+from bot.intake import Intake, ModelFacts, Planned, Prompts, Rules
+from bot.poster import Poster
+from db import jobs, requests, sections
+from db.connect import Database
+from db.media import Media
+from db.rows import Job
+from db.sections import Made
+from tests.fakes.discord import TOKEN, Discord
+
+
+def png(colour: str = "teal", size: tuple[int, int] = (96, 64)) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", size, colour).save(out, "PNG")
+    return out.getvalue()
+
+
+def planner(*, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str, ends: bool) -> Planned:
+    sections_ = max(1, round(seconds / 1.2))
+    plan = {"model": "still@1", "width": size[0], "height": size[1], "steps": 2, "fps": 30, "seed": seed}
+    plan |= {"prompts": [list(prompt) for prompt in prompts], "sampling": "inverted" if ends else "f1"}
+    return Planned(plan=plan, sections=sections_, frames=36 * sections_ + 1, fps=30)
+
+
+def replanner(
+    plan: Mapping[str, Any],
+    *,
+    kept: int,
+    sections: int,
+    seconds: float = 0.0,
+    prompts: Prompts = (),
+    seed: int | None = None,
+) -> Planned:
+    total = sections + round(seconds / 1.2)
+    changed = {**plan, "seed": plan["seed"] if seed is None else seed}
+    if prompts:
+        changed["prompts"] = [list(prompt) for prompt in prompts]
+    return Planned(plan=changed, sections=total, frames=36 * total + 1, fps=30)
+
+
+@dataclass
+class Stage:
+    """What stands on it. `work` is the worker: a section whenever a test says so."""
+
+    there: Discord
+    db: Database
+    media: Media
+    intake: Intake
+    config: DiscordConfig
+    safety: SafetyConfig
+    tasks: list["asyncio.Task[Any]"] = field(default_factory=list)
+    bot: DiscordBot | None = None
+
+    async def start(self) -> None:
+        """Start the front: bot and poster."""
+        before = self.there.identified
+        self.bot = DiscordBot(self.config, self.safety, self.intake, self.db, self.media, TOKEN)
+        poster = Poster(self.db, [self.bot.sender], partial(film_of, self.db, self.media))
+        self.tasks = [asyncio.create_task(self.bot.run()), asyncio.create_task(poster.run())]
+        await self.there.until(lambda: self.there.identified > before and self.there._sockets)
+
+    async def stop(self) -> None:
+        """End it, as a kill would: nothing is finished or put in order by the bot itself."""
+        for task in self.tasks:
+            task.cancel()
+        for task in self.tasks:
+            with suppress(asyncio.CancelledError):
+                await task
+        self.tasks = []
+        await asyncio.sleep(0.1)  # what discord.py has begun meanwhile ends by itself
+
+    async def animate(self, prompt: str = "fog rolls in", **more: Any) -> str:
+        """Somebody types /animate."""
+        who = {
+            key: more.pop(key) for key in ("user", "channel", "locale", "app_permissions", "permissions") if key in more
+        }
+        options = {"image": self.there.upload(png()), "prompt": prompt, "seconds": 4, **more}
+        return await self.there.command("animate", options, **who)
+
+    async def job(self, n: int = 1) -> Job:
+        """The n-th job, once it is there."""
+
+        async def found() -> Job | None:
+            with suppress(Exception):
+                return await jobs.get(self.db, n)
+            return None
+
+        for _ in range(600):
+            if job := await found():
+                return job
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"there is no job {n}; {[m.content for m in self.there.messages.values()]}")
+
+    async def work(self, took_ms: int = 1000) -> Job | None:
+        """One turn of a worker: a section with a film that is a file."""
+        claim = await jobs.claim(self.db, "worker", 600_000)
+        if claim is None:
+            return None
+        n = claim.job.done
+        film = await asyncio.to_thread(self.media.put, f"film of job {claim.job.id} up to {n}".encode() * 50)
+        latents = await asyncio.to_thread(self.media.put, f"latents {claim.job.id} {n}".encode())
+        made = Made(
+            n=n, latents=latents, clip=None, tail=None, film=film, frames=36 * (n + 1) + 1,
+            sampling_ms=took_ms, decode_ms=1, encode_ms=1,
+        )  # fmt: skip
+        return (await sections.record(self.db, claim, made)).job
+
+
+@asynccontextmanager
+async def stage(folder: Path, *, consent: bool = False, **config: Any) -> AsyncIterator[Stage]:
+    rules = Rules(
+        queue=requests.Limits(queued_per_user=500, queued_per_chat=500, queued_in_all=500),
+        longest_seconds=60.0, default_seconds=5.0, qualities=("standard", "draft"), min_free=1,
+    )  # fmt: skip
+    model = ModelFacts(name="still@1", trained=True, default_prompt="gentle motion")
+    async with Discord() as there, Database.open(data_dir=folder) as db:
+        media = Media(folder / "media")
+        intake = Intake(db, media, planner, rules, model, replanner=replanner)
+        made = Stage(
+            there, db, media, intake, DiscordConfig(api_base=there.api, **config), SafetyConfig(consent=consent)
+        )
+        await made.start()
+        try:
+            yield made
+        finally:
+            await made.stop()
+        assert there.broken == []

@@ -1,0 +1,450 @@
+"""The Discord bot, through real discord.py, against a server that checks every request."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from discord_stage import stage
+
+from bot.config import DiscordConfig
+from bot.discord_bot import DiscordBot, examine, invite
+from bot.discord_sender import STYLE
+from db import canvases, inbox, jobs, people, renditions
+from db.models import Platform, State
+from tests.fakes.discord import TOKEN, Discord
+
+HERE = Platform.DISCORD
+
+
+async def test_a_command_becomes_a_film_that_grows_in_its_message(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        asked = await s.animate("fog rolls in | 2s: night falls")
+        first = await s.there.answer(asked)
+        message = first["message"]
+        assert message.content == "Checking your picture…"
+        await s.there.until(lambda: "Next in line" in message.content)
+        assert "`fog rolls in | 2s: night falls`" in message.content
+        assert list(message.buttons()) == ["Cancel"]
+        await s.work()
+        await s.there.until(lambda: message.attachments)
+        assert "1.2 of 3.6 s are ready" in message.content
+        assert list(message.buttons()) == ["Stop here", "Change what happens next", "Cancel"]
+        while await s.work():
+            pass
+        await s.there.until(lambda: "Your film is ready: 3.6 s" in message.content)
+        assert len(message.attachments) == 1
+        assert s.there.files[message.attachments[0]["id"]] == b"film of job 1 up to 2" * 50
+        assert list(message.buttons()) == ["New seed", "Edit prompt", "Extend +5 s", "Details"]
+        assert "AI-animated" in message.content
+        assert len(s.there.in_channel()) == 1
+
+
+async def test_buttons_make_new_films_with_messages_of_their_own(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        first = (await s.there.answer(await s.animate()))["message"]
+        await s.job(1)
+        while await s.work():
+            pass
+        await s.there.until(lambda: "New seed" in first.buttons())
+        seeded = (await s.there.answer(await s.there.press(first, "New seed")))["message"]
+        assert "Next in line" in seeded.content
+        assert (await s.job(2)).parent_id == 1
+        await s.there.answer(await s.there.press(first, "Extend +5 s"))
+        longer = await s.job(3)
+        assert (longer.parent_id, longer.done, longer.sections) == (1, 3, 7)
+        opened = await s.there.press(first, "Edit prompt")
+        assert (await s.there.answer(opened))["type"] == 9
+        custom_id = s.there.modals[-1]["custom_id"]
+        await s.there.answer(await s.there.submit(custom_id, {"prompt": "the sun rises"}))
+        edited = await s.job(4)
+        assert (edited.prompt, edited.parent_id) == ("the sun rises", 1)
+
+
+async def test_stop_here_keeps_the_film_and_cancel_asks_twice(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        first = (await s.there.answer(await s.animate()))["message"]
+        second = (await s.there.answer(await s.animate("rain")))["message"]
+        await s.job(2)
+        for _ in range(2):
+            await s.work()
+        await s.there.until(lambda: "Stop here" in first.buttons() and "Stop here" in second.buttons())
+        await s.there.press(first, "Stop here")
+        await s.there.until(lambda: "Stopped at 1.2 s" in first.content)
+        assert "<@7000>" in first.content
+        asked = await s.there.press(second, "Cancel")
+        await s.there.answer(asked)
+        (sure,) = s.there.said_to(asked)
+        assert sure.ephemeral
+        assert (await jobs.get(s.db, 2)).state == State.QUEUED
+        await s.there.press(sure, "Cancel for good")
+        await s.there.until(lambda: "Cancelled" in second.content)
+
+
+async def test_while_it_grows_the_rest_can_be_told_something_else(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        message = (await s.there.answer(await s.animate()))["message"]
+        await s.job(1)
+        await s.work()
+        await s.there.until(lambda: "Change what happens next" in message.buttons())
+        await s.there.answer(await s.there.press(message, "Change what happens next"))
+        sent = await s.there.submit(s.there.modals[-1]["custom_id"], {"prompt": "it snows"})
+        await s.there.answer(sent)
+        assert "it snows" in (await jobs.get(s.db, 1)).prompt
+        assert (await jobs.get(s.db, 1)).plan["prompts"][-1][1] == "it snows"
+
+
+async def test_only_owners_and_moderators_press(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        message = (await s.there.answer(await s.animate()))["message"]
+        await s.there.until(lambda: "Cancel" in message.buttons())
+        asked = await s.there.press(message, "Cancel", user="8000")
+        await s.there.answer(asked)
+        (said,) = s.there.said_to(asked)
+        assert said.ephemeral
+        assert said.content == "Only the one who asked for this film, or a moderator here, can do that."
+        assert (await jobs.get(s.db, 1)).state == State.QUEUED
+        await s.there.press(message, "Cancel", user="8000", permissions=str(1 << 13))
+        await s.there.until(lambda: "Cancelled" in message.content)
+
+
+async def test_buttons_and_open_modals_outlive_the_process(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        message = (await s.there.answer(await s.animate()))["message"]
+        await s.job(1)
+        while await s.work():
+            pass
+        await s.there.until(lambda: "Edit prompt" in message.buttons())
+        await s.there.answer(await s.there.press(message, "Edit prompt"))
+        custom_id = s.there.modals[-1]["custom_id"]
+        await s.stop()
+        await s.start()
+        await s.there.answer(await s.there.submit(custom_id, {"prompt": "after the restart"}))
+        assert (await s.job(2)).prompt == "after the restart"
+        await s.there.answer(await s.there.press(message, "New seed"))
+        assert (await s.job(3)).parent_id == 1
+        assert s.there.syncs == 1, "the commands are registered once"
+
+
+async def test_the_same_interaction_twice_is_one_job(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        asked = await s.animate()
+        await s.there.answer(asked)
+        await s.job(1)
+        options = {"image": s.there.upload(b"x"), "prompt": "again"}
+        await s.there.command("animate", options, again=asked)
+        await s.animate("another one")
+        await s.job(2)
+        assert len(await jobs.recent(s.db, 10)) == 2
+
+
+async def test_refusals_reach_only_the_one_who_asked(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        asked = await s.animate(app_permissions=str(1 << 10))
+        await s.there.answer(asked)
+        (said,) = s.there.said_to(asked)
+        assert said.ephemeral
+        assert "Send Messages, Attach Files, Read Message History" in said.content
+        big = s.there.upload(b"x") | {"size": 30 * 2**20}
+        asked = await s.there.command("animate", {"image": big})
+        await s.there.answer(asked)
+        assert "30 MiB, and 20 MiB is the limit" in s.there.said_to(asked)[0].content
+        text = s.there.upload(b"this is no picture")
+        asked = await s.there.command("animate", {"image": text})
+        await s.there.until(lambda: len(s.there.said_to(asked)) == 2 and s.there.said_to(asked)[0].deleted)
+        assert s.there.said_to(asked)[1].ephemeral
+        elsewhere = s.there.upload(b"x") | {"url": "http://169.254.169.254/latest"}
+        asked = await s.there.command("animate", {"image": elsewhere})
+        await s.there.until(lambda: len(s.there.said_to(asked)) == 2)
+        assert "Only pictures uploaded to Discord" in s.there.said_to(asked)[1].content
+        assert await jobs.recent(s.db, 10) == []
+        assert await inbox.unhandled(s.db, HERE) == []
+
+
+async def test_the_terms_are_asked_once(tmp_path: Path) -> None:
+    async with stage(tmp_path, consent=True) as s:
+        asked = await s.animate()
+        await s.there.answer(asked)
+        (terms,) = s.there.said_to(asked)
+        assert terms.ephemeral
+        accepted = await s.there.press(terms, "I agree")
+        await s.there.answer(accepted)
+        assert (await s.job(1)).prompt == "fog rolls in"
+        assert (await people.get(s.db, HERE, "7000")).consent == 1
+        await s.animate("a second one")
+        assert (await s.job(2)).prompt == "a second one"
+
+
+async def test_hostile_text_pings_nobody_and_formats_nothing(tmp_path: Path) -> None:
+    hostile = "`@everyone` <@7000> **bold** [x](http://e.vil) ||s|| <t:1:R>\u202eevil\u200b </x:1> ```"
+    async with stage(tmp_path) as s:
+        message = (await s.there.answer(await s.animate(hostile)))["message"]
+        await s.there.until(lambda: "in line" in message.content)
+        line = next(each for each in message.content.split("\n") if "everyone" in each)
+        span = line[: line.rindex("`") + 1]
+        assert span.startswith("`")
+        assert span.count("`") == 2
+        assert "\u202e" not in span
+        assert "\u200b" not in span
+        assert STYLE.escape("@everyone **x** <@1>") == "@\u2060everyone \\*\\*x\\*\\* <\u2060@\u20601>\u2060"
+
+
+@pytest.mark.parametrize("how", ["socket", "op 7", "4000"])
+async def test_a_lost_gateway_is_resumed(how: str, tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        match how:
+            case "socket":
+                await s.there.drop()
+            case "op 7":
+                await s.there.order(7)
+            case _:
+                await s.there.drop(4000)
+        await s.there.until(lambda: s.there.resumed == 1)
+        await s.there.answer(await s.animate())
+        assert (await s.job(1)).prompt == "fog rolls in"
+        assert s.there.identified == 1
+
+
+@pytest.mark.slow
+async def test_a_session_that_ended_begins_anew(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        await s.there.order(9, False)
+        await s.there.until(lambda: s.there.identified == 2)
+        await s.there.answer(await s.animate())
+        await s.job(1)
+
+
+@pytest.mark.parametrize("kind", ["429", "global", 500, "lost"])
+async def test_trouble_with_edits_ends_in_the_newest_state(kind: str | int, tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        message = (await s.there.answer(await s.animate()))["message"]
+        await s.there.until(lambda: "Next in line" in message.content)
+        s.there.fail("PATCH", "/channels/", kind)
+        while await s.work():
+            pass
+        await s.there.until(lambda: "Your film is ready" in message.content)
+        await asyncio.sleep(0.5)
+        assert "Your film is ready" in message.content
+        assert len(message.attachments) == 1
+
+
+async def test_a_film_over_the_limit_is_made_to_fit(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        s.there.limit_bytes = 200
+        asked = await s.animate()
+        message = (await s.there.answer(asked))["message"]
+        await s.job(1)
+        while await s.work():
+            pass
+        wanted = None
+        while wanted is None:
+            await asyncio.sleep(0.1)
+            wanted = await renditions.next_wanted(s.db)
+        while wanted is not None:  # the chat says only that it was too large, so it is tried smaller and smaller
+            assert wanted.limit_bytes <= 1000
+            size = min(wanted.limit_bytes, 150)
+            small = await asyncio.to_thread(s.media.put, b"x" * size)
+            made = renditions.Rendered(sha=small, bytes=size, width=8, height=8, duration_ms=100)
+            await renditions.ready(s.db, wanted.id, made)
+            await asyncio.sleep(1)
+            wanted = await renditions.next_wanted(s.db)
+        await s.there.until(lambda: "Your film is ready" in message.content and message.attachments)
+        assert s.there.files[message.attachments[0]["id"]] == b"x" * 150
+
+
+async def test_two_people_in_a_slow_channel_both_get_their_films(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        s.there.bucket = (2, 3.0)
+        first = (await s.there.answer(await s.animate("rain", user="7001")))["message"]
+        second = (await s.there.answer(await s.animate("snow", user="7002")))["message"]
+        await s.job(2)
+        while await s.work():
+            pass
+        await s.there.until(lambda: all("Your film is ready" in each.content for each in (first, second)), within_s=90)
+        assert len(first.attachments) == len(second.attachments) == 1
+        s.there.broken = [each for each in s.there.broken if not each.startswith("too fast")]
+
+
+async def test_a_lost_first_answer_is_found_again(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        s.there.fail("POST", "/callback", "lost")
+        asked = await s.animate()
+        message = (await s.there.answer(asked))["message"]
+        await s.there.until(lambda: "Next in line" in message.content)
+        assert len(s.there.in_channel()) == 1
+
+
+async def test_too_late_for_the_interaction_the_film_has_a_message_all_the_same(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        s.there.fail("POST", "/callback", (404, 10062))
+        await s.animate()
+        await s.there.until(lambda: any("Next in line" in m.content for m in s.there.in_channel()))
+        assert len(s.there.in_channel()) == 1
+
+
+async def test_a_request_that_a_crash_left_is_taken_up(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        s.there.fail("GET", "never", 500)
+        held = s.intake._reading
+        await held.acquire()  # its picture is being looked at for a long time
+        message = (await s.there.answer(await s.animate()))["message"]
+        await asyncio.sleep(0.3)
+        await s.stop()
+        held.release()
+        assert len(await inbox.unhandled(s.db, HERE)) == 1
+        await s.start()
+        await s.there.until(lambda: "Next in line" in message.content)
+        assert len(s.there.in_channel()) == 1
+        assert await inbox.unhandled(s.db, HERE) == []
+
+
+async def test_a_deleted_message_comes_back_with_the_film(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        message = (await s.there.answer(await s.animate()))["message"]
+        await s.there.until(lambda: "Next in line" in message.content)
+        message.deleted = True
+        while await s.work():
+            pass
+        await s.there.until(lambda: any("Your film is ready" in m.content for m in s.there.in_channel()))
+        (again,) = s.there.in_channel()
+        assert len(again.attachments) == 1
+
+
+async def test_a_channel_without_rights_gets_no_more_calls(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        message = (await s.there.answer(await s.animate()))["message"]
+        await s.there.until(lambda: "Next in line" in message.content)
+        s.there.fail("PATCH", "/channels/", (403, 50001), times=100)
+        while await s.work():
+            pass
+        await asyncio.sleep(2)
+        assert sum(method == "PATCH" and "/channels/" in path for _, method, path in s.there.calls) <= 2
+        s.there.faults.clear()
+        await s.there.answer(await s.animate("a command there"))
+        await s.there.until(lambda: "Your film is ready" in message.content)
+
+
+async def test_what_autocomplete_and_lists_say(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        await s.animate()
+        await s.job(1)
+        asked = await s.there.command("queue")
+        await s.there.answer(asked)
+        assert s.there.said_to(asked)[0].content.startswith("**1 · Next in line")
+        data = {"id": next(c["id"] for c in s.there.commands if c["name"] == "cancel"), "name": "cancel", "type": 1}
+        data["options"] = [{"name": "job", "type": 3, "value": "", "focused": True}]
+        await s.there.answer(await s.there.interaction(4, data))
+        assert s.there.choices == [{"name": "1 · fog rolls in", "value": "1"}]
+        for name in ("help", "privacy", "settings", "history"):
+            asked = await s.there.command(name, locale="zh-CN")
+            answer = await s.there.answer(asked)
+            assert answer["message"].ephemeral
+            assert any("\u4e00" <= letter <= "\u9fff" for letter in answer["message"].content)
+        shown = await s.there.press(answer["message"], "fphistory", ["1"])
+        again = (await s.there.answer(shown))["message"]
+        assert "Next in line" in again.content
+        for _ in range(100):
+            canvas = await canvases.get(s.db, 1)
+            if canvas and canvas.message_id == again.id:
+                break
+            await asyncio.sleep(0.05)
+        assert canvas and canvas.message_id == again.id
+        asked = await s.there.command("cancel", {"job": "1"})
+        await s.there.answer(asked)
+        assert (await jobs.get(s.db, 1)).state == State.CANCELLED
+
+
+async def test_forget_me_deletes_everything(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        await s.animate()
+        job = await s.job(1)
+        asked = await s.there.command("forget-me")
+        await s.there.answer(asked)
+        (sure,) = s.there.said_to(asked)
+        await s.there.answer(await s.there.press(sure, "Delete everything"))
+        assert await jobs.recent(s.db, 10) == []
+        assert not s.media.exists(job.picture)
+
+
+async def test_the_studio_is_for_those_who_run_the_server(tmp_path: Path) -> None:
+    async with stage(tmp_path, operators=(1,)) as s:
+        asked = await s.there.command("pause", {"reason": "cleaning"}, group="studio")
+        await s.there.answer(asked)
+        assert s.there.said_to(asked)[0].content == "You may not do that here. Check that the token is the right one."
+        asked = await s.there.command("pause", {"reason": "cleaning"}, group="studio", user="1")
+        await s.there.answer(asked)
+        assert s.there.said_to(asked)[0].content.startswith("Paused.")
+        await s.animate()
+        await s.job(1)
+        assert await s.work() is None
+        for name in ("status", "resume", "limits", "channels", "config", "drain"):
+            asked = await s.there.command(name, group="studio", user="1")
+            assert (await s.there.answer(asked))["message"].ephemeral
+
+
+async def test_menus_animate_and_report_what_stands_in_a_message(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        picture = s.there.upload(await _picture())
+        posted = s.there._json(s.there._new("3000", {"content": "look"}, []))
+        posted["attachments"] = [picture]
+        await s.there.answer(await s.there.menu("Animate image", posted))
+        form = s.there.modals[-1]["custom_id"]
+        await s.stop()
+        await s.start()
+        sent = await s.there.submit(form, {"prompt": "waves", "seconds": "2"})
+        message = (await s.there.answer(sent))["message"]
+        assert (await s.job(1)).prompt == "waves"
+        await s.there.until(lambda: "Next in line" in message.content)
+        await s.there.answer(await s.there.menu("Report video", s.there._json(message), user="8000"))
+        asked = await s.there.submit(s.there.modals[-1]["custom_id"], {"reason": "not nice"}, user="8000")
+        await s.there.answer(asked)
+        assert "moderators" in s.there.said_to(asked)[0].content
+
+
+async def _picture() -> bytes:
+    from discord_stage import png
+
+    return png("navy")
+
+
+async def test_commands_are_localized_and_registered_where_they_belong(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        animate = next(each for each in s.there.commands if each["name"] == "animate")
+        assert animate["name_localizations"]["zh-CN"] == "动画"
+        assert animate["integration_types"] == [0]
+        assert animate["contexts"] == [0, 1]
+        menu = next(each for each in s.there.commands if each["name"] == "Animate image")
+        assert (menu["type"], menu["integration_types"], menu["contexts"]) == (3, [0], [0, 1])
+        studio = next(each for each in s.there.commands if each["name"] == "studio")
+        assert int(studio["default_member_permissions"]) == 1 << 5
+        assert studio["contexts"] == [0]
+
+
+async def test_a_wrong_token_is_one_sentence_and_the_service_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with stage(tmp_path) as s:
+        await s.stop()
+        s.there.token = "another"
+        assert s.bot
+        bot = DiscordBot(s.config, s.safety, s.intake, s.db, s.media, "wrong")
+        task = asyncio.create_task(bot.run())
+        await s.there.until(lambda: "does not accept the token" in caplog.text)
+        assert not task.done()
+        assert "wrong" not in caplog.text
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_doctor_prints_the_invitation_and_never_the_token() -> None:
+    async with Discord() as there:
+        fine, sentence = await examine(DiscordConfig(api_base=there.api), TOKEN)
+        assert fine
+        assert "Invite it: https://discord.com/oauth2/authorize?client_id=1000&permissions=274878024704" in sentence
+        fine, sentence = await examine(DiscordConfig(api_base=there.api), "wrong")
+        assert not fine
+        assert "wrong" not in sentence
+
+
+def test_the_invitation_asks_for_exactly_what_is_needed() -> None:
+    assert "permissions=274878024704" in invite(1000)
+    assert invite(1000).endswith("scope=bot+applications.commands")
