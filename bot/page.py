@@ -402,7 +402,8 @@ class Page:
         job = await self._own(request)
         made = None
         if job.film is not None:
-            made = await renditions.want(self.db, job.id, job.film, "poster", POSTER_BYTES)
+            made = await renditions.get(self.db, job.id, job.film, "poster", POSTER_BYTES)
+            made = made or await renditions.want(self.db, job.id, job.film, "poster", POSTER_BYTES)
         if made is None or made.state != "ready" or made.sha is None:
             headers = {"Content-Type": "image/png", "Cache-Control": "no-store"}
             return web.FileResponse(self.media.path(job.picture), headers=headers)

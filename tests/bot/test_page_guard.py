@@ -16,7 +16,7 @@ from test_page import HTML, JSON, refusal, submit, visitor
 
 from bot.errors import Refused
 from bot.page_guard import PER_MINUTE, SESSION, TOKEN_HEADER, Guard, read_key
-from db import jobs, links, operators
+from db import jobs, links, operators, renditions
 from db.models import Platform
 
 pytestmark = pytest.mark.filterwarnings("ignore:unread_data:DeprecationWarning")
@@ -206,6 +206,22 @@ async def test_a_link_shows_one_film_until_it_ends(tmp_path: Path) -> None:
         await links.revoke(found.db, number)
         async with ClientSession(found.url) as stranger, stranger.get(path, headers=JSON) as answer:
             await refusal(answer, 404)
+
+
+async def test_a_film_has_a_poster_once_it_is_made(tmp_path: Path) -> None:
+    async with service(tmp_path) as found, visitor(found) as client:
+        number = await submit(client)
+        film = (await found.section()).film
+        assert film
+        address = f"/j/{number}/poster/{film[:16]}.jpg"
+        async with client.get(address) as answer:  # until then, the picture it began with
+            assert (answer.content_type, answer.headers["Cache-Control"]) == ("image/png", "no-store")
+        wanted = await renditions.next_wanted(found.db)
+        assert wanted
+        made = renditions.Rendered(sha=found.media.put(b"\xff\xd8jpeg"), bytes=6, width=320, height=224, duration_ms=0)
+        await renditions.ready(found.db, wanted.id, made)
+        async with client.get(address) as answer:
+            assert (answer.content_type, await answer.read()) == ("image/jpeg", b"\xff\xd8jpeg")
 
 
 @pytest.mark.parametrize(("host", "secure"), [("films.example", True), ("127.0.0.1:80", False)])
