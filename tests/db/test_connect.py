@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from makers import LEASE_MS, PLENTY, Clock, ask
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, func, insert, select, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,7 +19,7 @@ from db import canvases, jobs, progress, requests
 from db.connect import Database, sqlite_path
 from db.errors import ConfigError, DatabaseInUse, DatabaseUnusable, DiskFull
 from db.flows import IS_OPEN, next_turn, waking
-from db.models import Job, Platform, State
+from db.models import Canvas, Job, Platform, State
 from db.turns import STARTED
 
 ROOT = Path(__file__).parent.parent.parent
@@ -97,7 +97,7 @@ async def test_the_reading_engine_refuses_writes(db: Database) -> None:
 async def test_a_row_that_refers_to_none_is_refused(db: Database) -> None:
     with pytest.raises(IntegrityError, match="FOREIGN KEY"):
         async with db.transaction() as tx:
-            await tx.execute(text("INSERT INTO canvas VALUES (99, 'page', 'page', NULL, 1, 0, 0, 0)"))
+            await tx.execute(insert(Canvas).values(job_id=99, platform=Platform.PAGE, chat_id="page", wanted=1))
     assert await canvases.due(db, Platform.PAGE) == []
 
 
