@@ -42,6 +42,7 @@ HERE: Final = Platform.DISCORD
 TERMS_VERSION: Final = 1
 CDN: Final = ("cdn.discordapp.com", "media.discordapp.net")
 FETCH_S: Final = 60.0  # for a picture of 20 MB over a slow line
+LOOKED_AT: Final = 2  # pictures at once
 CHUNK: Final = 1 << 16
 SYNCED: Final = "discord.commands"  # the memo of the hash of what was registered last
 SLOW_START_S: Final = 60.0
@@ -122,6 +123,7 @@ class DiscordBot(discord.Client):
         add_commands(self.tree, self)
         self._session: aiohttp.ClientSession | None = None
         self._working: set[asyncio.Task[None]] = set()
+        self._looking = asyncio.Semaphore(LOOKED_AT)
         self._recovered = False
 
     async def run(self) -> None:  # type: ignore[override]
@@ -311,7 +313,8 @@ class DiscordBot(discord.Client):
         if not await inbox.receive(self.db, HERE, [(key, letter["user"], json.dumps(letter))]):
             return  # the gateway delivered it twice
         message_id = await self._answer(interaction, letter)
-        await self._work(key, letter, message_id, interaction)
+        async with self._looking:  # in a burst, answers come before pictures
+            await self._work(key, letter, message_id, interaction)
 
     async def _answer(self, interaction: Ix, letter: Mapping[str, Any]) -> str | None:
         """The status message; None where it did not arrive or nobody knows, then the poster sends one."""

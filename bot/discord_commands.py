@@ -318,8 +318,9 @@ def plain(locale: str, key: str) -> str:
 
 def _studio(bot: "DiscordBot") -> app_commands.Group:
     """What moderators and operators may do; Discord hides it from all others."""
+    here = app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False)
     studio = app_commands.Group(
-        name=word("name.studio"), description=word("about.studio"), guild_only=True,
+        name=word("name.studio"), description=word("about.studio"), allowed_contexts=here,
         default_permissions=discord.Permissions(manage_guild=True),
     )  # fmt: skip
 
