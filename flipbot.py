@@ -43,7 +43,7 @@ from bot.metrics import Metrics
 from bot.page import Page
 from bot.page_guard import read_key
 from bot.picture import read_picture
-from db import jobs, requests
+from db import jobs, requests, sections
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
 from db.connect import Database, sqlite_path
 from db.errors import DatabaseBusy, DbError, DiskFailed, DiskFull
@@ -59,6 +59,7 @@ from gen.files import check, present
 from gen.plan import continue_plan, frames_after, make_plan
 from gen.process import QUIET
 from gen.renditions import Renditions
+from gen.roofline import Pace
 from gen.types import Plan
 
 log = logging.getLogger("flipbot")
@@ -99,6 +100,7 @@ MIB = 1 << 20
 GIB = 1 << 30
 DAY_MS = 24 * 3600 * 1000
 HOUSEKEEPING_S = 3600.0
+SPEED_OF_JOBS, SPEED_OF = 5, 30  # jobs and sections that the doctor judges the speed by
 ORPHAN_S = 3600.0  # a file that no row names may be about to be named: so old it is not
 SAFE_SQLITE = (3, 51, 3)  # before it, two connections that checkpoint at once could damage the file
 
@@ -781,8 +783,25 @@ async def examine_telegram(settings: Settings, finding: Callable[[bool | None, s
     return [finding(fine, sentence)]
 
 
+async def paces_of(db: Database, settings: Settings) -> list[Pace]:
+    """The latest sections of the configured model, as the doctor judges them."""
+    found = []
+    for job in await jobs.recent(db, SPEED_OF_JOBS):
+        plan = job.plan
+        if str(plan.get("model", "")).split("@")[0] != settings.model.name or plan.get("step_cache"):
+            continue  # skipped steps would look like speed
+        found += [
+            Pace(plan["width"], plan["height"], plan["steps"], section.sampling_ms, section.decode_ms)
+            for section in await sections.of(db, job.id)
+            if section.sampling_ms
+        ]
+    return found[:SPEED_OF]
+
+
 async def examine_service(settings: Settings, finding: Callable[[bool | None, str], Any]) -> list[Any]:
-    """What the doctor says of the database, the disk and the page."""
+    """What the doctor says of the database, the speed in it, the disk and the page."""
+    from gen.doctor import speed  # imports torch
+
     found = []
     safe = sqlite3.sqlite_version_info >= SAFE_SQLITE
     advice = "" if safe else " One older than 3.51.3 is safe here only because one process alone opens the file."
@@ -795,6 +814,7 @@ async def examine_service(settings: Settings, finding: Callable[[bool | None, st
     try:
         async with service(settings, takes=True, works=False, page=True) as started:
             found.append(finding(True, f"The database in {settings.data_dir} opens, and the page at {started.url}."))
+            found += speed(settings.model, await paces_of(started.db, settings))
         free = Media(settings.media.folder(settings.data_dir)).free_bytes()
         least = settings.media.min_free_mib
         found.append(finding(True if free >= 2 * least * MIB else None, f"Disk: {free / 1024 / MIB:.1f} GiB left."))

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from gen.card import PRESETS, find_checkpoint
 from gen.config import ModelConfig
 from gen.errors import GenError
 from gen.files import faults, weight_files
+from gen.roofline import Pace, verdict
 
 GIB = 1 << 30
 
@@ -129,3 +131,18 @@ def encoder() -> Finding:
     if "libx264" in av.codecs_available:
         return Finding(True, f"Films: PyAV {av.__version__} with libx264.")
     return Finding(False, "PyAV here cannot make H.264. Install it from its wheel: pip install --force-reinstall av.")
+
+
+def speed(model: ModelConfig, paces: Sequence[Pace]) -> list[Finding]:
+    """Whether the large models run as fast here as they should; nothing is said of others, or before the first film."""
+    if model.name not in PRESETS or not paces:
+        return []
+    import torch
+
+    card = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+    where = "cuda" if model.device == "auto" else model.device
+    try:
+        kernel = attention.choose(model.attention, attention.capability_of(where)).backend
+    except GenError:
+        return []  # that is a finding of its own
+    return [Finding(*verdict(paces, card, kernel))]
