@@ -158,6 +158,16 @@ def test_the_order_is_write_sync_rename_sync_of_the_folder(tmp_path: Path) -> No
     assert media.disk.done.index(("sync_folder", ".")) == 0, "and the folder's own name"
 
 
+def test_the_systems_own_disk_really_syncs_files_and_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda fd: done.append(os.fstat(fd).st_ino))
+    (tmp_path / "file").write_bytes(b"film")
+    Disk().sync(tmp_path / "file")
+    Disk().sync_folder(tmp_path)
+    folders = [] if os.name == "nt" else [tmp_path.stat().st_ino]
+    assert done == [(tmp_path / "file").stat().st_ino, *folders]
+
+
 class Failing(Disk):
     """A device that fails at one kind of step."""
 
