@@ -80,6 +80,7 @@ DEFAULT_PROMPT = "gentle, natural movement"  # what an empty prompt means
 BENCHES = (
     "parity",
     "overhead",
+    "vram",
     "growth",
     "publish",
     "resume",

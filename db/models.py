@@ -70,6 +70,7 @@ class Platform(StrEnum):
 class Reason(StrEnum):
     """Why a job failed or waits. The column keeps any text, so that a newer worker's reason is not lost."""
 
+    BAD_PRECISION = "bad_precision"
     CANCELLED = "cancelled"
     CHECKPOINT_CORRUPT = "checkpoint_corrupt"
     CHECKPOINT_INCOMPLETE = "checkpoint_incomplete"
@@ -88,6 +89,7 @@ class Reason(StrEnum):
     SAMPLING_NOT_SUPPORTED = "sampling_not_supported"
     SECTION_LOST = "section_lost"
     SERVICE_DIED = "service_died"
+    TOO_LITTLE_MEMORY = "too_little_memory"
     UNKNOWN_MODEL = "unknown_model"
     WORKER_CRASHED = "worker_crashed"
     WORKER_LOST = "worker_lost"

@@ -29,13 +29,14 @@ from gen.card import PARTS, find_checkpoint
 from gen.engine import Engine
 from gen.files import identity, weight_files
 from gen.lora import identity_of_loras, merge_of
+from gen.memory import Wishes, plan_checkpoint, summary, this_machine
 from gen.pipe import Message, Say, serve
 from gen.tensors import Files
 from gen.texts import TEXT_PARTS, Texts, TextsElsewhere, TextsHere, fits_here
+from gen.transformer import placement_of
 from gen.types import Conditioning, Plan, Step
 
 PREVIEW_EVERY_S = 1.0
-PRECISIONS = {"auto": None, "fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 log = logging.getLogger("flipbot.child")
 
@@ -78,19 +79,30 @@ class Child:
         device = message["device"]
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
-        dtype = PRECISIONS[message["precision"]]
+        weights.device_of(device)
+        self.engine = None  # before the new one: both would not fit
+        wishes = Wishes(
+            message["precision"],
+            message.get("vram_limit_gib", 0.0),
+            message.get("ram_limit_gib", 0.0),
+            message.get("tighter", 0),
+        )
+        planned = plan_checkpoint(checkpoint, this_machine(device), wishes)
+        log.info("%s", summary(planned))
+        dtype = torch.float32 if planned.precision == "fp32" else None
+        placement = placement_of(planned, compiled=message.get("compile", False))
         here = fits_here(checkpoint)
         parts = tuple(part for part in PARTS if here or part not in TEXT_PARTS)
         kernel = attention.choose(message.get("attention", "auto"), attention.capability_of(device))
         loras = [(Path(file), float(weight)) for file, weight in message.get("loras", ())]
         shapes = Files(weight_files(checkpoint.parts["transformer"], "transformer")).shapes
         merge = merge_of(loras, shapes)
-        models = weights.load(checkpoint, device=device, dtype=dtype, parts=parts, merge=merge)
+        models = weights.load(checkpoint, device=device, dtype=dtype, parts=parts, placement=placement, merge=merge)
         attention.use(models.transformer, kernel.backend)
         self.made_by = json.dumps(
             {
                 "model": identity(checkpoint),
-                "precision": str(dtype),
+                "precision": planned.precision,
                 "device": device.split(":")[0],
                 "attention": kernel.backend,
                 "loras": identity_of_loras(loras),
@@ -100,8 +112,8 @@ class Child:
         if not here:
             folder, threads = Path(message["texts_dir"]), message["threads"]
             texts = TextsElsewhere(checkpoint, folder, device=device, dtype=dtype, threads=threads)
-        self.engine = Engine(models, checkpoint.card, texts)
-        self.say({"event": "ready", "model": checkpoint.card.name, "device": device})
+        self.engine = Engine(models, checkpoint.card, texts, tiles=planned.tiles, forced=wishes.tighter > 0)
+        self.say({"event": "ready", "model": checkpoint.card.name, "device": device, "memory": summary(planned)})
 
     def section(self, message: Message) -> None:
         """Make section n of the message's plan from its files, and its film so far."""

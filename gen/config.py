@@ -23,8 +23,8 @@ class ModelConfig:
     device: str = key("auto", 'Where it computes: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", "mps".')
     precision: str = key(
         "auto",
-        "Of the weights; auto: bf16 on a GPU, fp32 on a CPU.",
-        choices=("auto", "fp32", "bf16", "fp16"),
+        "How the weights are kept; auto: on a GPU bf16, or fp8 where that does not fit, on a CPU fp32.",
+        choices=("auto", "fp32", "bf16", "fp16", "fp8", "nf4"),
     )
     attention: str = key(
         "auto",
@@ -32,6 +32,9 @@ class ModelConfig:
         choices=("auto", "native", "flash", "sage", "xformers"),
     )
     loras: tuple[Lora, ...] = key((), "LoRAs merged into the transformer, in this order.")
+    vram_limit_gib: float = key(0.0, "The most of the GPU's memory; 0: what is free.", unit="GiB", least=0, most=1024)
+    ram_limit_gib: float = key(0.0, "The most RAM for the model; 0: what is free.", unit="GiB", least=0, most=8192)
+    compile: bool = key(False, "Compile the blocks when the first section is made: a minute or two, then faster.")
     threads: int = key(0, "CPU threads; 0: as many as there are cores.", least=0, most=1024)
     models_dir: str = key("", "Folder of downloaded checkpoints; empty: models in data_dir.")
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from gen.memory import Tiles
+
 if TYPE_CHECKING:
     from gen.types import Frames
+
+WHOLE = Tiles()  # whole pictures, as the reference
 
 Vae = Any  # diffusers.AutoencoderKLHunyuanVideo, which has no types
 
@@ -20,13 +25,33 @@ def overlap_of(window: int, time_compression: int) -> int:
 
 
 @torch.no_grad()
-def decode_latents(vae: Vae, latents: Tensor) -> Tensor:
+def decode_latents(vae: Vae, latents: Tensor, tiles: Tiles = WHOLE) -> Tensor:
     """(1, C, T, h, w), scaled, to pixels (1, 3, F, H, W) in the VAE's dtype on the CPU, about -1 to 1, not clamped.
 
-    The VAE works in chunks over time counted from the first latent given: other slices give other pixels.
+    The VAE works in chunks over time counted from the first latent given: other slices give other pixels, and so do
+    other tiles.
     """
-    pixels: Tensor = vae.decode((latents / vae.config.scaling_factor).to(vae.device, vae.dtype)).sample
+    with tiled(vae, tiles):
+        pixels: Tensor = vae.decode((latents / vae.config.scaling_factor).to(vae.device, vae.dtype)).sample
     return pixels.cpu()
+
+
+@contextmanager
+def tiled(vae: Vae, tiles: Tiles) -> Iterator[None]:
+    """Meanwhile the VAE works in these tiles; a quarter of each, and four frames, are blended with the neighbour's."""
+    wanted = {"use_tiling": tiles.side > 0, "tile_sample_min_num_frames": tiles.frames}
+    wanted["tile_sample_stride_num_frames"] = tiles.frames - 4
+    if tiles.side:
+        wanted |= {f"tile_sample_min_{axis}": tiles.side for axis in ("height", "width")}
+        wanted |= {f"tile_sample_stride_{axis}": tiles.side * 3 // 4 for axis in ("height", "width")}
+    before = {name: getattr(vae, name) for name in wanted}
+    try:
+        for name, value in wanted.items():
+            setattr(vae, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(vae, name, value)
 
 
 def latents_of_piece(sampling: str, start: Tensor | None, sections: Sequence[Tensor]) -> Tensor:

@@ -203,6 +203,9 @@ class Dispatch:
                 precision=self.model.precision,
                 threads=self.model.threads,
                 tighter=tighter,
+                vram_limit_gib=self.model.vram_limit_gib,
+                ram_limit_gib=self.model.ram_limit_gib,
+                compile=self.model.compile,
             )
         except ChildDied:
             self.died_loading += 1

@@ -1,5 +1,6 @@
 """What this machine can do for the engine, in plain sentences. Imports torch only when asked."""
 
+import io
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -7,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from rich.console import Console
 
 from gen import attention
 from gen.card import PRESETS, find_checkpoint
 from gen.config import ModelConfig
-from gen.errors import GenError
+from gen.errors import BadPrecision, GenError, TooLittleMemory
 from gen.files import faults, weight_files
+from gen.memory import Wishes, memory_table, plan_checkpoint, summary, this_machine
 from gen.roofline import Pace, verdict
 
 GIB = 1 << 30
@@ -34,6 +37,7 @@ def examine(model: ModelConfig, models_dir: Path) -> list[Finding]:
         *kernels(model),
         *weights(model, models_dir),
         *loras(model, models_dir),
+        *plan(model, models_dir),
         encoder(),
     ]
 
@@ -122,6 +126,24 @@ def to_do(name: str, models_dir: Path) -> Finding:
     return Finding(
         False, f"Run `flipbot download {name}`: it fetches what is absent or damaged and keeps the rest.{begun}"
     )
+
+
+def plan(model: ModelConfig, models_dir: Path) -> list[Finding]:
+    """What would stay on the device and what would travel, in one table; or why that cannot work."""
+    import torch
+
+    usual = "cuda" if torch.cuda.is_available() else "cpu"
+    wishes = Wishes(model.precision, model.vram_limit_gib, model.ram_limit_gib)
+    try:
+        machine = this_machine(usual if model.device == "auto" else model.device)
+        made = plan_checkpoint(find_checkpoint(model.name, models_dir), machine, wishes)
+    except (TooLittleMemory, BadPrecision) as error:
+        return [Finding(False, f"Memory: {error}")]
+    except (GenError, RuntimeError, AssertionError):  # no checkpoint or no such device: said elsewhere
+        return []
+    with io.StringIO() as text:
+        Console(file=text, width=100).print(memory_table(made, f"Memory plan of {model.name} on {machine.name}"))
+        return [Finding(True, f"Memory: {summary(made)}.\n{text.getvalue().rstrip()}")]
 
 
 def encoder() -> Finding:

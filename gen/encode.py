@@ -60,7 +60,9 @@ def fit(picture: Image.Image, width: int, height: int) -> Image.Image:
 def encode_picture(models: Models, picture: Image.Image) -> Tensor:
     """(1, m, E), the image encoder's last hidden state of a picture cropped by fit, on the CPU."""
     pixels = models.feature_extractor(images=np.asarray(picture), return_tensors="pt").pixel_values
-    hidden: Tensor = models.image_encoder(pixels.to(models.device, models.image_encoder.dtype)).last_hidden_state
+    hidden: Tensor = models.image_encoder(
+        pixels.to(models.image_encoder.device, models.image_encoder.dtype)
+    ).last_hidden_state
     return hidden.cpu()
 
 

@@ -20,6 +20,7 @@ from gen import decode, encode
 from gen.card import Card
 from gen.context import RECENT, Context, pack_f1, pack_inverted
 from gen.errors import BadPlan, EncoderFailed, NanLatents, OutOfMemory, PictureUnreadable, SectionsMissing
+from gen.memory import Tiles
 from gen.modulation import Modulation
 from gen.plan import latent_paddings
 from gen.sample import Caches, Condition, make_noise, sample_section
@@ -37,13 +38,25 @@ History = Sequence[Tensor | None]  # latents of the sections before, oldest made
 class Engine:
     """The loaded models with their card; of films it holds no more than what the last prompts and pictures led to."""
 
-    def __init__(self, models: Models, card: Card, texts: Texts | None = None) -> None:
+    def __init__(
+        self,
+        models: Models,
+        card: Card,
+        texts: Texts | None = None,
+        *,
+        tiles: Tiles = decode.WHOLE,
+        forced: bool = False,
+    ) -> None:
         """models: at least transformer and vae; encode also needs the encoders.
 
-        texts: encodes prompts; None: with the models
+        texts:  encodes prompts; None: with the models
+        tiles:  how films that begin here are decoded; one that has begun keeps its own, for it must not change
+        forced: unless memory ran out with them
         """
         self.models = models
         self.card = card
+        self.tiles = tiles
+        self.forced = forced
         self.modulation = models.modulation or Modulation(models.transformer, models.device)
         self.texts: Texts = texts or TextsHere(models, card.prompt_template)
 
@@ -74,6 +87,7 @@ class Engine:
                 image_embeds=encode.encode_picture(models, crop),
                 start=encode.start_latent(models.vae, crop),
                 end=None if crop_end is None else encode.start_latent(models.vae, crop_end),
+                tiles=str(self.tiles),
             )
 
     def encode_more(self, plan: Plan, known: Conditioning, waiting: Waiting | None = None) -> Conditioning:
@@ -154,7 +168,8 @@ class Engine:
         shows_start = n == (0 if plan.sampling == "f1" else plan.sections - 1)
         start = conditioning.start if shows_start else None
         latents = decode.latents_of_piece(plan.sampling, start, last(history, min(n + 1, 2)))
-        return decode.decode_latents(self.models.vae, latents)
+        tiles = self.tiles if self.forced or not conditioning.tiles else Tiles.of(conditioning.tiles)
+        return decode.decode_latents(self.models.vae, latents, tiles)
 
     def _context(self, plan: Plan, conditioning: Conditioning, history: History, n: int) -> Context:
         """What section n continues from."""

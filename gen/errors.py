@@ -4,7 +4,7 @@ GenError
 ├── CheckpointMissing, CheckpointIncomplete, CheckpointCorrupt, UnknownModel
 ├── SamplingNotSupported, SizeNotSupported, BadPlan, OtherModel
 ├── PictureUnreadable, EncoderFailed, TextEncoderDied, SectionsMissing, SectionLost
-├── DeviceMissing, OutOfMemory, DiskFull, NanLatents, LimitTooSmall
+├── DeviceMissing, OutOfMemory, TooLittleMemory, BadPrecision, DiskFull, NanLatents, LimitTooSmall
 ├── LoraUnusable, AttentionMissing
 ├── DownloadFailed
 │   └── NoSuchDownload, HubUnreachable, HubRefused, HubLacks, WrongBytes, NoRoom
@@ -138,6 +138,23 @@ class OutOfMemory(GenError):
 
     reason = "out_of_memory"  # facts: doing
     text = "The memory ran out while {doing}; try a smaller size."
+
+
+class TooLittleMemory(GenError):
+    """The checkpoint cannot work in the memory there is; said before anything is loaded."""
+
+    reason = "too_little_memory"  # facts: kind, precision, need, have
+    text = (
+        "This model needs {need} GiB of {kind} even in {precision}, and {have} GiB may be taken; "
+        "free some, raise the limit in [model], or choose a smaller model."
+    )
+
+
+class BadPrecision(GenError):
+    """The precision that is configured cannot be had on this machine."""
+
+    reason = "bad_precision"  # facts: precision, why
+    text = "[model] precision {precision} does not work here: {why}."
 
 
 class DiskFull(GenError):

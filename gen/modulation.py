@@ -45,7 +45,8 @@ class Looked(nn.Module):
     def weights(self, like: Tensor) -> tuple[Tensor, Tensor]:
         """(out, in) and (out,), in the dtype and on the device of another tensor."""
         weight, bias = (self.source.read(f"{self.name}.{kind}") for kind in ("weight", "bias"))
-        return weight.to(like.device, like.dtype), bias.to(like.device, like.dtype)
+        # copies: where a tensor begins in its file, a product may round otherwise than at an address of our own
+        return weight.to(like.device, like.dtype, copy=True), bias.to(like.device, like.dtype, copy=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """(1, in) to (1, out)."""

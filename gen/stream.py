@@ -283,21 +283,6 @@ def settle(block: nn.Module, layout: Layout, buffer: Tensor) -> None:
         setattr(module, name, nn.Parameter(tensor, requires_grad=False))
 
 
-def spread(sizes: Sequence[int], room: int) -> tuple[int, ...]:
-    """Which of the blocks stay on the device, where `room` bytes are free for them: as many as fit, evenly spread.
-
-    Between two that stay there is then time for the copies of those that do not. The first stays first: what looks
-    only at it (a step cache) needs no copy.
-    """
-    if sum(sizes) <= room:
-        return tuple(range(len(sizes)))
-    for count in range(len(sizes) - 1, 0, -1):
-        chosen = tuple(sorted({n * len(sizes) // count for n in range(count)}))
-        if sum(sizes[n] for n in chosen) <= room:
-            return chosen
-    return ()
-
-
 def blocks_of(transformer: Any) -> list[tuple[str, nn.Module]]:
     """The blocks of diffusers' transformer in the order they run, with the prefix of their names."""
     return [

@@ -18,6 +18,7 @@ from gen import precision
 from gen.card import read_json
 from gen.errors import CheckpointCorrupt, OutOfMemory
 from gen.files import weight_files
+from gen.memory import MemoryPlan
 from gen.modulation import Aside, Modulation, detach
 from gen.stream import HostBuffer, Streamed, Streamer, blocks_of, fill, layout_of, settle
 from gen.tensors import Files, Merge, Source
@@ -31,12 +32,20 @@ class Placement:
     resident:  numbers of the blocks that stay on the device; None: all
     slots:     buffers on the device for the others
     aside:     whether the parts that are needed once a prompt stay in their file between prompts
+    compiled:  whether the blocks are compiled (torch.compile) when they are first called
     """
 
     precision: str = "fp32"
     resident: tuple[int, ...] | None = None
     slots: int = 2
     aside: bool = False
+    compiled: bool = False
+
+
+def placement_of(plan: MemoryPlan, *, compiled: bool = False) -> Placement:
+    """What a memory plan says of the transformer."""
+    resident = plan.resident if plan.streams else None
+    return Placement(plan.precision, resident, plan.slots, aside=plan.streams, compiled=compiled)
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,9 @@ def assemble(model: Any, source: Source, placement: Placement, device: torch.dev
         elif not name.startswith(inside):
             place(model, name, source.read(name).to(device, dtype, copy=True))
     aside = Aside(model, source, device, dtype) if placement.aside else None
+    if placement.compiled:
+        for _, block in blocks:  # the forward, not the call: what fills the slots stays outside
+            block.forward = torch.compile(block.forward)
     streamer = Streamer(streamed, placement.slots, device) if streamed else None
     return Assembled(model, Modulation(model, device, aside), streamer)
 

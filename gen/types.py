@@ -124,6 +124,7 @@ class Conditioning:
     image_embeds: (1, m, E), last hidden state of the image encoder
     start:        (1, C, 1, h, w) float32, the picture's latent times the VAE's scaling factor
     end:          the same of an end picture, or None
+    tiles:        how the film is decoded, as gen.memory.Tiles writes it; empty: as the engine would
     """
 
     texts: Mapping[str, Text]
@@ -131,6 +132,7 @@ class Conditioning:
     image_embeds: Tensor
     start: Tensor
     end: Tensor | None = None
+    tiles: str = ""
 
     def save(self, path: Path) -> None:
         """Write everything to one safetensors file, bit for bit."""
@@ -143,9 +145,8 @@ class Conditioning:
         for key, text in texts + ([("negative", self.negative)] if self.negative is not None else []):
             tensors[f"{key}.prompt_embeds"], tensors[f"{key}.pooled"] = text.prompt_embeds, text.pooled
         # clones: two names may share memory, which safetensors refuses
-        save_file(
-            {k: v.detach().cpu().clone() for k, v in tensors.items()}, path, {"prompts": json.dumps([*self.texts])}
-        )
+        words = {"prompts": json.dumps([*self.texts]), "tiles": self.tiles}
+        save_file({k: v.detach().cpu().clone() for k, v in tensors.items()}, path, words)
 
     @classmethod
     def load(cls, path: Path) -> Conditioning:
@@ -155,7 +156,8 @@ class Conditioning:
         # Clones: what is read lies in the file's pages at whatever address its neighbours leave it, and on some of them
         # a CPU's matrix product rounds otherwise. A prompt encoded beside others must say the same to the bit.
         with safe_open(path, "pt") as file:
-            prompts = json.loads(file.metadata()["prompts"])
+            words = file.metadata()
+            prompts = json.loads(words["prompts"])
             tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
 
         def text(key: str) -> Text:
@@ -167,6 +169,7 @@ class Conditioning:
             image_embeds=tensors["image_embeds"],
             start=tensors["start"],
             end=tensors.get("end"),
+            tiles=words.get("tiles", ""),
         )
 
 

@@ -56,7 +56,10 @@ def load(
     """
     place = device_of(device)
     with quiet():
-        found = {part: load_part(checkpoint.parts[part], part, place, dtype) for part in parts if part != "transformer"}
+        # Where weights travel for want of room, the picture's encoder computes on the CPU: once a picture, a second.
+        aside = {"image_encoder": torch.device("cpu")} if placement is not None and placement.aside else {}
+        others = [part for part in parts if part != "transformer"]
+        found = {part: load_part(checkpoint.parts[part], part, aside.get(part, place), dtype) for part in others}
         if "transformer" not in parts:
             return Models(place, **found)
         folder = checkpoint.parts["transformer"]

@@ -119,8 +119,8 @@ def test_presets_are_shares_of_the_checkpoints_own_steps() -> None:
         ("[video]\nlongest_seconds = inf", "config.toml: video.longest_seconds: expected 1 to 600 seconds, got inf"),
         ("[video]\nlongest_seconds = 2", "config.toml: video: default_seconds is above longest_seconds"),
         (
-            '[model]\nprecision = "fp8"',
-            'config.toml: model.precision: expected one of "auto", "fp32", "bf16", "fp16", got "fp8"',
+            '[model]\nprecision = "fp7"',
+            'config.toml: model.precision: expected one of "auto", "fp32", "bf16", "fp16", "fp8", "nf4", got "fp7"',
         ),
         ("[video]\nqualities = 3", "config.toml: video.qualities: expected sections [video.qualities.NAME], got 3"),
         ("[video.qualities]\nfast = 3", "config.toml: video.qualities.fast: expected a section"),

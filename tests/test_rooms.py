@@ -13,6 +13,7 @@ HOME = {
     "diffusers": "gen",
     "transformers": "gen",
     "accelerate": "gen",
+    "bitsandbytes": "gen",
     "safetensors": "gen",
     "av": "gen",
     "huggingface_hub": "gen",

@@ -165,6 +165,10 @@ WORDS: Final = {
     "failed.checkpoint_incomplete": "The model is not complete, {file} is missing. Run flipbot download again.",
     "failed.checkpoint_corrupt": "A file of the model is damaged: {file}. Delete it and run flipbot download again.",
     "failed.unknown_model": "There is no model called {name}. The configuration can name one of these: {known}.",
+    # the memory plan
+    "failed.too_little_memory": "The model does not fit into this machine's memory: it needs {need} GiB of {kind}, and "
+    "{have} GiB may be taken. Its owner can run flipbot doctor for the plan.",
+    "failed.bad_precision": "The precision {precision} does not work on this machine: {why}.",
     "failed.device_missing": "The device {device} is not there. Run flipbot doctor to see what this machine has.",
     "failed.download_failed": "The model could not be fetched: {what}. Run flipbot download again.",
     "failed.lora_unusable": "A LoRA of the configuration cannot be used: {file} {why}.",

@@ -150,6 +150,10 @@ WORDS: Final = {
     "failed.checkpoint_incomplete": "模型不完整，缺少 {file}。请再次运行 flipbot download。",
     "failed.checkpoint_corrupt": "模型文件 {file} 已损坏。请删除它，再运行 flipbot download。",
     "failed.unknown_model": "没有名为 {name} 的模型。配置中可以填写：{known}。",
+    # 内存计划
+    "failed.too_little_memory": "这台机器的内存放不下这个模型：需要 {need} GiB {kind}，可用 {have} GiB。"
+    "请机主运行 flipbot doctor 查看内存计划。",
+    "failed.bad_precision": "这台机器不能使用精度 {precision}：{why}。",
     "failed.device_missing": "找不到设备 {device}。请运行 flipbot doctor 查看这台机器的情况。",
     "failed.download_failed": "模型下载失败：{what}。请再次运行 flipbot download，它会从中断处继续。",
     "failed.lora_unusable": "配置中的 LoRA 无法使用：{file}（{why}）。",

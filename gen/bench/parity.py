@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this bench."""
     parser.add_argument("--golden", type=Path, default=GOLDEN, help="folder of cases (default: the checkout's)")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
+    parser.add_argument("--precision", action="store_true", help="each precision against float32 instead")
     parser.add_argument("--all", action="store_true", help="a row for every tensor, not for every kind of them")
 
 
@@ -36,6 +37,11 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"There are no golden cases in {args.golden}; name their folder with --golden.", soft_wrap=True)
         return 2
     torch.set_num_threads(args.threads)
+    if args.precision:
+        from gen.bench.precisions import precision_table
+
+        console.print(precision_table(args.golden))
+        return 0
     checks = [check for case in cases for check in checks_of(case)]
     console.print(table_of(checks if args.all else worst_of_kinds(checks)))
     for check in checks:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from gen.bench.live import Live
-from gen.stream import HostBuffer, Layout, Place, Streamed, Streamer, fill, layout_of, settle, spread
+from gen.memory import spread
+from gen.stream import HostBuffer, Layout, Place, Streamed, Streamer, fill, layout_of, settle
 
 CPU = torch.device("cpu")
 

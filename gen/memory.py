@@ -1,0 +1,457 @@
+"""The memory plan: what of a checkpoint stays on the device, what travels, in which precision, and how it is decoded.
+
+Arithmetic from shapes and a few constants, before anything is loaded; no torch is imported unless the machine is asked.
+The same machine, limits and checkpoint always lead to the same decode tiles, however much is free at the moment: tiles
+change pixels in their last bits, and a film that is gone on with must be equal to an unbroken one.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gen.card import Card, Checkpoint, read_json
+from gen.errors import BadPrecision, TooLittleMemory
+from gen.files import weight_files
+from gen.tensors import Shape, read_index
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+GB = 10**9
+GIB = 1 << 30
+ALIGN = 256  # bytes: where tensors begin in a block's buffer (gen/stream.py)
+
+# Counted with tensors of the device meta at the 13 B model's shapes (`flipbot bench vram --plan` counts again)
+ACTIVATIONS = {2: 19.5, 4: 17.9}  # peak of one call ÷ (tokens × dim × bytes of a value), attention fused
+ACTIVATIONS_FP16 = 13.5  # the same of fp16, whose residual is float32: ÷ (tokens × dim × 4)
+DECODE = 1195.0  # peak of the VAE's decoder ÷ (frames × rows × columns of a tile × bytes of a value)
+DECODED = 12.0  # values kept for each finished pixel: the pieces, and their joins over space and time
+# Of CUDA and the libraries; from what others measured, to be measured by `flipbot bench vram`
+CONTEXT = 0.5 * GB  # what the driver takes for a process that has loaded torch's kernels
+WORKSPACE = 0.25 * GB  # cuBLAS and cuDNN
+FRAGMENTS = 0.04  # of what the allocator holds
+RUNTIME_RAM = 2.6 * GB  # torch, CUDA's kernels and the libraries in RAM
+RUNTIME_CPU = 0.4 * GB  # the same without a GPU
+ENCODERS_RAM = 1.7 * GB  # the picture's encoder in float32; those of the text run in a process of their own that ends
+
+TEXT_TOKENS, IMAGE_TOKENS = 256, 729  # the most beside a section's tokens
+TABLES = 4  # modulation tables kept (gen/modulation.py)
+SLOTS = 2
+TIGHTER = 0.85  # of the memory, for each time it ran out all the same
+# What a decode may take: a little more than sampling, or a share of a large memory. Larger tiles gain little: the rest
+# is better spent on blocks that stay.
+DECODE_LEAST, DECODE_SHARE = 1.4, 0.16
+# (rows and columns, frames) of a tile, the largest first; 0: whole pictures. 16 frames are diffusers' own.
+TILES = ((0, 16), (512, 16), (448, 16), (384, 16), (320, 16), (256, 16), (192, 16), (160, 16), (128, 16), (128, 8))
+
+BLOCKS = ("transformer_blocks", "single_transformer_blocks")
+ASIDE = ("context_embedder", "time_text_embed", "image_projection")
+MODULATED = ("norm1", "norm1_context", "norm", "norm_out")
+VALUE = {"fp32": 4, "bf16": 2, "fp16": 4}  # bytes of what flows between the blocks
+PRECISIONS = ("fp32", "bf16", "fp16", "fp8", "nf4")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What there is. Bytes; a device that is no GPU has no VRAM of its own, and capability (0, 0)."""
+
+    device: str = "cpu"
+    name: str = "CPU"
+    vram_total: int = 0
+    vram_free: int = 0
+    ram_total: int = 0
+    ram_free: int = 0
+    capability: tuple[int, int] = (0, 0)
+    four_bit: bool = False
+
+    @property
+    def gpu(self) -> bool:
+        """Whether the device has memory of its own."""
+        return self.device.startswith("cuda")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the owner sets; 0 and "auto" leave it to the plan. tighter: how often memory ran out under this plan."""
+
+    precision: str = "auto"
+    vram_limit_gib: float = 0.0
+    ram_limit_gib: float = 0.0
+    tighter: int = 0
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """How the VAE decodes: rows and columns of a tile in pixels (0: whole pictures), and its frames."""
+
+    side: int = 0
+    frames: int = 16
+
+    def __str__(self) -> str:
+        return f"{self.side}/{self.frames}"
+
+    @classmethod
+    def of(cls, text: str) -> Tiles:
+        """What str made. raises: ValueError."""
+        side, frames = map(int, text.split("/"))
+        return cls(side, frames)
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """The VAE: bytes of its weights on the device, and its channels before the last block, 256 in HunyuanVideo's."""
+
+    bytes: int
+    channels: int = 256
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Bytes of a transformer in one precision.
+
+    blocks: of each, as it lies in its buffer    small: what is always on the device
+    aside:  what only tables need                layer: the largest modulation layer, of which one is there at a time
+    table:  of one prompt                        modulation: all of its layers, which stay in their file
+    """
+
+    blocks: tuple[int, ...]
+    small: int
+    aside: int
+    layer: int
+    table: int
+    modulation: int
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """Where everything goes. Bytes.
+
+    resident: numbers of the blocks that stay on the device; the others travel through the slots, every step
+    vram, ram: peaks, by arithmetic
+    """
+
+    machine: Machine
+    precision: str
+    parts: Parts
+    resident: tuple[int, ...]
+    slots: int
+    tiles: Tiles
+    vae: Decoder
+    activations: int
+    decode: int
+    vram_limit: int
+    ram_limit: int
+
+    @property
+    def streams(self) -> bool:
+        """Whether anything travels."""
+        return len(self.resident) < len(self.parts.blocks)
+
+    @property
+    def streamed(self) -> int:
+        """What travels to the device in each step."""
+        stay = set(self.resident)
+        return sum(size for n, size in enumerate(self.parts.blocks) if n not in stay)
+
+    @property
+    def weights(self) -> int:
+        """What of the transformer is always on the device, its slots included."""
+        staying = sum(self.parts.blocks[n] for n in self.resident)
+        return staying + slot_bytes(self.parts, self.slots if self.streams else 0) + self.parts.small
+
+    @property
+    def once(self) -> int:
+        """The most that a phase takes beside the weights: sampling, making a table, or decoding."""
+        return max(self.activations, self.parts.aside + 2 * self.parts.layer, self.decode)
+
+    @property
+    def vram(self) -> int:
+        """The peak on the device."""
+        held = self.weights + self.vae.bytes + TABLES * self.parts.table + self.once
+        return round((held + WORKSPACE) * (1 + FRAGMENTS) + CONTEXT)
+
+    @property
+    def ram(self) -> int:
+        """The peak of the process that computes."""
+        if self.machine.gpu:
+            return round(RUNTIME_RAM + ENCODERS_RAM + self.streamed)
+        return round(RUNTIME_CPU + self.weights + self.vae.bytes + TABLES * self.parts.table + self.once)
+
+
+def make_memory_plan(
+    shapes: Mapping[str, Shape], vae: Decoder, card: Card, machine: Machine, wishes: Wishes = Wishes()
+) -> MemoryPlan:
+    """The plan for a checkpoint on a machine.
+
+    shapes: of the transformer's tensors
+    raises: TooLittleMemory, BadPrecision: one sentence, before anything is loaded
+    """
+    failures = []
+    for precision in candidates(machine, wishes.precision):
+        try:
+            return plan_for(precision, shapes, vae, card, machine, wishes)
+        except TooLittleMemory as short:
+            failures.append(short)
+    raise failures[-1]  # of the narrowest: what is missing at least
+
+
+def candidates(machine: Machine, wished: str) -> tuple[str, ...]:
+    """The precisions to try, the best first. raises: BadPrecision for a wish that cannot be."""
+    if wished == "nf4" and not machine.four_bit:
+        raise BadPrecision(precision="nf4", why="bitsandbytes is not installed (pip install 'flipbot[nf4]')")
+    if wished == "bf16" and machine.gpu and machine.capability < (8, 0):
+        raise BadPrecision(precision="bf16", why=f"{machine.name} only imitates bfloat16; say fp16 or auto")
+    if wished != "auto":
+        return (wished,)
+    if not machine.gpu:
+        return ("fp32",)
+    if machine.capability < (
+        8,
+        0,
+    ):  # no bfloat16: narrower weights would be widened to float32, at a tenth of the speed
+        return ("fp16",)
+    return ("bf16", "fp8", "nf4") if machine.four_bit else ("bf16", "fp8")
+
+
+def plan_for(
+    precision: str, shapes: Mapping[str, Shape], vae: Decoder, card: Card, machine: Machine, wishes: Wishes
+) -> MemoryPlan:
+    """The plan in one precision. raises: TooLittleMemory."""
+    value = value_bytes(precision, machine)
+    parts = parts_of(shapes, precision, value, card.steps)
+    vram_limit, ram_limit = limits(machine, wishes)
+    h, w = largest(card)
+    activations = activation_bytes(tokens(card, h, w), dim_of(shapes), value, precision)
+    if machine.gpu:  # of what there is, not of what is free: tiles must not change from day to day
+        memory, kept = wishes.vram_limit_gib * GIB or machine.vram_total, 2
+    else:
+        memory, kept = wishes.ram_limit_gib * GIB or machine.ram_total, 4
+    tiles, decode = choose_tiles(card, vae, memory * TIGHTER**wishes.tighter, activations, kept)
+    plan = MemoryPlan(machine, precision, parts, (), SLOTS, tiles, vae, activations, decode, vram_limit, ram_limit)
+    if not machine.gpu:
+        return within(replace(plan, resident=tuple(range(len(parts.blocks)))))
+    everything = replace(plan, resident=tuple(range(len(parts.blocks))))
+    if everything.vram <= vram_limit:
+        return within(everything)
+    room = int((vram_limit - plan.vram) / (1 + FRAGMENTS))
+    return within(replace(plan, resident=spread(parts.blocks, room)))
+
+
+def within(plan: MemoryPlan) -> MemoryPlan:
+    """The plan itself, if it keeps its limits. raises: TooLittleMemory."""
+    short = (("VRAM", plan.vram, plan.vram_limit),) if plan.machine.gpu else ()
+    for kind, need, have in (*short, ("RAM", plan.ram, plan.ram_limit)):
+        if need > have:
+            raise TooLittleMemory(
+                kind=kind, precision=plan.precision, need=f"{need / GIB:.1f}", have=f"{have / GIB:.1f}"
+            )
+    return plan
+
+
+def limits(machine: Machine, wishes: Wishes) -> tuple[int, int]:
+    """Bytes of VRAM and RAM that may be taken: what is free, or less where the owner says so."""
+
+    def limit(free: int, wished_gib: float) -> int:
+        return int(min(free, wished_gib * GIB) if wished_gib else free)
+
+    vram, ram = limit(machine.vram_free, wishes.vram_limit_gib), limit(machine.ram_free, wishes.ram_limit_gib)
+    tight = TIGHTER**wishes.tighter
+    return (int(vram * tight), ram) if machine.gpu else (0, int(ram))
+
+
+def value_bytes(precision: str, machine: Machine) -> int:
+    """Bytes of the values that flow between the blocks."""
+    if precision in VALUE:
+        return VALUE[precision]
+    return 2 if machine.gpu and machine.capability >= (8, 0) else 4
+
+
+def parts_of(shapes: Mapping[str, Shape], precision: str, value: int, steps: int) -> Parts:
+    """What a transformer of these tensors takes in a precision."""
+    blocks: dict[tuple[int, int], int] = {}
+    small = aside = layer = modulation = rows = 0
+    dim = dim_of(shapes)
+    for name, shape in shapes.items():
+        kind, count = name.split("."), math.prod(shape)
+        if is_modulation(kind):
+            modulation += count * value
+            layer = max(layer, count * value)
+            rows += count * value if len(shape) == 1 else 0
+        elif kind[0] in BLOCKS:
+            place = (BLOCKS.index(kind[0]), int(kind[1]))
+            blocks[place] = blocks.get(place, 0) + stored(name, shape, precision, value)
+        elif kind[0] in ASIDE:
+            aside += count * value
+        else:
+            small += count * value
+    table = steps * (rows + (1 + TEXT_TOKENS) * dim * value)
+    return Parts(tuple(blocks[place] for place in sorted(blocks)), small, aside, layer, table, modulation)
+
+
+def is_modulation(name: list[str]) -> bool:
+    """Whether the parts of a name are those of a layer that the table takes the place of (gen/modulation.py)."""
+    return name[0] in (*BLOCKS, "norm_out") and len(name) > 2 and name[-2] == "linear" and name[-3] in MODULATED
+
+
+def stored(name: str, shape: Shape, precision: str, value: int) -> int:
+    """Bytes of a block's tensor in its buffer, each on a boundary of its own (gen/precision.py says what is kept)."""
+    count = math.prod(shape)
+    if len(shape) == 2 and precision not in ("fp32", "bf16"):
+        scales = {"fp16": 0, "fp8": 4 * shape[0], "nf4": 4 * -(-count // 64)}[precision]
+        packed = {"fp16": 2 * count, "fp8": count, "nf4": -(-count // 2)}[precision]
+        return aligned(packed) + aligned(scales)
+    narrow = precision == "fp16" and name.split(".")[-2] in ("norm_q", "norm_k", "norm_added_q", "norm_added_k")
+    return aligned(count * (2 if narrow else value))
+
+
+def aligned(size: int) -> int:
+    """The size, up to the next boundary."""
+    return -(-size // ALIGN) * ALIGN
+
+
+def dim_of(shapes: Mapping[str, Shape]) -> int:
+    """The width of the tokens."""
+    return shapes["x_embedder.proj.weight"][0]
+
+
+def slot_bytes(parts: Parts, slots: int) -> int:
+    """What so many slots take: each holds the largest block."""
+    return slots * max(parts.blocks, default=0)
+
+
+def spread(sizes: Sequence[int], room: int) -> tuple[int, ...]:
+    """Which of the blocks stay on the device, where `room` bytes are free for them: as many as fit, evenly spread.
+
+    Between two that stay there is then time for the copies of those that do not. The first stays first: what looks
+    only at it (a step cache) needs no copy.
+    """
+    if sum(sizes) <= room:
+        return tuple(range(len(sizes)))
+    for count in range(len(sizes) - 1, 0, -1):
+        chosen = tuple(sorted({n * len(sizes) // count for n in range(count)}))
+        if sum(sizes[n] for n in chosen) <= room:
+            return chosen
+    return ()
+
+
+def largest(card: Card) -> tuple[int, int]:
+    """(h, w) in pixels of the card's largest bucket."""
+    return max((bucket for rows in card.sizes.values() for bucket in rows), key=lambda hw: hw[0] * hw[1])
+
+
+def tokens(card: Card, h: int, w: int) -> int:
+    """Tokens of one call at most: noisy, clean (2 frames), 2x (2 frames), 4x (16), the picture's and the prompt's."""
+    rows, columns = h // card.space_compression, w // card.space_compression
+    full = (rows // 2) * (columns // 2)
+    twice = -(-rows // 4) * -(-columns // 4)
+    four = 4 * -(-rows // 8) * -(-columns // 8)
+    return (card.window + 2) * full + twice + four + IMAGE_TOKENS + TEXT_TOKENS
+
+
+def activation_bytes(count: int, dim: int, value: int, precision: str) -> int:
+    """The peak of one call beside the weights."""
+    factor = ACTIVATIONS_FP16 if precision == "fp16" else ACTIVATIONS[value]
+    widened = (
+        dim * 5 * dim * value if precision in ("fp8", "nf4") else 0
+    )  # the largest weight, made wide for its product
+    return round(count * dim * value * factor + 2 * widened)
+
+
+def choose_tiles(card: Card, vae: Decoder, memory: float, activations: int, value: int) -> tuple[Tiles, int]:
+    """The largest tiles whose decode keeps within its share of the device's memory, and what they take."""
+    h, w = largest(card)
+    for side, frames in TILES:
+        tiles = Tiles(side, frames)
+        need = decode_bytes(card, vae, h, w, tiles, value)
+        if (side < max(h, w)) and need <= max(DECODE_LEAST * activations, DECODE_SHARE * memory):
+            return tiles, need
+    return tiles, need
+
+
+def decode_bytes(card: Card, vae: Decoder, h: int, w: int, tiles: Tiles, value: int) -> int:
+    """The peak of decoding a section with the one before it."""
+    longest = 2 * card.window + 1
+    frames = card.time_compression * (min(longest, tiles.frames // card.time_compression + 1) - 1) + 1
+    tile = min(h, tiles.side or h) * min(w, tiles.side or w)
+    whole = card.time_compression * (longest - 1) + 1
+    return round(
+        value * (DECODE * vae.channels / 256 * frames * tile + DECODED * frames * h * w) + 3 * value * 2 * whole * h * w
+    )
+
+
+def plan_checkpoint(checkpoint: Checkpoint, machine: Machine, wishes: Wishes = Wishes()) -> MemoryPlan:
+    """The plan for a checkpoint's files, from their headers.
+
+    raises: TooLittleMemory, BadPrecision, CheckpointIncomplete, CheckpointCorrupt
+    """
+    folder = checkpoint.parts["vae"]
+    values = sum(math.prod(where.shape) for where in read_index(weight_files(folder, "vae")).values())
+    channels = read_json(folder / "config.json").get("block_out_channels", (128, 256))
+    vae = Decoder(values * (2 if machine.gpu else 4), int(channels[1]))
+    index = read_index(weight_files(checkpoint.parts["transformer"], "transformer"))
+    return make_memory_plan({name: where.shape for name, where in index.items()}, vae, checkpoint.card, machine, wishes)
+
+
+def this_machine(device: str) -> Machine:
+    """What there is here. device: "cpu", "cuda", "cuda:1", "mps"."""
+    import psutil
+    import torch
+
+    seen = psutil.virtual_memory()
+    four_bit = importlib.util.find_spec("bitsandbytes") is not None
+    here = Machine(device, device.upper(), ram_total=seen.total, ram_free=seen.available, four_bit=four_bit)
+    if not here.gpu:
+        return here
+    free, total = torch.cuda.mem_get_info(device)
+    return replace(
+        here,
+        name=torch.cuda.get_device_name(device),
+        vram_total=total,
+        vram_free=free,
+        capability=torch.cuda.get_device_capability(device),
+    )
+
+
+def summary(plan: MemoryPlan) -> str:
+    """One line for the log."""
+    stay, blocks = len(plan.resident), len(plan.parts.blocks)
+    peak = f"vram={plan.vram / GIB:.1f}GiB " if plan.machine.gpu else ""
+    where = f"precision={plan.precision} resident={stay}/{blocks} tiles={plan.tiles}"
+    return f"memory plan {where} {peak}ram={plan.ram / GIB:.1f}GiB"
+
+
+def memory_table(plan: MemoryPlan, title: str) -> Table:
+    """The plan for people."""
+    from rich.table import Table
+
+    def gb(size: float) -> str:
+        return f"{size / GB:.2f}" if size >= 0.005 * GB else f"{size / GB:.4f}"
+
+    parts, blocks, stay = plan.parts, len(plan.parts.blocks), len(plan.resident)
+    table = Table(title=title, caption="GB = 10^9 bytes, by arithmetic from shapes; nothing was loaded")
+    for column in ("what", "where", "GB"):
+        table.add_column(column, justify="right" if column == "GB" else "left")
+    where = "device" if plan.machine.gpu else "RAM"
+    table.add_row(
+        f"{stay} of {blocks} blocks, {plan.precision}", where, gb(sum(parts.blocks[n] for n in plan.resident))
+    )
+    if plan.streams:
+        table.add_row(f"{blocks - stay} blocks, {plan.precision}", "RAM, travel every step", gb(plan.streamed))
+        table.add_row(f"{plan.slots} slots for them", where, gb(slot_bytes(parts, plan.slots)))
+    table.add_row("modulation layers", "in their file, read once a prompt", gb(parts.modulation))
+    table.add_row(f"their tables, {TABLES} prompts", where, gb(TABLES * parts.table))
+    table.add_row("refiner, time and picture projections", "in their file" if plan.streams else where, gb(parts.aside))
+    table.add_row("embedders and head", where, gb(parts.small))
+    table.add_row("VAE", where, gb(plan.vae.bytes))
+    table.add_row("sampling, at its peak", where, gb(plan.activations))
+    tiles = f"tiles of {plan.tiles.side} px" if plan.tiles.side else "whole pictures"
+    table.add_row(f"decoding, {tiles}, {plan.tiles.frames} frames", where, gb(plan.decode))
+    table.add_section()
+    if plan.machine.gpu:
+        table.add_row("peak of the GPU's memory", f"of {gb(plan.vram_limit)}", gb(plan.vram))
+    table.add_row("peak of RAM", f"of {gb(plan.ram_limit)}", gb(plan.ram))
+    return table

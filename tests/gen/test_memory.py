@@ -1,0 +1,213 @@
+"""The memory plan: arithmetic that agrees with what is built, and with what engine counts give."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gen import decode, memory, precision
+from gen.bench.vram import FRAMEPACK, count_activations, count_decode, shapes_of
+from gen.card import PRESETS, find_checkpoint
+from gen.engine import Engine
+from gen.errors import BadPrecision, TooLittleMemory
+from gen.memory import GB, GIB, Decoder, Machine, MemoryPlan, Tiles, Wishes, make_memory_plan, memory_table, tokens
+from gen.modulation import KEPT
+from gen.stream import blocks_of, layout_of
+from gen.transformer import Placement, assemble, empty, load_transformer, placement_of
+from gen.types import Conditioning, Plan
+from gen.weights import Models
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "weights"
+CARD = PRESETS["framepack-f1"]
+VAE = Decoder(round(0.493 * GB))
+CPU = torch.device("cpu")
+
+
+def card_of(gib: float, ram_gib: float = 64, capability: tuple[int, int] = (8, 9), four_bit: bool = True) -> Machine:
+    free = int(gib * GIB)
+    ram = int(ram_gib * GIB)
+    return Machine("cuda", "a card", free, free, ram, ram, capability, four_bit)
+
+
+@pytest.fixture(scope="module")
+def shapes() -> dict[str, tuple[int, ...]]:
+    return shapes_of(FRAMEPACK)
+
+
+def plan(shapes: dict[str, tuple[int, ...]], machine: Machine, **wishes: Any) -> MemoryPlan:
+    return make_memory_plan(shapes, VAE, CARD, machine, Wishes(**wishes))
+
+
+def test_the_13_b_model_weighs_what_is_known_of_it(shapes: dict[str, tuple[int, ...]]) -> None:
+    found = {kind: memory.parts_of(shapes, kind, 2, 25) for kind in ("bf16", "fp8", "nf4")}
+    assert [round(sum(parts.blocks) / GB, 2) for parts in found.values()] == [18.12, 9.07, 5.1]
+    assert round(found["bf16"].modulation / 2 / GB, 3) == 3.417  # 27 % of 12.874
+    assert len(found["bf16"].blocks) == 60
+    assert 55.6e6 + 39e6 < found["bf16"].table < 96e6
+    assert tokens(CARD, 608, 640) == 13_680 + 3_820 + 729 + 256
+
+
+@pytest.mark.parametrize("kind", memory.PRECISIONS)
+def test_each_block_is_as_large_as_planned(kind: str) -> None:
+    config = FRAMEPACK | {"num_attention_heads": 2, "num_layers": 1, "num_single_layers": 2}
+    dtype = {2: torch.bfloat16, 4: torch.float32}
+    value = memory.value_bytes(kind, card_of(8))
+    planned = memory.parts_of(shapes_of(config), kind, value, 25).blocks
+    model = empty(config)
+    for name in ("norm1", "norm1_context"):
+        getattr(model.transformer_blocks[0], name).linear = torch.nn.Identity()
+    for block in model.single_transformer_blocks:
+        block.norm.linear = torch.nn.Identity()
+    for _, block in blocks_of(model):
+        precision.convert(block, kind, dtype[value])
+    assert planned == tuple(layout_of(block).size for _, block in blocks_of(model))
+
+
+def test_a_6_gib_card_gets_everything_at_640(shapes: dict[str, tuple[int, ...]]) -> None:
+    made = plan(shapes, card_of(6, 24.5))
+    assert made.precision == "bf16"
+    assert made.vram <= 6 * GIB
+    assert made.ram <= 24 * GB
+    assert made.decode <= 3.2 * GB
+    assert made.tiles.side
+    assert plan(shapes, card_of(6), precision="fp8").ram <= 14 * GB
+    assert plan(shapes, card_of(6), precision="nf4").ram <= 9 * GB
+
+
+def test_a_24_gib_card_keeps_the_whole_core_and_a_12_gib_card_most_of_fp8(shapes: dict[str, tuple[int, ...]]) -> None:
+    assert not plan(shapes, card_of(24)).streams
+    assert len(plan(shapes, card_of(16)).resident) >= 28
+    twelve = plan(shapes, card_of(12), precision="fp8")
+    assert 40 <= len(twelve.resident) <= 60
+
+
+def test_with_little_ram_the_weights_get_narrower_before_it_is_refused(shapes: dict[str, tuple[int, ...]]) -> None:
+    chosen = {ram: plan(shapes, card_of(6, ram)).precision for ram in (32, 16, 9)}
+    assert chosen == {32: "bf16", 16: "fp8", 9: "nf4"}
+    with pytest.raises(TooLittleMemory, match=r"GiB of RAM even in nf4, and 4\.0 GiB may be taken"):
+        plan(shapes, card_of(6, 4))
+    with pytest.raises(TooLittleMemory, match="of VRAM even in fp8"):
+        plan(shapes, card_of(3, 64, four_bit=False))
+    with pytest.raises(TooLittleMemory, match="of RAM even in fp32"):
+        plan(shapes, Machine("cpu", "CPU", ram_total=16 * GIB, ram_free=12 * GIB))
+
+
+def test_a_precision_that_cannot_be_is_said(shapes: dict[str, tuple[int, ...]]) -> None:
+    turing = card_of(11, 64, (7, 5))
+    assert plan(shapes, turing).precision == "fp16"
+    with pytest.raises(BadPrecision, match="only imitates bfloat16"):
+        plan(shapes, turing, precision="bf16")
+    with pytest.raises(BadPrecision, match="bitsandbytes is not installed"):
+        plan(shapes, card_of(8, four_bit=False), precision="nf4")
+
+
+@given(gib=st.floats(3, 40), ram=st.floats(8, 80), tighter=st.integers(0, 5), limit=st.floats(0, 30))
+def test_a_plan_keeps_its_limits_and_a_tighter_one_is_smaller(
+    shapes: dict[str, tuple[int, ...]], gib: float, ram: float, tighter: int, limit: float
+) -> None:
+    machine = card_of(gib, ram)
+    try:
+        made = plan(shapes, machine, tighter=tighter, vram_limit_gib=limit, precision="fp8")
+    except TooLittleMemory:
+        return
+    assert made.vram <= min(gib, limit or gib) * GIB * memory.TIGHTER**tighter + 1
+    assert made.ram <= ram * GIB
+    assert made.streamed + sum(made.parts.blocks[n] for n in made.resident) == sum(made.parts.blocks)
+    if tighter:
+        wider = plan(shapes, machine, tighter=tighter - 1, vram_limit_gib=limit, precision="fp8")
+        assert len(wider.resident) >= len(made.resident)
+        assert wider.decode >= made.decode
+
+
+def test_tiles_follow_from_the_machine_and_not_from_what_is_free(shapes: dict[str, tuple[int, ...]]) -> None:
+    busy = dataclasses.replace(card_of(12), vram_free=7 * GIB)
+    assert plan(shapes, busy).tiles == plan(shapes, card_of(12)).tiles
+    assert len(plan(shapes, busy).resident) < len(plan(shapes, card_of(12)).resident)
+
+
+def test_the_constants_are_those_that_counting_gives() -> None:
+    h, w = 256, 320  # the counts grow with the tokens: a small picture tells as much as a large one
+    for kind in ("bf16", "fp16", "fp8"):
+        counted = count_activations(FRAMEPACK, CARD, h, w, kind)
+        value = memory.value_bytes(kind, card_of(8))
+        planned = memory.activation_bytes(tokens(CARD, h, w), 3072, value, kind)
+        assert counted <= planned <= 1.25 * counted, kind
+    for tiles in (Tiles(0), Tiles(128), Tiles(128, 8)):
+        counted = count_decode(CARD, h, w, tiles)
+        assert counted <= memory.decode_bytes(CARD, VAE, h, w, tiles, 2) <= 1.25 * counted, tiles
+
+
+def test_what_is_loaded_is_what_was_planned() -> None:
+    shapes = {
+        name: tuple(p.shape)
+        for name, p in load_transformer(GOLDEN / "transformer", Placement(), CPU).transformer.named_parameters()
+    }
+    parts = memory.parts_of(shapes, "fp8", 4, 25)
+    assembled = load_transformer(GOLDEN / "transformer", Placement("fp8", (0, 2), 2), CPU)
+    assert assembled.streamer is not None
+    assert assembled.streamer.bytes_per_step == parts.blocks[1] + parts.blocks[3]
+    assert assembled.streamer.slot_bytes == memory.slot_bytes(parts, 2) or assembled.streamer.slot_bytes == 2 * max(
+        parts.blocks[1], parts.blocks[3]
+    )
+    assert memory.TABLES == KEPT
+
+
+def test_the_tiny_checkpoint_is_whole_in_memory_anywhere() -> None:
+    machine = Machine("cpu", "CPU", ram_total=2 * GIB, ram_free=GIB)
+    made = memory.plan_checkpoint(find_checkpoint("tiny"), machine)
+    assert (made.precision, made.streams, made.tiles) == ("fp32", False, Tiles())
+    assert placement_of(made) == Placement("fp32", None, 2)
+    assert "memory plan precision=fp32 resident=7/7 tiles=0/16" in memory.summary(made)
+
+
+def test_a_film_keeps_its_tiles(
+    models: Models, plan: Plan, engine: Engine, conditioning: Conditioning, tmp_path: Path
+) -> None:
+    card = engine.card
+    other = Engine(models, card, tiles=Tiles(16, 8))
+    latents = [torch.randn(1, 16, plan.window, plan.height // 8, plan.width // 8) for _ in range(2)]
+    begun = dataclasses.replace(conditioning, tiles="0/16")
+    begun.save(tmp_path / "c.safetensors")
+    begun = Conditioning.load(tmp_path / "c.safetensors")
+    assert begun.tiles == "0/16"
+    whole = engine.pixels(plan, begun, latents, 1)[0]
+    assert torch.equal(other.pixels(plan, begun, latents, 1)[0], whole)
+    forced = Engine(models, card, tiles=Tiles(16, 8), forced=True)
+    assert not torch.equal(forced.pixels(plan, begun, latents, 1)[0], whole)
+    assert torch.equal(
+        other.pixels(plan, dataclasses.replace(conditioning, tiles=""), latents, 1)[0],
+        forced.pixels(plan, begun, latents, 1)[0],
+    )
+    assert models.vae.use_tiling is False
+    assert Tiles.of("0/16") == decode.WHOLE
+
+
+def test_the_table_adds_up(shapes: dict[str, tuple[int, ...]]) -> None:
+    from rich.console import Console
+
+    console = Console(width=120, file=io.StringIO())
+    with console.capture() as captured:
+        console.print(memory_table(plan(shapes, card_of(6, 24.5)), "6 GiB"))
+    text = captured.get()
+    for word in ("travel every step", "modulation layers", "peak of the GPU's memory", "peak of RAM"):
+        assert word in text
+
+
+def test_an_assembled_model_needs_no_more_than_its_source(shapes: dict[str, tuple[int, ...]]) -> None:
+    """A tensor that the class has and the files lack is said by name."""
+    from gen.errors import CheckpointCorrupt
+    from gen.tensors import Held
+    from gen.transformer import fits
+
+    model = empty(FRAMEPACK | {"num_layers": 1, "num_single_layers": 1})
+    with pytest.raises(CheckpointCorrupt, match="missing: x_embedder"):
+        fits(model, {}, GOLDEN)
+    with pytest.raises(KeyError):
+        assemble(model, Held({}), Placement(), CPU)
