@@ -35,7 +35,8 @@ def _vae(args: argparse.Namespace) -> None:
     from gen.train.export import export_vae
     from gen.train.vae import VaeRun, train_vae
 
-    train_vae(VaeRun(args.work, args.still_minutes, args.clip_minutes, args.device, args.many))
+    minutes = (args.still_minutes, args.clip_minutes)
+    train_vae(VaeRun(args.work, *minutes, args.device, args.many, linear_minutes=args.linear_minutes))
     export_vae(args.work, args.checkpoint)
 
 
@@ -71,7 +72,8 @@ def _resume(args: argparse.Namespace) -> None:
 
 
 def _all(args: argparse.Namespace) -> None:
-    args.still_minutes, args.clip_minutes = args.minutes * 0.2, args.minutes * 0.1
+    args.linear_minutes = args.minutes * 0.05
+    args.still_minutes, args.clip_minutes = args.minutes * 0.15, args.minutes * 0.1
     args.keep, args.trained, args.understands = 400, False, []
     args.note = "Trained, but not measured yet: flipbot bench tiny tells what it can do."
     for step, minutes in ((_data, 0.0), (_text, 0.0), (_vae, 0.0), (_clips, 0.1), (_transformer, 0.6), (_export, 0.0)):
@@ -104,6 +106,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("data", help="1: gather the pictures that are installed here")
     commands.add_parser("text", help="2: make the encoders, and train the two for text")
     vae = commands.add_parser("vae", help="3: train the VAE, or go on; then write it to the checkpoint")
+    vae.add_argument("--linear-minutes", type=float, default=10.0, help="for the linear code it begins with")
     vae.add_argument("--still-minutes", type=float, default=40.0, help="learning from stills, earlier runs included")
     vae.add_argument("--clip-minutes", type=float, default=20.0, help="then from stills and clips")
     clips = commands.add_parser("clips", help="4: render films and encode them; runs beside step 5")

@@ -13,6 +13,7 @@ from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoFramepackTransforme
 from transformers import CLIPTextConfig, CLIPTextModel, LlamaConfig, LlamaModel, SiglipVisionConfig, SiglipVisionModel
 
 CHANNELS = 32  # latent channels
+WIDTHS = (16, 16, 48, 80)  # of the VAE's levels, the full size first
 WINDOW = 9  # latent frames in a section: 36 frames, 1.2 s at 30 fps
 TEXT_DIM = 64
 POOLED_DIM = 64
@@ -46,7 +47,7 @@ def vae() -> Any:
     make: Any = AutoencoderKLHunyuanVideo
     return make(
         latent_channels=CHANNELS,
-        block_out_channels=(16, 16, 48, 80),
+        block_out_channels=WIDTHS,
         layers_per_block=1,
         norm_num_groups=2,
         mid_block_add_attention=False,

@@ -23,8 +23,8 @@ from gen.train import fastvae
 from gen.train.effects import EFFECTS, Film, random_state
 from gen.train.photos import Stills
 
-SIZES = ((96, 96), (128, 128), (80, 112), (112, 80), (112, 144), (144, 112))
-SHARES = (0.44, 0.14, 0.15, 0.15, 0.06, 0.06)
+SIZES = ((96, 96), (128, 128), (80, 112), (112, 80), (112, 160), (160, 112))
+SHARES = (0.32, 0.24, 0.1, 0.1, 0.14, 0.1)
 LATENTS = 28
 PER_SHARD = 16
 WEIGHTS = np.array([1.0, 1.0, 1.0, 0.6, 0.6, 1.0, 1.0, 1.0, 1.0, 1.0])  # of EFFECTS; particles are the hardest

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gen.train import architecture, fastvae
+from gen.train import architecture, fastvae, linear
 from gen.train.effects import EFFECTS, Film, State, random_state
 from gen.train.muon import Pair
 from gen.train.photos import Stills
@@ -23,7 +23,8 @@ CLIP_SIDES = ((96, 96), (80, 112), (112, 80))
 TILE = 64  # pixels: most of what a code of 8 x 8 blocks can learn from a still is local
 CLIP_FRAMES = 17  # what the decoder sees at once: diffusers tiles time by 16 frames after the first
 NOISE = 0.06  # on unit-variance latents, so that the decoder forgives the transformer
-MUON_RATE, ADAM_RATE = 0.01, 1e-3
+MUON_RATE, ADAM_RATE = 0.001, 1.5e-4  # small: it begins at a good code (linear.py), which larger ones destroy at once
+LINEAR = ("conv_in", "conv_out", "norm", "shortcut", "samplers", "quant_conv")  # what holds the code: Adam's
 THREADS = 1  # more only wait for one another where other work shares the cores
 
 
@@ -36,6 +37,7 @@ class VaeRun:
     clip_minutes: float
     device: str = "cpu"
     many: int = 1  # times the batch: a GPU wants 8 or so
+    linear_minutes: float = 10.0  # for the linear code that it begins with
     save_s: float = 120.0
 
 
@@ -53,7 +55,7 @@ class Stretch:
         self.run, self.clips, self.seconds = run, clips, seconds
         self.file, self.step, self.spent = run.work / "vae.pt", 0, 0.0
         torch.manual_seed(0)
-        self.model = first_weights(architecture.vae())
+        self.model = architecture.vae()
         held: dict[str, Any] = {"clips": False}
         if self.file.exists():
             held = torch.load(self.file, weights_only=True, map_location="cpu")
@@ -62,14 +64,21 @@ class Stretch:
         if "model" in held:
             self.model.load_state_dict(held["model"])
             self.step = held["step"]
+        else:
+            stills = Stills(run.work / "photos.npz", seed=3)
+            code = linear.learn(stills, architecture.CHANNELS, architecture.WIDTHS, run.linear_minutes)
+            linear.write(code, self.model, stills)
         self.over = held["clips"] and not clips
         if clips and not held["clips"]:
             fastvae.with_time(self.model)
         self.model.to(run.device)
-        if clips:  # the encoder only ever sees stills; what lies between them is the decoder's to learn
-            for part in (self.model.encoder, self.model.quant_conv):
-                part.requires_grad_(False)
-        self.optimiser = Pair(self.model, MUON_RATE * (0.3 if clips else 1), ADAM_RATE * (0.3 if clips else 1))
+        closed = [self.model.encoder, self.model.quant_conv]  # what lies between stills is the decoder's to learn
+        if not clips:  # the encoder stays linear: light then moves along straight lines, which are easy to learn
+            closed = [part for name, part in self.model.encoder.named_modules() if name.endswith((".conv1", ".conv2"))]
+        for part in closed:
+            part.requires_grad_(False)
+        slower = 0.3 if clips else 1.0
+        self.optimiser = Pair(self.model, MUON_RATE * slower, ADAM_RATE * slower, adam=LINEAR)
         if "optimiser" in held and held["clips"] == clips:
             self.optimiser.load_state_dict(held["optimiser"])
             self.spent = held["spent"]
@@ -119,18 +128,6 @@ class Stretch:
         part = self.file.with_suffix(".part")
         torch.save(held, part)
         part.replace(self.file)
-
-
-def first_weights(model: Any) -> Any:
-    """Weights that keep the signal's size, and nearly silent residual branches: training begins at a linear code."""
-    for name, weight in model.named_parameters():
-        if weight.dim() == 5:
-            # Before time is folded: the sum of three taps should have the size of one.
-            taps = weight.shape[2]
-            torch.nn.init.normal_(weight, std=1 / math.sqrt(weight[0].numel() / taps) / math.sqrt(taps))
-            if ".conv2.conv." in name:
-                weight.data.mul_(0.1)
-    return model
 
 
 def fall(done: float) -> float:

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer, CLIPTokenizer
 
 from gen.context import pack_f1
-from gen.train import fastvae, tokens
+from gen.train import fastvae, linear, tokens
 from gen.train.captions import PHRASES, caption
 from gen.train.effects import EFFECTS, Film, State, step
 from gen.train.flow import draw_sigma, section, shifted
 from gen.train.muon import orthogonal
-from gen.train.photos import HELD_OUT, procedural
+from gen.train.photos import HELD_OUT, Stills, procedural
 from gen.train.text import codes
 
 effects = st.lists(st.sampled_from(EFFECTS), min_size=1, max_size=60)
@@ -55,6 +55,33 @@ def test_a_vae_that_learned_from_stills_codes_them_alike_once_it_knows_time(vae:
         flat = fastvae.encode_mean(model, picture)
         fastvae.with_time(model)
         assert torch.allclose(fastvae.encode_mean(model, picture), flat, atol=1e-5)
+
+
+def test_the_stock_layers_compute_what_the_linear_code_does(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "photos.npz", **{f"{kind}{n}": procedural(draw) for kind in ("photo", "drawn") for n in range(3)}
+    )
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    widths, stills = (12, 24, 36, 48), Stills(tmp_path / "photos.npz", seed=0)
+    code = linear.learn(stills, 8, widths, minutes=0.06, pictures=40)
+    model = AutoencoderKLHunyuanVideo(
+        latent_channels=8,
+        block_out_channels=widths,
+        layers_per_block=1,
+        norm_num_groups=2,
+        mid_block_add_attention=False,
+    ).eval()
+    fastvae.without_time(model)
+    linear.write(code, model, stills)
+    seen = torch.stack([stills.crop(128, 128) for _ in range(8)]) * 2 - 1
+    with torch.inference_mode():
+        z = code.encode(seen)
+        wanted, got = code.decode(z), fastvae.decode(model, z.unsqueeze(2))[:, :, 0]
+        assert (got - wanted).std() < 0.03 * wanted.std()
+        coded = fastvae.encode_mean(model, seen.unsqueeze(2))[:, :, 0]
+        assert (coded - z).std() < 0.3 * z.std()  # what the thin levels cannot carry is missing
 
 
 @given(asked=effects)
