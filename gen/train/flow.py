@@ -183,10 +183,10 @@ def shifted(t: Tensor, tokens: float) -> Tensor:
 
 
 def draw_sigma(count: int, tokens: float) -> Tensor:
-    """Noise levels to learn: half bell-shaped, a third even, and a sixth pure noise, which decides what happens."""
+    """Noise levels: half bell-shaped, a fifth even, and three tenths pure noise, where it is decided what happens."""
     kind = torch.rand(count)
     t = torch.where(kind < 0.5, torch.sigmoid(torch.randn(count)), torch.rand(count) * 0.98 + 0.01)
-    return torch.where(kind > 5 / 6, torch.ones(()), shifted(t, tokens))
+    return torch.where(kind > 0.7, torch.ones(()), shifted(t, tokens))
 
 
 def loss_of(model: Any, batch: Batch, captions: Captions) -> tuple[Tensor, Tensor]:
