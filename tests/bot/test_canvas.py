@@ -24,14 +24,15 @@ def a_job(**other: Any) -> Job:
         "sections": 4, "done": 0, "state": State.QUEUED, "wish": None, "wish_by": None, "fence": 0, "worker": None,
         "lease_until_ms": None, "crashes": 0, "not_before_ms": 0, "reason": None, "facts": {}, "conditioning": None,
         "tail": None, "film": None, "created_ms": 0, "started_ms": None, "finished_ms": None, "revision": 1,
-        "server_id": "", "hurried": False,
+        "server_id": "", "hurried": False, "fragment_end": None,
     }  # fmt: skip
     return Job(**(plain | other))
 
 
 def some_sections(n: int) -> list[Section]:
     times = {"sampling_ms": 900, "decode_ms": 80, "encode_ms": 20, "gpu_ms": 980, "created_ms": 0}
-    return [Section(job_id=7, n=k, fence=1, latents=SHA, clip=SHA, frames=36 * (k + 1) + 1, **times) for k in range(n)]
+    each = {"job_id": 7, "fence": 1, "latents": SHA, "clip": SHA, "fragment": None}
+    return [Section(n=k, frames=36 * (k + 1) + 1, **each, **times) for k in range(n)]
 
 
 def at_step(n: int, step: int, phase: str = "sampling") -> Progress:
