@@ -115,6 +115,7 @@ def _norm(norm: Any, x: Tensor, t: int) -> Tensor:
 
 
 def _resnet(block: Any, x: Tensor, t: int) -> Tensor:
+    y: Tensor
     if torch.is_inference_mode_enabled() and not bool(block.conv2.conv.weight.any()):  # as in a linear encoder
         y = block.conv2.conv.bias.view(-1, 1, 1)
     else:

@@ -143,7 +143,8 @@ def _set(conv: Any, weight: Tensor, bias: Tensor | None = None) -> None:
 
 
 def _write_decoder(code: LinearCode, vae: Any) -> None:
-    decoder, layers = vae.decoder, code.layers
+    decoder = vae.decoder
+    layers = {name: layer for name, layer in code.layers.items() if isinstance(layer, Conv)}
     blocks = decoder.up_blocks
     channels = vae.config.latent_channels
     _set(vae.post_quant_conv, torch.eye(channels)[..., None, None])

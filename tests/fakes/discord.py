@@ -458,10 +458,10 @@ class Discord:
             case ["POST", "channels", channel, "messages"]:
                 return self._create(channel, body, files)
             case ["PATCH" | "GET" | "DELETE", "channels", _, "messages", found]:
-                sent = self.messages.get(found)
-                if sent is None or sent.deleted or sent.ephemeral:
+                known = self.messages.get(found)
+                if known is None or known.deleted or known.ephemeral:
                     return self._error(404, 10008, "Unknown Message")
-                return self._change(request.method, sent, body, files)
+                return self._change(request.method, known, body, files)
         return self._error(404, 0, f"404: {path}")
 
     async def _body(self, request: web.Request) -> tuple[Any, list[tuple[str, bytes]]]:
