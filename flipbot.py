@@ -608,8 +608,10 @@ def command_animate(args: argparse.Namespace, console: Console, locale: str) -> 
                 assert remote is not None, "the service has just opened its socket"
                 watching = asyncio.create_task(terminal.animate(remote, order, console, locale))
                 failing = asyncio.create_task(own.failure())
-                ended, _ = await asyncio.wait([watching, failing], return_when=asyncio.FIRST_COMPLETED)
-                await end([task for task in (watching, failing) if not task.done()])
+                try:
+                    ended, _ = await asyncio.wait([watching, failing], return_when=asyncio.FIRST_COMPLETED)
+                finally:  # Ctrl-C comes this way, too
+                    await end([task for task in (watching, failing) if not task.done()])
                 return watching.result() if watching in ended else failing.result() or terminal.FAILED
 
     return asyncio.run(animating())

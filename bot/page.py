@@ -572,7 +572,8 @@ class Page:
 
 
 async def _protect(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(HEADERS)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)  # a page may be stricter than the others
 
 
 def wants_html(request: web.Request) -> bool:
