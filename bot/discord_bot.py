@@ -10,7 +10,8 @@ import asyncio
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -43,6 +44,7 @@ TERMS_VERSION: Final = 1
 CDN: Final = ("cdn.discordapp.com", "media.discordapp.net")
 FETCH_S: Final = 60.0  # for a picture of 20 MB over a slow line
 LOOKED_AT: Final = 2  # pictures at once
+QUIET_S: Final = 3.0  # how long a picture waits for the first answers of others
 CHUNK: Final = 1 << 16
 SYNCED: Final = "discord.commands"  # the memo of the hash of what was registered last
 SLOW_START_S: Final = 60.0
@@ -124,6 +126,8 @@ class DiscordBot(discord.Client):
         self._session: aiohttp.ClientSession | None = None
         self._working: set[asyncio.Task[None]] = set()
         self._looking = asyncio.Semaphore(LOOKED_AT)
+        self._unanswered = 0  # requests whose first answer is on its way
+        self._all_answered = asyncio.Event()
         self._recovered = False
 
     async def run(self) -> None:  # type: ignore[override]
@@ -310,11 +314,31 @@ class DiscordBot(discord.Client):
             await self._ask_consent(interaction, letter)
             return
         key = f"discord:{interaction.id}"
-        if not await inbox.receive(self.db, HERE, [(key, letter["user"], json.dumps(letter))]):
-            return  # the gateway delivered it twice
-        message_id = await self._answer(interaction, letter)
+        with self._answering():
+            if not await inbox.receive(self.db, HERE, [(key, letter["user"], json.dumps(letter))]):
+                return  # the gateway delivered it twice
+            message_id = await self._answer(interaction, letter)
         async with self._looking:  # in a burst, answers come before pictures
+            await self._quiet()
             await self._work(key, letter, message_id, interaction)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """While somebody's first answer is on its way; what is slow waits for it in `_quiet`."""
+        self._unanswered += 1
+        self._all_answered.clear()
+        try:
+            yield
+        finally:
+            self._unanswered -= 1
+            if not self._unanswered:
+                self._all_answered.set()
+
+    async def _quiet(self) -> None:
+        """Until all are answered, but no longer than a while: those who never stop coming must not keep a film out."""
+        if self._unanswered:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._all_answered.wait(), QUIET_S)
 
     async def _answer(self, interaction: Ix, letter: Mapping[str, Any]) -> str | None:
         """The status message; None where it did not arrive or nobody knows, then the poster sends one."""

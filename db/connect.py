@@ -75,6 +75,7 @@ class Database:
         self.busy_s = busy_s
         self.commits = 0
         self.under_way: set[asyncio.Future[Any]] = set()  # verbs, which end even when their caller is cancelled
+        self.arrived: list[Any] = []  # letters that wait for their commit, see db.inbox
         self._writing = writing
         self._reading = reading
         self._turn = asyncio.Lock()  # waits without the time limit of a pool of one

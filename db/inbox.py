@@ -4,35 +4,105 @@ A platform such as Telegram forgets an update once it is confirmed. So an update
 confirmed, then handled; its number stays for longer than the platform may deliver it again.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db import rows
 from db.connect import Database, whole
+from db.errors import DbError
 from db.models import Inbox, Memo, Platform, Question
 
 KEPT_MS = 72 * 3600 * 1000  # Telegram delivers again for up to 24 hours
 ASKED_MS = 7 * 24 * 3600 * 1000  # nobody answers a question that old
 
 
+@dataclass
+class _Arrived:
+    """One call of `receive` that waits for its commit; `new` is then how many of its letters are new."""
+
+    platform: Platform
+    letters: Sequence[tuple[str, str | None, str]]
+    new: asyncio.Future[int]
+    count: int = 0
+
+    def fail(self, error: Exception) -> None:
+        """The call raises this."""
+        self.new.set_exception(error)
+
+
 @whole
 async def receive(db: Database, platform: Platform, letters: Sequence[tuple[str, str | None, str]]) -> int:
-    """Keep what came in: (key, user id, content) each. Known keys are passed over; returns how many are new."""
-    async with db.transaction() as tx:
-        now = db.now()
-        await tx.execute(delete(Inbox).where(Inbox.content.is_(None), Inbox.created_ms < now - KEPT_MS))
-        known = set(await tx.scalars(select(Inbox.key).where(Inbox.key.in_([key for key, _, _ in letters]))))
-        fresh = 0
-        for key, user_id, content in letters:
-            if key in known:
-                continue
-            known.add(key)
-            told = {"key": key, "platform": platform, "user_id": user_id, "content": content, "created_ms": now}
-            await tx.execute(insert(Inbox).values(**told))
-            fresh += 1
-        return fresh
+    """Keep what came in: (key, user id, content) each. Known keys are passed over; returns how many are new.
+
+    What arrives while others write is committed together: the first who waits does it for all, and each returns after
+    the commit that holds its own.
+    """
+    own = _Arrived(platform, letters, asyncio.get_running_loop().create_future())
+    db.arrived.append(own)
+    if len(db.arrived) == 1:
+        await _receive_all(db)
+    return await own.new
+
+
+async def _receive_all(db: Database) -> None:
+    """Commit what waits once it is our turn to write.
+
+    What no database could take is raised to the one who brought it: the others are then written one by one.
+    """
+    together: list[_Arrived] = []
+    try:
+        async with db.transaction() as tx:
+            together, db.arrived = db.arrived, []
+            await _commit(db, tx, together)
+    except Exception as error:  # noqa: BLE001  (raised by each call of `receive`)
+        if not together:  # it never was our turn
+            together, db.arrived = db.arrived, []
+        if len(together) > 1 and not isinstance(error, DbError):
+            await _one_by_one(db, together)
+            return
+        for each in together:
+            each.fail(error)
+    else:
+        for each in together:
+            each.new.set_result(each.count)
+
+
+async def _one_by_one(db: Database, together: Sequence[_Arrived]) -> None:
+    for each in together:
+        try:
+            async with db.transaction() as tx:
+                await _commit(db, tx, [each])
+        except Exception as error:  # noqa: BLE001  (raised by its call of `receive`)
+            each.fail(error)
+        else:
+            each.new.set_result(each.count)
+
+
+async def _commit(db: Database, tx: AsyncConnection, together: Sequence[_Arrived]) -> None:
+    now = db.now()
+    await tx.execute(delete(Inbox).where(Inbox.content.is_(None), Inbox.created_ms < now - KEPT_MS))
+    for each in together:
+        each.count = await _keep(tx, each, now)
+
+
+async def _keep(tx: AsyncConnection, arrived: _Arrived, now: int) -> int:
+    """Write the letters that are not known; returns how many."""
+    keys = [key for key, _, _ in arrived.letters]
+    known = set(await tx.scalars(select(Inbox.key).where(Inbox.key.in_(keys))))
+    fresh = 0
+    for key, user_id, content in arrived.letters:
+        if key in known:
+            continue
+        known.add(key)
+        told = {"key": key, "platform": arrived.platform, "user_id": user_id, "content": content, "created_ms": now}
+        await tx.execute(insert(Inbox).values(**told))
+        fresh += 1
+    return fresh
 
 
 async def unhandled(db: Database, platform: Platform, most: int = 100, after: int = 0) -> list[rows.Letter]:
