@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from db import migrations
-from db.errors import ConfigError, DatabaseBusy, DatabaseUnusable, DiskFailed, DiskFull
+from db.errors import ConfigError, DatabaseBusy, DatabaseUnusable, DbError, DiskFailed, DiskFull
 from db.lock import Lock
 
 log = logging.getLogger("flipbot.db")
@@ -190,9 +190,20 @@ def whole(
         task = asyncio.ensure_future(verb(db, *args, **kwargs))
         db.under_way.add(task)
         task.add_done_callback(db.under_way.discard)
-        return await asyncio.shield(task)
+        try:
+            await asyncio.wait((task,))  # unlike shield(), it reports nothing once nobody waits
+        except asyncio.CancelledError:
+            task.add_done_callback(_seen)
+            raise
+        return task.result()
 
     return run
+
+
+def _seen(task: asyncio.Future[object]) -> None:
+    """A refusal of ours is nobody's news once its caller has gone: the job was forgotten meanwhile, say."""
+    if not task.cancelled() and isinstance(error := task.exception(), Exception) and not isinstance(error, DbError):
+        log.error("a statement failed after its caller had gone", exc_info=error)
 
 
 def sqlite_path(url: str, data_dir: Path) -> Path:

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import signal
 import sqlite3
 import subprocess
@@ -17,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db import canvases, jobs, progress, requests
 from db.connect import Database, sqlite_path
-from db.errors import ConfigError, DatabaseInUse, DatabaseUnusable, DiskFull
+from db.errors import ConfigError, DatabaseInUse, DatabaseUnusable, DiskFull, NoSuchJob
 from db.flows import IS_OPEN, next_turn, waking
 from db.models import Canvas, Job, Platform, State
 from db.turns import STARTED
@@ -245,3 +246,22 @@ def test_another_database_is_refused_without_telling_its_password(tmp_path: Path
     with pytest.raises(ConfigError, match=r"database\.url: expected") as refused:
         sqlite_path(url, tmp_path)
     assert "secret" not in str(refused.value)
+
+
+async def test_a_forgotten_job_is_no_news_once_its_caller_has_gone(tmp_path: Path) -> None:
+    heard: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context))
+    async with Database.open(data_dir=tmp_path) as db:
+        asked = asyncio.create_task(jobs.forecast(db, 404))
+        await asyncio.sleep(0)
+        (verb,) = db.under_way
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        await asyncio.wait((verb,))
+        with pytest.raises(NoSuchJob):
+            await jobs.forecast(db, 404)
+    del asked, verb
+    gc.collect()
+    await asyncio.sleep(0)
+    assert heard == []
