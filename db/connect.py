@@ -200,7 +200,7 @@ def whole(
     return run
 
 
-def _seen(task: asyncio.Future[object]) -> None:
+def _seen(task: asyncio.Task[Any]) -> None:
     """A refusal of ours is nobody's news once its caller has gone: the job was forgotten meanwhile, say."""
     if not task.cancelled() and isinstance(error := task.exception(), Exception) and not isinstance(error, DbError):
         log.error("a statement failed after its caller had gone", exc_info=error)
