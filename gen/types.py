@@ -145,7 +145,8 @@ class Conditioning:
         for key, text in texts + ([("negative", self.negative)] if self.negative is not None else []):
             tensors[f"{key}.prompt_embeds"], tensors[f"{key}.pooled"] = text.prompt_embeds, text.pooled
         # clones: two names may share memory, which safetensors refuses
-        words = {"prompts": json.dumps([*self.texts]), "tiles": self.tiles}
+        # one key alone: safetensors writes several in a random order, and the same conditioning must be the same file
+        words = {"words": json.dumps({"prompts": [*self.texts], "tiles": self.tiles})}
         save_file({k: v.detach().cpu().clone() for k, v in tensors.items()}, path, words)
 
     @classmethod
@@ -156,8 +157,10 @@ class Conditioning:
         # Clones: what is read lies in the file's pages at whatever address its neighbours leave it, and on some of them
         # a CPU's matrix product rounds otherwise. A prompt encoded beside others must say the same to the bit.
         with safe_open(path, "pt") as file:
-            words = file.metadata()
-            prompts = json.loads(words["prompts"])
+            written = file.metadata()
+            # files of earlier versions have the prompts alone
+            words = json.loads(written["words"]) if "words" in written else {"prompts": json.loads(written["prompts"])}
+            prompts = words["prompts"]
             tensors = {key: file.get_tensor(key).clone() for key in file.keys()}  # noqa: SIM118
 
         def text(key: str) -> Text:

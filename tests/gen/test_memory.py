@@ -212,3 +212,13 @@ def test_an_assembled_model_needs_no_more_than_its_source(shapes: dict[str, tupl
         fits(model, {}, GOLDEN)
     with pytest.raises(KeyError):
         assemble(model, Held({}), Placement(), CPU)
+
+
+def test_the_same_conditioning_is_the_same_file(conditioning: Conditioning, tmp_path: Path) -> None:
+    """A file that is lost is made again under the hash it had."""
+    written = set()
+    for n in range(20):
+        dataclasses.replace(conditioning, tiles="256/16").save(tmp_path / f"{n}.safetensors")
+        written.add((tmp_path / f"{n}.safetensors").read_bytes())
+    assert len(written) == 1
+    assert Conditioning.load(tmp_path / "0.safetensors").tiles == "256/16"
