@@ -291,7 +291,7 @@ async def test_a_damaged_file_is_found_before_it_is_used_and_made_again_to_the_b
     async with bench.working():
         whole = await bench.ended(whole)
         job = await requests.submit(bench.db, again(whole), films.NO_LIMITS)
-        job = await pause.at(job, 1)
+        job = await pause.at(job, 2)
         parts = await sections.of(bench.db, job.id)
         for sha in (job.tail, job.conditioning, parts[-1].clip, parts[0].clip):
             damage(bench.media.path(str(sha)))
