@@ -337,12 +337,15 @@ class Desk:
     async def _do(self, step: Step) -> None:
         """Make the call that is due, from the rows of this moment."""
         canvas = await canvases.get(self.db, step.canvas.job_id)
+        try:
+            job = await jobs.get(self.db, step.canvas.job_id)
+        except NoSuchJob:  # forgotten since the call was chosen
+            canvas = None
         if canvas is None:
             self.todo.pop(step.canvas.job_id, None)
             return
         self.todo[canvas.job_id] = canvas
         chat = await chats.get(self.db, self.sender.platform, self.chat_id)
-        job = await jobs.get(self.db, canvas.job_id)
         ping = canvas.notice in (Notice.DUE, Notice.BEGUN) and canvas.shown >= canvas.wanted
         try:
             if canvas.delivery in LIVE and ping:

@@ -267,6 +267,14 @@ class World:
         job = await jobs.get(self.db, job_id)
         return compose(job, await look(self.db, job), self.room.style, Terms(), Now(ms=self.db.now()))
 
+    async def erred(self) -> None:
+        """Wait until the room has answered with the error that it was given."""
+        for _ in range(3600):
+            await asyncio.sleep(1)
+            if not self.room.next_error:
+                return
+        raise AssertionError("nobody called")
+
     async def settled(self, patience_s: float = 3600.0) -> None:
         """Wait until everything that can be shown is."""
         until = self.loop.time() + patience_s
@@ -370,7 +378,7 @@ def test_a_freeze_of_four_minutes_in_one_chat_delays_no_other(tmp_path: Path) ->
         await w.settled()
         w.room.next_error.append(PutOff(240.0))
         await requests.wish(w.db, slow.id, "cancel", "ann1")
-        await asyncio.sleep(2)
+        await w.erred()
         began = w.loop.time()
         await requests.wish(w.db, fast.id, "cancel", "ann2")
         await asyncio.sleep(5)
@@ -437,6 +445,7 @@ def test_a_chat_out_of_reach_gets_no_more_calls_until_something_changes(tmp_path
         await w.settled()
         w.room.next_error.append(Unreachable("50001"))
         await w.make()
+        await w.erred()
         await asyncio.sleep(10)
         calls = len(w.room.calls["room"])
         await w.make(took_s=30)
