@@ -27,7 +27,7 @@ SIZES = ((96, 96), (128, 128), (80, 112), (112, 80), (112, 160), (160, 112))
 SHARES = (0.32, 0.24, 0.1, 0.1, 0.14, 0.1)
 LATENTS = 28
 PER_SHARD = 16
-WEIGHTS = np.array([1.0, 1.0, 1.0, 0.6, 0.6, 1.0, 1.0, 1.0, 1.0, 1.0])  # of EFFECTS; particles are the hardest
+WEIGHTS = np.array([1.0, 1.0, 1.0, 2.4, 2.8, 1.0, 1.2, 1.0, 1.0, 1.0])  # of EFFECTS; particles are the hardest
 
 
 def load_vae(directory: Path) -> Any:
