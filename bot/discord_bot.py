@@ -30,8 +30,9 @@ from bot.discord_sender import NOBODY, STYLE, DiscordSender, FilmButton, content
 from bot.errors import Refused
 from bot.intake import Asked, By, Intake
 from bot.words import clean, duration, pick, say
-from db import canvases, chats, inbox, jobs, operators, people, reports, requests
+from db import canvases, chats, doors, inbox, jobs, people, reports, requests
 from db.connect import Database
+from db.doors import Door, Knock
 from db.errors import NoSuchJob
 from db.media import Media
 from db.models import Platform
@@ -44,6 +45,7 @@ TERMS_VERSION: Final = 1
 CDN: Final = ("cdn.discordapp.com", "media.discordapp.net")
 FETCH_S: Final = 60.0  # for a picture of 20 MB over a slow line
 LOOKED_AT: Final = 2  # pictures at once
+ANSWERED_AT: Final = 32  # first answers at once: a new connection for each of a burst costs more than waiting for one
 QUIET_S: Final = 3.0  # how long a picture waits for the first answers of others
 CHUNK: Final = 1 << 16
 SYNCED: Final = "discord.commands"  # the memo of the hash of what was registered last
@@ -52,6 +54,8 @@ FULL_PROMPT: Final = 1800  # characters in Details; the rest comes as a file
 PERMISSIONS: Final = 274878024704  # view, send (in threads too), attach, embed, read history
 NEEDED: Final = ("view_channel", "send_messages", "attach_files", "read_message_history")
 NEEDED_IN_THREADS: Final = ("view_channel", "send_messages_in_threads", "attach_files", "read_message_history")
+# How a call ends that does not reach Discord; a client that is being stopped says RuntimeError, "Session is closed".
+NOT_SAID: Final = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError, RuntimeError)
 
 Ix = discord.Interaction[Any]
 
@@ -126,6 +130,7 @@ class DiscordBot(discord.Client):
         self._session: aiohttp.ClientSession | None = None
         self._working: set[asyncio.Task[None]] = set()
         self._looking = asyncio.Semaphore(LOOKED_AT)
+        self._speaking = asyncio.Semaphore(ANSWERED_AT)
         self._unanswered = 0  # requests whose first answer is on its way
         self._all_answered = asyncio.Event()
         self._recovered = False
@@ -260,7 +265,7 @@ class DiscordBot(discord.Client):
                 await interaction.followup.send(text, ephemeral=True, allowed_mentions=NOBODY, **more)
             else:
                 await interaction.response.send_message(text, ephemeral=True, allowed_mentions=NOBODY, **more)
-        except (discord.HTTPException, discord.InteractionResponded, aiohttp.ClientError) as error:
+        except (discord.InteractionResponded, *NOT_SAID) as error:
             log.info("not said: %s", type(error).__name__)
 
     def locale(self, interaction: Ix) -> str:
@@ -282,8 +287,11 @@ class DiscordBot(discord.Client):
             **more,
         }
 
-    async def admit(self, interaction: Ix) -> None:
-        """What can be said against a request before anything of it is looked at. raises: Refused."""
+    async def admit(self, interaction: Ix) -> Door:
+        """What can be said against a request before anything of it is looked at; what is known of who asks.
+
+        raises: Refused
+        """
         locale = self.locale(interaction)
         if interaction.guild_id is not None:
             threaded = isinstance(interaction.channel, discord.Thread)
@@ -295,22 +303,31 @@ class DiscordBot(discord.Client):
             if missing:
                 names = ", ".join(say(locale, f"discord.permission.{name}") for name in missing)
                 raise Refused("refused.permissions", missing=names)
-            allowed = json.loads(await inbox.memo(self.db, f"discord.channels.{interaction.guild_id}") or "[]")
-            if allowed and str(interaction.channel_id) not in allowed:
-                raise Refused("refused.channel", channels=" ".join(f"<#{each}>" for each in allowed))
-        ban = await operators.banned(self.db, HERE, str(interaction.user.id), str(interaction.guild_id or ""))
-        if ban is not None:
+        server = str(interaction.guild_id or "")
+        channels = f"discord.channels.{server}"
+        door = await doors.look(
+            self.db,
+            Knock(
+                platform=HERE, user_id=str(interaction.user.id), chat_id=str(interaction.channel_id),
+                server_id=server, memos=(channels,) if server else (),
+            ),
+        )  # fmt: skip
+        allowed = json.loads(door.memos.get(channels, "[]"))
+        if allowed and str(interaction.channel_id) not in allowed:
+            raise Refused("refused.channel", channels=" ".join(f"<#{each}>" for each in allowed))
+        if (ban := door.ban) is not None:
             reason = STYLE.escape(ban.reason) or say(locale, "ban.no_reason")
             if ban.until_ms is None:
                 raise Refused("refused.banned", reason=reason)
             wait = duration(locale, (ban.until_ms - self.db.now()) / 1000)
             raise Refused("refused.banned_until", reason=reason, until=f"<t:{ban.until_ms // 1000}:f>", wait=wait)
-        await chats.reachable(self.db, HERE, str(interaction.channel_id))
+        if door.unreachable is not None:
+            await chats.reachable(self.db, HERE, str(interaction.channel_id))
+        return door
 
-    async def order(self, interaction: Ix, letter: dict[str, Any], *, agreed: bool = False) -> None:
+    async def order(self, interaction: Ix, letter: dict[str, Any], door: Door, *, agreed: bool = False) -> None:
         """Take a request in: write it down, answer, then look at its picture."""
-        person = await people.get(self.db, HERE, letter["user"])
-        if self.safety.consent and not agreed and person.consent < TERMS_VERSION:
+        if self.safety.consent and not agreed and door.person.consent < TERMS_VERSION:
             await self._ask_consent(interaction, letter)
             return
         key = f"discord:{interaction.id}"
@@ -345,9 +362,10 @@ class DiscordBot(discord.Client):
         private = letter.get("deliver") == "dm"
         text = say(letter["locale"], "discord.to_dm") if private else checking(letter["locale"])
         try:
-            sent = await interaction.response.send_message(text, ephemeral=private, allowed_mentions=NOBODY)
+            async with self._speaking:
+                sent = await interaction.response.send_message(text, ephemeral=private, allowed_mentions=NOBODY)
             return None if private else str(sent.message_id)
-        except (discord.HTTPException, aiohttp.ClientError, TimeoutError) as error:
+        except NOT_SAID as error:
             log.info("not answered in time: %s", type(error).__name__)
             return None if private else await self._original(letter)
 
@@ -356,7 +374,7 @@ class DiscordBot(discord.Client):
         hook = discord.Webhook.partial(int(letter["application"]), letter["token"], client=self)
         try:
             return str((await hook.fetch_message("@original")).id)  # type: ignore[arg-type]
-        except (discord.HTTPException, aiohttp.ClientError, OSError):
+        except NOT_SAID:
             return None
 
     async def _work(self, key: str, letter: Mapping[str, Any], message_id: str | None, interaction: Ix | None) -> None:
@@ -409,7 +427,7 @@ class DiscordBot(discord.Client):
             elif message_id:
                 there = self.get_partial_messageable(int(letter["chat"])).get_partial_message(int(message_id))
                 await there.edit(content=text, allowed_mentions=NOBODY)
-        except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
+        except NOT_SAID as error:
             log.info("refusal not said: %s", type(error).__name__)
 
     async def fetch(self, url: str) -> bytes:
@@ -464,7 +482,7 @@ class DiscordBot(discord.Client):
             return
         await inbox.answered(self.db, question.id)
         letter = {**question.about, "token": interaction.token}
-        await self.order(interaction, letter, agreed=True)
+        await self.order(interaction, letter, await self.admit(interaction), agreed=True)
 
     # Buttons
 
@@ -616,8 +634,7 @@ class DiscordBot(discord.Client):
             interaction, url=url, prompt=fields.get("prompt", ""), seconds=fields.get("seconds") or None,
             quality=fields.get("quality") or None, seed=fields.get("seed") or None,
         )  # fmt: skip
-        await self.admit(interaction)
-        await self.order(interaction, letter)
+        await self.order(interaction, letter, await self.admit(interaction))
 
     async def _report(self, interaction: Ix, job: Job, reason: str) -> None:
         user, locale = str(interaction.user.id), self.locale(interaction)
@@ -634,7 +651,7 @@ class DiscordBot(discord.Client):
             view.add_item(SureButton("delete", job.id, say("en", "discord.delete")))
             try:
                 await channel.send(f"{text}\n{STYLE.quote(clean(reason, 1000))}", view=view, allowed_mentions=NOBODY)
-            except (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError) as error:
+            except NOT_SAID as error:
                 log.warning("report of job=%d not passed on: %s", job.id, type(error).__name__)
 
 

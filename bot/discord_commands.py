@@ -115,12 +115,12 @@ def _films(tree: app_commands.CommandTree[Any], bot: "DiscordBot") -> None:
         for given in (image, end_image):
             if given is not None:
                 judge(bot, given)
-        await bot.admit(interaction)
+        door = await bot.admit(interaction)
         letter = bot.letter(
             interaction, url=image.url, end_url=end_image.url if end_image else None, prompt=prompt, seconds=seconds,
             quality=quality, seed=seed, spoiler=spoiler, deliver=deliver,
         )  # fmt: skip
-        await bot.order(interaction, letter)
+        await bot.order(interaction, letter, door)
 
     @tree.command(name=word("name.queue"), description=word("about.queue"))
     async def queue(interaction: Ix) -> None:

@@ -76,6 +76,8 @@ class Database:
         self.commits = 0
         self.under_way: set[asyncio.Future[Any]] = set()  # verbs, which end even when their caller is cancelled
         self.arrived: list[Any] = []  # letters that wait for their commit, see db.inbox
+        self.knocking: list[Any] = []  # people who wait to be looked up, see db.doors
+        self.one_look = asyncio.Lock()
         self._writing = writing
         self._reading = reading
         self._turn = asyncio.Lock()  # waits without the time limit of a pool of one

@@ -18,6 +18,7 @@ from db.errors import DbError
 from db.models import Inbox, Memo, Platform, Question
 
 KEPT_MS = 72 * 3600 * 1000  # Telegram delivers again for up to 24 hours
+AT_ONCE = 500  # keys in one query: well below what either database takes as values of one statement
 ASKED_MS = 7 * 24 * 3600 * 1000  # nobody answers a question that old
 
 
@@ -56,7 +57,7 @@ async def _receive_all(db: Database) -> None:
     """
     together: list[_Arrived] = []
     try:
-        async with db.transaction() as tx:
+        async with db.transaction(quiet=True) as tx:
             together, db.arrived = db.arrived, []
             await _commit(db, tx, together)
     except Exception as error:  # noqa: BLE001  (raised by each call of `receive`)
@@ -75,7 +76,7 @@ async def _receive_all(db: Database) -> None:
 async def _one_by_one(db: Database, together: Sequence[_Arrived]) -> None:
     for each in together:
         try:
-            async with db.transaction() as tx:
+            async with db.transaction(quiet=True) as tx:
                 await _commit(db, tx, [each])
         except Exception as error:  # noqa: BLE001  (raised by its call of `receive`)
             each.fail(error)
@@ -84,25 +85,25 @@ async def _one_by_one(db: Database, together: Sequence[_Arrived]) -> None:
 
 
 async def _commit(db: Database, tx: AsyncConnection, together: Sequence[_Arrived]) -> None:
+    """Write the letters that are not known, in two statements however many they are; each call gets its own count."""
     now = db.now()
     await tx.execute(delete(Inbox).where(Inbox.content.is_(None), Inbox.created_ms < now - KEPT_MS))
+    keys = [key for each in together for key, _, _ in each.letters]
+    known: set[str] = set()
+    for some in range(0, len(keys), AT_ONCE):
+        known.update(await tx.scalars(select(Inbox.key).where(Inbox.key.in_(keys[some : some + AT_ONCE]))))
+    fresh: list[dict[str, Any]] = []
     for each in together:
-        each.count = await _keep(tx, each, now)
-
-
-async def _keep(tx: AsyncConnection, arrived: _Arrived, now: int) -> int:
-    """Write the letters that are not known; returns how many."""
-    keys = [key for key, _, _ in arrived.letters]
-    known = set(await tx.scalars(select(Inbox.key).where(Inbox.key.in_(keys))))
-    fresh = 0
-    for key, user_id, content in arrived.letters:
-        if key in known:
-            continue
-        known.add(key)
-        told = {"key": key, "platform": arrived.platform, "user_id": user_id, "content": content, "created_ms": now}
-        await tx.execute(insert(Inbox).values(**told))
-        fresh += 1
-    return fresh
+        each.count = 0
+        for key, user_id, content in each.letters:
+            if key in known:
+                continue
+            known.add(key)
+            told = {"key": key, "platform": each.platform, "user_id": user_id, "content": content, "created_ms": now}
+            fresh.append(told)
+            each.count += 1
+    if fresh:
+        await tx.execute(insert(Inbox), fresh)
 
 
 async def unhandled(db: Database, platform: Platform, most: int = 100, after: int = 0) -> list[rows.Letter]:

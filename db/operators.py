@@ -5,10 +5,10 @@ Each deed and its line in the audit are one commit.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db import flows, rows
@@ -20,7 +20,7 @@ from db.query import change, load_job, set_down
 log = logging.getLogger("flipbot.queue")
 
 SERVER_LIMITS: Final = ("queued_per_user", "queued_per_chat", "gpu_seconds_per_day", "cooldown_s", "longest_seconds")
-_BAN = (Ban.platform, Ban.user_id, Ban.scope, Ban.until_ms, Ban.reason, Ban.by, Ban.since_ms)
+BAN = (Ban.platform, Ban.user_id, Ban.scope, Ban.until_ms, Ban.reason, Ban.by, Ban.since_ms)
 _DEED = (Audit.id, Audit.at_ms, Audit.by, Audit.action, Audit.scope, Audit.target, Audit.reason, Audit.facts)
 
 
@@ -157,24 +157,33 @@ async def find_ban(
     tx: AsyncConnection, platform: Platform, user_id: str, server_id: str, now_ms: int
 ) -> rows.Ban | None:
     """As `banned`, in a transaction."""
-    theirs = select(*_BAN).where(
+    theirs = select(*BAN).where(
         Ban.platform == platform,
         Ban.user_id == user_id,
         Ban.scope.in_([ALL, server_id]),
-        or_(Ban.until_ms.is_(None), Ban.until_ms > now_ms),
+        holds(now_ms),
     )
-    found = [rows.Ban(**row._mapping) for row in await tx.execute(theirs)]
-    return max(found, key=lambda ban: (ban.until_ms is None, ban.until_ms or 0), default=None)
+    return longest(rows.Ban(**row._mapping) for row in await tx.execute(theirs))
+
+
+def holds(now_ms: int) -> ColumnElement[bool]:
+    """A ban is not over."""
+    return or_(Ban.until_ms.is_(None), Ban.until_ms > now_ms)
+
+
+def longest(bans: Iterable[rows.Ban]) -> rows.Ban | None:
+    """Of several bans the one that counts."""
+    return max(bans, key=lambda ban: (ban.until_ms is None, ban.until_ms or 0), default=None)
 
 
 @whole
 async def bans(db: Database, scope: str | None = None) -> list[rows.Ban]:
     """The bans that hold now, newest first; of one scope only, if given."""
     async with db.reading() as tx:
-        holds = select(*_BAN).where(or_(Ban.until_ms.is_(None), Ban.until_ms > db.now())).order_by(Ban.id.desc())
+        found = select(*BAN).where(holds(db.now())).order_by(Ban.id.desc())
         if scope is not None:
-            holds = holds.where(Ban.scope == scope)
-        return [rows.Ban(**row._mapping) for row in await tx.execute(holds)]
+            found = found.where(Ban.scope == scope)
+        return [rows.Ban(**row._mapping) for row in await tx.execute(found)]
 
 
 @whole

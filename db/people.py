@@ -18,7 +18,7 @@ from db.models import Base, Canvas, Inbox, Job, Person, Platform, Question, Remo
 from db.query import SHAS, change, find_jobs, load_job, set_down, unreferenced
 
 PREFERENCES = ("language", "seconds", "quality", "notify", "spoiler")
-_PERSON = (
+PERSON = (  # the columns of rows.Person
     *(Person.platform, Person.user_id, Person.consent, Person.consent_ms, Person.language),
     *(Person.seconds, Person.quality, Person.notify, Person.spoiler, Person.shut),
 )
@@ -171,7 +171,7 @@ async def _anonymise(tx: AsyncConnection, platform: Platform, user_id: str) -> N
 
 
 async def _load(tx: AsyncConnection, platform: Platform, user_id: str) -> rows.Person:
-    known = select(*_PERSON).where(Person.platform == platform, Person.user_id == user_id)
+    known = select(*PERSON).where(Person.platform == platform, Person.user_id == user_id)
     row = (await tx.execute(known)).first()
     return rows.Person(platform=platform, user_id=user_id) if row is None else rows.Person(**row._mapping)
 

@@ -9,6 +9,7 @@ from discord_stage import stage
 from bot.config import DiscordConfig
 from bot.discord_bot import DiscordBot, examine, invite
 from bot.discord_sender import STYLE
+from bot.errors import Refused
 from db import canvases, inbox, jobs, people, renditions
 from db.models import Platform, State
 from tests.fakes.discord import TOKEN, Discord
@@ -297,6 +298,14 @@ async def test_a_request_that_a_crash_left_is_taken_up(tmp_path: Path) -> None:
         await s.there.until(lambda: "Next in line" in message.content)
         assert len(s.there.in_channel()) == 1
         assert await inbox.unhandled(s.db, HERE) == []
+
+
+async def test_who_cannot_be_told_since_the_bot_is_being_closed_is_no_error(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        assert s.bot is not None
+        await s.bot.close()
+        await s.bot._take_back({"locale": "en", "chat": "3000"}, "5001", Refused("refused.trouble"), None)
+        assert await s.bot._original({"application": "1000", "token": "token5000"}) is None
 
 
 async def test_a_deleted_message_comes_back_with_the_film(tmp_path: Path) -> None:

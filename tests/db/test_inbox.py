@@ -2,6 +2,8 @@
 
 import asyncio
 
+from sqlalchemy import event
+
 from db import inbox
 from db.connect import Database
 from db.models import Platform
@@ -10,11 +12,12 @@ HERE = Platform.DISCORD
 
 
 async def test_a_burst_of_letters_needs_few_commits(db: Database) -> None:
-    before = db.commits
+    commits = []
+    event.listen(db._writing.sync_engine, "commit", commits.append)
     new = await asyncio.gather(*(inbox.receive(db, HERE, [(f"k{n}", "1", "{}")]) for n in range(40)))
     assert new == [1] * 40
     assert len(await inbox.unhandled(db, HERE)) == 40
-    assert db.commits - before <= 3  # without a commit for all that wait it is 40
+    assert 1 <= len(commits) <= 3  # without a commit for all that wait it is 40
 
 
 async def test_the_same_letter_twice_in_one_burst_is_new_once(db: Database) -> None:

@@ -19,6 +19,10 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 SPEC = json.loads((Path(__file__).parent / "specs" / "discord.json").read_text("utf-8"))
+REQUESTS = {  # (verb, path with {} for what differs): (name, schema)
+    (name.split(" ")[0], re.sub(r"\{[^}]*\}", "{}", name.split(" ")[1]).strip("/")): (name, schema)
+    for name, schema in reversed(SPEC["requests"].items())
+}
 APP = "1000"
 BOT = {"id": APP, "username": "Flipbot", "discriminator": "0", "avatar": None, "bot": True, "global_name": None}
 GUILD, CHANNEL, DM = "2000", "3000", "4000"
@@ -474,21 +478,15 @@ class Discord:
 
     def _wrong(self, method: str, parts: list[str], body: Any) -> list[str]:
         shape = "/".join("{}" if part.isdigit() or part.startswith("token") else part for part in parts)
-        for name, schema in SPEC["requests"].items():
-            verb, path = name.split(" ")
-            if verb == method and re.sub(r"\{[^}]*\}", "{}", path).strip("/") == shape:
-                found = check(schema, body, name)
-                message = body.get("data", {}) if parts[0] == "interactions" else body
-                speaks = parts[0] != "applications" and parts[:2] != ["users", "@me"]
-                if (
-                    speaks
-                    and isinstance(message, dict)
-                    and message.get("content")
-                    and "allowed_mentions" not in message
-                ):
-                    found.append(f"{name}: nobody says whom this may mention")
-                return found
-        return []
+        name, schema = REQUESTS.get((method, shape), ("", None))
+        if schema is None:
+            return []
+        found = check(schema, body, name)
+        message = body.get("data", {}) if parts[0] == "interactions" else body
+        speaks = parts[0] != "applications" and parts[:2] != ["users", "@me"]
+        if speaks and isinstance(message, dict) and message.get("content") and "allowed_mentions" not in message:
+            found.append(f"{name}: nobody says whom this may mention")
+        return found
 
     def _callback(self, found: str, body: Any, files: list[tuple[str, bytes]]) -> web.Response:
         waiting = self.answers[found]

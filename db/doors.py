@@ -1,0 +1,129 @@
+"""Who asks for something, and where: what is known of both, read once for all who ask at the same moment.
+
+In a burst each read of its own would cost several turns of a connection's thread, and who asks waits for an answer.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from db import operators, people, rows
+from db.connect import Database, whole
+from db.flows import ALL
+from db.models import Ban, Chat, Memo, Person, Platform
+
+Who = tuple[Platform, str]
+AT_ONCE = 500  # of one query: well below what either database takes as values of one statement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knock:
+    """Who asks, and where. server_id: "" where there is none; memos: names of what else is wanted of `inbox.memo`."""
+
+    platform: Platform
+    user_id: str
+    chat_id: str
+    server_id: str = ""
+    memos: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """What is known.
+
+    ban:         the one that holds now
+    unreachable: why nobody could speak in the chat
+    memos:       those found
+    """
+
+    person: rows.Person
+    ban: rows.Ban | None
+    unreachable: str | None
+    memos: Mapping[str, str]
+
+
+@whole
+async def look(db: Database, knock: Knock) -> Door:
+    """What is known of somebody who asks, and of the chat.
+
+    Those who come while a look is under way are looked up together, in the next one.
+    """
+    found: asyncio.Future[Door] = asyncio.get_running_loop().create_future()
+    db.knocking.append((knock, found))
+    if len(db.knocking) == 1:
+        async with db.one_look:
+            while db.knocking:  # those who came meanwhile were perhaps looked up by the one before us
+                await _look_up(db)
+    return await found
+
+
+async def _look_up(db: Database) -> None:
+    waiting, db.knocking = db.knocking[:AT_ONCE], db.knocking[AT_ONCE:]
+    try:
+        doors = await _all(db, [knock for knock, _ in waiting])
+    except Exception as error:  # noqa: BLE001  (raised by each call of `look`)
+        for _, found in waiting:
+            found.set_exception(error)
+    else:
+        for (_, found), door in zip(waiting, doors, strict=True):
+            found.set_result(door)
+
+
+async def _all(db: Database, knocks: Sequence[Knock]) -> list[Door]:
+    now = db.now()
+    async with db.reading() as tx:
+        known = await _people(tx, knocks)
+        bans = await _bans(tx, knocks, now)
+        closed = await _closed(tx, knocks)
+        memos = await _memos(tx, knocks)
+    return [
+        Door(
+            person=known.get((k.platform, k.user_id), rows.Person(platform=k.platform, user_id=k.user_id)),
+            ban=operators.longest(b for b in bans.get((k.platform, k.user_id), ()) if b.scope in (ALL, k.server_id)),
+            unreachable=closed.get((k.platform, k.chat_id)),
+            memos={name: memos[name] for name in k.memos if name in memos},
+        )
+        for k in knocks
+    ]
+
+
+async def _people(tx: AsyncConnection, knocks: Sequence[Knock]) -> dict[Who, rows.Person]:
+    theirs = select(*people.PERSON).where(Person.platform.in_(_platforms(knocks)), Person.user_id.in_(_users(knocks)))
+    return {(row.platform, row.user_id): rows.Person(**row._mapping) for row in await tx.execute(theirs)}
+
+
+async def _bans(tx: AsyncConnection, knocks: Sequence[Knock], now_ms: int) -> dict[Who, list[rows.Ban]]:
+    theirs = select(*operators.BAN).where(
+        Ban.platform.in_(_platforms(knocks)), Ban.user_id.in_(_users(knocks)), operators.holds(now_ms)
+    )
+    found: dict[Who, list[rows.Ban]] = defaultdict(list)
+    for row in await tx.execute(theirs):
+        found[row.platform, row.user_id].append(rows.Ban(**row._mapping))
+    return found
+
+
+async def _closed(tx: AsyncConnection, knocks: Sequence[Knock]) -> dict[tuple[Platform, str], str]:
+    chats = {knock.chat_id for knock in knocks}
+    shut = select(Chat.platform, Chat.chat_id, Chat.unreachable).where(
+        Chat.platform.in_(_platforms(knocks)), Chat.chat_id.in_(chats), Chat.unreachable.is_not(None)
+    )
+    return {(row.platform, row.chat_id): row.unreachable for row in await tx.execute(shut)}
+
+
+async def _memos(tx: AsyncConnection, knocks: Sequence[Knock]) -> dict[str, str]:
+    names = {name for knock in knocks for name in knock.memos}
+    if not names:
+        return {}
+    return {row.name: row.value for row in await tx.execute(select(Memo.name, Memo.value).where(Memo.name.in_(names)))}
+
+
+def _platforms(knocks: Sequence[Knock]) -> set[Platform]:
+    return {knock.platform for knock in knocks}
+
+
+def _users(knocks: Sequence[Knock]) -> set[str]:
+    return {knock.user_id for knock in knocks}
