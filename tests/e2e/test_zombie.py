@@ -24,6 +24,7 @@ from gen.types import Plan
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 240.0
+STEPS = 200  # seconds of sampling even on a fast machine: progress is told every half of one
 
 WORKER = """
 import asyncio, logging, sys
@@ -59,7 +60,7 @@ class Stage:
         async with Database.open(data_dir=self.folder / "a") as db:
             media = Media(self.folder / "media")
             (job,) = await films.submit(db, media, card, [2])
-            plan = Plan.from_json(job.plan).to_json() | {"steps": 40}
+            plan = Plan.from_json(job.plan).to_json() | {"steps": STEPS}
             async with db.transaction() as tx:
                 await tx.exec_driver_sql("UPDATE job SET plan = json(?)", (json.dumps(plan),))
         return job.id

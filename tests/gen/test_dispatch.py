@@ -397,10 +397,9 @@ async def test_a_file_system_without_room_costs_no_film(tmp_path: Path, model: P
             bench.dispatch.retry_ms = 500
             job = await bench.submit(2)
             ballast = small / "ballast"
-            with ballast.open("wb") as file, suppress(OSError):
+            with suppress(OSError), ballast.open("wb", buffering=0) as file:
                 while True:
                     file.write(b"x" * 4096)
-                    file.flush()
             async with bench.working():
                 await bench.until(job, lambda now: now.reason in ("disk_full", "disk_failed"))
                 ballast.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,14 @@ def card_of(gib: float, ram_gib: float = 64, capability: tuple[int, int] = (8, 9
     return Machine("cuda", "a card", free, free, ram, ram, capability, four_bit)
 
 
-@pytest.fixture(scope="module")
-def shapes() -> dict[str, tuple[int, ...]]:
+@functools.cache
+def framepack_shapes() -> dict[str, tuple[int, ...]]:
     return shapes_of(FRAMEPACK)
+
+
+@pytest.fixture
+def shapes() -> dict[str, tuple[int, ...]]:
+    return framepack_shapes()
 
 
 def plan(shapes: dict[str, tuple[int, ...]], machine: Machine, **wishes: Any) -> MemoryPlan:
@@ -110,9 +116,9 @@ def test_a_precision_that_cannot_be_is_said(shapes: dict[str, tuple[int, ...]]) 
 
 @given(gib=st.floats(3, 40), ram=st.floats(8, 80), tighter=st.integers(0, 5), limit=st.floats(0, 30))
 def test_a_plan_keeps_its_limits_and_a_tighter_one_is_smaller(
-    shapes: dict[str, tuple[int, ...]], gib: float, ram: float, tighter: int, limit: float
+    gib: float, ram: float, tighter: int, limit: float
 ) -> None:
-    machine = card_of(gib, ram)
+    shapes, machine = framepack_shapes(), card_of(gib, ram)
     try:
         made = plan(shapes, machine, tighter=tighter, vram_limit_gib=limit, precision="fp8")
     except TooLittleMemory:
@@ -122,8 +128,9 @@ def test_a_plan_keeps_its_limits_and_a_tighter_one_is_smaller(
     assert made.streamed + sum(made.parts.blocks[n] for n in made.resident) == sum(made.parts.blocks)
     if tighter:
         wider = plan(shapes, machine, tighter=tighter - 1, vram_limit_gib=limit, precision="fp8")
-        assert len(wider.resident) >= len(made.resident)
         assert wider.decode >= made.decode
+        if wider.decode == made.decode:  # smaller tiles may leave room for more blocks
+            assert len(wider.resident) >= len(made.resident)
 
 
 def test_tiles_follow_from_the_machine_and_not_from_what_is_free(shapes: dict[str, tuple[int, ...]]) -> None:
