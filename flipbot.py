@@ -27,6 +27,7 @@ from bot.config import DiscordConfig, LimitsConfig, SafetyConfig, TelegramConfig
 from bot.errors import Refused
 from bot.front import Front
 from bot.intake import (
+    Example,
     Intake,
     ModelFacts,
     Planned,
@@ -267,7 +268,8 @@ async def service(
     raises: Refused, DbError, GenError, before anything is started
     """
     data_dir = settings.data_dir
-    card = find_checkpoint(settings.model.name, settings.models_dir).card
+    checkpoint = find_checkpoint(settings.model.name, settings.models_dir)
+    card = checkpoint.card
     media_dir = settings.media.folder(data_dir)
     make_folder(data_dir)
     async with AsyncExitStack() as stack:
@@ -275,7 +277,7 @@ async def service(
         await jobs.recover(db)
         media = Media(media_dir)
         planner, replanner = make_planner(card, settings.video), make_replanner(card)
-        intake = Intake(db, media, planner, rules(settings), model_facts(card), replanner=replanner)
+        intake = Intake(db, media, planner, rules(settings), model_facts(card, checkpoint.folder), replanner=replanner)
         hello = {"version": version("flipbot"), "model": card.name, "trained": card.trained, "pid": os.getpid()}
         controls = control.Control(intake if takes else None, db, media, data_dir, hello)
         await controls.start()
@@ -460,9 +462,13 @@ def need_inverted(card: Card) -> None:
         raise Refused("refused.end_picture", model=card.name)
 
 
-def model_facts(card: Card) -> ModelFacts:
-    """What people should know of the model."""
-    examples = tuple((said["en"], said.get("zh", said["en"])) for said in card.understands if "en" in said)
+def model_facts(card: Card, folder: Path) -> ModelFacts:
+    """What people should know of the model in a folder."""
+    examples = tuple(
+        Example(said["en"], said.get("zh", said["en"]), folder / said["film"] if "film" in said else None)
+        for said in card.understands
+        if "en" in said
+    )
     return ModelFacts(
         name=card.name,
         trained=card.trained,

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 from bot.config import Role
@@ -118,12 +118,24 @@ class By:
     roles: tuple[str, ...] = ()
 
 
+class Example(NamedTuple):
+    """A text that the model understands, in English and Chinese, and a film that it made of it, if there is one."""
+
+    en: str
+    zh: str
+    film: Path | None = None
+
+    def said(self, locale: str) -> str:
+        """The text in a language."""
+        return self.zh if locale == "zh" else self.en
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFacts:
     """What people should know of the loaded model.
 
     default_prompt: what an empty prompt means
-    examples:       texts it understands, each (English, Chinese)
+    examples:       what it understands
     ends:           whether it can make a film that ends with a given picture
     """
 
@@ -131,7 +143,7 @@ class ModelFacts:
     trained: bool
     default_prompt: str = ""
     note: str = ""
-    examples: tuple[tuple[str, str], ...] = ()
+    examples: tuple[Example, ...] = ()
     ends: bool = False
 
 

@@ -21,7 +21,7 @@ from aiohttp import web
 from bot import page_html as html
 from bot.canvas import look
 from bot.errors import Refused
-from bot.intake import Asked, By, Intake, ModelFacts, seconds_of
+from bot.intake import Asked, By, Example, Intake, ModelFacts, seconds_of
 from bot.page_admin import Admin
 from bot.page_guard import TOKEN, TOKEN_HEADER, Guard, locale_of
 from bot.page_watch import Watch
@@ -112,7 +112,7 @@ class Page:
         host: str,
         port: int,
         model: ModelFacts | None = None,
-        examples: Sequence[tuple[str, str]] | None = None,
+        examples: Sequence[Example] | None = None,
         trouble: Callable[[], str | None] = lambda: None,
         password: str = "",
         public_url: str = "",
@@ -121,7 +121,7 @@ class Page:
     ) -> None:
         """port:     0 takes a free one
         model:    None takes the intake's
-        examples: texts to try, (English, Chinese); None takes the model's
+        examples: texts to try; None takes the model's
         trouble:  the key of a sentence about the model, asked for each page; None where all is well
         password: the owner's; needed where others than this machine can reach the page
         public_url: where the world finds the page; empty: films have no links
@@ -147,6 +147,7 @@ class Page:
                 web.post("/login", self._login),
                 web.post("/logout", self._logout),
                 web.get("/gallery", self._gallery),
+                web.get("/examples/{n:[0-9]{1,3}}/{name}", self._example),
                 web.post("/jobs", self._submit),
                 web.get("/j/{id}", self._film_page),
                 web.get("/j/{id}/events", self._events),
@@ -523,6 +524,14 @@ class Page:
         if under_way is None or under_way.preview is None:  # the section was recorded meanwhile
             return web.Response(status=204, headers={"Cache-Control": "no-store"})
         return web.Response(body=under_way.preview, content_type="image/jpeg", headers={"Cache-Control": "no-store"})
+
+    async def _example(self, request: web.Request) -> web.StreamResponse:
+        """A film that the model made of one of the texts to try."""
+        n = int(request.match_info["n"])
+        film = self.examples[n].film if n < len(self.examples) else None
+        if film is None or not film.is_file():
+            raise Refused("refused.no_such_page")
+        return web.FileResponse(film, headers={"Content-Type": "video/mp4", "Cache-Control": "no-cache"})
 
     async def _asset(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]

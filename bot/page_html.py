@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from bot.canvas import View, when
-from bot.intake import MIB, ModelFacts, Rules
+from bot.intake import MIB, Example, ModelFacts, Rules
 from bot.words import LANGUAGES, say, why
 from db.models import Platform, State
 from db.rows import Ban, Job, Progress, QueueState, Section
@@ -120,7 +120,7 @@ def home(
     token: str,
     rules: Rules,
     model: ModelFacts,
-    examples: Sequence[tuple[str, str]],
+    examples: Sequence[Example],
     films: Sequence[View],
     jobs: Sequence[Job],
     before: Job | None = None,
@@ -183,13 +183,24 @@ def link(locale: str, url: str, job: Job) -> Html:
     return render("link.html", locale, url=url, id=job.id)
 
 
-def _examples(locale: str, examples: Sequence[tuple[str, str]]) -> Html:
+def _examples(locale: str, examples: Sequence[Example]) -> Html:
+    """Texts to try, each a button; those with a film show its end, and play it under the pointer."""
     if not examples:
         return Html("")
-    texts = (chinese if locale == "zh" else english for english, chinese in examples)
-    chips = "".join(f'<button class="chip" type="button">{escape(text)}</button>' for text in texts)
+    chips = "".join(
+        f'<button class="chip{" shown" if example.film else ""}" type="button">{_example_film(n, example)}'
+        f"<span>{escape(example.said(locale))}</span></button>"
+        for n, example in enumerate(examples)
+    )
     legend = escape(say(locale, "page.examples"))
     return Html(f'<fieldset><legend class="small">{legend}</legend><div class="examples">{chips}</div></fieldset>')
+
+
+def _example_film(n: int, example: Example) -> str:
+    if example.film is None:
+        return ""
+    url = f"/examples/{n}/{escape(example.film.name)}"  # the name only tells browsers when it is another film
+    return f'<video src="{url}" muted playsinline preload="metadata" tabindex="-1" aria-hidden="true"></video>'
 
 
 def _qualities(locale: str, names: Sequence[str], chosen: str | None = None) -> Html:

@@ -208,7 +208,7 @@ async def help_(talk: Talk, here: Here, message: Message, text: str) -> None:
     facts = {"longest": rules.longest_seconds, "qualities": rules.qualities, "bot": talk.bot.username}
     html = sentence(here.locale, "telegram.help", **facts)
     if examples := talk.intake.model.examples:
-        said = [pair[1] if here.locale == "zh" else pair[0] for pair in examples[:4]]
+        said = [example.said(here.locale) for example in examples[:4]]
         html += "\n" + sentence(here.locale, "telegram.examples", examples=" · ".join(said))
     await talk.tell(here, html)
 

@@ -53,7 +53,7 @@ class Card:
     window:     latent frames per section        samplings: orders it was made for, the first is the default
     sizes:      key → buckets (h, w) in pixels   size: the default key
     preview_factors: one (r, g, b) per latent channel, preview_bias: (r, g, b); latents → RGB 0..1
-    understands: for people, {"en", "zh", "kind"} each
+    understands: for people, {"en", "zh", "kind"} each, and "film", a file of the checkpoint, where there is an example
     latent_channels, space_compression, time_compression: from vae/config.json
     """
 
@@ -92,6 +92,11 @@ class Checkpoint:
 
     card: Card
     parts: Mapping[str, Path]
+
+    @property
+    def folder(self) -> Path:
+        """Where the parts lie, and what the card names beside them."""
+        return next(iter(self.parts.values())).parent
 
 
 def find_checkpoint(name: str, models_dir: Path | None = None) -> Checkpoint:

@@ -112,7 +112,10 @@ def weights(model: ModelConfig, models_dir: Path) -> list[Finding]:
         return [Finding(False, f"Model {model.name}: {error}") for error in found] + again
     card = find_checkpoint(model.name, models_dir).card
     trained = "" if card.trained else " (untrained test checkpoint: shows the machinery, not pictures)"
-    return [Finding(True, f"Model {card.identity} is complete{trained}.")]
+    knows = "; ".join(row["en"] for row in card.understands)
+    return [
+        Finding(True, f"Model {card.identity} is complete{trained}." + (f" It understands: {knows}." if knows else ""))
+    ]
 
 
 def to_do(name: str, models_dir: Path) -> Finding:

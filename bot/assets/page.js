@@ -83,9 +83,15 @@ function tryPage(form) {
   });
   for (const chip of document.querySelectorAll(".examples .chip")) {
     chip.addEventListener("click", () => {
-      one("#prompt").value = chip.textContent;
+      one("#prompt").value = chip.textContent.trim();
       one("#prompt").focus();
     });
+    const film = chip.querySelector("video");
+    if (!film) continue;
+    film.addEventListener("loadedmetadata", () => { film.currentTime = Math.max(0, film.duration - .1); }, { once: true });
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) continue;
+    const play = () => { if (film.paused) { film.currentTime = 0; film.play().catch(() => {}); } };
+    for (const kind of ["pointerenter", "focus", "click"]) chip.addEventListener(kind, play);
   }
   form.addEventListener("submit", async (event) => {
     event.preventDefault();

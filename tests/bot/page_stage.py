@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bot.intake import Intake, ModelFacts, Planned, Prompts, Rules
+from bot.intake import Example, Intake, ModelFacts, Planned, Prompts, Rules
 from bot.page import Page
 from bot.page_guard import read_key
 from db import jobs, progress, sections
@@ -23,7 +23,7 @@ from db.rows import Claim, Job
 from gen import film
 
 FRAMES, PROVISIONAL, FPS, STEPS = 36, 33, 30, 8
-EXAMPLES = (("fog rolls in", "雾气涌来"), ("night falls", "夜幕降临"))
+EXAMPLES = (Example("fog rolls in", "雾气涌来"), Example("night falls", "夜幕降临"))
 
 
 def planner(*, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str, ends: bool) -> Planned:

@@ -17,6 +17,7 @@ from page_stage import EXAMPLES, Service, photo, service
 
 from bot import page_html
 from bot.errors import Refused
+from bot.intake import Example
 from bot.page import Page
 from bot.page_guard import TOKEN_HEADER, VISITOR
 from db import jobs
@@ -230,6 +231,28 @@ async def test_the_cookie_is_out_of_reach_and_the_row_does_not_hold_it(tmp_path:
         await submit(client, csrf=form_token)  # as a browser without a script sends it
         token = next(c for c in client.cookie_jar if c.key == VISITOR)
         assert token.value not in (await jobs.get(found.db, 1)).user_id
+
+
+async def test_a_text_to_try_shows_the_film_that_was_made_of_it(tmp_path: Path) -> None:
+    film = tmp_path / "fog.mp4"
+    film.write_bytes(b"a film of fog")
+    async with service(tmp_path) as found, visitor(found) as client:
+        found.page.examples = (
+            Example("fog", "雾", film),
+            Example("calm", "平静"),
+            Example("rain", "雨", tmp_path / "no.mp4"),
+        )
+        async with client.get("/", headers=HTML) as answer:
+            assert re.findall(r'<video src="([^"]+)"', await answer.text()) == [
+                "/examples/0/fog.mp4",
+                "/examples/2/no.mp4",
+            ]
+        async with client.get("/examples/0/fog.mp4", headers={"Range": "bytes=2-5"}) as answer:
+            assert (answer.status, answer.content_type) == (206, "video/mp4")
+            assert await answer.read() == b"film"
+        for nowhere in ("1/calm.mp4", "2/no.mp4", "3/x.mp4", "0/..%2f..%2fconfig.toml/x"):
+            async with client.get(f"/examples/{nowhere}", headers=JSON) as answer:
+                assert answer.status == 404
 
 
 async def test_every_answer_is_guarded(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from telegram_stage import ANN, BOB, MEI, OPERATOR, Stage, stage
 
+from bot.intake import Example
 from bot.words import say
 from db import chats, inbox, jobs, people, removals, reports
 from db.models import Platform, State
@@ -708,7 +709,7 @@ async def test_cancel_by_command(tmp_path: Path) -> None:
 async def test_every_command_is_answered_in_ones_language(tmp_path: Path) -> None:
     words = {"start": "start", "help": "examples", "privacy": "terms", "nonsense": "no_such_command"}
     async with stage(tmp_path) as there:
-        there.intake.model = replace(there.intake.model, examples=(("fog", "雾"),))
+        there.intake.model = replace(there.intake.model, examples=(Example("fog", "雾"),))
         for who, language in ((ANN, "en"), (MEI, "zh")):
             chat = there.server.private(who)
             for command, key in words.items():
