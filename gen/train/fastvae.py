@@ -58,7 +58,11 @@ def without_time(vae: Any) -> None:
 
 
 def with_time(vae: Any) -> None:
-    """Undo without_time: each convolution looks at the present frame alone, a downsampler over time at all three."""
+    """Undo without_time: each convolution looks at the present frame alone, a downsampler over time at all three.
+
+    Where the decoder doubles the frames, it takes the mean of the present one and the one before: what would stand
+    still for four frames and then jump goes evenly, half a latent later.
+    """
     for conv in _convolutions(vae):
         flat = conv.weight.detach()
         deep = flat.new_zeros(*flat.shape[:2], conv.kernel_size[0], *flat.shape[2:])
@@ -66,6 +70,9 @@ def with_time(vae: Any) -> None:
         if conv.stride[0] == 2:
             deep[:] = flat.unsqueeze(2) / conv.kernel_size[0]
         conv.weight = torch.nn.Parameter(deep)
+    for up in (up for block in vae.decoder.up_blocks for up in block.upsamplers or () if up.upsample_factor[0] == 2):
+        weight = up.conv.conv.weight.detach()
+        weight[:, :, -2] = weight[:, :, -1] = weight[:, :, -1] / 2
 
 
 def _convolutions(vae: Any) -> list[Any]:
