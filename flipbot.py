@@ -41,8 +41,9 @@ from bot.intake import (
     seed_of,
 )
 from bot.metrics import Metrics
-from bot.page import Page
-from bot.page_guard import read_key
+from bot.once import lately
+from bot.page import Page, check_address
+from bot.page_guard import Guard, read_key
 from bot.picture import read_picture
 from db import jobs, requests, sections
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
@@ -102,6 +103,7 @@ MIB = 1 << 20
 GIB = 1 << 30
 DAY_MS = 24 * 3600 * 1000
 HOUSEKEEPING_S = 3600.0
+TROUBLE_S = 2.0  # how long what ails the model or the disk is taken to be so
 SPEED_OF_JOBS, SPEED_OF = 5, 30  # jobs and sections that the doctor judges the speed by
 ORPHAN_S = 3600.0  # a file that no row names may be about to be named: so old it is not
 SAFE_SQLITE = (3, 51, 3)  # before it, two connections that checkpoint at once could damage the file
@@ -332,7 +334,7 @@ def make_page(settings: Settings, intake: Intake, db: Database, media: Media) ->
         *(intake, db, media),
         host=web.host,
         port=web.port,
-        trouble=lambda: trouble_now(settings, media),
+        trouble=lately(lambda: trouble_now(settings, media), TROUBLE_S),
         password=web.secret(),
         public_url=web.public_url,
         key=read_key(data_dir),
@@ -821,9 +823,10 @@ async def examine_service(settings: Settings, finding: Callable[[bool | None, st
             found.append(finding(True, f"A service is running on {settings.data_dir} (process {hello['pid']})."))
             return found
     try:
-        async with service(settings, takes=True, works=False, page=True) as started:
-            found.append(finding(True, f"The database in {settings.data_dir} opens, and the page at {started.url}."))
-            found += speed(settings.model, await paces_of(started.db, settings))
+        make_folder(settings.data_dir)
+        async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
+            found.append(finding(True, f"The database in {settings.data_dir} opens."))
+            found += speed(settings.model, await paces_of(db, settings))
         free = Media(settings.media.folder(settings.data_dir)).free_bytes()
         least = settings.media.min_free_mib
         found.append(finding(True if free >= 2 * least * MIB else None, f"Disk: {free / 1024 / MIB:.1f} GiB left."))
@@ -831,6 +834,10 @@ async def examine_service(settings: Settings, finding: Callable[[bool | None, st
             found.append(
                 finding(False, f"Films wait until {least} MiB are free ([media] min_free_mib): free some room.")
             )
+        web = settings.web
+        Guard(web.host, web.secret(), web.public_url).check()
+        await check_address(web.host, web.port)
+        found.append(finding(True, f"The page can open at {web.host}, port {web.port}."))
     except Refused as refused:
         found.append(finding(False, words.say("en", refused.key, **refused.facts)))
     except (DbError, GenError) as error:

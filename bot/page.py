@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import re
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -19,15 +20,16 @@ from urllib.parse import quote
 from aiohttp import web
 
 from bot import page_html as html
-from bot.canvas import look
+from bot.canvas import View, look
 from bot.errors import Refused
 from bot.intake import Asked, By, Example, Intake, ModelFacts, seconds_of
+from bot.once import Once
 from bot.page_admin import Admin
 from bot.page_guard import TOKEN, TOKEN_HEADER, Guard, locale_of
 from bot.page_watch import Watch
 from bot.upload import read_form
 from bot.words import clean, say
-from db import jobs, links, people, progress, renditions, requests, sections
+from db import jobs, links, operators, people, progress, renditions, requests, sections
 from db.connect import Database
 from db.errors import NoSuchJob
 from db.media import Media
@@ -38,6 +40,7 @@ log = logging.getLogger(__name__)
 
 FORM_BYTES: Final = 1 << 17  # of a form without a picture
 STREAMS: Final = 1000  # at once
+FRAGMENTS_BYTES: Final = 16 << 20  # of films that are watched just now, kept in memory
 UPLOADS: Final = 8  # at once
 STILL_HERE_S: Final = 15.0  # between two signs of life of a stream
 BREATH_S: Final = 0.1  # between two looks at a job that changes all the time
@@ -135,7 +138,8 @@ class Page:
         self.public_url = public_url.rstrip("/")
         self.guard = Guard(host, password, public_url, key)
         self._uploads = asyncio.Semaphore(UPLOADS)
-        self._looks: dict[tuple[int, str], tuple[int, asyncio.Task[dict[str, Any]]]] = {}
+        self.once = Once(db)
+        self._fragments: OrderedDict[str, bytes] = OrderedDict()
         self._streams: set[asyncio.Task[Any]] = set()
         app = web.Application(middlewares=[self._answer], client_max_size=FORM_BYTES)
         app.on_response_prepare.append(_protect)
@@ -181,9 +185,7 @@ class Page:
             await web.TCPSite(self._runner, self.host, self.port).start()
         except (OSError, OverflowError) as error:
             await self._runner.cleanup()
-            taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-            key = "refused.port_in_use" if taken else "refused.address"
-            raise Refused(key, host=self.host, port=self.port) from error
+            raise _not_there(error, self.host, self.port) from error
         self.port = self._runner.addresses[0][1]
         shown = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         self.url = f"http://[{shown}]:{self.port}/" if ":" in shown else f"http://{shown}:{self.port}/"
@@ -244,14 +246,15 @@ class Page:
         return self.html(request, sentence, html.trouble(locale_of(request), sentence), status=status)
 
     def html(
-        self, request: web.Request, title: str, body: html.Html, status: int = 200, head: str = ""
+        self, request: web.Request, title: str, body: html.Html, status: int = 200, head: str = "", notice: str = ""
     ) -> web.Response:
-        """A whole page around the body. head: what else stands in its head."""
+        """A whole page around the body. head: what else stands in its head; notice: what to know before all else."""
         where = html.Where(
             token=self.guard.token(request),
             owner=self.guard.is_owner(request),
             path=request.path,
             head=html.Html(head),
+            notice=notice,
         )
         text = html.shell(locale_of(request), title, body, self.model, self.trouble(), where)
         headers = {"Cache-Control": "no-store", "Vary": "Accept-Language", "Content-Language": locale_of(request)}
@@ -291,14 +294,25 @@ class Page:
     # What a visitor asks for.
 
     async def _home(self, request: web.Request) -> web.Response:
-        own = await jobs.recent(self.db, SHOWN_FILMS, self.guard.visitor(request), Platform.PAGE)
-        films = [await look(self.db, job) for job in own]
+        own = await self._recent(request, SHOWN_FILMS)
+        films = [await self.view(job) for job in own]
         locale = locale_of(request)
         before = await self._own(request, request.query["from"]) if "from" in request.query else None
         form = html.home(
             locale, self.guard.token(request), self.intake.rules, self.model, self.examples, films, own, before
         )
-        return self.html(request, say(locale, "page.title"), form)
+        return self.html(request, say(locale, "page.title"), form, notice=await self._closed(locale))
+
+    async def _closed(self, locale: str) -> str:
+        """What somebody should know who is about to ask for a film: that an operator paused, or takes nothing in."""
+        gate = await self.once.ask("gate", lambda: operators.state(self.db))
+        if gate.draining:
+            key = "refused.draining_because" if gate.reason else "refused.draining"
+        elif gate.paused:
+            key = "page.paused_because" if gate.reason else "page.paused"
+        else:
+            return ""
+        return say(locale, key, reason=gate.reason)
 
     async def _submit(self, request: web.Request) -> web.Response:
         visitor = self.guard.visitor(request)
@@ -389,14 +403,22 @@ class Page:
 
     async def _gallery(self, request: web.Request) -> web.Response:
         locale, asked = locale_of(request), clean(request.query.get("q", ""), 200)
-        own = await jobs.recent(self.db, GALLERY_MOST, self.guard.visitor(request), Platform.PAGE)
+        own = await self._recent(request, GALLERY_MOST)
         found = [job for job in own if asked.casefold() in job.prompt.casefold()]
         page = int(n) if re.fullmatch(r"[0-9]{1,4}", n := request.query.get("page", "0"), re.ASCII) else 0
         shown = found[page * GALLERY : (page + 1) * GALLERY]
-        films = [await look(self.db, job) for job in shown]
+        films = [await self.view(job) for job in shown]
         more = page + 1 if len(found) > (page + 1) * GALLERY else None
         body = html.gallery(locale, self.guard.token(request), asked, shown, films, more)
         return self.html(request, say(locale, "page.gallery"), body)
+
+    async def _recent(self, request: web.Request, newest: int) -> list[Job]:
+        """The visitor's newest films; a new visitor has none."""
+        if self.guard.is_new(request):
+            return []
+        visitor = self.guard.visitor(request)
+        asked = ("recent", visitor, newest)
+        return await self.once.ask(asked, lambda: jobs.recent(self.db, newest, visitor, Platform.PAGE))
 
     async def _poster(self, request: web.Request) -> web.StreamResponse:
         """A small picture of the film; until there is one, the picture it began with."""
@@ -431,29 +453,28 @@ class Page:
         try:
             await response.prepare(request)
             with suppress(NoSuchJob, ConnectionError):  # the answer has begun: whatever ends it, it can only end
-                async for state in self._states(job.id, locale_of(request), base):
-                    line = f"data: {json.dumps(state)}\n\n" if state else ": still here\n\n"
-                    await response.write(line.encode())
+                async for line in self._lines(job.id, locale_of(request), base):
+                    await response.write(line)
         finally:
             self._streams.discard(task)
         return response
 
-    async def _states(self, job_id: int, locale: str, base: str | None) -> AsyncIterator[dict[str, Any] | None]:
-        """The job's states as they change; None from time to time, so that a stream that nobody reads is noticed."""
-        seen: dict[str, Any] | None = None
+    async def _lines(self, job_id: int, locale: str, base: str | None) -> AsyncIterator[bytes]:
+        """The job's states as they change; a comment from time to time, so that a stream nobody reads is noticed."""
+        seen = b""
         loop = asyncio.get_running_loop()
         told = loop.time()
         while True:
             commits = self.db.commits
-            state = html.moved(await self._look(job_id, locale), job_id, base)
-            if state != seen:
-                seen, told = state, loop.time()
-                yield state
-                if state["over"]:
+            line, over = await self.once.ask(("line", job_id, locale, base), lambda: self._line(job_id, locale, base))
+            if line != seen:
+                seen, told = line, loop.time()
+                yield line
+                if over:
                     return
             elif loop.time() - told >= STILL_HERE_S:
                 told = loop.time()
-                yield None
+                yield b": still here\n\n"
             await asyncio.sleep(BREATH_S)
             await self.db.changed(commits, STILL_HERE_S)
 
@@ -485,25 +506,39 @@ class Page:
 
     async def part(self, request: web.Request, job: Job) -> web.StreamResponse:
         """As _part, of a job that may be seen."""
-        made = await sections.of(self.db, job.id)
+        made = await self.once.ask(("sections", job.id), lambda: sections.of(self.db, job.id))
         n = int(request.match_info["n"])
         if n >= len(made):
             raise Refused("refused.no_film_yet")
         sha = made[n].fragment
-        return web.Response(status=204) if sha is None else self._fragment(sha)
+        return web.Response(status=204) if sha is None else await self._fragment(request, sha)
 
     async def _end(self, request: web.Request) -> web.StreamResponse:
         """The fragment of the provisional frames, as long as they are the newest."""
-        return self.end(request, await self._own(request))
+        return await self.end(request, await self._own(request))
 
-    def end(self, request: web.Request, job: Job) -> web.StreamResponse:
+    async def end(self, request: web.Request, job: Job) -> web.StreamResponse:
         """As _end, of a job that may be seen."""
         if job.fragment_end is None or request.match_info["name"] != f"{job.fragment_end[:16]}.m4s":
             raise Refused("refused.no_film_yet")
-        return self._fragment(job.fragment_end)
+        return await self._fragment(request, job.fragment_end)
 
-    def _fragment(self, sha: str) -> web.StreamResponse:
-        return web.FileResponse(self.media.path(sha), headers={"Content-Type": "video/mp4", "Cache-Control": FOREVER})
+    async def _fragment(self, request: web.Request, sha: str) -> web.StreamResponse:
+        """A fragment, from memory where others asked for it just now: all who watch want it in the same instant."""
+        if (body := self._fragments.pop(sha, None)) is None:
+            try:
+                body = await self.once.ask(("file", sha), lambda: asyncio.to_thread(self.media.read, sha))
+            except FileNotFoundError:
+                raise Refused("refused.no_film_yet") from None
+        self._fragments[sha] = body
+        while sum(map(len, self._fragments.values())) > FRAGMENTS_BYTES and len(self._fragments) > 1:
+            self._fragments.popitem(last=False)
+        response = web.Response(body=body, headers={"Content-Type": "video/mp4", "Cache-Control": FOREVER})
+        response.etag = sha[:16]
+        asked = request.if_none_match or ()
+        if any(tag.value in (sha[:16], "*") for tag in asked):
+            return web.Response(status=304, headers={"ETag": response.headers["ETag"], "Cache-Control": FOREVER})
+        return response
 
     async def _picture(self, request: web.Request) -> web.StreamResponse:
         return self.picture(request, await self._own(request))
@@ -548,36 +583,43 @@ class Page:
         number = request.match_info["id"] if number is None else number
         if self.guard.is_new(request) or not re.fullmatch(r"[0-9]{1,15}", number, re.ASCII):
             raise Refused("refused.no_such_job")
-        job = await jobs.get(self.db, int(number))
+        job = await self.job(int(number))
         if (job.platform, job.user_id) != (Platform.PAGE, visitor):
             raise Refused("refused.no_such_job")
         return job
 
+    async def job(self, number: int) -> Job:
+        """The job of that number, whoever asks. raises: NoSuchJob."""
+        return await self.once.ask(("job", number), lambda: jobs.get(self.db, number))
+
+    async def view(self, job: Job) -> View:
+        """What to show of a job."""
+        return await self.once.ask(("view", job.id, job.revision), lambda: look(self.db, job))
+
     async def state(self, job: Job, locale: str, base: str | None = None) -> dict[str, Any]:
         """What a film's page shows now. base: where its addresses begin, /j/ID if none is given."""
-        made = await sections.of(self.db, job.id)
-        told = html.state(locale, job, await look(self.db, job), await progress.of(self.db, job.id), made)
+        made = await self.once.ask(("sections", job.id), lambda: sections.of(self.db, job.id))
+        told = html.state(locale, job, await self.view(job), await progress.of(self.db, job.id), made)
         return html.moved(told, job.id, base)
 
-    async def _look(self, job_id: int, locale: str) -> dict[str, Any]:
-        """The job's state, asked once after each commit however many people watch it. raises: NoSuchJob."""
-        key, commits = (job_id, locale), self.db.commits
-        seen, task = self._looks.get(key, (-1, None))
-        if task is None or seen != commits:
-            task = asyncio.create_task(self._look_now(job_id, locale))
-            self._looks[key] = commits, task
-            task.add_done_callback(lambda _: self._forget(key, commits))
-        return await asyncio.shield(task)
+    async def _line(self, job_id: int, locale: str, base: str | None) -> tuple[bytes, bool]:
+        """The job's state as a line of its stream, and whether it is the last one. raises: NoSuchJob."""
+        state = await self.state(await self.job(job_id), locale, base)
+        return f"data: {json.dumps(state)}\n\n".encode(), state["over"]
 
-    async def _look_now(self, job_id: int, locale: str) -> dict[str, Any]:
-        return await self.state(await jobs.get(self.db, job_id), locale)
 
-    def _forget(self, key: tuple[int, str], commits: int) -> None:
-        asyncio.get_running_loop().call_later(1.0, self._drop, key, commits)
+async def check_address(host: str, port: int) -> None:
+    """Whether the page could open there; it does not. raises: Refused."""
+    try:
+        server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port, start_serving=False)
+    except (OSError, OverflowError) as error:
+        raise _not_there(error, host, port) from error
+    server.close()
 
-    def _drop(self, key: tuple[int, str], commits: int) -> None:
-        if self._looks.get(key, (-1,))[0] == commits:
-            del self._looks[key]
+
+def _not_there(error: Exception, host: str, port: int) -> Refused:
+    taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+    return Refused("refused.port_in_use" if taken else "refused.address", host=host, port=port)
 
 
 async def _protect(request: web.Request, response: web.StreamResponse) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +13,13 @@ from aiohttp import web
 
 from bot import page_html as html
 from bot import page_plot as plot
-from bot.canvas import look, when
+from bot.canvas import when
 from bot.errors import Refused
 from bot.page_guard import locale_of
 from bot.words import clean, duration, say, why
-from db import jobs, operators, stats
+from db import engines, jobs, operators, stats
 from db.models import Platform
-from db.rows import Job
+from db.rows import Engine, Job
 
 if TYPE_CHECKING:
     from bot.page import Page
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 BY: Final = "page"  # who an operator's deed on this page is by: the owner, who alone knows the password
 MOST: Final = 100  # rows of a table
 SECTIONS: Final = 200
+COUNTED_S: Final = 120.0  # how long a count of the files' sizes is good
 DAY_MS: Final = 24 * 3600 * 1000
 BAN_DAYS: Final = {"1": 1, "7": 7, "30": 30}  # any other: for ever
 
@@ -37,6 +39,7 @@ class Admin:
         """doctor: says what works on this machine, in lines; it may take a while."""
         self.page, self.doctor = page, doctor
         self.examined = ""  # what the doctor said last
+        self._counted = (float("-inf"), 0)  # when the files were counted, and their bytes
 
     def routes(self) -> list[web.RouteDef]:
         """All but the first change something."""
@@ -92,6 +95,7 @@ class Admin:
                 (_at(deed.at_ms), deed.by, _deed(locale, deed.action), deed.target, deed.reason)
                 for deed in await operators.audit(db, 20)
             ],
+            "engines": [_engine(locale, each) for each in await engines.all_of(db)],
             "machine": await asyncio.to_thread(self._machine, locale),
             "counts": await stats.counts(db),
             "doctor": self.examined,
@@ -100,7 +104,7 @@ class Admin:
 
     async def _queue(self, locale: str, waiting: list[Job]) -> list[dict[str, Any]]:
         """The jobs in the order in which their next sections will be made, as far as that can be foretold."""
-        seen = [(job, await look(self.page.db, job)) for job in waiting]
+        seen = [(job, await self.page.view(job)) for job in waiting]
         seen.sort(key=lambda pair: (pair[0].state != "running", pair[1].place or 0, pair[0].id))
         return [
             {
@@ -126,8 +130,7 @@ class Admin:
                 memory += process.memory_info().rss
             except psutil.Error:  # it ended meanwhile
                 continue
-        root = self.page.media.root
-        kept = sum(size for size in _sizes(root))
+        kept = self._kept()
         ram, disk = psutil.virtual_memory(), self.page.media.free_bytes()
         since = (datetime.now(UTC) - datetime.fromtimestamp(me.create_time(), UTC)).total_seconds()
         return [
@@ -136,6 +139,14 @@ class Admin:
             (say(locale, "admin.disk"), say(locale, "admin.disk_of", got=_gib(kept), free=_gib(disk))),
             (say(locale, "admin.uptime"), duration(locale, since)),
         ]
+
+    def _kept(self) -> int:
+        """Bytes of all files, counted now and then: a large store has very many."""
+        at, size = self._counted
+        if time.monotonic() - at > COUNTED_S:
+            size = sum(_sizes(self.page.media.root))
+            self._counted = (time.monotonic(), size)
+        return size
 
     # What the owner does.
 
@@ -178,6 +189,32 @@ class Admin:
             raise Refused("refused.no_such_page")
         self.examined = await self.doctor()
         return self.page.went(request, "/admin#doctor")
+
+
+def _engine(locale: str, engine: Engine) -> dict[str, Any]:
+    """What computes, in words: title, lines of (what, how much), and the parts of its plan as (name, GiB, share)."""
+    plan = engine.plan
+    stays = "admin.all_blocks" if plan["resident"] == plan["blocks"] else "admin.some_blocks"
+    gib = {name: _gib(plan[name]) for name in ("vram", "vram_limit", "ram", "ram_limit", "streamed")}
+    lines = [
+        (say(locale, "admin.model"), engine.model),
+        (say(locale, "admin.precision"), plan["precision"]),
+        (say(locale, "admin.blocks"), say(locale, stays, **{**plan, **gib})),
+    ]
+    kinds = ("vram", "ram") if plan["gpu"] else ("ram",)
+    for kind in kinds:
+        seen = {"vram": engine.vram, "ram": engine.ram}[kind]
+        facts = {"planned": gib[kind], "limit": gib[f"{kind}_limit"], "seen": _gib(seen)}
+        lines.append((say(locale, f"admin.{kind}"), say(locale, "admin.planned" if seen else "admin.to_come", **facts)))
+    lines.append((say(locale, "admin.loaded"), _at(engine.loaded_ms)))
+    most = max(1, *plan["parts"].values())
+    parts = [
+        (say(locale, f"admin.part.{name}"), f"{size / 2**30:.2f} GiB", size / most)
+        for name, size in plan["parts"].items()
+        if size
+    ]
+    device = plan["device"] if plan["gpu"] else say(locale, "admin.no_gpu")
+    return {"title": f"{engine.name.partition(' ')[0]}: {device}", "lines": lines, "parts": parts}
 
 
 def _deed(locale: str, action: str) -> str:

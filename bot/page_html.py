@@ -70,18 +70,23 @@ def render(name: str, locale: str, **facts: object) -> Html:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
-    """What a page must know of its reader. token: of forms; owner: the password was given; head: more of the head."""
+    """What a page must know of its reader. token: of forms; owner: the password was given; head: more of the head.
+
+    notice: what everybody who opens it should know
+    """
 
     token: str
     owner: bool = False
     path: str = "/"
     head: Html = NOTHING
+    notice: str = ""
 
 
 def shell(locale: str, title: str, body: Html, model: ModelFacts, trouble: str | None, where: Where) -> str:
     """A whole page: what all of them share, around the body. trouble: the key of what is wrong with the model."""
     warnings = [] if model.trained else [say(locale, "page.untrained", sentence=say(locale, "model.untrained"))]
     warnings += [say(locale, trouble)] if trouble else []
+    warnings += [where.notice] if where.notice else []
     shown = "".join(f"<p>{escape(warning)}</p>" for warning in warnings)
     footer = say(locale, "model.line", model=model.name) + (f" {model.note}" if model.note else "")
     return render(
@@ -407,7 +412,8 @@ def admin(locale: str, token: str, now: Mapping[str, Any]) -> Html:
         sections=Html(now["sections"]),
         line=Html(now["line"]),
         legend=Html("".join(f'<li class="key{n}">{escape(name)}</li>' for n, name in enumerate(now["legend"]))),
-        machine=Html("".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in now["machine"])),
+        engines=_engines(locale, now["engines"]),
+        machine=_pairs(now["machine"]),
         counts=Html(
             "".join(
                 f"<dt>{escape(say(locale, f'state.{state}'))}</dt><dd>{n}</dd>" for state, n in now["counts"].items()
@@ -422,6 +428,30 @@ def admin(locale: str, token: str, now: Mapping[str, Any]) -> Html:
         doctor=now["doctor"],
         doctor_hidden=hidden[not now["doctor"]],
         examine_hidden=hidden[not now["can_examine"]],
+    )
+
+
+def _pairs(pairs: Sequence[tuple[str, object]]) -> Html:
+    return Html("".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs))
+
+
+def _engines(locale: str, engines: Sequence[Mapping[str, Any]]) -> Html:
+    """What computes, each with the parts of its memory plan as bars."""
+    if not engines:
+        return Html(f"<p>{escape(say(locale, 'admin.no_engine'))}</p>")
+    return Html("".join(_engine(locale, engine) for engine in engines))
+
+
+def _engine(locale: str, engine: Mapping[str, Any]) -> Html:
+    bars = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(size)}</td>'
+        f'<td aria-hidden="true"><progress max="1" value="{share:.3f}"></progress></td></tr>'
+        for name, size, share in engine["parts"]
+    )
+    caption = escape(say(locale, "admin.plan"))
+    table = f'<table class="bars"><caption>{caption}</caption><tbody>{bars}</tbody></table>'
+    return Html(
+        f'<h3>{escape(engine["title"])}</h3><div class="engine"><dl>{_pairs(engine["lines"])}</dl>{table}</div>'
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 WIDTH, HEIGHT = 640, 200
-LEFT, RIGHT, TOP, BOTTOM = 44, 8, 10, 22
+LEFT, RIGHT, TOP, BOTTOM = 60, 8, 10, 22
 TICKS: Final = 4
 
 

@@ -7,7 +7,7 @@ from aiohttp import web
 from bot import page_html as html
 from bot.errors import Refused
 from bot.page_guard import locale_of
-from db import jobs, links
+from db import links
 from db.errors import NoSuchJob
 from db.rows import Job
 
@@ -39,10 +39,11 @@ class Watch:
 
     async def _job(self, request: web.Request) -> Job:
         if self.page.public_url:
-            job_id = await links.job_of(self.page.db, request.match_info["token"])
+            token, db = request.match_info["token"], self.page.db
+            job_id = await self.page.once.ask(("link", token), lambda: links.job_of(db, token))
             try:
                 if job_id is not None:
-                    return await jobs.get(self.page.db, job_id)
+                    return await self.page.job(job_id)
             except NoSuchJob:  # deleted between the two looks
                 pass
         raise Refused("refused.link_over")
@@ -77,7 +78,7 @@ class Watch:
         return await self.page.part(request, await self._job(request))
 
     async def _end(self, request: web.Request) -> web.StreamResponse:
-        return self.page.end(request, await self._job(request))
+        return await self.page.end(request, await self._job(request))
 
     async def _picture(self, request: web.Request) -> web.StreamResponse:
         return self.page.picture(request, await self._job(request))

@@ -39,7 +39,7 @@ async def job_of(db: Database, token: str) -> int | None:
 @whole
 async def revoke(db: Database, job_id: int) -> int:
     """Take back all links to a job; returns how many there were."""
-    async with db.transaction(quiet=True) as tx:
+    async with db.transaction() as tx:  # heard at once by those who keep in mind where it led
         return (await tx.execute(delete(Link).where(Link.job_id == job_id))).rowcount
 
 

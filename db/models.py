@@ -473,6 +473,19 @@ class Progress(Base):
     at_ms: Mapped[int] = mapped_column(BigInteger)
 
 
+class Engine(Base):
+    """What computes on a device: the model it loaded last, by which memory plan, and what it was seen to take."""
+
+    __tablename__ = "engine"
+
+    name: Mapped[str] = mapped_column(String(200), primary_key=True)  # machine and device
+    model: Mapped[str] = mapped_column(String(200))
+    plan: Mapped[dict[str, Any]] = mapped_column(JSON)
+    vram: Mapped[int] = mapped_column(BigInteger, default=0)  # bytes, the most since it was loaded
+    ram: Mapped[int] = mapped_column(BigInteger, default=0)
+    loaded_ms: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
 class Person(Base):
     """Somebody on a platform: what they agreed to and what they prefer. No row: nothing yet, and every default."""
 

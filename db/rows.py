@@ -332,6 +332,18 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """What computes on a device: the model it loaded, by which plan; the most bytes that it was seen to take since."""
+
+    name: str
+    model: str
+    plan: Mapping[str, Any]
+    vram: int
+    ram: int
+    loaded_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Somebody thinks that a film should not be here. `user_id` is none once that person is forgotten."""
 

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -29,7 +30,7 @@ from gen.card import PARTS, find_checkpoint
 from gen.engine import Engine
 from gen.files import identity, weight_files
 from gen.lora import identity_of_loras, merge_of
-from gen.memory import Wishes, plan_checkpoint, summary, this_machine
+from gen.memory import Wishes, plan_checkpoint, summary, this_machine, told
 from gen.pipe import Message, Say, serve
 from gen.tensors import Files
 from gen.texts import TEXT_PARTS, Texts, TextsElsewhere, TextsHere, fits_here
@@ -113,7 +114,7 @@ class Child:
             folder, threads = Path(message["texts_dir"]), message["threads"]
             texts = TextsElsewhere(checkpoint, folder, device=device, dtype=dtype, threads=threads)
         self.engine = Engine(models, checkpoint.card, texts, tiles=planned.tiles, forced=wishes.tighter > 0)
-        self.say({"event": "ready", "model": checkpoint.card.name, "device": device, "memory": summary(planned)})
+        self.say({"event": "ready", "model": checkpoint.card.name, "device": device, "memory": told(planned)})
 
     def section(self, message: Message) -> None:
         """Make section n of the message's plan from its files, and its film so far."""
@@ -172,6 +173,8 @@ class Child:
                 "sampling_ms": round(1000 * (sampled - started)),
                 "decode_ms": round(1000 * (decoded - sampled)),
                 "encode_ms": round(1000 * (time.perf_counter() - decoded)),
+                "vram": torch.cuda.max_memory_reserved() if torch.cuda.is_available() else 0,
+                "ram": psutil.Process().memory_info().rss,
             }
         )
 

@@ -7,14 +7,14 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from db import jobs, progress, sections
+from db import engines, jobs, progress, sections
 from db.connect import Database
-from db.errors import DatabaseBusy, DiskFailed, DiskFull, LeaseLost
+from db.errors import DatabaseBusy, DiskFailed, DiskFull, LeaseLost, NoSuchJob
 from db.media import Media
 from db.models import State
 from db.room import Room
@@ -28,6 +28,7 @@ log = logging.getLogger("flipbot.dispatch")
 
 LEASE_MS = 60_000
 IDLE_S = 5.0  # how often an idle dispatcher looks by itself: wake-ups are a courtesy, the rows are the truth
+NOTEWORTHY = 1.05  # times what was noted: so much more memory is noted again
 TOLD_EVERY_S = 0.5  # progress rows are commits: no more often than that
 DISK_RETRY_MS = 30_000
 CRASH_RETRY_MS = 1_000
@@ -69,6 +70,8 @@ class Dispatch:
         self.tighter = 0  # the memory plan that the child has loaded, in steps below the first
         self.in_trouble = False
         self.died_loading = 0  # children in a row
+        self.engine = ""  # the name by which rows know what computes
+        self.took = (0, 0)  # bytes of VRAM and RAM, the most that was noted
 
     async def run(self) -> None:
         """Take turn after turn until cancelled; then the child is ended and the claim given back."""
@@ -136,14 +139,14 @@ class Dispatch:
             try:
                 await self.failed(claim, failed)
             except LeaseLost:
-                self.lost(claim)
+                await self.lost(claim)
             except TROUBLE as trouble:
                 self.say(trouble)
         except TROUBLE as trouble:
             log.warning("section put off job=%d n=%d: %s", job.id, job.done + 1, trouble)
             await self.give_back(claim, reason=trouble.reason, facts=trouble.facts, retry_in_ms=self.retry_ms)
         except LeaseLost:
-            self.lost(claim)
+            await self.lost(claim)
         except asyncio.CancelledError:
             await asyncio.shield(self.give_back(claim))
             raise
@@ -217,7 +220,16 @@ class Dispatch:
         self.tighter = tighter
         took = time.monotonic() - started
         log.info("model loaded model=%s device=%s took=%.1fs", ready["model"], ready["device"], took)
+        self.engine, self.took = f"{self.worker.partition(':')[0]} {ready['device']}", (0, 0)
+        await self.note(engines.loaded(self.db, self.engine, ready["model"], ready["memory"]))
         return self.child
+
+    async def note(self, noting: Awaitable[None]) -> None:
+        """Write down something that only people look at: no film waits for it, or fails with it."""
+        try:
+            await noting
+        except TROUBLE as trouble:
+            self.say(trouble)
 
     async def keep_lease(self, claim: Claim) -> None:
         """Renew the lease in time, and take the section back while it is not wanted or not ours any more.
@@ -270,6 +282,10 @@ class Dispatch:
         recorded = await sections.record(self.db, claim, await asyncio.to_thread(adopt))
         for sha in recorded.unreferenced:
             await asyncio.to_thread(self.media.drop, sha)
+        seen = (made["vram"], made["ram"])
+        if any(now > before * NOTEWORTHY for now, before in zip(seen, self.took, strict=True)):
+            self.took = (max(seen[0], self.took[0]), max(seen[1], self.took[1]))
+            await self.note(engines.took(self.db, self.engine, *self.took))
         job = recorded.job
         took = time.monotonic() - started
         log.info("section recorded job=%d n=%d/%d took=%.1fs state=%s", job.id, job.done, job.sections, took, job.state)
@@ -314,12 +330,19 @@ class Dispatch:
         try:
             await jobs.release(self.db, claim, crashed=crashed, **why)
         except LeaseLost:
-            self.lost(claim)
+            await self.lost(claim)
         except TROUBLE as trouble:
             self.say(trouble)
 
-    def lost(self, claim: Claim) -> None:
-        """Say that the section was made, or begun, for nothing: its turn is another one's by now."""
+    async def lost(self, claim: Claim) -> None:
+        """Say that the section was made, or begun, for nothing: its turn is another one's by now.
+
+        Nothing is said where it was recorded, and this turn was ended in the moment between.
+        """
+        with suppress(NoSuchJob, *TROUBLE):
+            job = await jobs.get(self.db, claim.job.id)
+            if job.fence == claim.fence and job.done > claim.job.done:
+                return
         log.warning("lease lost job=%d n=%d fence=%d; it is dropped", claim.job.id, claim.job.done + 1, claim.fence)
 
 

@@ -11,7 +11,7 @@ import importlib.util
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gen.card import Card, Checkpoint, read_json
 from gen.errors import BadPrecision, TooLittleMemory
@@ -422,6 +422,31 @@ def summary(plan: MemoryPlan) -> str:
     peak = f"vram={plan.vram / GIB:.1f}GiB " if plan.machine.gpu else ""
     where = f"precision={plan.precision} resident={stay}/{blocks} tiles={plan.tiles}"
     return f"memory plan {where} {peak}ram={plan.ram / GIB:.1f}GiB"
+
+
+def told(plan: MemoryPlan) -> dict[str, Any]:
+    """The plan as plain JSON, for who shows it. Bytes; the parts add up to the peak but for what libraries take."""
+    parts, blocks = plan.parts, plan.parts.blocks
+    return {
+        "device": plan.machine.name,
+        "gpu": plan.machine.gpu,
+        "precision": plan.precision,
+        "blocks": len(blocks),
+        "resident": len(plan.resident),
+        "streamed": plan.streamed,
+        "vram": plan.vram if plan.machine.gpu else 0,
+        "vram_limit": plan.vram_limit,
+        "ram": plan.ram,
+        "ram_limit": plan.ram_limit,
+        "parts": {
+            "blocks": sum(blocks[n] for n in plan.resident),
+            "slots": slot_bytes(parts, plan.slots if plan.streams else 0),
+            "tables": TABLES * parts.table,
+            "embedders": parts.small,
+            "vae": plan.vae.bytes,
+            "once": plan.once,
+        },
+    }
 
 
 def memory_table(plan: MemoryPlan, title: str) -> Table:

@@ -1,6 +1,12 @@
 """What a run of the tests says last: which of them could not be run here, and the one command that changes it."""
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import pytest
+
+if TYPE_CHECKING:
+    from tests.browsers import Browsers
 
 MISSING = "no Chromium"
 
@@ -13,3 +19,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         reason = str(skipped[0].longrepr[-1]).removeprefix("Skipped: ")
         terminalreporter.write_sep("=", f"{len(skipped)} tests of the page were left out")
         terminalreporter.write_line(reason)
+
+
+@pytest.fixture(scope="module")
+def browsers(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Browsers"]:
+    """Chromium, while this file of tests runs."""
+    from tests.browsers import opened
+
+    yield from opened(tmp_path_factory.mktemp("browsers"))
+
+
+@pytest.fixture
+def browser(browsers: "Browsers") -> Iterator["Browsers"]:
+    """Opens browsers with a language and a colour scheme; none of them remembers another test."""
+    yield browsers
+    browsers.renew()

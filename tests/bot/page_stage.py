@@ -3,7 +3,7 @@
 import asyncio
 import io
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,28 @@ from gen import film
 
 FRAMES, PROVISIONAL, FPS, STEPS = 36, 33, 30, 8
 EXAMPLES = (Example("fog rolls in", "雾气涌来"), Example("night falls", "夜幕降临"))
+
+GIB = 1 << 30
+PLAN = {  # of memory, as the engine tells it
+    "device": "NVIDIA GeForce RTX 3060 Laptop GPU",
+    "gpu": True,
+    "precision": "bf16",
+    "blocks": 60,
+    "resident": 11,
+    "streamed": 18 * GIB,
+    "vram": 5.9 * GIB,
+    "vram_limit": 6 * GIB,
+    "ram": 22 * GIB,
+    "ram_limit": 28 * GIB,
+    "parts": {
+        "blocks": 2 * GIB,
+        "slots": 0.8 * GIB,
+        "tables": 0.1 * GIB,
+        "embedders": 0.1 * GIB,
+        "vae": 0.46 * GIB,
+        "once": 1.6 * GIB,
+    },
+}
 
 
 def planner(*, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str, ends: bool) -> Planned:
@@ -142,6 +164,7 @@ async def service(
     port: int = 0,
     password: str = "",
     public_url: str = "",
+    doctor: Callable[[], Awaitable[str]] | None = None,
     **other: Any,
 ) -> AsyncIterator[Service]:
     """A page on a free port, its rows and files in a folder."""
@@ -149,9 +172,8 @@ async def service(
     async with Database.open(data_dir=folder) as db:
         media = Media(folder / "media")
         intake = Intake(db, media, planner, rules(**other), model, replanner=replanner)
-        page = Page(
-            intake, db, media, host=host, port=port, password=password, public_url=public_url, key=read_key(folder)
-        )
+        where = {"host": host, "port": port, "password": password, "public_url": public_url}
+        page = Page(intake, db, media, **where, key=read_key(folder), doctor=doctor)
         url = await page.start()
         try:
             yield Service(db, media, intake, page, url)

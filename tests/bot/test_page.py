@@ -18,7 +18,7 @@ from page_stage import EXAMPLES, Service, photo, service
 from bot import page_html
 from bot.errors import Refused
 from bot.intake import Example
-from bot.page import Page
+from bot.page import Page, check_address
 from bot.page_guard import TOKEN_HEADER, VISITOR
 from db import jobs
 from db.models import State
@@ -122,6 +122,9 @@ async def test_a_growing_film_comes_in_fragments(tmp_path: Path) -> None:
             async with client.get(f"/j/{number}/part/{n}") as part:
                 assert part.content_type == "video/mp4"
                 assert b"moof" in await part.read()
+                known = {"If-None-Match": part.headers["ETag"]}
+            async with client.get(f"/j/{number}/part/{n}", headers=known) as part:
+                assert (part.status, await part.read()) == (304, b"")
             async with client.get(ends[-1]) as end:
                 assert b"moof" in await end.read()
         for address in (ends[0], f"/j/{number}/part/2", f"/j/{number}/part/x", f"/j/{number}/end/..%2f..%2fx"):
@@ -469,6 +472,17 @@ async def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
             await other.start()
         assert caught.value.key == "refused.port_in_use"
         assert caught.value.facts == {"host": "127.0.0.1", "port": found.page.port}
+
+
+async def test_whether_an_address_is_free_is_seen_without_opening_the_page(tmp_path: Path) -> None:
+    async with service(tmp_path) as found:
+        with pytest.raises(Refused) as caught:
+            await check_address("127.0.0.1", found.page.port)
+        assert caught.value.key == "refused.port_in_use"
+    await check_address("127.0.0.1", found.page.port)
+    with pytest.raises(Refused) as caught:
+        await check_address("192.0.2.1", 0)
+    assert caught.value.key == "refused.address"
 
 
 async def test_an_address_of_another_machine_is_a_sentence(tmp_path: Path) -> None:

@@ -1,145 +1,38 @@
 """The page in a real browser: a picture is chosen, a film grows, and it looks right on wide and narrow screens."""
 
 import asyncio
-import base64
-import os
-import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from page_stage import photo, service
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service as Driver
+from page_stage import PLAN, Service, photo, service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
-from selenium.webdriver.support.ui import WebDriverWait
 
-from db import jobs, links
+from db import engines, jobs, links, operators
+from db.models import Platform
+from db.requests import Limits
+from tests.browsers import (
+    NARROW,
+    TRACK,
+    WIDE,
+    Browsers,
+    complaints,
+    fill,
+    fits,
+    look,
+    one,
+    seen,
+    send,
+    shoot,
+    speak,
+    until,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:unread_data:DeprecationWarning")]
 
-INSTALL = "sudo apt-get install -y chromium chromium-driver"
-FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-)  # fmt: skip
-AXE = Path(__file__).parent / "axe" / "axe.min.js"
-WIDE, NARROW = (1200, 900), (360, 780)
 
-
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Callable[..., WebDriver]]:
-    """Opens browsers with a language and a colour scheme; each one is closed at the end."""
-    driver, chromium = shutil.which("chromedriver"), shutil.which("chromium") or shutil.which("google-chrome")
-    if not (driver and chromium):
-        if os.environ.get("CI"):
-            pytest.fail(f"no Chromium for the page's test: {INSTALL}")
-        pytest.skip(f"no Chromium here, so the page was not tried in a browser: {INSTALL}")
-    opened: list[WebDriver] = []
-
-    def open_(language: str = "en", dark: bool = False, size: tuple[int, int] = WIDE) -> WebDriver:
-        options = webdriver.ChromeOptions()
-        options.binary_location = str(chromium)
-        for flag in (*FLAGS, f"--user-data-dir={tmp_path / f'profile{len(opened)}'}", f"--accept-lang={language}"):
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        found = webdriver.Chrome(options=options, service=Driver(str(driver)))
-        opened.append(found)
-        look(found, size, dark)
-        return found
-
-    yield open_
-    for one in opened:
-        one.quit()
-
-
-def look(browser: WebDriver, size: tuple[int, int], dark: bool = False) -> None:
-    """Give the page a window of exactly this many pixels, and a colour scheme."""
-    metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
-
-
-def _whole(browser: WebDriver) -> dict[str, Any]:
-    size = browser.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
-    return {"clip": {**size, "scale": 1}}
-
-
-def shoot(browser: WebDriver, name: str) -> None:
-    """Keep a screenshot where FLIPBOT_SCREENSHOTS says, for people to look at."""
-    folder = os.environ.get("FLIPBOT_SCREENSHOTS")
-    if folder:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, **_whole(browser)})
-        (Path(folder) / f"{name}.png").write_bytes(base64.b64decode(shot["data"]))
-
-
-def one(browser: WebDriver, selector: str) -> Any:
-    return browser.find_element(By.CSS_SELECTOR, selector)
-
-
-def until(browser: WebDriver, condition: str, seconds: float = 20) -> Any:
-    """Wait until a JavaScript expression is true; returns its value."""
-    return WebDriverWait(browser, seconds, 0.05).until(lambda b: b.execute_script(f"return {condition}"), condition)
-
-
-def fits(browser: WebDriver) -> bool:
-    """Whether nothing sticks out at the side."""
-    return bool(browser.execute_script("return document.documentElement.scrollWidth <= innerWidth"))
-
-
-def axe(browser: WebDriver) -> list[str]:
-    """What axe-core finds wrong with the page as it is (WCAG 2.2 A and AA, and good practice), one line each."""
-    if not browser.execute_script("return 'axe' in window"):
-        browser.execute_script(AXE.read_text("utf-8"))
-    run = """
-    const done = arguments[arguments.length - 1];
-    axe.run(document, {resultTypes: ['violations']}).then((found) => done(found.violations.flatMap((rule) =>
-      rule.nodes.map((node) => `${rule.id}: ${node.target.join(' ')}: ${node.failureSummary}`))));
-    """
-    found: list[str] = browser.execute_async_script(run)
-    return found
-
-
-def complaints(browser: WebDriver) -> list[str]:
-    """What the browser's console had to say, policies that were broken among it."""
-    return [line["message"] for line in browser.get_log("browser") if line["level"] == "SEVERE"]
-
-
-def fill(browser: WebDriver, picture: Path, prompt: str) -> None:
-    one(browser, "#picture").send_keys(str(picture))
-    until(browser, "document.querySelector('.drop').classList.contains('has')")
-    one(browser, "#prompt").send_keys(prompt)
-
-
-def send(browser: WebDriver) -> None:
-    one(browser, ".try button[type=submit]").click()
-    until(browser, "document.querySelector('.watch') !== null")
-
-
-TRACK = """
-window.back = 0; let at = 0; window.begun = document.querySelector('.film'); window.emptied = 0;
-begun.addEventListener('emptied', () => { emptied += 1; });
-window.ready = () => {
-  const film = document.querySelector('.film');
-  return film.buffered.length ? film.buffered.end(film.buffered.length - 1) : 0;
-};
-(function look() {
-  const film = document.querySelector('.film');
-  if (film.currentTime < at) window.back += 1;
-  at = film.currentTime;
-  requestAnimationFrame(look);
-})();
-"""
-
-
-async def test_a_picture_is_chosen_and_its_film_grows_without_jumping_back(
-    tmp_path: Path, browser: Callable[..., WebDriver]
-) -> None:
+async def test_a_picture_is_chosen_and_its_film_grows_without_jumping_back(tmp_path: Path, browser: Browsers) -> None:
     (tmp_path / "dawn.jpg").write_bytes(photo())
     run = asyncio.to_thread
     async with service(tmp_path) as found:
@@ -179,6 +72,7 @@ async def test_a_picture_is_chosen_and_its_film_grows_without_jumping_back(
         assert job.state == "done"
         await run(until, chrome, "document.querySelector('#headline').textContent.startsWith('Your film is ready')")
         await run(until, chrome, "document.querySelector('.film').duration > 4.8")
+        await run(chrome.execute_script, "begun.playbackRate = 4")
         await run(until, chrome, "document.querySelector('.film').ended")
         assert await run(chrome.execute_script, "return back") == 0
         same = "return [emptied, document.querySelector('.film') === begun, begun.buffered.length, begun.currentTime]"
@@ -195,7 +89,7 @@ async def test_a_picture_is_chosen_and_its_film_grows_without_jumping_back(
 
 
 async def test_without_fragments_the_longer_film_takes_the_place_of_the_shorter(
-    tmp_path: Path, browser: Callable[..., WebDriver]
+    tmp_path: Path, browser: Browsers
 ) -> None:
     (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
     run = asyncio.to_thread
@@ -215,7 +109,7 @@ async def test_without_fragments_the_longer_film_takes_the_place_of_the_shorter(
         assert await run(complaints, chrome) == []
 
 
-async def test_stop_here_and_cancel_by_keyboard(tmp_path: Path, browser: Callable[..., WebDriver]) -> None:
+async def test_stop_here_and_cancel_by_keyboard(tmp_path: Path, browser: Browsers) -> None:
     (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
     run = asyncio.to_thread
     async with service(tmp_path) as found:
@@ -243,9 +137,7 @@ async def test_stop_here_and_cancel_by_keyboard(tmp_path: Path, browser: Callabl
         assert await run(complaints, chrome) == []
 
 
-async def test_a_refusal_stands_in_the_form_and_keeps_what_was_typed(
-    tmp_path: Path, browser: Callable[..., WebDriver]
-) -> None:
+async def test_a_refusal_stands_in_the_form_and_keeps_what_was_typed(tmp_path: Path, browser: Browsers) -> None:
     (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
     (tmp_path / "text.png").write_bytes(b"no picture")
     (tmp_path / "big.png").write_bytes(bytes(2**20 + 1))
@@ -274,7 +166,7 @@ async def test_a_refusal_stands_in_the_form_and_keeps_what_was_typed(
         shoot(chrome, "trouble-narrow-dark-zh")
 
 
-async def test_a_dropped_and_a_pasted_picture_are_taken(tmp_path: Path, browser: Callable[..., WebDriver]) -> None:
+async def test_a_dropped_and_a_pasted_picture_are_taken(tmp_path: Path, browser: Browsers) -> None:
     run = asyncio.to_thread
     give = """
     const done = arguments[arguments.length - 1];
@@ -303,7 +195,7 @@ async def test_a_dropped_and_a_pasted_picture_are_taken(tmp_path: Path, browser:
         assert await run(complaints, chrome) == []
 
 
-async def test_two_browsers_go_on_when_the_service_returns(tmp_path: Path, browser: Callable[..., WebDriver]) -> None:
+async def test_two_browsers_go_on_when_the_service_returns(tmp_path: Path, browser: Browsers) -> None:
     (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
     run = asyncio.to_thread
     options = {"public_url": "https://films.example"}
@@ -334,19 +226,7 @@ async def test_two_browsers_go_on_when_the_service_returns(tmp_path: Path, brows
         await run(until, other, "document.querySelector('.watch').classList.contains('over')")
 
 
-async def seen(browser: WebDriver, name: str) -> None:
-    """Hold a page as it is against axe, in light and dark, wide and narrow, and keep its looks."""
-    run = asyncio.to_thread
-    for dark in (False, True):
-        for size in (WIDE, NARROW):
-            await run(look, browser, size, dark)
-            assert await run(fits, browser), (name, size)
-            shoot(browser, f"{name}-{'dark' if dark else 'light'}-{size[0]}")
-        assert await run(axe, browser) == [], (name, dark)
-    await run(look, browser, WIDE)
-
-
-async def test_every_page_is_fit_for_everybody(tmp_path: Path, browser: Callable[..., WebDriver]) -> None:
+async def test_every_page_is_fit_for_everybody(tmp_path: Path, browser: Browsers) -> None:
     (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
     run = asyncio.to_thread
     options = {"password": "secret", "public_url": "https://films.example", "ends": True}
@@ -376,9 +256,16 @@ async def test_every_page_is_fit_for_everybody(tmp_path: Path, browser: Callable
         await run(one(chrome, "#steer button").click)
         await run(until, chrome, "document.querySelector('#said').textContent !== ''")
         assert "snow" in (await jobs.get(found.db, claim.job.id)).prompt
+        await engines.loaded(found.db, "home cuda", "framepack", PLAN)
         await run(chrome.get, found.url + "admin")
         await run(until, chrome, "document.querySelectorAll('tbody tr').length > 0")
         await seen(chrome, "admin")
+        await run(speak, chrome, "zh-CN")
+        await run(chrome.refresh)
+        assert "显卡与内存规划" in one(chrome, "main").text
+        await seen(chrome, "admin-zh")
+        await run(speak, chrome, "en")
+        await run(chrome.refresh)
         await run(one(chrome, "[formaction='/admin/drain']").click)
         await run(until, chrome, "document.querySelector('.dot.draining') !== null")
         await run(one(chrome, "[formaction='/admin/resume']").click)
@@ -397,6 +284,11 @@ async def test_every_page_is_fit_for_everybody(tmp_path: Path, browser: Callable
         await run(chrome.get, found.url + "gallery")
         await run(until, chrome, "document.querySelectorAll('.films li').length === 2")
         await seen(chrome, "gallery")
+        await run(speak, chrome, "zh-CN")
+        await run(chrome.refresh)
+        await seen(chrome, "gallery-zh")
+        await run(speak, chrome, "en")
+        await run(chrome.refresh)
         await run(one(chrome, ".films li form button").click)
         await run(one(chrome, ".films li form button.sure").click)
         await run(until, chrome, "document.querySelectorAll('.films li').length === 1")
@@ -407,3 +299,148 @@ async def test_every_page_is_fit_for_everybody(tmp_path: Path, browser: Callable
         await run(chrome.get, found.url + "nothing")
         await seen(chrome, "trouble")
         assert [line for line in await run(complaints, chrome) if "404" not in line] == []
+
+
+async def press(browser: WebDriver, selector: str, then: str) -> None:
+    """Click something, and wait until a JavaScript expression is true."""
+    await asyncio.to_thread(one(browser, selector).click)
+    await asyncio.to_thread(until, browser, then)
+
+
+async def another(browser: WebDriver, selector: str) -> int:
+    """Click what leads to another film; returns its number, once its page is there."""
+    before = await asyncio.to_thread(until, browser, "location.pathname")
+    there = f"location.pathname !== '{before}' && document.readyState === 'complete' && location.pathname"
+    await asyncio.to_thread(one(browser, selector).click)
+    address: str = await asyncio.to_thread(until, browser, there)
+    return int(address.removeprefix("/j/"))
+
+
+async def ended(found: Service, browser: WebDriver, number: int) -> None:
+    """Make what is missing of a film, until its page says that it is over."""
+    while not (await jobs.get(found.db, number)).state.terminal:
+        await found.section()
+    await asyncio.to_thread(until, browser, "document.querySelector('.watch.over') !== null")
+
+
+async def test_the_whole_life_of_a_film_by_clicking(tmp_path: Path, browser: Browsers) -> None:
+    (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
+    (tmp_path / "dusk.png").write_bytes(photo("PNG", (224, 320)))
+    run = asyncio.to_thread
+    limits = Limits(queued_per_user=20, queued_per_chat=20, queued_in_all=50)
+    async with service(tmp_path, ends=True, queue=limits) as found:
+        chrome = await run(browser)
+        await run(chrome.get, found.url)
+        await run(one(chrome, "#camera").send_keys, str(tmp_path / "dawn.png"))  # as a phone's camera gives it
+        await run(until, chrome, "document.querySelector('.picture .name').textContent.includes('dawn.png')")
+        await run(one(chrome, "#prompt").send_keys, "dawn")
+        await press(chrome, ".moment", "document.querySelector('#prompt').value === 'dawn | 2s: '")
+        await run(one(chrome, "#prompt").send_keys, "rain")
+        await run(one(chrome, "#seconds").clear)
+        await run(one(chrome, "#seconds").send_keys, "2.4")
+        await press(chrome, ".try summary", "document.querySelector('.try details').open")
+        await run(one(chrome, "#seed").send_keys, "42")
+        await run(one(chrome, "#end").send_keys, str(tmp_path / "dusk.png"))
+        first = await another(chrome, ".try button[type=submit]")
+        job = await jobs.get(found.db, first)
+        assert (job.prompt, job.sections, job.settings["seed"]) == ("dawn | 2s: rain", 2, 42)
+        assert job.end_picture
+
+        await found.section()
+        await run(until, chrome, "document.querySelector('#stop').checkVisibility()")
+        await press(chrome, "#stop button", "document.querySelector('.watch.over') !== null")
+        whole = await another(chrome, "#finish button")
+        assert (await jobs.get(found.db, whole)).done == 1
+        await ended(found, chrome, whole)
+
+        await press(chrome, "#copy", "document.querySelector('#said').textContent.includes('--seed 42')")
+        assert "flipbot animate PICTURE 'dawn | 2s: rain' --seconds 2.4" in one(chrome, "#said").text
+        await run(one(chrome, "#download").click)
+        job = await jobs.get(found.db, whole)
+        assert job.film
+        assert await run(browser.saved, f"flipbot-{whole}.mp4") == found.media.read(job.film)
+
+        redone = await jobs.get(found.db, await another(chrome, "button[value=redo]"))
+        assert (redone.done, redone.sections, redone.plan["seed"] != 42) == (1, 2, True)
+        await press(chrome, "#cancel button", "document.querySelector('.watch.over') !== null")
+        await run(chrome.get, f"{found.url}j/{whole}")
+        longer = await jobs.get(found.db, await another(chrome, "button[value=extend]"))
+        assert (longer.done, longer.sections) == (2, 6)
+        await press(chrome, "#steer summary", "document.querySelector('#steer').open")
+        await run(one(chrome, "#next").send_keys, "snow")
+        await press(chrome, "#steer button", "document.querySelector('#said').textContent !== ''")
+        assert (await jobs.get(found.db, longer.id)).prompt.endswith("snow")
+        await press(chrome, "#stop button", "document.querySelector('.watch.over') !== null")
+
+        await press(chrome, "#another summary", "document.querySelector('#another').open")
+        other = await jobs.get(found.db, await another(chrome, "button[value=seed]"))
+        assert (other.done, other.plan["seed"] != 42) == (0, True)
+        await press(chrome, "#cancel button", "document.querySelector('.watch.over') !== null")
+        await press(chrome, "#another summary", "document.querySelector('#another').open")
+        await run(one(chrome, "#edit").clear)
+        await run(one(chrome, "#edit").send_keys, "fog")
+        assert (await jobs.get(found.db, await another(chrome, "button[value=edit]"))).prompt == "fog"
+        await press(chrome, "#cancel button", "document.querySelector('.watch.over') !== null")
+        await press(chrome, "#another summary", "document.querySelector('#another').open")
+        await press(chrome, "#another a", "document.querySelector('.try input[name=from]') !== null")
+        assert one(chrome, "#prompt").get_property("value") == "fog"
+        again = await jobs.get(found.db, await another(chrome, ".try button[type=submit]"))
+        assert (again.prompt, again.picture) == ("fog", job.picture)
+
+        await run(chrome.get, f"{found.url}j/{whole}")
+        button = "form[data-sure] button"
+        await press(chrome, button, f"document.querySelector('{button}.sure') !== null")
+        await press(chrome, button, "location.pathname === '/gallery'")
+        assert whole not in [each.id for each in await jobs.recent(found.db, 20)]
+        await run(one(chrome, "#q").send_keys, "SNOW")
+        await press(chrome, ".search button", "document.querySelectorAll('.films li').length === 2")
+        await press(chrome, ".films .button", f"location.search === '?from={other.id}'")
+        assert await run(complaints, chrome) == []
+
+
+async def test_the_owner_runs_the_service_by_clicking(tmp_path: Path, browser: Browsers) -> None:
+    (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
+    run = asyncio.to_thread
+
+    async def doctor() -> str:
+        return "ok   It is well."
+
+    async with service(tmp_path, password="secret", doctor=doctor) as found:
+        chrome = await run(browser)
+        await run(chrome.get, found.url + "admin")
+        await run(one(chrome, "#password").send_keys, "guessed", Keys.ENTER)
+        await run(until, chrome, "document.body.textContent.includes('That is not the password')")
+        await run(chrome.get, found.url + "admin")
+        await run(one(chrome, "#password").send_keys, "secret", Keys.ENTER)
+        await run(until, chrome, "document.querySelector('.admin') !== null")  # where they wanted to go
+        for prompt in ("snow", "rain"):
+            await run(chrome.get, found.url)
+            await run(fill, chrome, tmp_path / "dawn.png", prompt)
+            await run(send, chrome)
+        snow, rain = sorted(job.id for job in await jobs.open_jobs(found.db))
+        await run(chrome.get, found.url + "admin")
+        await run(one(chrome, "#reason").send_keys, "lunch")
+        await press(chrome, ".gates button:not([formaction])", "document.querySelector('.dot.paused') !== null")
+        assert (await operators.state(found.db)).reason == "lunch"
+        await press(chrome, "[formaction='/admin/resume']", "document.querySelector('.dot.open') !== null")
+        await press(chrome, "[formaction='/admin/drain']", "document.querySelector('.dot.draining') !== null")
+        await press(chrome, "[formaction='/admin/resume']", "document.querySelector('.dot.open') !== null")
+        row = f"[data-live=queue] form:has(input[name=job][value='{rain}'])"
+        await press(chrome, f"{row} [formaction='/admin/first']", "document.body.textContent.includes('put first')")
+        assert (await jobs.claim(found.db, "worker", 60_000)).job.id == rain  # type: ignore[union-attr]
+        row = f"[data-live=queue] form:has(input[name=job][value='{snow}'])"
+        await press(chrome, f"{row} button.quiet", f"document.querySelector(`{row}`) === null")
+        assert (await jobs.get(found.db, snow)).state == "cancelled"
+        ban = "[data-live=queue] form[data-sure] button"
+        await press(chrome, ban, f"document.querySelector('{ban}.sure') !== null")
+        await press(chrome, ban, "document.querySelector('[action=\"/admin/unban\"]') !== null")
+        user = (await jobs.get(found.db, rain)).user_id
+        assert await operators.banned(found.db, Platform.PAGE, user)
+        await press(chrome, "[action='/admin/unban'] button", "!document.querySelector('[action=\"/admin/unban\"]')")
+        assert not await operators.banned(found.db, Platform.PAGE, user)
+        await run(one(chrome, "#user").send_keys, "42")
+        await press(chrome, "[action='/admin/ban']:not([data-sure]) button", "!!document.querySelector('.plain li')")
+        await press(chrome, "[action='/admin/doctor'] button", "document.body.textContent.includes('It is well.')")
+        await run(chrome.get, found.url)
+        await press(chrome, "[action='/logout'] button", "document.querySelector('#password') !== null")
+        assert [line for line in await run(complaints, chrome) if "403" not in line] == []

@@ -11,17 +11,22 @@ import pytest
 from aiohttp import ClientSession, CookieJar, FormData
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from page_stage import Service, service
+from page_stage import PLAN, Service, service
 from test_page import HTML, JSON, refusal, submit, visitor
 
 from bot.errors import Refused
 from bot.page_guard import PER_MINUTE, SESSION, TOKEN_HEADER, Guard, read_key
-from db import jobs, links, operators, renditions
+from db import engines, jobs, links, operators, renditions
 from db.models import Platform
 
 pytestmark = pytest.mark.filterwarnings("ignore:unread_data:DeprecationWarning")
 
 PASSWORD = "correct horse"
+PLANNED = (
+    "home: NVIDIA",
+    "11 of 60 stay on the GPU, 18.0 GiB travel",
+    "5.9 GiB planned of 6.0 GiB, 5.0 GiB seen at most",
+)
 
 
 @asynccontextmanager
@@ -129,10 +134,14 @@ async def test_the_owner_runs_the_queue(tmp_path: Path) -> None:
     async with service(tmp_path, password=PASSWORD) as found, owner(found) as client:
         first, second = await submit(client), await submit(client, prompt="<b>snow</b>")
         await found.section()
+        await engines.loaded(found.db, "home cuda", "framepack", PLAN)
+        await engines.took(found.db, "home cuda", 5 << 30, 9 << 30)
         for gate, paused in (("pause", True), ("resume", False)):
             async with client.post(f"/admin/{gate}", data={"reason": "lunch"}, headers=HTML) as answer:
                 assert answer.status == 200
             assert (await operators.state(found.db)).paused is paused
+            async with client.get("/", headers=HTML) as answer:
+                assert ("Flipbot is paused: lunch. A new film keeps" in await answer.text()) is paused
         async with client.post("/admin/cancel", data={"job": str(second)}, headers=JSON) as answer:
             assert answer.status == 200
         assert (await jobs.get(found.db, second)).state == "cancelled"
@@ -144,7 +153,15 @@ async def test_the_owner_runs_the_queue(tmp_path: Path) -> None:
         assert await operators.banned(found.db, Platform.DISCORD, "42")
         async with client.get("/admin", headers=HTML) as answer:
             text = await answer.text()
-        for said in ("Seconds per section", "discord: 42", "put first", "lunch", "fog rolls in", 'class="area'):
+        for said in (
+            "Seconds per section",
+            "discord: 42",
+            "put first",
+            "lunch",
+            "fog rolls in",
+            'class="area',
+            *PLANNED,
+        ):
             assert said in text
         assert "<b>snow" not in text
         for wrong in ({"job": "x"}, {"job": "99"}, {}):

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from db import jobs, progress, requests, sections
+from db import engines, jobs, progress, requests, sections
 from db.connect import Database
 from db.media import Disk, Media, media_keep
 from db.models import State
@@ -111,7 +111,28 @@ async def test_a_film_grows_section_by_section(bench: Bench) -> None:
     assert job.state == State.DONE
     made = await sections.of(bench.db, job.id)
     assert [section.frames for section in made] == [13, 25, 37]
+    (engine,) = await engines.all_of(bench.db)
+    assert (engine.name, engine.model, engine.plan["precision"]) == ("test cpu", "small", "fp32")
+    assert engine.ram > engine.plan["parts"]["blocks"] > 0
     assert len(list(read_frames(bench.media.path(str(job.film))))) == 37
+
+
+async def test_who_is_ended_just_after_a_section_was_recorded_says_nothing(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    await films.submit(bench.db, bench.media, bench.card, [1, 1], "a red boat")
+    claim = await jobs.claim(bench.db, "test", 60_000)
+    assert claim
+    times = {"sampling_ms": 1, "decode_ms": 1, "encode_ms": 1}
+    files: dict[str, Any] = {name: bench.media.put(name.encode()) for name in ("latents", "clip", "film")}
+    await sections.record(bench.db, claim, sections.Made(n=0, tail=None, frames=13, **files, **times))
+    await bench.dispatch.give_back(claim)
+    assert "lease lost" not in caplog.text
+    claim = await jobs.claim(bench.db, "test", 60_000)
+    assert claim
+    await jobs.end(bench.db, claim, State.CANCELLED)
+    await bench.dispatch.give_back(claim)
+    assert "lease lost" in caplog.text
 
 
 async def test_progress_shows_steps_and_a_preview(bench: Bench) -> None:

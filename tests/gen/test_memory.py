@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,9 @@ def test_the_tiny_checkpoint_is_whole_in_memory_anywhere() -> None:
     assert (made.precision, made.streams, made.tiles) == ("fp32", False, Tiles())
     assert placement_of(made) == Placement("fp32", None, 2)
     assert "memory plan precision=fp32 resident=7/7 tiles=0/16" in memory.summary(made)
+    told = json.loads(json.dumps(memory.told(made)))
+    assert (told["gpu"], told["blocks"], told["resident"], told["streamed"]) == (False, 7, 7, 0)
+    assert 0 < sum(told["parts"].values()) < told["ram"] <= told["ram_limit"]
 
 
 def test_a_film_keeps_its_tiles(
