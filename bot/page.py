@@ -280,10 +280,18 @@ class Page:
 
     async def _login(self, request: web.Request) -> web.Response:
         form = await request.post()
-        answer = web.Response(status=303, headers={"Location": _inside(str(form.get("to", "")))})
+        to = _inside(str(form.get("to", "")))
+        answer = web.Response(status=303, headers={"Location": to})
         if not self.guard.password:
             raise Refused("refused.no_password")
-        self.guard.sign_in(request, str(form.get("password", "")), answer)
+        try:
+            self.guard.sign_in(request, str(form.get("password", "")), answer)
+        except Refused as refused:
+            if not wants_html(request):
+                raise
+            locale = locale_of(request)
+            body = html.login(locale, self.guard.token(request), to, say(locale, refused.key, **refused.facts))
+            return self.html(request, say(locale, "page.sign_in"), body, status=STATUS[refused.key])
         return answer
 
     async def _logout(self, request: web.Request) -> web.Response:

@@ -88,7 +88,7 @@ def shell(locale: str, title: str, body: Html, model: ModelFacts, trouble: str |
     warnings += [say(locale, trouble)] if trouble else []
     warnings += [where.notice] if where.notice else []
     shown = "".join(f"<p>{escape(warning)}</p>" for warning in warnings)
-    footer = say(locale, "model.line", model=model.name) + (f" {model.note}" if model.note else "")
+    footer = say(locale, "model.line", model=model.name) + (f" · {model.note}" if model.note else "")
     return render(
         "shell.html",
         locale,
@@ -115,9 +115,10 @@ def _sign_out(locale: str, where: Where) -> Html:
     return render("sign_out.html", locale, token=where.token)
 
 
-def login(locale: str, token: str, to: str) -> Html:
-    """Asks for the password. to: where it leads then."""
-    return render("login.html", locale, token=token, to=to)
+def login(locale: str, token: str, to: str, refused: str = "") -> Html:
+    """Asks for the password. to: where it leads then; refused: why the one that was given does not."""
+    error = Html(f'<p class="error" role="alert">{escape(refused)}</p>' if refused else "")
+    return render("login.html", locale, token=token, to=to, error=error)
 
 
 def home(
