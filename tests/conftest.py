@@ -11,14 +11,16 @@ if TYPE_CHECKING:
 MISSING = "no Chromium"
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Where the page was not tried in a browser, say so in the last lines."""
-    skipped = [report for report in terminalreporter.getreports("skipped") if MISSING in str(report.longrepr)]
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Where the page was not tried in a browser, say so in the last lines, after pytest's own."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    skipped = (
+        [report for report in reporter.getreports("skipped") if MISSING in str(report.longrepr)] if reporter else []
+    )
     if skipped:
         reason = str(skipped[0].longrepr[-1]).removeprefix("Skipped: ")
-        terminalreporter.write_sep("=", f"{len(skipped)} tests of the page were left out")
-        terminalreporter.write_line(reason)
+        reporter.write_sep("=", f"{len(skipped)} tests of the page were left out")
+        reporter.write_line(reason)
 
 
 @pytest.fixture(scope="module")
