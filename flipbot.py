@@ -199,8 +199,9 @@ def arguments() -> argparse.ArgumentParser:
     worker = with_model(add("worker", command_worker, "only the engine: it makes the films that wait"))
     worker.add_argument("--until-empty", action="store_true", help="end when nothing is left to do")
     animate = with_model(add("animate", command_animate, "turn one picture into a film, here in the terminal"))
-    animate.add_argument("image", type=Path, metavar="IMAGE", help="the picture")
+    animate.add_argument("image", nargs="?", metavar="IMAGE", help="the picture; not with --extend")
     animate.add_argument("prompt", nargs="?", default="", metavar="PROMPT", help="what should happen")
+    animate.add_argument("--extend", type=int, metavar="JOB", help="go on with a film that was made in a terminal")
     animate.add_argument("--seconds", help="length of the film")
     animate.add_argument("--seed", help="a whole number: the same one gives the same film")
     animate.add_argument("--quality", help="a preset of the configuration: draft, standard or best")
@@ -279,7 +280,9 @@ async def service(
         await jobs.recover(db)
         media = Media(media_dir)
         planner, replanner = make_planner(card, settings.video), make_replanner(card)
-        intake = Intake(db, media, planner, rules(settings), model_facts(card, checkpoint.folder), replanner=replanner)
+        public = settings.web.public_url if page else ""
+        facts = model_facts(card, checkpoint.folder)
+        intake = Intake(db, media, planner, rules(settings), facts, replanner=replanner, public_url=public)
         hello = {"version": version("flipbot"), "model": card.name, "trained": card.trained, "pid": os.getpid()}
         controls = control.Control(intake if takes else None, db, media, data_dir, hello)
         await controls.start()
@@ -583,22 +586,37 @@ def on_end_signals(loop: asyncio.AbstractEventLoop, do: Callable[[], None]) -> N
         signal.signal(getattr(signal, name), lambda *_: loop.call_soon_threadsafe(do))
 
 
+def need_one_beginning(args: argparse.Namespace) -> None:
+    """A film begins with a picture, or goes on with one that is there. raises: Refused."""
+    if args.extend is None and args.image is None:
+        raise Refused("terminal.no_picture")
+    fixed = {"--seed": args.seed, "--quality": args.quality, "--end-image": args.end_image}
+    if args.extend is not None and (given := [name for name, value in fixed.items() if value is not None]):
+        raise Refused("terminal.extend_keeps", options=given)
+
+
 def command_animate(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot animate"""
+    need_one_beginning(args)
     settings = settings_of(args)
     limits = settings.limits
     bounds = {"max_bytes": settings.max_bytes, "max_megapixels": limits.image_max_megapixels}
-    picture = read_picture(args.image, **bounds)
+    text, image = args.prompt, Path(args.image or "")
+    if args.extend is not None:
+        text, image = args.image or "", Path(f"film-{args.extend}")
+    picture = read_picture(image, **bounds) if args.extend is None else None
     end_picture = read_picture(args.end_image, **bounds) if args.end_image else None
-    target = terminal.check_target(args.output, args.image)
+    target = terminal.check_target(args.output, image)
     checked = rules(settings)
-    prompts_of(args.prompt, seconds_of(args.seconds, checked))
+    prompts_of(text, seconds_of(args.seconds, checked))
     seed_of(args.seed, lambda: 0)
     quality_of(args.quality, checked)
     card = prepare_model(settings, console, locale)
     if end_picture:
         need_inverted(card)
-    order = terminal.Order(picture, end_picture, args.prompt, args.seconds, args.seed, args.quality, target)
+    order = terminal.Order(
+        picture, end_picture, text, args.seconds, args.seed, args.quality, target, extend=args.extend
+    )
     start_log(settings.service, quiet=True)
 
     async def animating() -> int:

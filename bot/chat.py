@@ -22,6 +22,7 @@ ACTS: Final[tuple[Act, ...]] = (
 )
 PROMPT_SHOWN: Final = 200  # characters of a prompt in the message; Details shows all of it
 STEPS_S: Final = ((90, 5), (600, 30), (3600, 60), (86400, 600))  # (time left up to, said in steps of)
+PAUSED: Final = ("headline.paused", "headline.paused_because")
 DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -117,10 +118,9 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Now:
-    """What stands beside the job's rows: the moment, why the queue is paused, and whether the service came back."""
+    """What stands beside the job's rows: the moment, and whether the service came back."""
 
     ms: int
-    paused: str | None = None
     restarted: bool = False
 
 
@@ -174,9 +174,9 @@ def job_of(text: str) -> int | None:
 def _lines(job: Job, view: View, style: Style, now: Now) -> list[str]:
     locale = job.locale
     head = _said(style, locale, view.headline, view.facts)
-    if job.state == State.QUEUED and now.paused is not None:
-        place = view.place or 1
-        return [style.strong(say(locale, "chat.paused", reason=style.escape(now.paused), place=place))]
+    if view.headline in PAUSED and not job.done:  # of a film that has begun the ordinary sentence says how far it is
+        reason = style.escape(str(view.facts.get("why") or "")) or say(locale, "chat.paused_plain")
+        return [style.strong(say(locale, "chat.paused", reason=reason, place=view.place or 1))]
     lines = [" · ".join([style.strong(head), *_times(job, view, style, now)])]
     match job.state:
         case State.DONE | State.STOPPED | State.CANCELLED:
@@ -196,11 +196,20 @@ def _lines(job: Job, view: View, style: Style, now: Now) -> list[str]:
 
 
 def _times(job: Job, view: View, style: Style, now: Now) -> list[str]:
-    """When it will be ready, where that was measured and means something."""
+    """When there is something new to see and when all is ready, where that was measured and means something.
+
+    At first it is the first second, then the next; of a film that waits for its turn, when it goes on.
+    """
     if job.state.terminal or view.eta_ms is None:
         return []
-    at_ms = coarse(now.ms + view.eta_ms, now.ms)
-    return [say(job.locale, "chat.ready", when=style.time(job.locale, at_ms, now.ms))]
+    times = [("chat.ready", view.eta_ms)]
+    soon, soon_ms = ("chat.goes_on" if view.headline == "headline.again" else "chat.next"), view.next_ms
+    if view.first_ms is not None:
+        soon, soon_ms = "chat.first", view.first_ms
+    if soon_ms is not None and soon_ms < view.eta_ms:
+        times.insert(0, (soon, soon_ms))
+    said = [(key, style.time(job.locale, coarse(now.ms + in_ms, now.ms), now.ms)) for key, in_ms in times]
+    return [say(job.locale, key, when=when) for key, when in said]
 
 
 def _result(job: Job, view: View, style: Style) -> list[str]:

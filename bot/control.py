@@ -20,7 +20,7 @@ from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, FormDat
 
 from bot.canvas import look
 from bot.errors import Refused
-from bot.intake import Asked, Intake
+from bot.intake import Asked, By, Intake, seconds_of
 from bot.operate import Order, operate
 from db import jobs, operators, requests
 from db.connect import Database
@@ -66,6 +66,8 @@ class Control:
                 web.post("/operate", _operate),
                 web.post("/jobs", _submit),
                 web.get("/jobs/{id:[0-9]+}", _watch),
+                web.post("/jobs/{id:[0-9]+}/extend", _extend),
+                web.post("/jobs/{id:[0-9]+}/steer", _steer),
                 web.get("/jobs/{id:[0-9]+}/film", _film),
                 web.post("/jobs/{id:[0-9]+}/{wish:stop|cancel}", _wish),
             ]
@@ -144,15 +146,43 @@ async def facts(db: Database, job: Job) -> dict[str, Any]:
     return {"job": job.id, "prompt": job.prompt, "platform": job.platform, **asdict(await look(db, job))}
 
 
-async def _submit(request: web.Request) -> web.Response:
-    form = await request.post()
+def _intake(request: web.Request) -> Intake:
+    """Who takes films in. raises: Refused, where this process does not."""
     intake = request.app.get(INTAKE)
     if intake is None:
         raise Refused("refused.takes_no_jobs")
+    return intake
+
+
+async def _submit(request: web.Request) -> web.Response:
+    form, intake = await request.post(), _intake(request)
     picture, end = await _sent(form, "picture"), await _sent(form, "end_picture")
     asked = json.loads(str(form["asked"]))
     job = await intake.submit(Asked(platform=Platform.TERMINAL, picture=picture or b"", end_picture=end, **asked))
     return web.json_response({"job": job.id})
+
+
+async def _extend(request: web.Request) -> web.Response:
+    """A film of a terminal's, made longer: {"key", "locale", "seconds", "prompt" (null: it goes on as it was)}."""
+    asked = await request.json()
+    more = seconds_of(asked.get("seconds"), _intake(request).rules)
+    job = await _intake(request).again(
+        int(request.match_info["id"]), _terminal(asked), key=str(asked["key"]), keep="all", add_seconds=more,
+        prompt=asked.get("prompt"),
+    )  # fmt: skip
+    return web.json_response({"job": job.id})
+
+
+async def _steer(request: web.Request) -> web.Response:
+    """What is not begun yet of a film of a terminal's gets another prompt: {"locale", "prompt"}."""
+    asked = await request.json()
+    job = await _intake(request).steer(int(request.match_info["id"]), _terminal(asked), str(asked["prompt"]))
+    return web.json_response({"job": job.id})
+
+
+def _terminal(asked: Mapping[str, Any]) -> By:
+    """Whoever may open the socket, as the intake knows them."""
+    return By(platform=Platform.TERMINAL, user_id="terminal", chat_id="terminal", locale=str(asked["locale"]))
 
 
 async def _sent(form: Mapping[str, Any], name: str) -> bytes | None:
@@ -229,6 +259,16 @@ class Remote:
                 form.add_field(name, content, filename=name, content_type="application/octet-stream")
         id: int = (await self._answer("POST", "/jobs", data=form))["job"]
         return id
+
+    async def extend(self, job: int, key: str, locale: str, seconds: str | None, prompt: str | None) -> int:
+        """A longer film out of one that has ended; prompt: of what is new, None as it was. raises: Refused."""
+        asked = {"key": key, "locale": locale, "seconds": seconds, "prompt": prompt}
+        id: int = (await self._answer("POST", f"/jobs/{job}/extend", json=asked))["job"]
+        return id
+
+    async def steer(self, job: int, locale: str, prompt: str) -> None:
+        """Another prompt for what is not begun yet of a film. raises: Refused."""
+        await self._answer("POST", f"/jobs/{job}/steer", json={"locale": locale, "prompt": prompt})
 
     async def watch(self, job: int) -> AsyncIterator[dict[str, Any]]:
         """The job's states as they change, for ever."""

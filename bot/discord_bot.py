@@ -27,6 +27,7 @@ from bot.chat import Now, Terms, checking, code, compose, extend_s, job_of, sett
 from bot.config import DiscordConfig, SafetyConfig
 from bot.discord_commands import Translator, add_commands
 from bot.discord_sender import NOBODY, STYLE, DiscordSender, FilmButton, content_of, view_of
+from bot.discord_server import memo_of, settings_in
 from bot.errors import Refused
 from bot.intake import Asked, By, Intake
 from bot.words import clean, duration, pick, say
@@ -283,6 +284,7 @@ class DiscordBot(discord.Client):
             "chat": str(interaction.channel_id),
             "server": str(interaction.guild_id or ""),
             "locale": self.locale(interaction),
+            "adult": adult(interaction),
             "roles": [str(role.id) for role in getattr(interaction.user, "roles", ())],
             **more,
         }
@@ -309,7 +311,7 @@ class DiscordBot(discord.Client):
             self.db,
             Knock(
                 platform=HERE, user_id=str(interaction.user.id), chat_id=str(interaction.channel_id),
-                server_id=server, memos=(channels,) if server else (),
+                server_id=server, memos=(channels, memo_of(server)) if server else (),
             ),
         )  # fmt: skip
         allowed = json.loads(door.memos.get(channels, "[]"))
@@ -330,6 +332,8 @@ class DiscordBot(discord.Client):
         if self.safety.consent and not agreed and door.person.consent < TERMS_VERSION:
             await self._ask_consent(interaction, letter)
             return
+        if not (letter.get("prompt") or "").strip():
+            letter = {**letter, "prompt": settings_in(door.memos.get(memo_of(letter["server"]))).prompt}
         key = f"discord:{interaction.id}"
         with self._answering():
             if not await inbox.receive(self.db, HERE, [(key, letter["user"], json.dumps(letter))]):
@@ -410,7 +414,7 @@ class DiscordBot(discord.Client):
                 picture=picture, end_picture=end, prompt=letter.get("prompt") or "", key=key, seconds=seconds,
                 quality=quality if quality in rules.qualities or letter.get("quality") else None,
                 seed=letter.get("seed"), server_id=letter["server"], roles=tuple(letter["roles"]), at=at,
-                spoiler=bool(letter.get("spoiler") or person.spoiler),
+                spoiler=bool(letter.get("spoiler") or person.spoiler), adult=bool(letter.get("adult")),
             )
         )  # fmt: skip
 
@@ -559,6 +563,7 @@ class DiscordBot(discord.Client):
 
     async def anew(self, interaction: Ix, job: Job, **how: Any) -> None:
         """A new film out of this one, with a message of its own."""
+        need_place(interaction, job)
         await self.admit(interaction)
         made = await self.intake.again(
             job.id, self.by(interaction, job), key=f"discord:{interaction.id}", canvas=True, **how
@@ -583,6 +588,8 @@ class DiscordBot(discord.Client):
             lines.append(say(locale, "discord.out_of", job=code(job.parent_id)))
         if job.prompt:
             lines.append(STYLE.quote(job.prompt[:FULL_PROMPT]))
+        if job.film and (link := await self.intake.link(job.id)):
+            lines.append(say(locale, "chat.watch", link=link))
         view = ui.View(timeout=None)
         if job.state.terminal:
             view.add_item(SureButton("delete", job.id, say(locale, "discord.delete")))
@@ -717,6 +724,7 @@ async def reshow(bot: DiscordBot, interaction: Ix, job_id: int) -> None:
     """A job's message again, here: it is its canvas from now on."""
     job = await jobs.get(bot.db, job_id)
     bot.need_right(interaction, job)
+    need_place(interaction, job)
     await bot.admit(interaction)
     message = compose(job, await look(bot.db, job), STYLE, bot.terms(job), Now(ms=bot.db.now()))
     sent = await interaction.response.send_message(
@@ -727,6 +735,21 @@ async def reshow(bot: DiscordBot, interaction: Ix, job_id: int) -> None:
     server_id = str(interaction.guild_id or "")
     await canvases.change(bot.db, job.id, server_id=server_id, message_ms=bot.db.steady(), notice="over")
     bot.db.notify()
+
+
+def adult(interaction: Ix) -> bool:
+    """Whether Discord restricts the channel to adults; of a thread, the channel above it."""
+    channel = interaction.channel
+    if isinstance(channel, discord.Thread):
+        guild = interaction.client.get_guild(interaction.guild_id or 0)
+        channel = guild.get_channel(channel.parent_id) if guild else None
+    return bool(getattr(channel, "nsfw", False))
+
+
+def need_place(interaction: Ix, job: Job) -> None:
+    """A film of a channel for adults is shown in such channels, and to its owner alone. raises: Refused."""
+    if job.settings.get("adult") and interaction.guild_id is not None and not adult(interaction):
+        raise Refused("refused.adults_only")
 
 
 def modal(locale: str, act: str, what: str, text: str = "") -> ui.Modal:

@@ -14,7 +14,9 @@ from discord.app_commands import Choice, Range, TranslationContextTypes, locale_
 
 from bot.canvas import look
 from bot.chat import code, job_of, quality_name
+from bot.discord_server import set_for
 from bot.errors import Refused
+from bot.intake import need_decent
 from bot.words import LANGUAGES, clean, say
 from bot.words.en import WORDS
 from db import inbox, jobs, operators, people, requests
@@ -446,16 +448,36 @@ def _studio(bot: "DiscordBot") -> app_commands.Group:
             await tell(interaction, "discord.channels", channels=" ".join(f"<#{each}>" for each in sorted(now)))
 
     @studio.command(name=word("name.config"), description=word("about.config"))
-    async def config(interaction: Ix) -> None:
+    @app_commands.describe(prompt=word("about.server_prompt"), delete_cancels=word("about.delete_cancels"))
+    @app_commands.rename(prompt=word("name.prompt"), delete_cancels=word("name.delete_cancels"))
+    async def config(
+        interaction: Ix, prompt: Range[str, 0, 500] | None = None, delete_cancels: bool | None = None
+    ) -> None:
         scope(interaction)
         rules, locale = bot.intake.rules, bot.locale(interaction)
+        given = {"prompt": None if prompt is None else clean(prompt).strip("-– "), "delete_cancels": delete_cancels}
+        if given["prompt"]:
+            need_decent(str(given["prompt"]), rules.blocked_words)
+        changed = {name: value for name, value in given.items() if value is not None}
+        server = await set_for(bot.db, str(interaction.guild_id), **changed)
         facts = {"longest": rules.longest_seconds, "per_user": rules.queue.queued_per_user}
         text = say(locale, "discord.config", **facts, qualities=", ".join(rules.qualities))
+        prompt_said = say(
+            locale, "discord.server_prompt", prompt=_quoted(server.prompt or bot.intake.model.default_prompt)
+        )
+        cancels = say(locale, f"discord.delete_{'cancels' if server.delete_cancels else 'keeps'}")
         deeds = await operators.audit(bot.db, 10, scope(interaction))
         lines = [f"{deed.action} · {clean(deed.target, 60)} · {clean(deed.by, 60)}" for deed in deeds]
-        await bot.whisper(interaction, "\n".join([text, *lines]))
+        await bot.whisper(interaction, "\n".join([text, prompt_said, cancels, *lines]))
 
     return studio
+
+
+def _quoted(text: str) -> str:
+    """Somebody's text in a code span."""
+    from bot.discord_sender import STYLE
+
+    return STYLE.quote(text)
 
 
 def _escaped(text: str) -> str:

@@ -199,6 +199,11 @@ class DiscordSender:
         channel = self._channel(spot)
         await self._call(spot, lambda: channel.send(text, allowed_mentions=NOBODY, silent=True))
 
+    async def alone(self, user_id: str) -> str:
+        """The channel of direct messages with this person; there is one even where they let nothing in."""
+        made = await self._call(Spot(chat_id=""), lambda: self.client.create_dm(discord.Object(int(user_id))))
+        return str(made.id)
+
     def _channel(self, spot: Spot) -> discord.PartialMessageable:
         return self.client.get_partial_messageable(int(spot.chat_id))
 

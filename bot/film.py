@@ -1,6 +1,7 @@
 """The film of a message as a file that its chat takes: a small one while it grows, the best that fits at its end."""
 
 import asyncio
+from dataclasses import replace
 from typing import Final
 
 from bot.chat import ChatMessage
@@ -9,10 +10,13 @@ from db import renditions
 from db.connect import Database
 from db.errors import NoSuchJob
 from db.media import Media
+from db.models import Platform
 from db.rows import Job
 
 PREVIEW_BYTES: Final = 1_500_000  # a film that is smaller than this need not be made smaller while it grows
 PATIENCE_MS: Final = 60_000  # with whoever makes it fit; then it is shown as it is, where that fits
+POSTER_BYTES: Final = 190_000  # of a thumbnail; Telegram takes 200 kB
+POSTER_MS: Final = 5_000  # how long a finished film waits for its thumbnail
 
 
 async def film_of(db: Database, media: Media, job: Job, message: ChatMessage, limit_bytes: int) -> Film | None:
@@ -20,6 +24,20 @@ async def film_of(db: Database, media: Media, job: Job, message: ChatMessage, li
 
     raises: TooBig, where nothing of it fits
     """
+    film = await _that_fits(db, media, job, message, limit_bytes)
+    if film is None or film.kind != "final" or job.platform != Platform.TELEGRAM:  # other chats take their own
+        return film
+    try:
+        poster = await renditions.want(db, job.id, job.film or "", "poster", POSTER_BYTES)
+    except NoSuchJob:
+        return None
+    if poster.state == "ready" and poster.sha and await asyncio.to_thread(media.exists, poster.sha):
+        return replace(film, poster=media.path(poster.sha))
+    waits = poster.state == "wanted" and db.now() - poster.created_ms < POSTER_MS
+    return None if waits else film
+
+
+async def _that_fits(db: Database, media: Media, job: Job, message: ChatMessage, limit_bytes: int) -> Film | None:
     wanted = message.film
     if wanted is None:
         return None
@@ -59,4 +77,5 @@ def _film(
         height=height or int(job.plan.get("height", 0)),
         duration_ms=duration_ms or round(1000 * frames / fps),
         alt=message.alt,
+        spoiler=bool(spoiler),
     )

@@ -8,13 +8,14 @@ from typing import Any
 from bot.chat import Terms
 from bot.config import DiscordConfig, SafetyConfig, TelegramConfig
 from bot.discord_bot import DiscordBot
+from bot.discord_server import of_server
 from bot.film import film_of
 from bot.intake import Intake
 from bot.poster import FilmOf, Hooks, Poster
 from bot.remover import Remover
 from bot.sender import Sender
 from bot.telegram_bot import TelegramBot
-from db import operators, people
+from db import people, requests
 from db.connect import Database
 from db.media import Media
 from db.rows import Job
@@ -55,15 +56,26 @@ class Front:
         if not self.senders:
             return []
         terms = Terms(longest_s=self.intake.rules.longest_seconds)
-        hooks = Hooks(pings=self._pings, paused=self._paused)
+        hooks = hooks_of(self.db, self.intake)
         poster = Poster(self.db, self.senders, self.film_of, terms=lambda _: terms, hooks=hooks)
         return [*self.bots, poster.run(), Remover(self.db, self.senders).run()]
 
-    async def _pings(self, job: Job) -> bool:
-        """Whether the person wants to hear that their film is ready."""
-        return (await people.get(self.db, job.platform, job.user_id)).notify != "off"
 
-    async def _paused(self) -> str | None:
-        """Why nothing begins, where an operator has paused everything."""
-        state = await operators.state(self.db)
-        return state.reason if state.paused else None
+def hooks_of(db: Database, intake: Intake) -> Hooks:
+    """What the poster asks of the other parts."""
+    known: dict[int, str | None] = {}
+
+    async def pings(job: Job) -> bool:
+        return (await people.get(db, job.platform, job.user_id)).notify != "off"
+
+    async def gone(job: Job) -> None:
+        """Whoever deletes the message wants no film, on servers that say so."""
+        if (await of_server(db, job.server_id)).delete_cancels:
+            await requests.wish(db, job.id, "cancel", "")
+
+    async def link(job: Job) -> str | None:
+        if job.id not in known:  # the same one each time, else the message would seem to have changed
+            known[job.id] = await intake.link(job.id)
+        return known[job.id]
+
+    return Hooks(pings=pings, gone=gone, link=link)

@@ -19,7 +19,7 @@ from bot.errors import Refused
 from bot.limits import Allowance, allowance
 from bot.picture import Picture, read_picture
 from bot.words import clean, duration, say
-from db import jobs, operators, requests
+from db import jobs, links, operators, requests
 from db.connect import Database
 from db.errors import (
     Banned,
@@ -177,6 +177,7 @@ class Asked:
     roles:       ids of the person's roles there
     at:          where the message stands that shows it, in a chat
     spoiler:     hide the film there until it is clicked
+    adult:       the chat is for adults only, and so is the film
     """
 
     platform: Platform
@@ -194,6 +195,7 @@ class Asked:
     roles: tuple[str, ...] = ()
     at: At | None = None
     spoiler: bool = False
+    adult: bool = False
 
 
 def new_seed() -> int:
@@ -213,8 +215,10 @@ class Intake:
         model: ModelFacts,
         seed: Callable[[], int] = new_seed,
         replanner: Replanner | None = None,
+        public_url: str = "",
     ) -> None:
-        """replanner: needed by again() and steer()."""
+        """replanner: needed by again() and steer(). public_url: where the world finds the page, "" where it cannot."""
+        self.public_url = public_url.rstrip("/")
         self.replanner = replanner
         self.db, self.media, self.planner, self.rules, self.model, self.seed = db, media, planner, rules, model, seed
         self._reading = asyncio.Semaphore(1)  # one thread decodes; the others stay free for files
@@ -243,7 +247,18 @@ class Intake:
         }  # fmt: skip
         if asked.spoiler:
             settings["spoiler"] = True
+        if asked.adult:
+            settings["adult"] = True
         return await self._keep(asked, [picture, end] if end else [picture], planned, settings, may)
+
+    async def link(self, job_id: int) -> str | None:
+        """A new address where a film can be watched for some days; None without a page that the world can see.
+
+        raises: NoSuchJob
+        """
+        if not self.public_url:
+            return None
+        return f"{self.public_url}/w/{await links.make(self.db, job_id, links.TTL_S)}"
 
     async def allowed(
         self, platform: Platform, user_id: str, server_id: str = "", roles: Collection[str] = ()

@@ -48,7 +48,6 @@ SHOWN_FILMS: Final = 8
 GALLERY: Final = 48  # films of one page of it
 GALLERY_MOST: Final = 2000
 POSTER_BYTES: Final = 200_000
-LINK_S: Final = 7 * 24 * 3600.0
 FOREVER: Final = "private, max-age=31536000, immutable"
 ASSETS: Final = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 HEADERS: Final = {
@@ -394,7 +393,7 @@ class Page:
         job = await self._own(request)
         if not self.public_url:
             raise Refused("refused.no_public_url")
-        url = f"{self.public_url}/w/{await links.make(self.db, job.id, LINK_S)}"
+        url = f"{self.public_url}/w/{await links.make(self.db, job.id, links.TTL_S)}"
         if not wants_html(request):
             return web.json_response({"url": url})
         locale = locale_of(request)

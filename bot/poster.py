@@ -83,11 +83,11 @@ async def _yes(_: Job) -> bool:
     return True
 
 
-async def _unpaused() -> str | None:
+async def _nothing(_: Job) -> None:
     return None
 
 
-async def _nothing(_: Job) -> None:
+async def _no_link(_: Job) -> str | None:
     return None
 
 
@@ -96,13 +96,13 @@ class Hooks:
     """What the poster asks of its surroundings.
 
     pings:  whether the person wants a ping for this job
-    paused: why the queue is paused, None where it is not
     gone:   the message of a job that is being made was deleted
+    link:   the address where a film can be watched that no chat takes, None where there is none
     """
 
     pings: Callable[[Job], Awaitable[bool]] = _yes
-    paused: Callable[[], Awaitable[str | None]] = _unpaused
     gone: Callable[[Job], Awaitable[None]] = _nothing
+    link: Callable[[Job], Awaitable[str | None]] = _no_link
 
 
 class Poster:
@@ -233,6 +233,8 @@ class Desk:
     async def _steps(self) -> list[Step]:
         chat = await chats.get(self.db, self.sender.platform, self.chat_id)
         if chat.unreachable is not None:
+            for canvas in list(self.todo.values()):
+                await self._move_out(canvas)
             return []
         steps = []
         for canvas in list(self.todo.values()):
@@ -240,6 +242,31 @@ class Desk:
             if step is not None:
                 steps.append(step)
         return steps
+
+    async def _move_out(self, canvas: Canvas) -> None:
+        """The bot may not speak here any more: what came of the job goes to the one who asked for it, if they want it.
+
+        Nobody lets it in there either: it is kept, and shown where it belongs once that is possible again.
+        """
+        if canvas.shown >= canvas.wanted or canvas.not_before_ms > self.db.steady():
+            return
+        try:
+            job = await jobs.get(self.db, canvas.job_id)
+        except NoSuchJob:
+            return
+        if not (job.state.terminal and (await self._message(job, canvas)).result):
+            return
+        if not await self.poster.hooks.pings(job):
+            return
+        try:
+            there = await self.sender.alone(job.user_id)
+        except SendError as error:
+            log.info("not reached alone job=%d why=%r", job.id, error)
+            await canvases.put_off(self.db, job.id, round(TROUBLE_S * 1000))
+            return
+        if there != canvas.chat_id:
+            await canvases.move(self.db, job.id, there)
+            self.todo.pop(job.id, None)
 
     async def _step(self, canvas: Canvas, chat: Chat) -> Step | None:
         """The next call for this message, None where it has nothing to say."""
@@ -279,8 +306,7 @@ class Desk:
             poster.running_since.add(job.id)
         before = job.started_ms is not None and job.started_ms < poster.born_ms
         restarted = before and job.state == State.QUEUED and job.id not in poster.running_since
-        paused = await poster.hooks.paused()
-        now = Now(ms=self.db.now(), paused=paused, restarted=restarted)
+        now = Now(ms=self.db.now(), restarted=restarted)
         message = compose(job, view, self.sender.style, poster.terms(job), now)
         return replace(message, quoted=None) if canvas.plain else message
 
@@ -396,8 +422,10 @@ class Desk:
         try:
             film = await self.poster.film_of(job, message, limit)
         except TooBig:
-            said = say(job.locale, "chat.too_big", limit_mib=limit / 2**20)
-            return replace(message, film=None, lines=(*message.lines, said)), None, True
+            said = [say(job.locale, "chat.too_big", limit_mib=limit / 2**20)]
+            if message.terminal and (link := await self.poster.hooks.link(job)):
+                said.append(say(job.locale, "chat.watch", link=link))
+            return replace(message, film=None, lines=(*message.lines, *said)), None, True
         if film is None and message.answers:  # who pressed a button need not wait for a file
             return replace(message, film=None), None, True
         if film is not None:
@@ -508,9 +536,7 @@ class Desk:
             case Closed(elsewhere=None):
                 await self._revive(job, canvas)
             case Closed():
-                there = {"chat_id": error.elsewhere, "thread_id": None, "reply_to": None}
-                await canvases.change(self.db, job.id, delivery=Delivery.GONE, message_id=None, **there)
-                self.db.notify()
+                await canvases.move(self.db, job.id, str(error.elsewhere), canvas.server_id)
             case Blocked() if not canvas.plain:
                 await canvases.change(self.db, job.id, plain=True)
             case TooBig():

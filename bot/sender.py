@@ -96,6 +96,7 @@ class Film:
 
     kind: "preview" moves silently while it grows, "final" is the film
     name: that people see, alt: what it shows, for those who cannot see it
+    poster: a small JPEG of it; spoiler: hidden until somebody clicks it
     """
 
     path: Path
@@ -106,6 +107,7 @@ class Film:
     duration_ms: int
     poster: Path | None = None
     alt: str = ""
+    spoiler: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,3 +165,6 @@ class Sender(Protocol):
 
     def revive(self, spot: Spot, text: str) -> Awaitable[None]:
         """Open an archived thread again, by saying something short there."""
+
+    def alone(self, user_id: str) -> Awaitable[str]:
+        """The id of the chat with this person alone, whether or not they let anything in there."""

@@ -90,6 +90,7 @@ async def history_film(talk: Talk, here: Here, job: Job) -> None:
                 caption=told(message, CAPTION_LIMIT), parse_mode=ParseMode.HTML, reply_markup=keyboard(rows),
                 width=film.width or None, height=film.height or None, supports_streaming=True,
                 duration=max(1, round(film.duration_ms / 1000)), disable_notification=True,
+                has_spoiler=film.spoiler or None,
                 message_thread_id=int(here.thread_id) if here.thread_id else None,
             )
         )  # fmt: skip
@@ -112,6 +113,7 @@ def offers(talk: Talk) -> list[tuple[str, list[Any], Callable[[str, Any], str]]]
         ("quality", list(rules.qualities), lambda lang, v: quality_name(lang, v or rules.qualities[0])),
         ("notify", list(NOTIFY), lambda lang, v: say(lang, f"telegram.notify.{v}")),
         ("language", [None, *LANGUAGES], lambda lang, v: say(v, "language.name") if v else say(lang, "telegram.auto")),
+        ("spoiler", [False, True], lambda lang, v: say(lang, f"telegram.spoiler.{'on' if v else 'off'}")),
     ]
 
 

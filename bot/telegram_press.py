@@ -139,6 +139,8 @@ async def details(talk: Talk, here: Here, query: CallbackQuery, number: int, rev
     lines.append(" · ".join(settings_of(replace(job, locale=here.locale), style)))
     if job.parent_id:
         lines.append(sentence(here.locale, "telegram.parent", job=code(job.parent_id)))
+    if job.film and (link := await talk.intake.link(job.id)):
+        lines.append(sentence(here.locale, "chat.watch", link=link))
     await talk.tell(here, "\n".join(lines), rows=details_rows(here.locale, job))
     return None
 

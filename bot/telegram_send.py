@@ -171,6 +171,7 @@ class TelegramSender:
     ) -> None:
         self.bot, self.local, self.db = bot, local, db
         self.style: Style = style
+        self._written = style
         self.private, self.group = paces
 
     def pace(self, chat_id: str) -> Pace:
@@ -239,6 +240,7 @@ class TelegramSender:
                 caption=told(message, CAPTION_LIMIT), parse_mode=ParseMode.HTML,
                 width=film.width or None, height=film.height or None, duration=max(1, round(film.duration_ms / 1000)),
                 thumbnail=InputFile(poster, filename="poster.jpg", attach=True) if poster else None,
+                has_spoiler=film.spoiler or None,
                 **extra,
             )  # fmt: skip
             await self._try(spot, self.bot.edit_message_media(shown, **where, reply_markup=markup))
@@ -275,12 +277,20 @@ class TelegramSender:
         """A closed topic is opened by people only."""
         raise Closed(spot.chat_id)
 
+    async def alone(self, user_id: str) -> str:
+        """A private chat has its person's id."""
+        return user_id
+
     async def _try(self, spot: Spot, call: Awaitable[T]) -> T:
         try:
             return await calling(call)
         except Unreachable:
             if not spot.chat_id.startswith("-"):
                 await people.shut_out(self.db, self.platform, spot.chat_id, spot.chat_id)
+            raise
+        except Failed as failed:
+            if "tg-time" in str(failed):  # an own server of before Bot API 9.5: the next try goes without
+                self._written.ticks = False
             raise
         except Closed:
             raise Closed(spot.chat_id) from None  # the general topic is above every other

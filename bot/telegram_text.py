@@ -4,6 +4,7 @@ import html
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from bot.chat import ChatMessage, code, job_of
@@ -22,6 +23,7 @@ _SECONDS: Final = re.compile(
     r"(?:^|\s)(?:seconds=)?(\d{1,6}(?:\.\d{1,3})?)\s?(?:s|secs?|seconds?|秒)$", re.ASCII | re.I
 )
 _SEED: Final = re.compile(r"(?:^|\s)seed\s?[=:]\s?(\S{1,40})$", re.I)
+_SPOILER: Final = re.compile(r"(?:^|\s)(spoiler|剧透)$", re.I)
 _QUALITY: Final = re.compile(r"(?:^|\s)q(?:uality)?\s?[=:]\s?(\S{1,40})$", re.I)
 
 
@@ -33,13 +35,14 @@ class Wishes:
     seconds: str | None = None
     seed: str | None = None
     quality: str | None = None
+    spoiler: str | None = None
 
 
 def wishes_of(text: str) -> Wishes:
-    """Read `fog rolls in 5s seed=42 q=draft`: settings stand at the end, in any order; the rest stays text."""
+    """Read `fog rolls in 5s seed=42 q=draft spoiler`: settings stand at the end, in any order; the rest stays text."""
     found: dict[str, str] = {}
     text = text.strip()
-    patterns = {"seconds": _SECONDS, "seed": _SEED, "quality": _QUALITY}
+    patterns = {"seconds": _SECONDS, "seed": _SEED, "quality": _QUALITY, "spoiler": _SPOILER}
     while match := next(((n, m) for n, p in patterns.items() if n not in found and (m := p.search(text))), None):
         name, said = match
         found[name] = said[1]
@@ -101,13 +104,21 @@ def told(message: ChatMessage, limit: int) -> str:
 
 
 class TelegramStyle:
-    """How Telegram writes. names: user id → what they call themselves, as far as this process has seen it."""
+    """How Telegram writes. names: user id → what they call themselves, as far as this process has seen it.
+
+    ticks: the server knows times that clients keep counting (since Bot API 9.5); where it says that it does not, the
+           sender takes it back
+    """
 
     def __init__(self, names: Mapping[str, str]) -> None:
         self.names = names
+        self.ticks = True
 
     def time(self, locale: str, at_ms: int, now_ms: int) -> str:
-        """A moment from now on, in words: it does not tick by itself."""
+        """A moment from now on, which the client says as "in 4 minutes" and keeps counting; older ones show a clock."""
+        if self.ticks:
+            clock = datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%H:%M")
+            return f'<tg-time unix="{at_ms // 1000}" format="r">{say(locale, "chat.clock", clock=clock)}</tg-time>'
         return say(locale, "chat.in", left=duration(locale, (at_ms - now_ms) / 1000))
 
     def quote(self, text: str) -> str:

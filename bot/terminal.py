@@ -29,15 +29,19 @@ VIEWED = tuple(field.name for field in fields(View))
 
 @dataclass(frozen=True)
 class Order:
-    """What `flipbot animate` was asked for, checked as far as a terminal can."""
+    """What `flipbot animate` was asked for, checked as far as a terminal can.
 
-    picture: Picture
+    picture: None where a film that is there is made longer, `extend` then
+    """
+
+    picture: Picture | None
     end: Picture | None
     prompt: str
     seconds: str | None
     seed: str | None
     quality: str | None
     target: Path
+    extend: int | None = None
 
 
 def check_target(target: Path | None, picture: Path) -> Path:
@@ -67,9 +71,23 @@ def tell(console: Console, sentence: str) -> None:
 
 async def animate(remote: Remote, order: Order, console: Console, locale: str) -> int:
     """Submit the order and follow it to its end; returns the exit code. The film stands in order.target as it grows."""
+    job = await submit(remote, order, console, locale)
+    try:
+        last = await follow(remote, job, order.target, console, locale)
+    except ClientError as error:
+        raise Refused("terminal.service_gone", job=job) from error
+    return report(last, order.target, console, locale)
+
+
+async def submit(remote: Remote, order: Order, console: Console, locale: str) -> int:
+    """Put the order in line, and say what is to be known of its pictures; returns the job's number."""
+    key = f"terminal:{uuid.uuid4().hex}"
+    if order.picture is None:
+        assert order.extend is not None, "an order has a picture or a film"
+        return await remote.extend(order.extend, key, locale, order.seconds, order.prompt or None)
     for note in (*order.picture.notes, *(order.end.notes if order.end else ())):
         tell(console, words.say(locale, note))
-    job = await remote.submit(
+    return await remote.submit(
         order.picture.png,
         {
             "user_id": "terminal",
@@ -79,15 +97,10 @@ async def animate(remote: Remote, order: Order, console: Console, locale: str) -
             "seconds": order.seconds,
             "seed": order.seed,
             "quality": order.quality,
-            "key": f"terminal:{uuid.uuid4().hex}",
+            "key": key,
         },
         order.end.png if order.end else None,
     )
-    try:
-        last = await follow(remote, job, order.target, console, locale)
-    except ClientError as error:
-        raise Refused("terminal.service_gone", job=job) from error
-    return report(last, order.target, console, locale)
 
 
 async def follow(remote: Remote, job: int, target: Path, console: Console, locale: str) -> dict[str, Any]:

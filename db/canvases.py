@@ -128,6 +128,14 @@ async def put_off(db: Database, job_id: int, retry_in_ms: int) -> None:
 
 
 @whole
+async def move(db: Database, job_id: int, chat_id: str, server_id: str = "") -> None:
+    """Its chat is closed for good: what comes of the job is to be said in another one, in a message of its own."""
+    there = {"chat_id": chat_id, "server_id": server_id, "thread_id": None, "reply_to": None, "not_before_ms": 0}
+    await _change(db, job_id, delivery=Delivery.GONE, message_id=None, tries=0, **there)
+    db.notify()
+
+
+@whole
 async def again(db: Database, job_id: int) -> None:
     """Show the job anew, whatever its message shows now: somebody asked for it, or nobody knows what it shows."""
     fresh: dict[str, Any] = {"shown": 0, "shown_hash": None, "shown_media": None, "not_before_ms": 0}

@@ -12,6 +12,8 @@ from db.connect import Database, whole
 from db.models import Link
 from db.query import load_job
 
+TTL_S = 7 * 24 * 3600.0
+
 
 @whole
 async def make(db: Database, job_id: int, ttl_s: float) -> str:

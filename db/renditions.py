@@ -64,9 +64,12 @@ async def get(db: Database, job_id: int, film: str, kind: rows.Kind, limit_bytes
 
 
 async def next_wanted(db: Database) -> rows.Rendition | None:
-    """The one to be made next: the one that is wanted longest. None when all is made."""
+    """The one to be made next: what somebody watches growing before what has ended, of alike the one wanted longest.
+
+    None when all is made.
+    """
     async with db.reading() as tx:
-        return await _find(tx, Rendition.state == "wanted")
+        return await _find(tx, Rendition.state == "wanted", first=Rendition.kind == "final")
 
 
 @whole
@@ -102,7 +105,11 @@ def _same(key: Mapping[str, Any]) -> list[ColumnElement[bool]]:
     return [getattr(Rendition, name) == value for name, value in key.items()]
 
 
-async def _find(tx: AsyncConnection, *conditions: ColumnElement[bool]) -> rows.Rendition | None:
-    found = select(*Rendition.__table__.columns).where(*conditions).order_by(Rendition.id).limit(1)
+async def _find(
+    tx: AsyncConnection, *conditions: ColumnElement[bool], first: ColumnElement[Any] | None = None
+) -> rows.Rendition | None:
+    """The first for which all conditions hold, by `first` (false before true) and then by age."""
+    order = [Rendition.id] if first is None else [first, Rendition.id]
+    found = select(*Rendition.__table__.columns).where(*conditions).order_by(*order).limit(1)
     row = (await tx.execute(found)).first()
     return None if row is None else rows.Rendition(**row._mapping)

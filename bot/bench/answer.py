@@ -1,7 +1,9 @@
 """How soon people are answered: a burst of commands while the engine computes, through the whole service.
 
-A real `flipbot run` with the tiny checkpoint stands against the Discord server of the tests, on this machine. Discord
-waits 3 s for the first answer; to reach: 99 of 100 within 1 s.
+A real `flipbot run` with the tiny checkpoint stands against the Discord server of the tests, each a process of its own
+on this machine. A command's time begins when the server has handed it to the gateway and ends when the server has the
+answer, so the server's own work counts as well; its CPU time stands beside. Discord waits 3 s for the first answer:
+what comes later is refused and counts as late as it came. To reach: 99 of 100 within 1 s.
 """
 
 import argparse
@@ -18,6 +20,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+TOO_LATE_S = 3.0
+NEVER_S = 60.0
 ROOT = Path(__file__).parents[2]
 CONFIG = """
 [service]
@@ -44,9 +48,12 @@ def run(args: argparse.Namespace) -> int:
     if not (ROOT / "tests" / "fakes" / "discord.py").is_file():
         print("The server of this bench comes with the source tree, not with the package.", file=sys.stderr)  # noqa: T201
         return 2
-    took = sorted(asyncio.run(measure(args.commands)))
-    table = Table("commands", "median", "p90", "p99", "slowest")
-    table.add_row(str(len(took)), *(f"{1000 * took[at]:.0f} ms" for at in ranks(len(took))))
+    took, server_s = asyncio.run(measure(args.commands))
+    table = Table("commands", "within 3 s", "median", "p90", "p99", "slowest", "server's CPU", "load")
+    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "?"
+    in_time = str(sum(each <= TOO_LATE_S for each in took))
+    times = (f"{1000 * took[at]:.0f} ms" for at in ranks(len(took)))
+    table.add_row(str(len(took)), in_time, *times, f"{server_s:.2f} s", load)
     Console().print(table)
     return 0 if took[ranks(len(took))[2]] < 1.0 else 1
 
@@ -56,8 +63,11 @@ def ranks(n: int) -> tuple[int, int, int, int]:
     return (n - 1) // 2, int(0.9 * (n - 1)), int(0.99 * (n - 1)), n - 1
 
 
-async def measure(commands: int) -> list[float]:
-    """Seconds from each command to its first answer."""
+async def measure(commands: int) -> tuple[list[float], float]:
+    """Seconds from each command to its first answer, rising, and the server's seconds of CPU meanwhile.
+
+    One that was never answered counts as NEVER_S.
+    """
     sys.path.insert(0, str(ROOT))
     from tests.fakes.discord import TOKEN, Discord
 
@@ -77,10 +87,13 @@ async def measure(commands: int) -> list[float]:
                 await there.until(lambda: any(computes(m.content) for m in there.in_channel()), within_s=300.0)
                 there.first_answers.clear()
                 there.bucket = (10 * commands, 5.0)  # Discord's limit on messages is not what is measured here
-                asked = [await ask(there, photo, str(10_000 + n)) for n in range(commands)]
-                await asyncio.gather(*(there.answer(each, 60.0) for each in asked), return_exceptions=True)
-                missed = commands - len(there.first_answers)
-                return [*there.first_answers, *[60.0] * missed]
+                began_s = time.process_time()
+                for n in range(commands):
+                    await ask(there, photo, str(10_000 + n))
+                with contextlib.suppress(AssertionError):  # what is missing then counts as NEVER_S
+                    await there.until(lambda: len(there.first_answers) == commands, within_s=NEVER_S)
+                took = sorted(there.first_answers)
+                return took + [NEVER_S] * (commands - len(took)), time.process_time() - began_s
             finally:
                 await end(process)
 

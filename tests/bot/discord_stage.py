@@ -14,6 +14,7 @@ from PIL import Image
 from bot.config import DiscordConfig, SafetyConfig
 from bot.discord_bot import DiscordBot
 from bot.film import film_of
+from bot.front import hooks_of
 from bot.intake import Intake, ModelFacts, Planned, Prompts, Rules
 from bot.poster import Poster
 from db import jobs, requests, sections
@@ -22,6 +23,7 @@ from db.media import Media
 from db.rows import Job
 from db.sections import Made
 from tests.fakes.discord import TOKEN, Discord
+from tests.ready import ready
 
 
 def png(colour: str = "teal", size: tuple[int, int] = (96, 64)) -> bytes:
@@ -53,6 +55,9 @@ def replanner(
     return Planned(plan=changed, sections=total, frames=36 * total + 1, fps=30)
 
 
+WHO = ("user", "channel", "locale", "app_permissions", "permissions")  # of an interaction
+
+
 @dataclass
 class Stage:
     """What stands on it. `work` is the worker: a section whenever a test says so."""
@@ -70,7 +75,8 @@ class Stage:
         """Start the front: bot and poster."""
         before = self.there.identified
         self.bot = DiscordBot(self.config, self.safety, self.intake, self.db, self.media, TOKEN)
-        poster = Poster(self.db, [self.bot.sender], partial(film_of, self.db, self.media))
+        hooks = hooks_of(self.db, self.intake)
+        poster = Poster(self.db, [self.bot.sender], partial(film_of, self.db, self.media), hooks=hooks)
         self.tasks = [asyncio.create_task(self.bot.run()), asyncio.create_task(poster.run())]
         await self.there.until(lambda: self.there.identified > before and self.there._sockets)
 
@@ -86,9 +92,7 @@ class Stage:
 
     async def animate(self, prompt: str = "fog rolls in", **more: Any) -> str:
         """Somebody types /animate."""
-        who = {
-            key: more.pop(key) for key in ("user", "channel", "locale", "app_permissions", "permissions") if key in more
-        }
+        who = {key: more.pop(key) for key in WHO if key in more}
         options = {"image": self.there.upload(png()), "prompt": prompt, "seconds": 4, **more}
         return await self.there.command("animate", options, **who)
 
@@ -122,15 +126,15 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(folder: Path, *, consent: bool = False, **config: Any) -> AsyncIterator[Stage]:
+async def stage(folder: Path, *, consent: bool = False, public_url: str = "", **config: Any) -> AsyncIterator[Stage]:
     rules = Rules(
         queue=requests.Limits(queued_per_user=500, queued_per_chat=500, queued_in_all=500),
         longest_seconds=60.0, default_seconds=5.0, qualities=("standard", "draft"), min_free=1,
     )  # fmt: skip
     model = ModelFacts(name="still@1", trained=True, default_prompt="gentle motion")
-    async with Discord() as there, Database.open(data_dir=folder) as db:
+    async with Discord() as there, Database.open(data_dir=ready(folder)) as db:
         media = Media(folder / "media")
-        intake = Intake(db, media, planner, rules, model, replanner=replanner)
+        intake = Intake(db, media, planner, rules, model, replanner=replanner, public_url=public_url)
         made = Stage(
             there, db, media, intake, DiscordConfig(api_base=there.api, **config), SafetyConfig(consent=consent)
         )

@@ -21,6 +21,7 @@ from db.media import Media
 from db.requests import Limits
 from db.rows import Claim, Job
 from gen import film
+from tests.ready import ready
 
 FRAMES, PROVISIONAL, FPS, STEPS = 36, 33, 30, 8
 EXAMPLES = (Example("fog rolls in", "雾气涌来"), Example("night falls", "夜幕降临"))
@@ -169,7 +170,7 @@ async def service(
 ) -> AsyncIterator[Service]:
     """A page on a free port, its rows and files in a folder."""
     model = ModelFacts(name="still@1", trained=trained, default_prompt="gentle motion", examples=EXAMPLES, ends=ends)
-    async with Database.open(data_dir=folder) as db:
+    async with Database.open(data_dir=ready(folder)) as db:
         media = Media(folder / "media")
         intake = Intake(db, media, planner, rules(**other), model, replanner=replanner)
         where = {"host": host, "port": port, "password": password, "public_url": public_url}

@@ -27,7 +27,8 @@ from db.media import Media
 from db.requests import Limits
 from db.rows import Claim, Job
 from db.sections import Made
-from tests.fakes.telegram import Chat, Telegram, person
+from tests.fakes.telegram import Chat, Telegram, a_picture, person
+from tests.ready import ready
 
 FRAMES, FPS = 36, 30
 QUICK = Pace(budget=(1000, 1.0), media_s=0.0, text_s=0.0)
@@ -108,9 +109,11 @@ class Stage:
         wanted = message.film
         if wanted is None:
             return None
+        poster = self.media.path(self.media.put(a_picture(kind="JPEG"))) if wanted.kind == "final" else None
         return Film(
-            path=self.media.path(wanted.sha), kind=wanted.kind, name="film.mp4", width=64, height=48, duration_ms=1200
-        )
+            path=self.media.path(wanted.sha), kind=wanted.kind, name="film.mp4", width=64, height=48, duration_ms=1200,
+            poster=poster, spoiler=bool(job.settings.get("spoiler")),
+        )  # fmt: skip
 
     # The worker
 
@@ -198,7 +201,7 @@ async def stage(
         server.private(OPERATOR)
         await server.start()
         stack.push_async_callback(server.stop)
-        db = await stack.enter_async_context(Database.open(data_dir=folder))
+        db = await stack.enter_async_context(Database.open(data_dir=ready(folder)))
         media = Media(folder / "media")
         seeds = itertools.count(100)
         model = ModelFacts(name="still", trained=True, default_prompt="gentle motion")

@@ -25,6 +25,7 @@ from db.sections import Made
 from flipbot import make_planner, make_replanner
 from gen.card import PRESETS
 from gen.config import VideoConfig
+from tests.ready import ready
 
 CARD = dataclasses.replace(PRESETS["framepack-f1"], samplings=("f1", "inverted"))
 ANN = By(platform=Platform.PAGE, user_id="ann", chat_id="page", locale="en")
@@ -34,7 +35,7 @@ SHA = "0123456789abcdef" * 4
 @pytest.fixture
 async def taker(tmp_path: Path) -> AsyncIterator[Intake]:
     model = ModelFacts(name=CARD.name, trained=True, default_prompt="gentle motion")
-    async with Database.open(data_dir=tmp_path) as db:
+    async with Database.open(data_dir=ready(tmp_path)) as db:
         planner, replanner = make_planner(CARD, VideoConfig()), make_replanner(CARD)
         media = Media(tmp_path / "media")
         yield Intake(

@@ -3,9 +3,10 @@
 import io
 import json
 import stat
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -14,11 +15,13 @@ from PIL import Image
 from bot import control
 from bot.errors import Refused
 from bot.intake import Intake, ModelFacts, Planned, Rules
-from db import jobs
+from db import jobs, sections
 from db.connect import Database
 from db.media import Media
 from db.models import State
 from db.requests import Limits
+from db.sections import Made
+from tests.ready import ready
 
 pytestmark = pytest.mark.filterwarnings("ignore:unread_data:DeprecationWarning")  # aiohttp's own, on posted forms
 
@@ -45,12 +48,19 @@ def planner(**asked: object) -> Planned:
     return Planned(plan={"model": "test", "fps": 30, "seed": asked["seed"]}, sections=2, frames=73, fps=30)
 
 
+def replanner(plan: Mapping[str, Any], *, sections: int, seconds: float = 0.0, **changed: Any) -> Planned:
+    total = sections + round(seconds / 1.2)
+    prompts = [list(prompt) for prompt in changed.get("prompts", ())]
+    return Planned(plan={**plan, "prompts": prompts}, sections=total, frames=36 * total + 1, fps=30)
+
+
 @asynccontextmanager
 async def serving(data_dir: Path, *, takes: bool = True) -> AsyncIterator[Database]:
     data_dir.mkdir(parents=True, exist_ok=True)
-    async with Database.open("", data_dir=data_dir) as db:
+    async with Database.open("", data_dir=ready(data_dir)) as db:
         media = Media(data_dir / "media")
-        intake = Intake(db, media, planner, RULES, ModelFacts(name="test", trained=True)) if takes else None
+        model = ModelFacts(name="test", trained=True)
+        intake = Intake(db, media, planner, RULES, model, replanner=replanner) if takes else None
         server = control.Control(intake, db, media, data_dir, {"model": "test"})
         await server.start()
         try:
@@ -160,3 +170,26 @@ async def test_only_the_owner_can_open_the_socket(tmp_path: Path) -> None:
             for headers in ({}, {"Authorization": "Bearer guess"}, {"Authorization": "Basic x"}):
                 async with stranger.get(f"http://127.0.0.1:{port}/queue", headers=headers) as response:
                     assert response.status == 401
+
+
+async def test_a_film_is_steered_and_goes_on_over_the_socket(tmp_path: Path) -> None:
+    async with serving(tmp_path) as db, control.connect(tmp_path) as remote:
+        assert remote is not None
+        first = await remote.submit(png(96, 64), ASKED)
+        await remote.steer(first, "en", "night falls")
+        assert (await jobs.get(db, first)).prompt == "night falls"
+        with pytest.raises(Refused) as refused:
+            await remote.extend(first, "k2", "en", "2.4", "fog")
+        assert refused.value.key == "refused.still_growing"
+        claim = await jobs.claim(db, "w", 60_000)
+        assert claim is not None
+        sha, times = "0" * 64, {"sampling_ms": 1, "decode_ms": 1, "encode_ms": 1}
+        made = Made(n=0, latents=sha, clip=None, tail=None, film=sha, frames=37, **times)
+        await sections.record(db, claim, made)
+        await remote.wish(first, "stop")
+        longer = await remote.extend(first, "k2", "en", "2.4", "fog")
+        job = await jobs.get(db, longer)
+        assert (job.parent_id, job.done, job.sections, job.prompt) == (first, 1, 3, "night falls | 1.2s: fog")
+        assert await remote.extend(first, "k2", "en", "2.4", "fog") == longer
+        with pytest.raises(Refused):
+            await remote.steer(99, "en", "fog")

@@ -12,7 +12,7 @@ from bot.discord_sender import STYLE
 from bot.errors import Refused
 from db import canvases, inbox, jobs, people, renditions
 from db.models import Platform, State
-from tests.fakes.discord import TOKEN, Discord
+from tests.fakes.discord import ADULT, CHANNEL, DM, TOKEN, Discord
 
 HERE = Platform.DISCORD
 
@@ -327,11 +327,50 @@ async def test_a_channel_without_rights_gets_no_more_calls(tmp_path: Path) -> No
         s.there.fail("PATCH", "/channels/", (403, 50001), times=100)
         while await s.work():
             pass
-        await asyncio.sleep(2)
+        alone = await s.there.until(lambda: s.there.in_channel(DM))  # its owner gets it nevertheless
+        assert "Your film is ready" in alone[0].content and len(alone[0].attachments) == 1
         assert sum(method == "PATCH" and "/channels/" in path for _, method, path in s.there.calls) <= 2
         s.there.faults.clear()
-        await s.there.answer(await s.animate("a command there"))
-        await s.there.until(lambda: "Your film is ready" in message.content)
+        again = (await s.there.answer(await s.animate("a command there")))["message"]
+        await s.there.until(lambda: "Next in line" in again.content)
+        assert len(s.there.in_channel(DM)) == 1 and "Your film" not in message.content
+
+
+async def test_a_server_has_its_own_prompt_and_may_cancel_what_is_deleted(tmp_path: Path) -> None:
+    async with stage(tmp_path, operators=(1,)) as s:
+        set_ = {"prompt": "a slow push in", "delete_cancels": True}
+        asked = await s.there.command("config", set_, group="studio", user="1")
+        await s.there.answer(asked)
+        said = s.there.said_to(asked)[0].content
+        assert "`a slow push in`" in said and "has it cancelled" in said
+        message = (await s.there.answer(await s.animate(prompt="")))["message"]
+        await s.there.until(lambda: "`a slow push in`" in message.content)
+        message.deleted = True
+        await s.work()
+        for _ in range(500):
+            if (await jobs.get(s.db, 1)).state == State.CANCELLED:
+                break
+            await asyncio.sleep(0.05)
+        assert (await jobs.get(s.db, 1)).state == State.CANCELLED
+
+
+async def test_a_film_of_an_age_restricted_channel_stays_in_such(tmp_path: Path) -> None:
+    async with stage(tmp_path, public_url="https://films.example/") as s:
+        message = (await s.there.answer(await s.animate(channel=ADULT)))["message"]
+        await s.job(1)
+        while await s.work():
+            pass
+        await s.there.until(lambda: "New seed" in message.buttons())
+        for channel, says in ((CHANNEL, "age-restricted"), (ADULT, "Your film is ready")):
+            asked = await s.there.command("history", channel=channel)
+            await s.there.answer(asked)
+            (menu,) = s.there.said_to(asked)
+            shown = await s.there.press(menu, "fphistory", ["1"], channel=channel)
+            answer = (await s.there.answer(shown))["message"]
+            assert says in answer.content and answer.ephemeral == (channel == CHANNEL)
+        asked = await s.there.press(message, "Details", channel=ADULT)
+        await s.there.answer(asked)
+        assert "https://films.example/w/" in s.there.said_to(asked)[0].content
 
 
 async def test_what_autocomplete_and_lists_say(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from db.connect import Database
 from db.media import Media
 from db.models import Platform, State
 from db.requests import Limits
+from tests.ready import ready
 
 PLENTY = {"queued_per_user": 50, "queued_per_chat": 50, "queued_in_all": 50}
 NARROW = Limits(queued_per_user=2, queued_per_chat=3, queued_in_all=4)
@@ -74,7 +75,7 @@ def iter_keys() -> Iterator[str]:
 @asynccontextmanager
 async def intake(folder: Path, **other: Any) -> AsyncIterator[Intake]:
     model = ModelFacts(name="still@1", trained=True, default_prompt="gentle motion")
-    async with Database.open(data_dir=folder) as db:
+    async with Database.open(data_dir=ready(folder)) as db:
         yield Intake(db, Media(folder / "media"), planner, rules(**other), model, seed=lambda: 7)
 
 

@@ -13,12 +13,13 @@ from db.errors import ConfigError
 from db.models import Platform
 from db.requests import Ask, Limits
 from db.sections import Made
+from tests.ready import ready
 
 PLAN = {"model": "still@1", "width": 96, "height": 64, "steps": 2}
 
 
 async def test_prometheus_reads_the_queue_in_numbers_and_nothing_of_people(tmp_path: Path) -> None:
-    async with Database.open(data_dir=tmp_path) as db:
+    async with Database.open(data_dir=ready(tmp_path)) as db:
         for key in "ab":
             ask = Ask(
                 key=key, platform=Platform.PAGE, user_id="secret-ann", chat_id="page", locale="en", picture="0" * 64,
@@ -54,7 +55,7 @@ async def test_prometheus_reads_the_queue_in_numbers_and_nothing_of_people(tmp_p
 
 
 async def test_a_port_that_is_taken_is_one_sentence(tmp_path: Path) -> None:
-    async with Database.open(data_dir=tmp_path) as db:
+    async with Database.open(data_dir=ready(tmp_path)) as db:
         first = Metrics(db, "127.0.0.1", 0)
         port = int((await first.start()).split(":")[2].split("/")[0])
         with pytest.raises(Refused) as refused:

@@ -12,6 +12,7 @@ from db import operators
 from db.connect import Database
 from db.models import Platform
 from flipbot import main
+from tests.ready import ready
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ async def test_a_running_service_carries_orders_out(tmp_path: Path) -> None:
 
 
 async def test_a_pause_of_one_server_says_nothing_of_the_others(tmp_path: Path) -> None:
-    async with Database.open(data_dir=tmp_path) as db:
+    async with Database.open(data_dir=ready(tmp_path)) as db:
         assert not (await operate(db, {"action": "pause", "scope": "1"}))["paused"]
         assert (await operators.state(db, "1")).paused
 

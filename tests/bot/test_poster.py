@@ -39,6 +39,7 @@ from db.models import Platform
 from db.requests import Ask, Limits
 from db.rows import At, Job
 from db.sections import Made
+from tests.ready import ready
 
 PLENTY = Limits(queued_per_user=1000, queued_per_chat=1000, queued_in_all=1000)
 CRASH_S = 0.25
@@ -198,6 +199,9 @@ class Room:
 
         await self._call(spot.chat_id, act)
 
+    async def alone(self, user_id: str) -> str:
+        return f"{user_id} alone"
+
     def of(self, job_id: int) -> list[Message]:
         return [m for key, m in self.messages.items() if m.job == job_id and key not in self.deleted]
 
@@ -300,7 +304,7 @@ def world(
 
     def run(play: Callable[[World], Awaitable[None]]) -> None:
         async def main() -> None:
-            async with Database.open(data_dir=folder, clock=loop.ms) as db:
+            async with Database.open(data_dir=ready(folder), clock=loop.ms) as db:
                 there = Room(loop, platform, pace, **kind)
                 made = World(loop, db, there, Poster(db, [there], film_of))
                 loop.busy = lambda: bool(db.under_way)
@@ -449,12 +453,79 @@ def test_a_chat_out_of_reach_gets_no_more_calls_until_something_changes(tmp_path
         await asyncio.sleep(10)
         calls = len(w.room.calls["room"])
         await w.make(took_s=30)
-        await w.make(took_s=30)
         await asyncio.sleep(600)
         assert len(w.room.calls["room"]) == calls
         assert await chats.reachable(w.db, w.room.platform, "room")
+        await w.make(took_s=30)
         await w.settled()
-        assert w.room.of(job.id)[0].text.startswith("Your film is ready")
+        (message,) = w.room.of(job.id)
+        assert (message.chat_id, message.text[:18]) == ("room", "Your film is ready")
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_what_comes_of_a_job_in_a_chat_out_of_reach_goes_to_its_owner_alone(tmp_path: Path, wanted: bool) -> None:
+    async def play(w: World) -> None:
+        async def pings(job: Job) -> bool:
+            return wanted
+
+        await w.kill()
+        w.start(Hooks(pings=pings))
+        job = await w.ask()
+        await w.settled()
+        w.room.next_error.append(Unreachable("50001"))
+        await w.make()
+        await w.erred()
+        await w.make(took_s=30)
+        calls = len(w.room.calls["room"])
+        assert len(w.room.calls) == 1
+        await w.make(took_s=30)
+        await asyncio.sleep(600)
+        assert len(w.room.calls["room"]) == calls
+        alone = [m for m in w.room.of(job.id) if m.chat_id == "ann1 alone"]
+        assert [bool(m.film and m.film.startswith("final:")) for m in alone] == ([True] if wanted else [])
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+def test_a_person_who_lets_nothing_in_either_is_tried_once_and_the_film_waits_there(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask()
+        await w.settled()
+        w.room.next_error += [Unreachable("50001"), Unreachable("50007")]
+        while await w.make(took_s=30):
+            pass
+        await w.erred()
+        await asyncio.sleep(600)
+        assert len(w.room.calls["ann1 alone"]) == 1
+        assert [m for m in w.room.of(job.id) if m.chat_id == "ann1 alone"] == []
+        assert await chats.reachable(w.db, w.room.platform, "ann1 alone")
+        await w.settled()
+        assert [m.text[:18] for m in w.room.of(job.id) if m.chat_id == "ann1 alone"] == ["Your film is ready"]
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+def test_a_film_that_no_chat_takes_can_be_watched_elsewhere(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        async def link(job: Job) -> str:
+            return f"https://films.example/w/{job.id}"
+
+        await w.kill()
+        w.start(Hooks(link=link))
+        w.room.limit = 1000
+        job = await w.ask()
+        while await w.make(took_s=30):
+            pass
+        await w.settled()
+        (message,) = w.room.of(job.id)
+        assert message.film is None
+        assert message.text.endswith(f"Watch it here for seven days: https://films.example/w/{job.id}")
+        assert "films.example" not in "".join(message.history[:-1])  # only once it has ended
 
     with world(tmp_path) as run:
         run(play)

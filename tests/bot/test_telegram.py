@@ -33,7 +33,7 @@ async def answered(there: Stage, query: str) -> str:
 async def test_a_photo_grows_into_a_film_in_one_message(tmp_path: Path) -> None:
     async with stage(tmp_path) as there:
         chat = there.server.private(ANN)
-        sent = there.server.sends(ANN, chat, caption="fog rolls in 3.6s seed=42 q=draft")
+        sent = there.server.sends(ANN, chat, caption="fog rolls in 3.6s seed=42 q=draft spoiler")
         canvas = await there.message(chat, "fog rolls in", kind="text")
         assert canvas["reply_to_message"]["message_id"] == sent and canvas["silent"]
         assert all(part in canvas["text"] for part in ("3.6 s", "draft", "seed 42"))
@@ -49,6 +49,9 @@ async def test_a_photo_grows_into_a_film_in_one_message(tmp_path: Path) -> None:
         assert done["message_id"] == canvas["message_id"]
         assert "AI-animated" in done["caption"] and "seed 42" in done["caption"]
         assert (done["video"]["width"], done["video"]["file_name"]) == (64, "film.mp4")
+        puts = [call.params["media"] for call in there.server.called("editMessageMedia")]
+        assert all(put["has_spoiler"] for put in puts)
+        assert ["thumbnail" in put for put in puts] == [put["type"] == "video" for put in puts]
         assert {"New seed", "Edit prompt", "Extend +5 s", "Details", "Copy seed 42"} == set(labels(done))
         await there.settled()
         assert len(there.server.of_bot(chat)) == 1
@@ -527,6 +530,20 @@ async def test_a_deleted_message_gets_the_result_as_a_new_one(tmp_path: Path) ->
 
 
 # Safe
+
+
+async def test_times_keep_counting_unless_the_server_is_too_old_for_that(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        chat = there.server.private(ANN)
+        there.server.sends(ANN, chat, caption="fog 3.6s")
+        await there.section()
+        grown = await there.message(chat, "next second", kind="animation")
+        kinds = [entity["type"] for entity in grown["caption_entities"]]
+        assert kinds.count("date_time") == 2
+        old = 'Bad Request: can\'t parse entities: Unsupported start tag "tg-time" at byte offset 38'
+        there.server.faults.append(Fault("refuse", lambda call: call.method == "editMessageMedia", Refusal(400, old)))
+        await there.section()
+        await there.message(chat, "2.4 of 3.6 s", "ready in ", kind="animation")
 
 
 async def test_hostile_text_stays_text(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import pytest
 from makers import Clock
 
 from db.connect import Database
+from tests.ready import ready
 
 
 @pytest.fixture
@@ -14,5 +15,5 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def db(tmp_path: Path, clock: Clock) -> AsyncIterator[Database]:
-    async with Database.open(data_dir=tmp_path, clock=clock) as database:
+    async with Database.open(data_dir=ready(tmp_path), clock=clock) as database:
         yield database

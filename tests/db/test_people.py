@@ -13,6 +13,7 @@ from db.connect import Database
 from db.errors import LeaseLost, NoSuchJob
 from db.media import media_keep
 from db.models import Base, Platform, State
+from tests.ready import ready
 
 TELEGRAM = Platform.TELEGRAM
 
@@ -224,7 +225,7 @@ async def lived(db: Database, steps: list[tuple[str, str, str, int]]) -> None:
 async def test_nothing_of_a_forgotten_person_is_left_and_nothing_of_anybody_else_is_touched(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str, str, int]]
 ) -> None:
-    async with Database.open(data_dir=tmp_path_factory.mktemp("lived"), clock=Clock()) as db:
+    async with Database.open(data_dir=ready(tmp_path_factory.mktemp("lived")), clock=Clock()) as db:
         await lived(db, steps)
         before, files = dump(db), await media_keep(db)
         messages = {row["message_id"] for row in before["canvas"] if row["chat_id"] == "chat of ann"}

@@ -85,6 +85,17 @@ async def test_a_failure_has_its_reason_and_is_not_tried_again(db: Database) -> 
     assert await renditions.next_wanted(db) is None
 
 
+async def test_what_grows_is_made_before_what_has_ended(db: Database) -> None:
+    old, young = [(await requests.submit(db, ask(key), PLENTY)).id for key in "ab"]
+    for job, kind in ((old, "final"), (old, "poster"), (young, "preview")):
+        await renditions.want(db, job, FILM, kind, 1000)  # type: ignore[arg-type]
+    order = []
+    while (wanted := await renditions.next_wanted(db)) is not None:
+        order.append((wanted.job_id, wanted.kind))
+        await renditions.failed(db, wanted.id, "encoder_failed", {})
+    assert order == [(old, "poster"), (young, "preview"), (old, "final")]
+
+
 async def test_a_film_of_no_job_is_not_made(db: Database) -> None:
     with pytest.raises(NoSuchJob):
         await renditions.want(db, 9, FILM, "poster", MIB)

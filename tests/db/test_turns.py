@@ -13,6 +13,7 @@ from db import flows, jobs, operators, people, requests, sections, turns
 from db.connect import Database
 from db.models import Flow, Job, Ledger, Platform, Section, Tick
 from db.turns import BEGUN, STARTED, Line, choose, due, elapse, rank, turn
+from tests.ready import ready
 
 
 def served(line: Line, n: int) -> list[int]:
@@ -117,7 +118,7 @@ def test_whatever_happens_the_line_is_what_its_rows_say(
 
     async def live() -> None:
         clock = Clock()
-        async with Database.open(data_dir=tmp_path_factory.mktemp("line"), clock=clock, steady=clock) as db:
+        async with Database.open(data_dir=ready(tmp_path_factory.mktemp("line")), clock=clock, steady=clock) as db:
             for n, step in enumerate(steps):
                 await happen(db, clock, n, *step)
                 await check(db)

@@ -23,6 +23,12 @@ def test_a_photo_becomes_a_film(small: Path, photo: Path, data_dir: Path, config
     assert settings is not None
     assert (settings["seed"], settings["prompt"], settings["model"]) == (5, "night falls", "small@1")
     assert "AI-generated" in info.metadata["comment"]
+    longer = tmp_path / "longer.mp4"
+    asked = ("animate", "--extend", 1, "fog", "--seconds", 1, "--model", small, "-o", longer)
+    done = run(*asked, "--data-dir", data_dir, "-c", config)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == str(longer)
+    assert probe(longer).frames == 109
     work = data_dir / "media" / "tmp"
     assert not list(work.iterdir()), "work folders are gone"
 

@@ -6,6 +6,7 @@ A request that breaks a rule is refused as the real server does where that is kn
 import html
 import json
 import re
+from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ TAGS = {
     "a",
     "blockquote",
     "tg-spoiler",
+    "tg-time",
     "span",
 }
 ENTITIES = {"lt", "gt", "amp", "quot"}
@@ -56,8 +58,15 @@ class _Html(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in TAGS:
             raise Wrong(f'can\'t parse entities: Unsupported start tag "{tag}"')
+        if tag == "tg-time":
+            self._time(dict(attrs))
         self.open.append(tag)
-        self._begun.append((units(self.text), dict(attrs).get("href") or ""))
+        self._begun.append((units(self.text), dict(attrs).get("href") or dict(attrs).get("unix") or ""))
+
+    def _time(self, attrs: Mapping[str, str | None]) -> None:
+        """https://core.telegram.org/bots/api#date-time-entity-formatting"""
+        if not (attrs.get("unix") or "").isdecimal() or not re.fullmatch(r"r|w?[dD]?[tT]?", attrs.get("format") or ""):
+            raise Wrong(f"can't parse entities: a time of {attrs}")
 
     def handle_endtag(self, tag: str) -> None:
         if not self.open or self.open[-1] != tag:
@@ -85,7 +94,7 @@ class _Html(HTMLParser):
 
 
 def parse_html(text: str) -> tuple[str, list[tuple[str, int, int, str]]]:
-    """The plain text and its entities (tag, offset, length, href). raises: Wrong."""
+    """The plain text and its entities (tag, offset, length, href or unix time). raises: Wrong."""
     parser = _Html()
     parser.feed(text)
     parser.close()

@@ -25,7 +25,7 @@ REQUESTS = {  # (verb, path with {} for what differs): (name, schema)
 }
 APP = "1000"
 BOT = {"id": APP, "username": "Flipbot", "discriminator": "0", "avatar": None, "bot": True, "global_name": None}
-GUILD, CHANNEL, DM = "2000", "3000", "4000"
+GUILD, CHANNEL, ADULT, DM = "2000", "3000", "3100", "4000"  # ADULT is age-restricted
 EVERYTHING = str((1 << 52) - 1)
 TOKEN = "a.secret.token"
 SNOWFLAKE = "^(0|[1-9][0-9]*)$"
@@ -251,9 +251,10 @@ class Discord:
         self._asked_at[found] = time.monotonic()
         person = {"id": user, "username": f"user{user}", "discriminator": "0", "avatar": None, "global_name": None}
         private = channel == DM
+        where = {"id": channel, "type": 1 if private else 0, "name": "films", "nsfw": channel == ADULT}
         payload: dict[str, Any] = {
             "id": found, "application_id": APP, "type": kind, "data": data, "token": token, "version": 1,
-            "channel_id": channel, "channel": {"id": channel, "type": 1 if private else 0, "name": "films"},
+            "channel_id": channel, "channel": where,
             "app_permissions": app_permissions, "locale": locale, "entitlements": [], "context": 1 if private else 0,
             "authorizing_integration_owners": {"0": GUILD}, "attachment_size_limit": self.limit_bytes,
         }  # fmt: skip
@@ -345,7 +346,10 @@ class Discord:
             "v": 10, "user": BOT, "guilds": [{"id": GUILD, "unavailable": True}], "session_id": "session",
             "resume_gateway_url": self.gateway, "application": {"id": APP, "flags": 0},
         }  # fmt: skip
-        channels = [{"id": CHANNEL, "type": 0, "name": "films", "position": 0}]
+        channels = [
+            {"id": found, "type": 0, "name": "films", "position": 0, "nsfw": found == ADULT}
+            for found in (CHANNEL, ADULT)
+        ]
         guild = {
             "id": GUILD, "name": "Studio", "roles": [], "channels": channels,
             "members": [], "threads": [], "emojis": [], "stickers": [], "premium_tier": 0, "features": [],
@@ -492,9 +496,10 @@ class Discord:
         waiting = self.answers[found]
         if waiting.done():
             return self._error(400, 40060, "Interaction has already been acknowledged.")
-        if time.monotonic() - self._asked_at[found] > 3.0:
+        took = time.monotonic() - self._asked_at[found]
+        self.first_answers.append(took)
+        if took > 3.0:
             return self._error(404, 10062, "Unknown interaction")
-        self.first_answers.append(time.monotonic() - self._asked_at[found])
         kind, data = body["type"], body.get("data") or {}
         sent = None
         if kind == 4:

@@ -610,8 +610,8 @@ class Telegram:
                 plain, found = parse_html(media[said]) if html_ else (media[said], [])
                 content[said] = plain
                 content[entities] = [
-                    {"type": _ENTITY.get(tag, tag), "offset": offset, "length": length, **({"url": url} if url else {})}
-                    for tag, offset, length, url in found
+                    {"type": _ENTITY.get(tag, tag), "offset": offset, "length": length, **_more(tag, value)}
+                    for tag, offset, length, value in found
                 ]
         kind = media.get("type") or {"sendVideo": "video", "sendAnimation": "animation", "sendPhoto": "photo"}.get(
             call.method
@@ -631,7 +631,15 @@ class Telegram:
         return {"id": BOT_ID, "is_bot": True, "first_name": "Flipbot", "username": self.username}
 
 
+def _more(tag: str, value: str) -> dict[str, Any]:
+    """What an entity has besides its place."""
+    if tag == "tg-time":
+        return {"unix_time": int(value), "date_time_format": "r"}
+    return {"url": value} if value else {}
+
+
 _ENTITY = {
+    "tg-time": "date_time",
     "b": "bold",
     "i": "italic",
     "a": "text_link",

@@ -26,6 +26,7 @@ from gen.config import ModelConfig
 from gen.dispatch import Dispatch
 from gen.film import probe, read_frames
 from tests.e2e.conftest import CARD, GOLDEN
+from tests.ready import ready
 
 TIMEOUT_S = 120
 
@@ -92,7 +93,7 @@ class Bench:
 
 @pytest.fixture
 async def bench(tmp_path: Path, model: Path) -> AsyncIterator[Bench]:
-    async with Database.open("", data_dir=tmp_path) as db:
+    async with Database.open("", data_dir=ready(tmp_path)) as db:
         yield Bench(db, tmp_path, model)
 
 
@@ -413,7 +414,7 @@ async def test_a_file_system_without_room_costs_no_film(tmp_path: Path, model: P
     if mounted.returncode != 0:
         pytest.skip("needs the right to mount")
     try:
-        async with Database.open("", data_dir=tmp_path) as db:
+        async with Database.open("", data_dir=ready(tmp_path)) as db:
             bench = Bench(db, small, model)
             bench.dispatch.retry_ms = 500
             job = await bench.submit(2)

@@ -20,6 +20,7 @@ from gen.bench import films
 from gen.film import film_settings, probe
 from gen.renditions import Renditions
 from tests.db.makers import PLENTY, ask
+from tests.ready import ready
 
 TIMEOUT_S = 120
 MIB = 1 << 20
@@ -88,7 +89,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture
 async def maker(tmp_path: Path, film: bytes) -> AsyncIterator[Maker]:
-    async with Database.open("", data_dir=tmp_path) as db:
+    async with Database.open("", data_dir=ready(tmp_path)) as db:
         made = Maker(db, tmp_path)
         await made.prepare(film)
         yield made

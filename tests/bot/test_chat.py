@@ -1,0 +1,65 @@
+"""What a film's message says, from the rows alone, as each platform writes it."""
+
+import pytest
+from test_canvas import SHA, a_job, place, some_sections, told
+
+from bot.canvas import OPEN, view
+from bot.chat import Now, Style, Terms, compose
+from bot.discord_sender import STYLE
+from bot.telegram_text import TelegramStyle
+from db.models import State
+from db.rows import Forecast, Job, Place, QueueState
+
+NOW = Now(ms=1_000_000_000)
+
+
+def head(job: Job, at: Place | None, when: Forecast | None, closed: QueueState = OPEN, style: Style = STYLE) -> str:
+    found = view(job, some_sections(job.done), None, at, when, closed)
+    return compose(job, found, style, Terms(), NOW).lines[0]
+
+
+def at(seconds: int) -> str:
+    return f"<t:{1_000_000 + seconds}:R>"
+
+
+def test_in_line_it_says_the_place_and_when_the_first_second_and_the_whole_film_are_there() -> None:
+    said = head(a_job(), place(ahead=2, sections=6), told(400_000, first=60_000, next=60_000))
+    assert said == f"**Number 3 in line** · first second {at(60)} · ready {at(410)}"  # said in steps of 30 s that far
+
+
+def test_while_it_grows_it_says_when_the_next_second_comes() -> None:
+    job = a_job(state=State.RUNNING, done=2, film=SHA)
+    said = head(job, place(running=True), told(65_000, next=20_000))
+    assert said == f"**2.4 of 4.8 s are ready** · next second {at(20)} · ready {at(65)}"
+    last = head(a_job(state=State.RUNNING, done=3, film=SHA), place(running=True), told(20_000, next=20_000))
+    assert last == f"**3.6 of 4.8 s are ready** · ready {at(20)}"
+
+
+def test_set_aside_it_says_until_when_it_waits() -> None:
+    job = a_job(state=State.QUEUED, done=2, film=SHA)
+    said = head(job, place(ahead=1, sections=2), told(400_000, next=60_000))
+    assert said == f"**2.4 of 4.8 s are ready, waiting for the next turn** · goes on {at(60)} · ready {at(410)}"
+
+
+def test_what_was_never_measured_is_not_said() -> None:
+    assert head(a_job(), place(ahead=2, sections=6), None) == "**Number 3 in line**"
+
+
+def test_a_pause_says_why_and_keeps_the_place_whoever_paused() -> None:
+    why = QueueState(paused=True, reason="the card is *hot*")
+    said = head(a_job(), place(ahead=2), None, why)
+    assert said == r"**The queue is paused: the card is \*hot\*. Your place (3) is kept.**"
+    assert "for now. Your place (3)" in head(a_job(), place(ahead=2), None, QueueState(paused=True))
+
+
+@pytest.mark.parametrize(
+    ("locale", "says"), [("en", "Number 3 in line</b> · first second {}"), ("zh", "第 3 位</b> · {}出现第一秒")]
+)
+def test_telegram_keeps_counting_where_its_server_knows_how(locale: str, says: str) -> None:
+    style = TelegramStyle({})
+    job, line, when = a_job(locale=locale), place(ahead=2, sections=6), told(400_000, first=60_000, next=60_000)
+    clock = {"en": "13:47 UTC", "zh": "世界时 13:47"}[locale]
+    ticking = f'<tg-time unix="1000060" format="r">{clock}</tg-time>'
+    assert says.format(ticking) in head(job, line, when, style=style)
+    style.ticks = False
+    assert says.format({"en": "in 60 s", "zh": "60 秒后"}[locale]) in head(job, line, when, style=style)
