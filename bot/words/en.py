@@ -569,7 +569,7 @@ WORDS: Final = {
     "telegram.help": (
         "Send a picture with a text such as: fog rolls in | 3s: night falls\n"
         "At the end of the text you may set the length (up to {longest} s), the seed and the quality "
-        "({qualities}): fog rolls in 5s seed=42 q=draft\n"
+        "({qualities}), and hide the film until it is clicked: fog rolls in 5s seed=42 q=draft spoiler\n"
         "Send the picture as a file for full quality.\n"
         "In a group, reply to a picture with /animate@{bot} and the text.\n"
         "Buttons under the film: stop here, change what happens next, new seed, extend.\n"
