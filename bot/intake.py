@@ -15,9 +15,10 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 from bot.config import Role
+from bot.decoder import DECODER
 from bot.errors import Refused
 from bot.limits import Allowance, allowance
-from bot.picture import Picture, read_picture
+from bot.picture import Picture, content_of
 from bot.words import clean, duration, say
 from db import jobs, links, operators, requests
 from db.connect import Database
@@ -386,8 +387,9 @@ class Intake:
     async def _picture(self, data: bytes | Path) -> Picture:
         rules = self.rules
         async with self._reading:
+            content = await asyncio.to_thread(content_of, data, rules.max_bytes)
             return await asyncio.to_thread(
-                read_picture, data, max_bytes=rules.max_bytes, max_megapixels=rules.max_megapixels
+                DECODER.read, content, max_bytes=rules.max_bytes, max_megapixels=rules.max_megapixels
             )
 
     async def _keep(

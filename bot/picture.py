@@ -57,7 +57,7 @@ def read_picture(data: bytes | Path, *, max_bytes: int, max_megapixels: float) -
     Blocking and up to some seconds long: call it in a thread.
     raises: Refused, with a sentence for each way in which a file is not a usable picture
     """
-    raw = _bytes_of(data, max_bytes)
+    raw = content_of(data, max_bytes)
     if not raw:
         raise Refused("refused.picture_empty")
     if len(raw) > max_bytes:
@@ -74,7 +74,8 @@ def read_picture(data: bytes | Path, *, max_bytes: int, max_megapixels: float) -
             raise Refused("refused.picture_damaged") from error
 
 
-def _bytes_of(data: bytes | Path, max_bytes: int) -> bytes:
+def content_of(data: bytes | Path, max_bytes: int) -> bytes:
+    """What is to be read, at most one byte more than allowed. raises: Refused, where there is no such file."""
     if isinstance(data, bytes):
         return data
     shown = str(data)

@@ -65,13 +65,34 @@ async def unban(talk: Talk, here: Here, message: Message, text: str) -> None:
 
 
 async def limits(talk: Talk, here: Here, message: Message, text: str) -> None:
-    """/limits"""
+    """/limits; in a group also its own: /limits 2 10s, jobs of one person and the longest film; /limits off"""
+    if text and not here.server_id:
+        raise Refused("telegram.limits_where")
+    if text:
+        await operators.limit_server(talk.db, me(here), here.server_id, limits_in(text))
     rules = talk.intake.rules
     queue = rules.queue
     facts = {"user": queue.queued_per_user, "chat": queue.queued_per_chat, "all": queue.queued_in_all}
     image = rules.max_bytes // (1 << 20)
     html = sentence(here.locale, "telegram.limits", **facts, longest=rules.longest_seconds, image_mib=image)
+    own = await operators.server_limits(talk.db, here.server_id) if here.server_id else {}
+    if own:
+        said = ", ".join(f"{name} = {value:g}" for name, value in own.items())
+        html += "\n" + sentence(here.locale, "telegram.limits_here", limits=said)
     await talk.tell(here, html)
+
+
+def limits_in(text: str) -> dict[str, float]:
+    """What `2 10s` sets for a group; nothing of its own after `off`. raises: Refused."""
+    found: dict[str, float] = {}
+    for part in text.lower().split():
+        number = part.removesuffix("s")
+        if not (number.isascii() and number.isdecimal() and 0 < int(number[:6]) <= 1000):
+            if text.strip().lower() == "off":
+                return {}
+            raise Refused("telegram.limits_how")
+        found["longest_seconds" if part.endswith("s") else "queued_per_user"] = float(number)
+    return found
 
 
 def whom(message: Message, text: str) -> tuple[str, str]:

@@ -73,7 +73,7 @@ async def make(talk: Talk, here: Here, order: Order) -> Job | None:
         Asked(
             platform=TELEGRAM, user_id=here.user_id, chat_id=here.chat_id, locale=here.locale, picture=picture,
             prompt=wishes.prompt, key=order.key, seconds=seconds, seed=wishes.seed, quality=quality,
-            at=At(reply_to=order.message_id, thread_id=order.thread_id),
+            at=At(reply_to=order.message_id, thread_id=order.thread_id), server_id=here.server_id,
             spoiler=bool(wishes.spoiler or person.spoiler),
         )
     )  # fmt: skip

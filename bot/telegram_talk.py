@@ -49,6 +49,11 @@ class Here:
     thread_id: str | None
     operator: bool
 
+    @property
+    def server_id(self) -> str:
+        """Under which a group's own limits are kept; "" where they are alone with the bot."""
+        return "" if self.private else self.chat_id
+
 
 class Names(OrderedDict[str, str]):
     """What people call themselves, those seen lately."""

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db import rows
 from db.connect import Database, whole
-from db.models import Canvas, Chat, Job, Platform, Request
+from db.models import Canvas, Chat, Job, Platform, Request, ServerLimits
 
 REMEMBERED = 64  # calls of a chat; more than any budget counts
 
@@ -42,6 +42,11 @@ async def reachable(db: Database, platform: Platform, chat_id: str) -> bool:
 async def migrate(db: Database, platform: Platform, old: str, new: str) -> None:
     """A chat has a new id: everything that stands there does from now on (a group that became a supergroup)."""
     async with db.transaction() as tx:
+        for owned in (Job, Request):
+            await tx.execute(
+                update(owned).where(owned.platform == platform, owned.server_id == old).values(server_id=new)
+            )
+        await tx.execute(update(ServerLimits).where(ServerLimits.server_id == old).values(server_id=new))
         for table in (Canvas, Job, Request):
             moved = update(table).where(table.platform == platform, table.chat_id == old)
             await tx.execute(moved.values(chat_id=new))

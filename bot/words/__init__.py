@@ -5,15 +5,25 @@ was turned down), "failed" (a job that ended badly, by its reason), "state" and 
 "note" (said beside a result), "page" and "terminal" (labels and lines of one front-end).
 """
 
+import pkgutil
 import unicodedata
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from types import MappingProxyType
 from typing import Final
 
-from bot.words import en, zh
+from bot.words import en
 
-LANGUAGES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType({"en": en.WORDS, "zh": zh.WORDS})
 DEFAULT: Final = "en"
+
+
+def _languages() -> dict[str, Mapping[str, str]]:
+    """The texts of every file here, by its name; English first."""
+    names = sorted((found.name for found in pkgutil.iter_modules(__path__)), key=lambda name: (name != DEFAULT, name))
+    return {name: import_module(f"{__name__}.{name}").WORDS for name in names}
+
+
+LANGUAGES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(_languages())
 JOINERS: Final = "\u200c\u200d"  # invisible too, but Persian, Hindi and many emoji are not right without them
 
 

@@ -18,6 +18,7 @@ WORDS: Final = {
     "refused.picture_too_big": "This file has {got_mib} MiB, and {limit_mib} MiB is the limit. Send a smaller picture.",
     "refused.picture_empty": "This file is empty: 0 bytes. Try to save or send the picture again.",
     "refused.picture_unknown": "This file is not a picture I know. Send a JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF.",
+    "refused.picture_too_heavy": "This picture takes too much memory or time to open. Save it smaller, as JPEG or PNG.",
     "refused.picture_damaged": "This picture is damaged or ends too early. Try to save or send it again.",
     "refused.picture_too_many_pixels": (
         "This picture is {width}×{height}, which is {got} megapixels, and {limit} is the limit. Send a smaller one."
@@ -667,6 +668,9 @@ WORDS: Final = {
     "telegram.banned": "{person} is banned.",
     "telegram.unbanned": "{person} may ask for films again.",
     "telegram.not_banned": "{person} is not banned.",
+    "telegram.limits_where": "A group's own limits are set in that group.",
+    "telegram.limits_how": "Write /limits 2 10s (films of one person at once, the longest film), or /limits off.",
+    "telegram.limits_here": "In this group: {limits}",
     "telegram.limits": (
         "Waiting or running at once: {user} per person, {chat} per chat, {all} in all. Films up to {longest} s, "
         "pictures up to {image_mib} MiB."

@@ -18,6 +18,7 @@ WORDS: Final = {
     "refused.picture_too_big": "这个文件有 {got_mib} MiB，上限是 {limit_mib} MiB。请换一张小一些的图片。",
     "refused.picture_empty": "这个文件是空的（0 字节）。请重新保存或发送图片。",
     "refused.picture_unknown": "这不是我认识的图片。请发送 JPEG、PNG、WebP、AVIF、GIF、BMP 或 TIFF。",
+    "refused.picture_too_heavy": "打开这张图片需要的内存或时间太多。请缩小后另存为 JPEG 或 PNG。",
     "refused.picture_damaged": "这张图片已损坏或不完整。请重新保存或发送。",
     "refused.picture_too_many_pixels": (
         "这张图片是 {width}×{height}，即 {got} 百万像素，上限是 {limit}。请换一张小一些的。"
@@ -641,6 +642,9 @@ WORDS: Final = {
     "telegram.banned": "{person} 已被封禁。",
     "telegram.unbanned": "{person} 可以再次制作影片。",
     "telegram.not_banned": "{person} 没有被封禁。",
+    "telegram.limits_where": "群组的限制要在该群组里设置。",
+    "telegram.limits_how": "请写 /limits 2 10s（每人同时的影片数、最长时长），或 /limits off。",
+    "telegram.limits_here": "在此群组：{limits}",
     "telegram.limits": (
         "同时等待或制作中：每人 {user} 部，每个聊天 {chat} 部，总共 {all} 部。"
         "影片最长 {longest} 秒，图片最大 {image_mib} MiB。"

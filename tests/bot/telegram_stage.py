@@ -82,6 +82,7 @@ class Stage:
     intake: Intake
     config: TelegramConfig
     safety: SafetyConfig
+    poster: Path
     pace: Pace | None = QUICK
     bot: TelegramBot = field(init=False)
     running: list["asyncio.Task[None]"] = field(default_factory=list)
@@ -109,7 +110,7 @@ class Stage:
         wanted = message.film
         if wanted is None:
             return None
-        poster = self.media.path(self.media.put(a_picture(kind="JPEG"))) if wanted.kind == "final" else None
+        poster = self.poster if wanted.kind == "final" else None
         return Film(
             path=self.media.path(wanted.sha), kind=wanted.kind, name="film.mp4", width=64, height=48, duration_ms=1200,
             poster=poster, spoiler=bool(job.settings.get("spoiler")),
@@ -208,7 +209,9 @@ async def stage(
         intake = Intake(db, media, planner, rules, model, lambda: next(seeds), replanner)
         operators = (OPERATOR["id"],)
         config = TelegramConfig(api_base=server.url, operators=operators, local_server=str(local) if local else "")
-        made = Stage(server, db, media, intake, config, SafetyConfig(consent=consent), pace)
+        poster = folder / "poster.jpg"
+        poster.write_bytes(a_picture(kind="JPEG"))
+        made = Stage(server, db, media, intake, config, SafetyConfig(consent=consent), poster, pace)
         await made.start()
         try:
             yield made

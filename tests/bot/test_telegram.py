@@ -775,6 +775,16 @@ async def test_operators_pause_ban_and_resume(tmp_path: Path) -> None:
         await there.message(desk, "may ask for films again")
         there.server.says(OPERATOR, desk, "/limits")
         await there.message(desk, "50 per person")
+        there.server.says(OPERATOR, desk, "/limits 1")
+        await there.message(desk, "set in that group")
+        group = there.server.group()
+        there.server.says(OPERATOR, group, "/limits two")
+        await there.message(group, "/limits off")
+        there.server.says(OPERATOR, group, "/limits 1 5s")
+        await there.message(group, "queued_per_user = 1, longest_seconds = 5")
+        shown = there.server.sends(BOB, group)
+        there.server.says(ANN, group, "/animate fog 9s", reply_to=shown)
+        await there.message(group, "at most 5 seconds")
 
 
 # The owner's mistakes
