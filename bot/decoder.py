@@ -56,11 +56,14 @@ class Decoder:
             if self._process is not None:
                 _end(self._process)
             self._process = None
+        atexit.unregister(self.close)
 
     def _alive(self) -> "subprocess.Popen[bytes]":
         if self._process is not None and self._process.poll() is None:
             return self._process
-        if self._process is not None:
+        if self._process is None:
+            atexit.register(self.close)
+        else:
             _end(self._process)
         alone: dict[str, Any] = {"start_new_session": True} if os.name == "posix" else {}
         self._process = subprocess.Popen(
@@ -131,7 +134,6 @@ def _hold_to(memory_bytes: int) -> None:
 
 
 DECODER: Final = Decoder()  # of this process
-atexit.register(DECODER.close)
 
 if __name__ == "__main__":
     _hold_to(int(sys.argv[1]))

@@ -30,6 +30,7 @@ from bot.discord_sender import NOBODY, STYLE, DiscordSender, FilmButton, content
 from bot.discord_server import memo_of, settings_in
 from bot.errors import Refused
 from bot.intake import Asked, By, Intake
+from bot.sender import DISCORD, Pace
 from bot.words import clean, duration, pick, say
 from db import canvases, chats, doors, inbox, jobs, people, reports, requests
 from db.connect import Database
@@ -104,7 +105,14 @@ class DiscordBot(discord.Client):
     """The bot's account. `run_for_ever` returns where Discord does not let it in; the service goes on without it."""
 
     def __init__(
-        self, config: DiscordConfig, safety: SafetyConfig, intake: Intake, db: Database, media: Media, token: str
+        self,
+        config: DiscordConfig,
+        safety: SafetyConfig,
+        intake: Intake,
+        db: Database,
+        media: Media,
+        token: str,
+        pace: Pace = DISCORD,
     ) -> None:
         super().__init__(
             intents=discord.Intents(guilds=True),
@@ -121,7 +129,7 @@ class DiscordBot(discord.Client):
             media,
             token,
         )
-        self.sender = DiscordSender(self)
+        self.sender = DiscordSender(self, pace)
         self.tree = Tree(
             self,
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),

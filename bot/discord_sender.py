@@ -130,12 +130,12 @@ class DiscordSender:
     text_first = False
     style: Style = STYLE
 
-    def __init__(self, client: discord.Client) -> None:
-        self.client = client
+    def __init__(self, client: discord.Client, pace: Pace = DISCORD) -> None:
+        self.client, self._pace = client, pace
 
     def pace(self, chat_id: str) -> Pace:
         """The same for every channel."""
-        return DISCORD
+        return self._pace
 
     def limit_bytes(self, spot: Spot) -> int:
         """A server's boosts count; the person's own subscription does not, for it is the bot that uploads."""

@@ -17,6 +17,7 @@ from bot.film import film_of
 from bot.front import hooks_of
 from bot.intake import Intake, ModelFacts, Planned, Prompts, Rules
 from bot.poster import Poster
+from bot.sender import DISCORD, Pace
 from db import jobs, requests, sections
 from db.connect import Database
 from db.media import Media
@@ -55,6 +56,7 @@ def replanner(
     return Planned(plan=changed, sections=total, frames=36 * total + 1, fps=30)
 
 
+QUICK = Pace(budget=(1000, 1.0), media_s=0.0, text_s=0.2)
 WHO = ("user", "channel", "locale", "app_permissions", "permissions")  # of an interaction
 
 
@@ -68,13 +70,14 @@ class Stage:
     intake: Intake
     config: DiscordConfig
     safety: SafetyConfig
+    pace: Pace
     tasks: list["asyncio.Task[Any]"] = field(default_factory=list)
     bot: DiscordBot | None = None
 
     async def start(self) -> None:
         """Start the front: bot and poster."""
         before = self.there.identified
-        self.bot = DiscordBot(self.config, self.safety, self.intake, self.db, self.media, TOKEN)
+        self.bot = DiscordBot(self.config, self.safety, self.intake, self.db, self.media, TOKEN, self.pace)
         hooks = hooks_of(self.db, self.intake)
         poster = Poster(self.db, [self.bot.sender], partial(film_of, self.db, self.media), hooks=hooks)
         self.tasks = [asyncio.create_task(self.bot.run()), asyncio.create_task(poster.run())]
@@ -126,7 +129,10 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(folder: Path, *, consent: bool = False, public_url: str = "", **config: Any) -> AsyncIterator[Stage]:
+async def stage(
+    folder: Path, *, consent: bool = False, public_url: str = "", slow: bool = False, **config: Any
+) -> AsyncIterator[Stage]:
+    """A bot that runs, and its server; slow: both keep Discord's limits on messages, else neither does."""
     rules = Rules(
         queue=requests.Limits(queued_per_user=500, queued_per_chat=500, queued_in_all=500),
         longest_seconds=60.0, default_seconds=5.0, qualities=("standard", "draft"), min_free=1,
@@ -136,8 +142,15 @@ async def stage(folder: Path, *, consent: bool = False, public_url: str = "", **
         media = Media(folder / "media")
         intake = Intake(db, media, planner, rules, model, replanner=replanner, public_url=public_url)
         made = Stage(
-            there, db, media, intake, DiscordConfig(api_base=there.api, **config), SafetyConfig(consent=consent)
+            there,
+            db,
+            media,
+            intake,
+            DiscordConfig(api_base=there.api, **config),
+            SafetyConfig(consent=consent),
+            DISCORD if slow else QUICK,
         )
+        there.bucket = there.bucket if slow else QUICK.budget
         await made.start()
         try:
             yield made

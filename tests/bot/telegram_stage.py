@@ -31,7 +31,7 @@ from tests.fakes.telegram import Chat, Telegram, a_picture, person
 from tests.ready import ready
 
 FRAMES, FPS = 36, 30
-QUICK = Pace(budget=(1000, 1.0), media_s=0.0, text_s=0.0)
+QUICK = Pace(budget=(1000, 1.0), media_s=0.0, text_s=0.2)  # at 0 it would look at the rows all the time
 ANN, BOB, MEI, OPERATOR = person(111), person(222, name="Bob"), person(333, "zh-hans", "美"), person(999, name="Op")
 
 

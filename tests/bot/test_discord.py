@@ -18,7 +18,7 @@ HERE = Platform.DISCORD
 
 
 async def test_a_command_becomes_a_film_that_grows_in_its_message(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
+    async with stage(tmp_path, slow=True) as s:
         asked = await s.animate("fog rolls in | 2s: night falls")
         first = await s.there.answer(asked)
         message = first["message"]
@@ -248,14 +248,14 @@ async def test_a_film_over_the_limit_is_made_to_fit(tmp_path: Path) -> None:
             small = await asyncio.to_thread(s.media.put, b"x" * size)
             made = renditions.Rendered(sha=small, bytes=size, width=8, height=8, duration_ms=100)
             await renditions.ready(s.db, wanted.id, made)
-            await asyncio.sleep(1)
+            await asyncio.sleep(0.5)
             wanted = await renditions.next_wanted(s.db)
         await s.there.until(lambda: "Your film is ready" in message.content and message.attachments)
         assert s.there.files[message.attachments[0]["id"]] == b"x" * 150
 
 
 async def test_two_people_in_a_slow_channel_both_get_their_films(tmp_path: Path) -> None:
-    async with stage(tmp_path) as s:
+    async with stage(tmp_path, slow=True) as s:
         s.there.bucket = (2, 3.0)
         first = (await s.there.answer(await s.animate("rain", user="7001")))["message"]
         second = (await s.there.answer(await s.animate("snow", user="7002")))["message"]
