@@ -421,7 +421,7 @@ def make_planner(card: Card, video: VideoConfig) -> Planner:
                 sampling=INVERTED if ends else None,
                 size=preset.size or None,
                 steps=preset.steps(card.steps),
-                step_cache=preset.step_cache,
+                step_cache=preset.step_cache or None,
             )
         except GenError as error:
             raise Refused("refused.unsuited", why=str(error)) from error
@@ -813,17 +813,20 @@ async def examine_telegram(settings: Settings, finding: Callable[[bool | None, s
 
 
 async def paces_of(db: Database, settings: Settings) -> list[Pace]:
-    """The latest sections of the configured model, as the doctor judges them."""
-    found = []
+    """The latest sections of the configured model, as the doctor judges them: by the steps that were not skipped."""
+    from gen.inputs import made_by  # imports torch
+
+    found, media = [], Media(settings.media.folder(settings.data_dir))
     for job in await jobs.recent(db, SPEED_OF_JOBS):
         plan = job.plan
-        if str(plan.get("model", "")).split("@")[0] != settings.model.name or plan.get("step_cache"):
-            continue  # skipped steps would look like speed
-        found += [
-            Pace(plan["width"], plan["height"], plan["steps"], section.sampling_ms, section.decode_ms)
-            for section in await sections.of(db, job.id)
-            if section.sampling_ms
-        ]
+        if str(plan.get("model", "")).split("@")[0] != settings.model.name:
+            continue
+        for section in await sections.of(db, job.id):
+            ran = (made_by(media.path(section.latents)) or {}).get(
+                "ran", 0 if plan.get("step_cache") else plan["steps"]
+            )
+            if section.sampling_ms and ran:
+                found.append(Pace(plan["width"], plan["height"], ran, section.sampling_ms, section.decode_ms))
     return found[:SPEED_OF]
 
 
@@ -844,7 +847,7 @@ async def examine_service(settings: Settings, finding: Callable[[bool | None, st
         make_folder(settings.data_dir)
         async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
             found.append(finding(True, f"The database in {settings.data_dir} opens."))
-            found += speed(settings.model, await paces_of(db, settings))
+            found += speed(settings.model, await paces_of(db, settings), settings.models_dir)
         free = Media(settings.media.folder(settings.data_dir)).free_bytes()
         least = settings.media.min_free_mib
         found.append(finding(True if free >= 2 * least * MIB else None, f"Disk: {free / 1024 / MIB:.1f} GiB left."))

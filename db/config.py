@@ -107,12 +107,12 @@ def _value(file: str, where: str, kind: Any, said: Mapping[str, Any], value: Any
         return _values(file, where, get_args(kind)[0], said, value)
     if kind is float and type(value) is int:
         value = float(value)
-    if type(value) is not kind:
-        got = "something else" if said["secret"] else _shown(value)
-        raise ConfigError(file, where, f"expected {_CALLED[kind]}, got {got}")
     if said["choices"] and value not in said["choices"]:
         listed = ", ".join(f'"{choice}"' for choice in said["choices"])
         raise ConfigError(file, where, f"expected one of {listed}, got {_shown(value)}")
+    if type(value) is not kind:
+        got = "something else" if said["secret"] else _shown(value)
+        raise ConfigError(file, where, f"expected {_CALLED[kind]}, got {got}")
     _in_range(file, where, said, value)
     return value
 

@@ -1,6 +1,7 @@
-"""TeaCache: skip the blocks of the transformer where their input hardly changed since the step before.
+"""Step caches: skip the blocks of the transformer where they would do much the same as in the step before.
 
-source: Liu et al. 2024, Timestep Embedding Tells (arXiv:2411.19108), with FramePack's fit for its model
+Two kinds, each for one section and thrown away with it: TeaCache looks at what goes into the first block and needs a
+fit to its model; FirstBlockCache looks at what comes out of it, costs that one block, and works with any.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from gen.types import step_cache_of
+
 # Fit of the output's relative change to the input's, highest power first (FramePack, initialize_teacache)
 FIT = (733.226126, -401.131952, 67.5869174, -3.14987800, 0.0961237896)
 
 
 class TeaCache:
-    """What is remembered between the steps of one section; make a new one for every section.
+    """Skips where the first block's modulated input has changed too little since the blocks last ran.
+
+    source: Liu et al. 2024, Timestep Embedding Tells (arXiv:2411.19108), with FramePack's fit for its model
 
     ran:    for each call, whether the blocks ran
     change: for each call, the change that was weighed, -1 where none was (first and last step)
@@ -57,3 +62,56 @@ class TeaCache:
         self.change.append(change)
         self._gathered += change
         return self._gathered >= self.threshold
+
+
+class FirstBlockCache:
+    """Skips all blocks but the first where that one does much the same as when the others last ran.
+
+    ran, change: as TeaCache has them
+    source: First Block Cache of ParaAttention, as diffusers.hooks.first_block_cache has it (a test compares the two);
+    the last step always runs here, since a section's latents are its prediction
+    """
+
+    def __init__(self, threshold: float, steps: int) -> None:
+        """threshold: relative change of what the first block adds, above which the others run."""
+        self.threshold = threshold
+        self.steps = steps
+        self.ran: list[bool] = []
+        self.change: list[float] = []
+        self._added: Tensor | None = None
+        self._residual: Tensor | None = None
+
+    def through(self, before: Tensor, after: Tensor, rest: Callable[[Tensor], Tensor]) -> Tensor:
+        """What the blocks make of `before`, or near enough: `after` plus what the others last added to it.
+
+        before, after: (1, N, dim), around the first block; rest: the others
+        """
+        added = after - before
+        run = self._must_run(added)
+        self.ran.append(run)
+        if not run and self._residual is not None:
+            return after + self._residual
+        self._added = self._residual = None  # before the blocks: these are as large as what they work on
+        out = rest(after)
+        self._added, self._residual = added, out - after
+        return out
+
+    def _must_run(self, added: Tensor) -> bool:
+        place = len(self.ran) % self.steps
+        if place in (0, self.steps - 1) or self._added is None:
+            self.change.append(-1.0)
+            return True
+        self.change.append(float((added - self._added).abs().mean() / self._added.abs().mean()))
+        return self.change[-1] > self.threshold
+
+
+StepCache = TeaCache | FirstBlockCache
+KINDS: dict[str, type[TeaCache] | type[FirstBlockCache]] = {"teacache": TeaCache, "first-block": FirstBlockCache}
+
+
+def make_cache(step_cache: str, steps: int) -> StepCache | None:
+    """The cache that a plan writes as `step_cache`, for one section of so many steps."""
+    if not step_cache:
+        return None
+    kind, threshold = step_cache_of(step_cache)
+    return KINDS[kind](threshold, steps)

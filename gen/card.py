@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gen.errors import CheckpointCorrupt, CheckpointIncomplete, CheckpointMissing, UnknownModel
 from gen.sources import CONFIGS, SOURCES
-from gen.types import SAMPLINGS
+from gen.types import FIRST_BLOCK, SAMPLINGS, TEACACHE, cache_as_written, step_cache_of
 
 CARD = "flipbot.json"
 SHIPPED = Path(__file__).parent / "checkpoints" / "tiny"
@@ -53,6 +53,7 @@ class Card:
     window:     latent frames per section        samplings: orders it was made for, the first is the default
     sizes:      key → buckets (h, w) in pixels   size: the default key
     preview_factors: one (r, g, b) per latent channel, preview_bias: (r, g, b); latents → RGB 0..1
+    step_cache:  its own, as types.Plan has it; step_caches: what "careful" and "fast" mean for it
     understands: for people, {"en", "zh", "kind"} each, and "film", a file of the checkpoint, where there is an example
     latent_channels, space_compression, time_compression: from vae/config.json
     """
@@ -69,7 +70,7 @@ class Card:
     guidance: float
     cfg: float
     rescale: float
-    step_cache: float | None
+    step_cache: str
     preview_factors: tuple[tuple[float, float, float], ...]
     preview_bias: tuple[float, float, float]
     prompt_template: PromptTemplate
@@ -79,11 +80,17 @@ class Card:
     latent_channels: int
     space_compression: int
     time_compression: int
+    step_caches: Mapping[str, str] = field(default_factory=lambda: dict(FIRST_BLOCK))
 
     @property
     def identity(self) -> str:
         """name@version, as plans name their model."""
         return f"{self.name}@{self.version}"
+
+    def cache_of(self, name: str) -> str:
+        """The step cache of this name (types.CACHE_NAMES), as a plan writes it."""
+        kinds = {"teacache": TEACACHE["fast"], "first-block": FIRST_BLOCK["fast"]}
+        return {"none": "", **kinds, **self.step_caches}[name]
 
 
 @dataclass(frozen=True)
@@ -169,7 +176,11 @@ def read_card(folder: Path) -> Card:
 def card_of(values: Mapping[str, Any], vae: Mapping[str, Any]) -> Card:
     """A card from the two JSON objects; raises KeyError, TypeError, ValueError for what is not there or not fit."""
     template = values.get("prompt_template") or {}
-    step_cache, preview = values.get("step_cache"), values["preview"]
+    step_cache, preview = cache_as_written(values.get("step_cache")), values["preview"]
+    step_caches = {**FIRST_BLOCK, **values.get("step_caches", {})}
+    for cache in (step_cache, *step_caches.values()):
+        if cache:
+            step_cache_of(cache)
     return Card(
         name=str(values["name"]),
         version=str(values["version"]),
@@ -183,7 +194,8 @@ def card_of(values: Mapping[str, Any], vae: Mapping[str, Any]) -> Card:
         guidance=float(values["guidance"]),
         cfg=float(values["cfg"]),
         rescale=float(values["rescale"]),
-        step_cache=None if step_cache is None else float(step_cache),
+        step_cache=step_cache,
+        step_caches=step_caches,
         preview_factors=tuple(rgb(row) for row in preview["factors"]),
         preview_bias=rgb(preview["bias"]),
         prompt_template=PromptTemplate(**template),
@@ -271,7 +283,8 @@ def preset(name: str, version: str, sampling: str) -> Card:
         guidance=10.0,
         cfg=1.0,
         rescale=0.0,
-        step_cache=None,
+        step_cache=TEACACHE["fast"],  # on in its demo
+        step_caches=TEACACHE,
         preview_factors=HUNYUAN_RGB,
         preview_bias=HUNYUAN_RGB_BIAS,
         prompt_template=PromptTemplate(),

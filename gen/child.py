@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
@@ -26,12 +27,14 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from gen import attention, errors, film, inputs, weights
-from gen.card import PARTS, find_checkpoint
-from gen.engine import Engine
+from gen.card import PARTS, Card, find_checkpoint
+from gen.engine import Engine, Previewer
 from gen.files import identity, weight_files
 from gen.lora import identity_of_loras, merge_of
 from gen.memory import Wishes, plan_checkpoint, summary, this_machine, told
 from gen.pipe import Message, Say, serve
+from gen.sample import make_caches, ran
+from gen.taehv import load_taehv
 from gen.tensors import Files
 from gen.texts import TEXT_PARTS, Texts, TextsElsewhere, TextsHere, fits_here
 from gen.transformer import placement_of
@@ -50,7 +53,7 @@ class Child:
         self.say = say
         self.cancelled = cancelled
         self.engine: Engine | None = None
-        self.made_by = ""  # what the numbers depend on beside the plan, as one text
+        self.made_by: dict[str, Any] = {}  # what the numbers depend on beside the plan
 
     def answer(self, message: Message) -> None:
         """Do what the message asks and say how it went; never raises."""
@@ -100,21 +103,32 @@ class Child:
         merge = merge_of(loras, shapes)
         models = weights.load(checkpoint, device=device, dtype=dtype, parts=parts, placement=placement, merge=merge)
         attention.use(models.transformer, kernel.backend)
-        self.made_by = json.dumps(
-            {
-                "model": identity(checkpoint),
-                "precision": planned.precision,
-                "device": device.split(":")[0],
-                "attention": kernel.backend,
-                "loras": identity_of_loras(loras),
-            }
-        )
+        self.made_by = {
+            "model": identity(checkpoint),
+            "precision": planned.precision,
+            "device": device.split(":")[0],
+            "attention": kernel.backend,
+            "loras": identity_of_loras(loras),
+        }
         texts: Texts = TextsHere(models, checkpoint.card.prompt_template)
         if not here:
             folder, threads = Path(message["texts_dir"]), message["threads"]
             texts = TextsElsewhere(checkpoint, folder, device=device, dtype=dtype, threads=threads)
-        self.engine = Engine(models, checkpoint.card, texts, tiles=planned.tiles, forced=wishes.tighter > 0)
+        previewer = self.previewer(message.get("preview_decoder", ""), checkpoint.card, models.device)
+        card, forced = checkpoint.card, wishes.tighter > 0
+        self.engine = Engine(models, card, texts, tiles=planned.tiles, forced=forced, previewer=previewer)
         self.say({"event": "ready", "model": checkpoint.card.name, "device": device, "memory": told(planned)})
+
+    def previewer(self, file: str, card: Card, device: torch.device) -> Previewer | None:
+        """What shows a section under way, where the owner has a decoder for it; one that does not fit is said once."""
+        if not file:
+            return None
+        try:
+            made = load_taehv(Path(file), card.latent_channels, card.space_compression, device)
+        except errors.PreviewUnusable as error:
+            log.warning("%s", error)
+            return None
+        return made.picture
 
     def section(self, message: Message) -> None:
         """Make section n of the message's plan from its files, and its film so far."""
@@ -131,10 +145,13 @@ class Child:
         mended = inputs.mend_clips(engine, plan, conditioning, made_before, message["clips"], out)
         self.say({"event": "phase", "phase": "sampling"})
         started = time.perf_counter()
-        latents = engine.sample(plan, conditioning, history, n, self.on_step(message["id"]))
+        caches = make_caches(plan)
+        latents = engine.sample(plan, conditioning, history, n, self.on_step(message["id"]), caches=caches)
         sampled = time.perf_counter()
         with inputs.writing(out):
-            save_file({"latents": latents.contiguous()}, out / "latents.safetensors", {"made_by": self.made_by})
+            # one key alone, as Conditioning.save says
+            said = json.dumps({**self.made_by, "ran": ran(plan, caches)})
+            save_file({"latents": latents.contiguous()}, out / "latents.safetensors", {"made_by": said})
 
         self.say({"event": "phase", "phase": "decoding"})
         tail = load_file(message["tail"])["tail"] if message["tail"] and inputs.intact(message["tail"]) else None
@@ -218,7 +235,7 @@ class Child:
     def compare(self, before: str | None) -> None:
         """Say it in the log where the section before was made by other weights, LoRAs, precision or attention."""
         theirs = inputs.made_by(Path(before)) if before else None
-        if theirs and theirs != self.made_by:
+        if theirs and {**theirs, "ran": 0} != {**self.made_by, "ran": 0}:
             log.warning("goes on with what another set-up made: before=%s now=%s", theirs, self.made_by)
 
     def on_step(self, id: int) -> Callable[[Step], None]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.config import key
+from gen.types import CACHE_NAMES
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class ModelConfig:
         choices=("auto", "native", "flash", "sage", "xformers"),
     )
     loras: tuple[Lora, ...] = key((), "LoRAs merged into the transformer, in this order.")
+    preview_decoder: str = key(
+        "", "TAEHV's weights: they show each second while it is drawn; a relative path stands in models_dir."
+    )
     vram_limit_gib: float = key(0.0, "The most of the GPU's memory; 0: what is free.", unit="GiB", least=0, most=1024)
     ram_limit_gib: float = key(0.0, "The most RAM for the model; 0: what is free.", unit="GiB", least=0, most=8192)
     compile: bool = key(False, "Compile the blocks when the first section is made: a minute or two, then faster.")
@@ -41,6 +45,10 @@ class ModelConfig:
     def folder(self, data_dir: Path) -> Path:
         """The folder of the checkpoints; it need not exist yet."""
         return Path(self.models_dir).expanduser().absolute() if self.models_dir else data_dir / "models"
+
+    def preview_file(self, models_dir: Path) -> str:
+        """The file of the previews' decoder, empty where there is none."""
+        return str(models_dir / Path(self.preview_decoder).expanduser()) if self.preview_decoder else ""
 
     def lora_files(self, models_dir: Path) -> list[tuple[str, float]]:
         """File and weight of each LoRA."""
@@ -53,11 +61,10 @@ class Quality:
 
     steps_percent: int = key(100, "Sampling steps, of the checkpoint's own number.", unit="percent", least=10, most=400)
     size: str = key("", 'One of the checkpoint\'s sizes, such as "640"; empty: its default.')
-    step_cache: float | None = key(
-        None,
-        "Threshold below which a sampling step is skipped: 0.15 is fast, 0 skips none; left out: the checkpoint's own.",
-        least=0,
-        most=1,
+    step_cache: str = key(
+        "",
+        "Which steps may be skipped; empty: as the checkpoint's makers do it.",
+        choices=("", *CACHE_NAMES),
     )
 
     def steps(self, own: int) -> int:
@@ -65,7 +72,11 @@ class Quality:
         return max(1, round(own * self.steps_percent / 100))
 
 
-QUALITIES = {"draft": Quality(steps_percent=60), "standard": Quality(), "best": Quality(steps_percent=150)}
+QUALITIES = {
+    "draft": Quality(steps_percent=60, step_cache="fast"),
+    "standard": Quality(),
+    "best": Quality(steps_percent=150, step_cache="none"),
+}
 
 
 @dataclass(frozen=True)

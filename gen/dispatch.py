@@ -202,6 +202,7 @@ class Dispatch:
                 texts_dir=str(self.texts_dir),
                 attention=self.model.attention,
                 loras=self.model.lora_files(self.models_dir),
+                preview_decoder=self.model.preview_file(self.models_dir),
                 device=self.model.device,
                 precision=self.model.precision,
                 threads=self.model.threads,

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 from rich.console import Console
@@ -15,8 +16,8 @@ from gen.card import PRESETS, find_checkpoint
 from gen.config import ModelConfig
 from gen.errors import BadPrecision, GenError, TooLittleMemory
 from gen.files import faults, weight_files
-from gen.memory import Wishes, memory_table, plan_checkpoint, summary, this_machine
-from gen.roofline import Pace, verdict
+from gen.memory import MemoryPlan, Wishes, memory_table, plan_checkpoint, summary, this_machine
+from gen.roofline import Gpu, Pace, verdict
 
 GIB = 1 << 30
 
@@ -37,6 +38,7 @@ def examine(model: ModelConfig, models_dir: Path) -> list[Finding]:
         *kernels(model),
         *weights(model, models_dir),
         *loras(model, models_dir),
+        *previews(model, models_dir),
         *plan(model, models_dir),
         encoder(),
     ]
@@ -51,11 +53,28 @@ def device(model: ModelConfig) -> list[Finding]:
         free, total = torch.cuda.mem_get_info()
         name = torch.cuda.get_device_name()
         found.append(Finding(True, f"GPU: {name}, {free / GIB:.1f} of {total / GIB:.1f} GiB free."))
+        architectures = [name.removeprefix("sm_") for name in torch.cuda.get_arch_list() if name.startswith("sm_")]
+        built = [(int(digits[:-1]), int(digits[-1])) for digits in architectures if digits.isdigit()]
+        found.append(computes(torch.cuda.get_device_capability(), built))
     elif model.device == "cuda":
         found.append(Finding(False, f"[model] device is cuda, but {no_cuda()} Mend that, or set it to auto or cpu."))
     else:
         found.append(Finding(None, f"No GPU is used: {no_cuda()} The tiny model runs well without one."))
     return found
+
+
+def computes(capability: tuple[int, int], built: Sequence[tuple[int, int]]) -> Finding:
+    """What a card of this compute capability works with. built: those that PyTorch has kernels for."""
+    name = f"Compute capability {capability[0]}.{capability[1]}"
+    if not any(major == capability[0] and minor <= capability[1] for major, minor in built):
+        return Finding(False, f"{name}: this PyTorch has no kernels for it; install the build that pytorch.org names.")
+    if capability < (7, 0):
+        return Finding(None, f"{name}: no tensor cores and no bfloat16. It computes in fp16, many times slower.")
+    if capability < (8, 0):
+        return Finding(None, f"{name}: no bfloat16. It computes in fp16, with sums between the blocks in fp32.")
+    if capability < (8, 9):
+        return Finding(True, f"{name}: computes in bf16; fp8 saves memory, its weights are widened for each product.")
+    return Finding(True, f"{name}: computes in bf16, and fp8 products where weights are kept in fp8.")
 
 
 def no_cuda() -> str:
@@ -105,6 +124,22 @@ def loras(model: ModelConfig, models_dir: Path) -> list[Finding]:
     return [Finding(True, f"LoRAs: {', '.join(f'{file.name} at {weight:g}' for file, weight in found)}.")]
 
 
+def previews(model: ModelConfig, models_dir: Path) -> list[Finding]:
+    """Whether the configured decoder of previews is there and fits; films are made without it as well."""
+    if not model.preview_decoder or faults(model.name, models_dir):
+        return []
+    import torch
+
+    from gen.taehv import load_taehv
+
+    card, file = find_checkpoint(model.name, models_dir).card, Path(model.preview_file(models_dir))
+    try:
+        load_taehv(file, card.latent_channels, card.space_compression, torch.device("cpu"))
+    except GenError as error:
+        return [Finding(None, str(error))]
+    return [Finding(True, f"Previews: by {file.name}; films by the model's own decoder.")]
+
+
 def weights(model: ModelConfig, models_dir: Path) -> list[Finding]:
     """Whether every part of the configured checkpoint is there; each file that is not, by name."""
     if found := faults(model.name, models_dir):
@@ -133,20 +168,33 @@ def to_do(name: str, models_dir: Path) -> Finding:
 
 def plan(model: ModelConfig, models_dir: Path) -> list[Finding]:
     """What would stay on the device and what would travel, in one table; or why that cannot work."""
+    try:
+        made = planned(model, models_dir)
+    except (TooLittleMemory, BadPrecision) as error:
+        return [Finding(False, f"Memory: {error}")]
+    if made is None:
+        return []
+    with io.StringIO() as text:
+        Console(file=text, width=100).print(memory_table(made, f"Memory plan of {model.name} on {made.machine.name}"))
+        return [Finding(True, f"Memory: {summary(made)}.\n{text.getvalue().rstrip()}")]
+
+
+def planned(model: ModelConfig, models_dir: Path) -> MemoryPlan | None:
+    """The memory plan here and now; None where there is no checkpoint or no such device, which is said elsewhere.
+
+    raises: TooLittleMemory, BadPrecision
+    """
     import torch
 
     usual = "cuda" if torch.cuda.is_available() else "cpu"
     wishes = Wishes(model.precision, model.vram_limit_gib, model.ram_limit_gib)
     try:
         machine = this_machine(usual if model.device == "auto" else model.device)
-        made = plan_checkpoint(find_checkpoint(model.name, models_dir), machine, wishes)
-    except (TooLittleMemory, BadPrecision) as error:
-        return [Finding(False, f"Memory: {error}")]
-    except (GenError, RuntimeError, AssertionError):  # no checkpoint or no such device: said elsewhere
-        return []
-    with io.StringIO() as text:
-        Console(file=text, width=100).print(memory_table(made, f"Memory plan of {model.name} on {machine.name}"))
-        return [Finding(True, f"Memory: {summary(made)}.\n{text.getvalue().rstrip()}")]
+        return plan_checkpoint(find_checkpoint(model.name, models_dir), machine, wishes)
+    except (TooLittleMemory, BadPrecision):
+        raise
+    except (GenError, RuntimeError, AssertionError):
+        return None
 
 
 def encoder() -> Finding:
@@ -158,16 +206,33 @@ def encoder() -> Finding:
     return Finding(False, "PyAV here cannot make H.264. Install it from its wheel: pip install --force-reinstall av.")
 
 
-def speed(model: ModelConfig, paces: Sequence[Pace]) -> list[Finding]:
+def speed(model: ModelConfig, paces: Sequence[Pace], models_dir: Path) -> list[Finding]:
     """Whether the large models run as fast here as they should; nothing is said of others, or before the first film."""
     if model.name not in PRESETS or not paces:
         return []
-    import torch
-
-    card = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
     where = "cuda" if model.device == "auto" else model.device
     try:
         kernel = attention.choose(model.attention, attention.capability_of(where)).backend
     except GenError:
         return []  # that is a finding of its own
-    return [Finding(*verdict(paces, card, kernel))]
+    return [Finding(*verdict(paces, this_gpu(where), kernel, streamed(model, models_dir)))]
+
+
+def this_gpu(where: str) -> Gpu:
+    """What bounds the speed of the card here; nothing known where there is none."""
+    import torch
+
+    if not where.startswith("cuda") or not torch.cuda.is_available():
+        return Gpu()
+    seen: Any = torch.cuda.get_device_properties(where)
+    clock = 1000.0 * getattr(seen, "clock_rate", 0)  # kHz; not every version of PyTorch tells it
+    return Gpu(seen.name, (seen.major, seen.minor), seen.multi_processor_count, clock)
+
+
+def streamed(model: ModelConfig, models_dir: Path) -> int:
+    """Bytes that travel to the card in each step, as planned here now; 0 where there is no plan."""
+    try:
+        made = planned(model, models_dir)
+    except GenError:
+        return 0
+    return made.streamed if made is not None and made.machine.gpu else 0

@@ -7,7 +7,7 @@ gone on with, redone and steered after any section, in any process.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gen.types import Frames
 
 Decoded = tuple["Frames", "Frames", Tensor]  # final, provisional, tail
+Previewer = Callable[[Tensor], Image.Image]  # (1, C, window, h, w), as sampled so far, to its last frame
 History = Sequence[Tensor | None]  # latents of the sections before, oldest made first; None: not at hand
 
 
@@ -46,17 +47,20 @@ class Engine:
         *,
         tiles: Tiles = decode.WHOLE,
         forced: bool = False,
+        previewer: Previewer | None = None,
     ) -> None:
         """models: at least transformer and vae; encode also needs the encoders.
 
         texts:  encodes prompts; None: with the models
         tiles:  how films that begin here are decoded; one that has begun keeps its own, for it must not change
         forced: unless memory ran out with them
+        previewer: the picture of a section under way, from its latents as they stand; None: the card's matrix
         """
         self.models = models
         self.card = card
         self.tiles = tiles
         self.forced = forced
+        self.previewer = previewer
         self.modulation = models.modulation or Modulation(models.transformer, models.device)
         self.texts: Texts = texts or TextsHere(models, card.prompt_template)
 
@@ -200,6 +204,8 @@ class Engine:
         return shape
 
     def _preview(self, x0: Tensor) -> Image.Image:
+        if self.previewer is not None:
+            return self.previewer(x0)
         rgb = decode.preview(x0[:, :, -1:], self.card.preview_factors, self.card.preview_bias)
         return Image.fromarray(decode.to_uint8(rgb * 2 - 1)[0])
 

@@ -5,7 +5,7 @@ GenError
 ├── SamplingNotSupported, SizeNotSupported, BadPlan, OtherModel
 ├── PictureUnreadable, EncoderFailed, TextEncoderDied, SectionsMissing, SectionLost
 ├── DeviceMissing, OutOfMemory, TooLittleMemory, BadPrecision, DiskFull, NanLatents, LimitTooSmall
-├── LoraUnusable, AttentionMissing
+├── LoraUnusable, AttentionMissing, PreviewUnusable
 ├── DownloadFailed
 │   └── NoSuchDownload, HubUnreachable, HubRefused, HubLacks, WrongBytes, NoRoom
 └── Cancelled
@@ -232,6 +232,12 @@ class NoRoom(DownloadFailed):
         "There is not enough room in {where}: {needed:.1f} GiB are needed and {free:.1f} GiB are free. Free some, "
         "or set [model] models_dir to a folder on another disk."
     )
+
+
+class PreviewUnusable(GenError):
+    """The decoder of previews cannot be used; films are made without it."""
+
+    text = "[model] preview_decoder: {file} {why}. Previews are rough ones instead; films are the same."
 
 
 class LimitTooSmall(GenError):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
@@ -44,12 +45,15 @@ def intact(path: str | Path) -> bool:
     return whole
 
 
-def made_by(path: Path) -> str | None:
-    """What made the latents in this file, as the child wrote it into the header; None where it says nothing."""
+def made_by(path: Path) -> dict[str, Any] | None:
+    """What made the latents in this file, as the child wrote it into the header; None where it says nothing.
+
+    Its "ran" is the number of steps that all blocks computed; earlier files have none.
+    """
     try:
         with safe_open(path, "pt") as opened:
-            said: str | None = (opened.metadata() or {}).get("made_by")
-    except (OSError, SafetensorError):
+            said: dict[str, Any] = json.loads((opened.metadata() or {})["made_by"])
+    except (OSError, SafetensorError, KeyError, ValueError):
         return None
     return said
 

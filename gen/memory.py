@@ -27,6 +27,7 @@ ALIGN = 256  # bytes: where tensors begin in a block's buffer (gen/stream.py)
 
 # Counted with tensors of the device meta at the 13 B model's shapes (`flipbot bench vram --plan` counts again)
 ACTIVATIONS = {2: 19.5, 4: 17.9}  # peak of one call ÷ (tokens × dim × bytes of a value), attention fused
+CACHED = 3  # tensors as large as the tokens, that a step cache holds beside a call
 ACTIVATIONS_FP16 = 13.5  # the same of fp16, whose residual is float32: ÷ (tokens × dim × 4)
 DECODE = 1195.0  # peak of the VAE's decoder ÷ (frames × rows × columns of a tile × bytes of a value)
 DECODED = 12.0  # values kept for each finished pixel: the pieces, and their joins over space and time
@@ -131,6 +132,7 @@ class MemoryPlan:
     """Where everything goes. Bytes.
 
     resident: numbers of the blocks that stay on the device; the others travel through the slots, every step
+    cached:   what a step cache keeps while a section is sampled
     vram, ram: peaks, by arithmetic
     """
 
@@ -142,6 +144,7 @@ class MemoryPlan:
     tiles: Tiles
     vae: Decoder
     activations: int
+    cached: int
     decode: int
     vram_limit: int
     ram_limit: int
@@ -166,7 +169,7 @@ class MemoryPlan:
     @property
     def once(self) -> int:
         """The most that a phase takes beside the weights: sampling, making a table, or decoding."""
-        return max(self.activations, self.parts.aside + 2 * self.parts.layer, self.decode)
+        return max(self.activations + self.cached, self.parts.aside + 2 * self.parts.layer, self.decode)
 
     @property
     def vram(self) -> int:
@@ -225,13 +228,16 @@ def plan_for(
     parts = parts_of(shapes, precision, value, card.steps)
     vram_limit, ram_limit = limits(machine, wishes)
     h, w = largest(card)
-    activations = activation_bytes(tokens(card, h, w), dim_of(shapes), value, precision)
+    count, dim = tokens(card, h, w), dim_of(shapes)
+    activations, cached = activation_bytes(count, dim, value, precision), CACHED * count * dim * value
     if machine.gpu:  # of what there is, not of what is free: tiles must not change from day to day
         memory, kept = wishes.vram_limit_gib * GIB or machine.vram_total, 2
     else:
         memory, kept = wishes.ram_limit_gib * GIB or machine.ram_total, 4
     tiles, decode = choose_tiles(card, vae, memory * TIGHTER**wishes.tighter, activations, kept)
-    plan = MemoryPlan(machine, precision, parts, (), SLOTS, tiles, vae, activations, decode, vram_limit, ram_limit)
+    plan = MemoryPlan(
+        machine, precision, parts, (), SLOTS, tiles, vae, activations, cached, decode, vram_limit, ram_limit
+    )
     if not machine.gpu:
         return within(replace(plan, resident=tuple(range(len(parts.blocks)))))
     everything = replace(plan, resident=tuple(range(len(parts.blocks))))
@@ -473,6 +479,7 @@ def memory_table(plan: MemoryPlan, title: str) -> Table:
     table.add_row("embedders and head", where, gb(parts.small))
     table.add_row("VAE", where, gb(plan.vae.bytes))
     table.add_row("sampling, at its peak", where, gb(plan.activations))
+    table.add_row("a step cache", where, gb(plan.cached))
     tiles = f"tiles of {plan.tiles.side} px" if plan.tiles.side else "whole pictures"
     table.add_row(f"decoding, {tiles}, {plan.tiles.frames} frames", where, gb(plan.decode))
     table.add_section()

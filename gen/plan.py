@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from gen.errors import BadPlan, OtherModel, SamplingNotSupported, SizeNotSupported
-from gen.types import Plan
+from gen.types import CACHE_NAMES, Plan
 
 if TYPE_CHECKING:
     from gen.card import Card
@@ -78,7 +78,7 @@ def make_plan(
     sampling: str | None = None,
     size: str | None = None,
     steps: int | None = None,
-    step_cache: float | None = None,
+    step_cache: str | None = None,
     negative: str = "",
 ) -> Plan:
     """A plan for this checkpoint; what is None takes the card's default.
@@ -86,6 +86,7 @@ def make_plan(
     picture_size: (width, height) of the picture, upright
     seconds:      asked for; the film may be up to 5 % shorter, or longer by less than a section
     prompts:      (second it starts at, text)
+    step_cache:   one of CACHE_NAMES
     raises:       SamplingNotSupported, SizeNotSupported, BadPlan
     """
     sampling, size = sampling or card.samplings[0], size or card.size
@@ -98,6 +99,8 @@ def make_plan(
         raise BadPlan(key="seconds", got=seconds, expected=f"more than 0, at most {MOST_SECONDS}")
     if not 1 <= steps <= MOST_STEPS:
         raise BadPlan(key="steps", got=steps, expected=f"1 to {MOST_STEPS}")
+    if step_cache not in (None, *CACHE_NAMES):
+        raise BadPlan(key="step_cache", got=step_cache, expected=f"one of {', '.join(CACHE_NAMES)}")
     if not prompts:
         raise BadPlan(key="prompts", got="none", expected="at least one")
     width, height = picture_size
@@ -115,7 +118,7 @@ def make_plan(
         guidance=card.guidance,
         cfg=card.cfg,
         rescale=card.rescale,
-        step_cache=card.step_cache if step_cache is None else step_cache,
+        step_cache=card.step_cache if step_cache is None else card.cache_of(step_cache),
         prompts=prompts_of(prompts, sections, Fraction(card.time_compression * card.window, card.fps)),
         negative=negative,
         seed=seed,

@@ -11,23 +11,21 @@ from dataclasses import dataclass
 
 from gen.attention import NATIVE
 
-# Dense bf16 with float32 sums, 10^12 a second, by a part of the card's name; the longest name that fits counts
-PEAK = {
-    "RTX 5090": 210.0,
-    "RTX 4090": 165.0,
-    "RTX 3090": 71.0,
-    "RTX 3060": 25.5,
-}
+# FLOP of a multiprocessor in each clock: dense products of 16 bits with float32 sums, which GeForce cards make at half
+# the rate of other ones. source: NVIDIA's whitepapers of each architecture
+PER_CLOCK = {(7, 0): 1024, (7, 5): 1024, (8, 0): 2048, (8, 6): 1024, (8, 9): 1024, (9, 0): 4096, (10, 0): 4096}
+PER_CLOCK |= {(12, 0): 1024}
 PER_TOKEN = 13.57e9  # FLOP of all matrices of a step, per token: 251e12 at the 18 500 tokens of 640 x 608
 PER_PAIR = 4 * 60 * 3072  # FLOP of attention, per pair of tokens: 60 blocks, width 3072
 BESIDE = 985  # tokens of text and picture
 NORMAL = 0.55  # of the peak: other people's runs of the same model reach 62 % on a 3060, 85 % on a 4090
 DECODE_SHARE = 0.25  # of a section's time; more is not normal
+SLOW_BUS = 6e9  # bytes a second of copies that do not overlap: from memory that is not pinned
 
 
 @dataclass(frozen=True)
 class Pace:
-    """One finished section: its size in pixels, sampling steps, and milliseconds."""
+    """One finished section: its size in pixels, the steps that all blocks computed, and milliseconds."""
 
     width: int
     height: int
@@ -49,19 +47,41 @@ def step_tflop(width: int, height: int) -> float:
     return (PER_TOKEN * count + PER_PAIR * count**2) / 1e12
 
 
-def verdict(paces: Sequence[Pace], card: str, attention: str) -> tuple[bool | None, str]:
-    """(True: normal, None: worth a look, and the sentence). card: its name; attention: the backend that is used."""
+@dataclass(frozen=True)
+class Gpu:
+    """What of a card bounds its speed.
+
+    name:    as the driver calls it   capability: compute capability
+    units:   multiprocessors          clock_hz: the highest of their clock, 0: not known
+    """
+
+    name: str = ""
+    capability: tuple[int, int] = (0, 0)
+    units: int = 0
+    clock_hz: float = 0.0
+
+    @property
+    def peak(self) -> float:
+        """The most it can do, in 10^12 floating-point operations a second; 0: not known."""
+        rate = PER_CLOCK.get(self.capability, 0) / (2 if "GeForce" in self.name else 1)
+        return rate * self.units * self.clock_hz / 1e12
+
+
+def verdict(paces: Sequence[Pace], gpu: Gpu, attention: str, streamed: int = 0) -> tuple[bool | None, str]:
+    """(True: normal, None: worth a look, and the sentence).
+
+    attention: the backend that is used; streamed: bytes of weights that travel to the card in each step
+    """
     per_step = statistics.median(pace.sampling_ms / pace.steps for pace in paces) / 1000
     reached = statistics.median(
         step_tflop(pace.width, pace.height) * pace.steps / (pace.sampling_ms / 1000) for pace in paces
     )
     decode = statistics.median(pace.decode_ms / (pace.decode_ms + pace.sampling_ms) for pace in paces)
     said = f"Speed: {per_step:.1f} s a step over the last {len(paces)} sections, {reached:.1f} TFLOP/s"
-    peak = max(((len(name), value) for name, value in PEAK.items() if name in card), default=(0, 0.0))[1]
-    if not peak:
-        return None, f"{said}. What {card or 'this machine'} can do at most is not known here."
-    share = reached / peak
-    said = f"{said}, {share:.0%} of what {card} can do at most ({peak:g})."
+    if not gpu.peak:
+        return None, f"{said}. What {gpu.name or 'this machine'} can do at most is not known here."
+    share = reached / gpu.peak
+    said = f"{said}, {share:.0%} of what {gpu.name} can do at most ({gpu.peak:.1f})."
     if decode > DECODE_SHARE:
         return (
             None,
@@ -69,9 +89,11 @@ def verdict(paces: Sequence[Pace], card: str, attention: str) -> tuple[bool | No
         )
     if share >= NORMAL:
         return True, f"{said} That is normal."
+    copying = streamed / SLOW_BUS  # seconds of a step, where copies and computing take turns
+    if copying > per_step / 2 or (streamed and attention != NATIVE):
+        more = "more of them on the card, fp8, or more free RAM"
+        return None, f"{said} That is slow. It waits for weights ({streamed / 1e9:.1f} GB a step): {more}."
     if attention == NATIVE:
         return None, f"{said} That is slow. Attention is half of the work: a faster kernel (sage, flash) helps most."
-    return (
-        None,
-        f"{said} That is slow. It waits for weights: more of them on the card, fp8, or more free RAM.",
-    )
+    rest = "a power limit, heat, or another program on the card"
+    return None, f"{said} That is slow, and neither weights nor attention hold it back: look for {rest}."

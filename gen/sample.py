@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gen.cache import TeaCache
+from gen.cache import StepCache, make_cache
 from gen.context import Context
 from gen.modulation import Modulation
 from gen.schedule import make_sigmas
@@ -18,7 +18,7 @@ from gen.types import Plan, Text
 from gen.velocity import Fixed, Transformer, prepare, velocity, velocity_by
 
 Flow = Callable[[Tensor, Tensor], Tensor]  # (x, sigma) -> dx/dsigma
-Caches = tuple[TeaCache | None, TeaCache | None]  # of the positive and the negative call
+Caches = tuple[StepCache | None, StepCache | None]  # of the positive and the negative call
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def flows(
     text: Text,
     sigmas: Tensor,
     guidance: Tensor,
-    cache: TeaCache | None,
+    cache: StepCache | None,
 ) -> Flow:
     """The flow by (x, sigma), for these sigmas: by a table where the model's modulation is out of it."""
     if not modulation.detached:  # the stock class, with its own layers
@@ -93,10 +93,13 @@ def make_caches(plan: Plan) -> Caches:
     Where the plan asks for the reference's noise it gets the reference's cache too: one for both branches, which counts
     and compares the calls of both as if they were one row, a fault that only shows where cfg is not 1.
     """
-    if plan.step_cache is None:
-        return None, None
-    positive = TeaCache(plan.step_cache, plan.steps)
-    return positive, positive if plan.noise == "reference" else TeaCache(plan.step_cache, plan.steps)
+    positive = make_cache(plan.step_cache, plan.steps)
+    return positive, positive if plan.noise == "reference" else make_cache(plan.step_cache, plan.steps)
+
+
+def ran(plan: Plan, caches: Caches) -> int:
+    """How many steps of a finished section all blocks computed."""
+    return plan.steps if caches[0] is None else sum(caches[0].ran[: plan.steps])
 
 
 def tokens_of(transformer: Transformer, latents: Tensor) -> int:

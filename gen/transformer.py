@@ -6,7 +6,8 @@ modulation stays in its file, resident blocks get a buffer on the device, stream
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from gen.memory import MemoryPlan
 from gen.modulation import Aside, Modulation, detach
 from gen.stream import HostBuffer, Streamed, Streamer, blocks_of, fill, layout_of, settle
 from gen.tensors import Files, Merge, Source
+
+log = logging.getLogger("flipbot.transformer")
 
 
 @dataclass(frozen=True)
@@ -121,10 +124,41 @@ def assemble(model: Any, source: Source, placement: Placement, device: torch.dev
             place(model, name, source.read(name).to(device, dtype, copy=True))
     aside = Aside(model, source, device, dtype) if placement.aside else None
     if placement.compiled:
-        for _, block in blocks:  # the forward, not the call: what fills the slots stays outside
-            block.forward = torch.compile(block.forward)
+        compile_blocks([block for _, block in blocks])
     streamer = Streamer(streamed, placement.slots, device) if streamed else None
     return Assembled(model, Modulation(model, device, aside), streamer)
+
+
+def compile_blocks(blocks: Sequence[Any], backend: str | Callable[..., Any] = "inductor") -> None:
+    """Let the blocks be compiled when they are first called; where that fails, one sentence, and all run as they are.
+
+    The forward, not the call: what fills the slots stays outside. Blocks of one kind share what was compiled.
+    """
+    works = True
+
+    def compiled(block: Any) -> Callable[..., Any]:
+        plain: Callable[..., Any] = block.forward
+        quick: Callable[..., Any] | None = None
+
+        def forward(*args: Any, **kwargs: Any) -> Any:
+            nonlocal works, quick
+            if works:
+                try:
+                    if quick is None:  # that refuses, too: on some systems and versions of Python
+                        quick = torch.compile(plain, backend=backend)
+                    return quick(*args, **kwargs)
+                except (torch.OutOfMemoryError, MemoryError):
+                    raise
+                except Exception as error:  # noqa: BLE001  compilers fail in every way; a wrong call fails again
+                    works = False
+                    why = next((line for line in str(error).splitlines() if line.strip()), "")
+                    log.warning("compile is off: torch.compile failed here (%s: %.200s)", type(error).__name__, why)
+            return plain(*args, **kwargs)
+
+        return forward
+
+    for block in blocks:
+        block.forward = compiled(block)
 
 
 def place(model: nn.Module, name: str, tensor: Tensor) -> None:

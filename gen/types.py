@@ -29,6 +29,13 @@ FLOATS = ("guidance", "cfg", "rescale")
 COUNTS = ("width", "height", "window", "sections", "steps", "fps")
 TEXTS = ("sampling", "negative", "noise", "model")
 LISTS = ("prompts", "seeds")
+# Step caches as plans write them: kind and threshold (gen/cache.py). TeaCache's thresholds are FramePack's own, its fit
+# is made for that model; the other kind works with any, its thresholds were chosen by `flipbot bench parity --caches`.
+TEACACHE = {"careful": "teacache:0.1", "fast": "teacache:0.15"}
+FIRST_BLOCK = {"careful": "first-block:0.08", "fast": "first-block:0.15"}
+KINDS_OF_CACHE = ("teacache", "first-block")
+# What a quality may name: "careful" and "fast" are of the kind that suits the checkpoint.
+CACHE_NAMES = ("none", "careful", "fast", "teacache", "first-block")
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class Plan:
     window:     latent frames a section makes
     guidance:   the distilled scale, an input of the model; cfg: the true one, 1.0 = one model call a step
     rescale:    0..1, how far the spread of a cfg prediction is drawn back to that of the positive one
-    step_cache: threshold of TeaCache, None = every step is computed
+    step_cache: kind and threshold of the cache, such as "teacache:0.15"; empty: every step is computed
     prompts:    one per section, in viewing order
     noise:      "keyed" by (seed, section), or "reference": drawn section by section from one generator, with the
                 reference's single TeaCache counter for both cfg branches
@@ -57,7 +64,7 @@ class Plan:
     guidance: float
     cfg: float
     rescale: float
-    step_cache: float | None
+    step_cache: str
     prompts: tuple[str, ...]
     negative: str
     seed: int
@@ -75,7 +82,7 @@ class Plan:
             _expect(self, key, isinstance(getattr(self, key), str), "a text")
         _expect(self, "sampling", self.sampling in SAMPLINGS, " or ".join(SAMPLINGS))
         _expect(self, "noise", self.noise in NOISES, " or ".join(NOISES))
-        _expect(self, "step_cache", self.step_cache is None or _is_number(self.step_cache), "a number or nothing")
+        _expect(self, "step_cache", _is_cache(self.step_cache), "nothing, or one of those there are with its threshold")
         _expect(self, "seed", _is_seed(self.seed), "a whole number from 0 below 2**63")
         seeds = isinstance(self.seeds, tuple) and all(map(_is_seed, self.seeds))
         _expect(self, "seeds", seeds and len(self.seeds) <= self.sections, "such numbers, one per section at most")
@@ -100,6 +107,8 @@ class Plan:
         """The plan of to_json; raises BadPlan for a key too many, too few, or of the wrong kind."""
         known = {field.name for field in fields(cls)}
         mapping = {"seeds": [], **mapping}  # plans kept by 0.1 had none
+        if "step_cache" in mapping:
+            mapping["step_cache"] = cache_as_written(mapping["step_cache"])
         if odd := sorted(set(mapping) ^ known):
             raise BadPlan(key=odd[0], got="there" if odd[0] in mapping else "not there", expected="the opposite")
         values = {key: float(mapping[key]) if _is_number(mapping[key]) else mapping[key] for key in FLOATS}
@@ -214,6 +223,30 @@ class Section:
     tail: Tensor
     sampling_ms: int
     decode_ms: int
+
+
+def step_cache_of(text: str) -> tuple[str, float]:
+    """Kind and threshold of a cache as a plan writes it. raises: ValueError."""
+    kind, _, threshold = text.partition(":")
+    if kind not in KINDS_OF_CACHE or not 0 <= float(threshold) < math.inf:
+        raise ValueError(text)
+    return kind, float(threshold)
+
+
+def cache_as_written(value: object) -> Any:
+    """A cache as plans write it now; earlier ones, and checkpoints' cards, have TeaCache's threshold, or none."""
+    if value is None:
+        return ""
+    return f"teacache:{value}" if _is_number(value) else value
+
+
+def _is_cache(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    try:
+        return not value or bool(step_cache_of(value))
+    except ValueError:
+        return False
 
 
 def _is_seed(value: object) -> bool:

@@ -7,6 +7,7 @@ numbers are those of the class's forward.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gen.cache import TeaCache
+from gen.cache import StepCache, TeaCache
 from gen.context import Context
 from gen.modulation import Modulation, Table
 from gen.types import Text
@@ -74,7 +75,7 @@ def velocity(
     x: Tensor,
     time: Tensor,
     guidance: Tensor,
-    cache: TeaCache | None,
+    cache: StepCache | None,
 ) -> Tensor:
     """The flow at x: (1, C, T, h, w) float32, shaped like x.
 
@@ -91,7 +92,7 @@ def velocity(
 
 
 def velocity_by(
-    modulation: Modulation, table: Table, step: int, fixed: Fixed, x: Tensor, cache: TeaCache | None
+    modulation: Modulation, table: Table, step: int, fixed: Fixed, x: Tensor, cache: StepCache | None
 ) -> Tensor:
     """The same, to the bit, with what the table knows of the step (counted from 0)."""
     with modulation.at(table, step):
@@ -100,23 +101,28 @@ def velocity_by(
 
 
 def walk(
-    transformer: Transformer, fixed: Fixed, words: Tensor, temb: Tensor, x: Tensor, cache: TeaCache | None
+    transformer: Transformer, fixed: Fixed, words: Tensor, temb: Tensor, x: Tensor, cache: StepCache | None
 ) -> Tensor:
     """The blocks and the head. words: (1, n, dim) refined text; temb: (1, dim)."""
-    aside = torch.cat([fixed.image, words], dim=1)
+    beside = torch.cat([fixed.image, words], dim=1)
     noisy = transformer.x_embedder(x.to(dtype_of(transformer)))
     hidden = torch.cat([fixed.tokens, noisy], dim=1)
 
-    def blocks(hidden: Tensor) -> Tensor:
-        beside = aside
-        for block in (*transformer.transformer_blocks, *transformer.single_transformer_blocks):
+    every: list[Any] = [*transformer.transformer_blocks, *transformer.single_transformer_blocks]
+
+    def run(blocks: Sequence[Any], hidden: Tensor) -> Tensor:
+        nonlocal beside
+        for block in blocks:
             hidden, beside = block(hidden, beside, temb, None, fixed.rope)
         return hidden
 
     if cache is None:
-        hidden = blocks(hidden)
+        hidden = run(every, hidden)
+    elif isinstance(cache, TeaCache):
+        watched = every[0].norm1(hidden, emb=temb)[0]
+        hidden = cache.through(hidden, watched, lambda hidden: run(every, hidden))
     else:
-        hidden = cache.through(hidden, transformer.transformer_blocks[0].norm1(hidden, emb=temb)[0], blocks)
+        hidden = cache.through(hidden, run(every[:1], hidden), lambda hidden: run(every[1:], hidden))
     return unpatchify(head(transformer, hidden[:, -noisy.shape[1] :], temb), transformer.config, x.shape)
 
 

@@ -83,12 +83,12 @@ def test_what_the_file_says_is_taken_and_the_rest_is_default(tmp_path: Path) -> 
 
 def test_a_preset_of_the_file_changes_or_joins_those_that_are_known(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(
-        '[video.qualities.draft]\nsize = "96"\n[video.qualities.fast]\nstep_cache = 0.15\n'
+        '[video.qualities.draft]\nsize = "96"\n[video.qualities.quick]\nstep_cache = "fast"\n'
     )
     qualities = load(tmp_path / "config.toml", SECTIONS).of(VideoConfig).qualities
-    assert list(qualities) == ["draft", "standard", "best", "fast"]
+    assert list(qualities) == ["draft", "standard", "best", "quick"]
     assert qualities["draft"] == Quality(steps_percent=60, size="96")
-    assert qualities["fast"] == Quality(step_cache=0.15)
+    assert qualities["quick"] == Quality(step_cache="fast")
 
 
 def test_presets_are_shares_of_the_checkpoints_own_steps() -> None:
@@ -128,7 +128,10 @@ def test_presets_are_shares_of_the_checkpoints_own_steps() -> None:
             "[video.qualities.x]\nstep_cahce = 1",
             'video.qualities.x.step_cahce: there is no such key; did you mean "step',
         ),
-        ("[video.qualities.x]\nstep_cache = 2", "video.qualities.x.step_cache: expected 0 to 1, got 2"),
+        (  # what 0.1 wanted there
+            "[video.qualities.x]\nstep_cache = 0.15",
+            'x.step_cache: expected one of "", "none", "careful", "fast", "teacache", "first-block", got 0.15',
+        ),
         ("[web", "config.toml: this is not TOML: "),
         (b"[web]\nhost = '\xff'", "config.toml: this is not TOML: "),
     ],

@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--golden", type=Path, default=GOLDEN, help="folder of cases (default: the checkout's)")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
     parser.add_argument("--precision", action="store_true", help="each precision against float32 instead")
+    parser.add_argument("--caches", action="store_true", help="each step cache against none skipped instead")
     parser.add_argument("--all", action="store_true", help="a row for every tensor, not for every kind of them")
 
 
@@ -41,6 +42,11 @@ def run(args: argparse.Namespace) -> int:
         from gen.bench.precisions import precision_table
 
         console.print(precision_table(args.golden))
+        return 0
+    if args.caches:
+        from gen.bench.caches import cache_table
+
+        console.print(cache_table(args.golden))
         return 0
     checks = [check for case in cases for check in checks_of(case)]
     console.print(table_of(checks if args.all else worst_of_kinds(checks)))

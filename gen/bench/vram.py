@@ -2,17 +2,22 @@
 
 --plan prints the memory plan for cards of 6 to 24 GiB, with the counts that its constants come from, and streams a
 small model to compare the traffic with the arithmetic. Without it a GPU is needed: 13 B shapes with random weights,
-under a hard cap on the memory that torch may take.
+under a hard cap on the memory that torch may take. --rehearse runs the same lines with narrow layers on any machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
+import shutil
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +49,11 @@ from gen.memory import (
     tokens,
     value_bytes,
 )
-from gen.modulation import Modulation
 from gen.modulation import Table as Rows
 from gen.schedule import make_sigmas
+from gen.stream import blocks_of, cuda
 from gen.tensors import Drawn, Shape, held
-from gen.transformer import Assembled, Placement, assemble, empty, placement_of
+from gen.transformer import Assembled, Placement, assemble, empty, place, placement_of
 from gen.types import Text
 from gen.velocity import Fixed, velocity_by, walk
 
@@ -69,6 +74,7 @@ META = torch.device("meta")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this bench."""
     parser.add_argument("--plan", action="store_true", help="arithmetic only, on any machine")
+    parser.add_argument("--rehearse", action="store_true", help="every measurement, narrow layers, on any machine")
     parser.add_argument("--vram-gib", type=float, default=6.0, help="hard cap on the GPU's memory (default 6)")
     parser.add_argument("--ram-gib", type=float, default=0.0, help="RAM that may be taken (default: what is free)")
     parser.add_argument("--size", default="608x640", help="rows x columns in pixels (default 608x640)")
@@ -81,22 +87,31 @@ def run(args: argparse.Namespace) -> int:
     console = Console()
     if args.plan:
         return plan_only(console)
-    if not torch.cuda.is_available():
+    if args.rehearse:
+        setup = rehearsal(torch.device("cpu"))
+    elif torch.cuda.is_available():
+        h, w = (int(side) for side in args.size.lower().split("x"))
+        card = replace(PRESETS["framepack-f1"], sizes={"640": ((h, w),)})
+        device = torch.device("cuda", torch.cuda.current_device())  # with its number: some of torch's functions need it
+        setup = Setup(FRAMEPACK, card, device, args.vram_gib, args.ram_gib, args.steps)
+    else:
         console.print(
-            "flipbot bench vram needs an NVIDIA GPU and a PyTorch built for CUDA; --plan works on any machine.",
+            "flipbot bench vram needs an NVIDIA GPU and a PyTorch built for CUDA; --plan and --rehearse work on any "
+            "machine.",
             soft_wrap=True,
         )
         return 2
-    h, w = (int(side) for side in args.size.lower().split("x"))
-    card = replace(PRESETS["framepack-f1"], sizes={"640": ((h, w),)})
-    setup = Setup(FRAMEPACK, card, torch.device("cuda"), args.vram_gib, args.ram_gib, args.steps)
+    found = []
     try:
-        found = measure(setup, console)
+        for lines in measure(setup, console):
+            found += lines
+            for table in tables_of(lines):  # as they come: what ends the bench does not take them away
+                console.print(table)
     except GenError as error:
         console.print(str(error), soft_wrap=True)
         return 1
-    for table in tables_of(found):
-        console.print(table)
+    if args.rehearse:
+        console.print("A rehearsal: the figures say nothing of any card, only that every line runs.", soft_wrap=True)
     if args.markdown:
         args.markdown.write_text(markdown_of(found), encoding="utf-8")
     return 0 if all(line.ok is not False for line in found) else 1
@@ -180,7 +195,6 @@ def count_activations(config: Mapping[str, Any], card: Card, h: int, w: int, kin
 def precision_blocks(model: Any) -> list[tuple[str, Any]]:
     """The blocks, their modulation left out of what is converted."""
     from gen.modulation import detach
-    from gen.stream import blocks_of
 
     detach(model, held(model))
     return blocks_of(model)
@@ -298,6 +312,7 @@ class Setup:
     ram_gib: float
     steps: int
     vae: Callable[[torch.device], Any] = field(default=lambda device: random_vae(device))
+    compiles: bool = True
 
 
 @dataclass(frozen=True)
@@ -314,9 +329,11 @@ class Line:
 class Meter:
     """The device's clock and memory; on a CPU the clock alone."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, others: int | None = None) -> None:
+        """others: bytes on the card before this process touched it; None: not known."""
         self.device = device
         self.gpu = device.type == "cuda"
+        self.others = others
 
     def wait(self) -> None:
         """Until the device has done what it was given."""
@@ -333,21 +350,23 @@ class Meter:
 
     def reset(self) -> None:
         """Forget the peaks, and give back what is free."""
+        gc.collect()  # models are full of cycles: without it the last one would still be there
         if self.gpu:
             self.wait()
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(self.device)
+        forget_peak_ram()
 
     def reserved(self) -> int:
         """The most that torch's allocator held since the reset."""
         return torch.cuda.max_memory_reserved(self.device) if self.gpu else 0
 
     def by_driver(self) -> int:
-        """What the driver counts as taken now, by everybody."""
+        """What the driver counts as taken by this process: torch's memory, and CUDA's own where `others` is known."""
         if not self.gpu:
             return 0
         free, total = torch.cuda.mem_get_info(self.device)
-        return total - free
+        return total - free - (self.others or 0)
 
     def device_allocations(self) -> int:
         """How often the allocator has gone to the driver."""
@@ -360,28 +379,70 @@ class Meter:
             torch.cuda.set_per_process_memory_fraction(min(1.0, (gib * GIB - 0.5 * GB) / total), self.device)
 
 
-def measure(setup: Setup, console: Console) -> list[Line]:
+def taken_before(device: torch.device) -> int | None:
+    """Bytes in use on the card by the driver's own tool, before CUDA is started here; None where it does not say."""
+    if device.type != "cuda" or cuda().is_initialized() or shutil.which("nvidia-smi") is None:
+        return None
+    asked = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "-i", str(device.index or 0)]
+    said = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=False).stdout.strip()
+    return int(said) << 20 if said.isdigit() else None
+
+
+def forget_peak_ram() -> None:
+    """Let the peak of this process's RAM begin anew, where the system can (Linux)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_ram() -> int:
+    """The most RAM that this process has held since, in bytes; what it holds now where the system does not say."""
+    now: int = psutil.Process().memory_info().rss
+    if sys.platform != "linux":
+        return now
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return max([now, *(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))])
+
+
+def rehearsal(device: torch.device) -> Setup:
+    """Every measurement with narrow layers and a small picture."""
+    card = replace(PRESETS["framepack-f1"], window=2, sizes={"s": ((32, 48),)})
+    return Setup(SMALL, card, device, 6.0, 0.0, steps=1, vae=lambda device: random_vae(device, (8, 8, 16, 16)))
+
+
+def measure(setup: Setup, console: Console) -> Iterator[list[Line]]:
     """Everything, one after the other; what a machine cannot do is a line that says so."""
-    meter, shapes = Meter(setup.device), shapes_of(setup.config)
+    meter, shapes = Meter(setup.device, taken_before(setup.device)), shapes_of(setup.config)
     machine = this_machine(str(setup.device))
-    wishes = Wishes("bf16", setup.vram_gib if meter.gpu else 0.0, setup.ram_gib)
-    found: list[Line] = []
-    memory_before = psutil.Process().memory_info().rss
-    if meter.gpu and machine.capability < (8, 0):
-        wishes = replace(wishes, precision="fp16")
-    planned = make_memory_plan(shapes, Decoder(VAE_BYTES), setup.card, machine, wishes)
-    console.print(summary(planned), soft_wrap=True)
-    meter.cap(setup.vram_gib)
-    placement = placement_of(planned)
-    if not planned.streams:  # a card that holds everything: stream all the same, or nothing would be measured
-        placement = replace(placement, resident=(0,), aside=True)
-    found += streamed_lines(setup, planned, placement, meter, memory_before)
+    kinds = ("fp8", "bf16") if not meter.gpu or machine.capability >= (8, 0) else ("fp16",)
+    placement = Placement("bf16", (0,), aside=True)
+    for kind in kinds:  # the smaller first: RAM's peak is then right even where it cannot be forgotten
+        wishes = Wishes(kind, setup.vram_gib if meter.gpu else 0.0, setup.ram_gib)
+        planned = make_memory_plan(shapes, Decoder(VAE_BYTES), setup.card, machine, wishes)
+        console.print(summary(planned), soft_wrap=True)
+        placement = placement_of(planned)
+        if not planned.streams:  # memory enough for everything: stream all the same, or nothing would be measured
+            placement = replace(placement, resident=(0,), aside=True)
+        meter.cap(setup.vram_gib)
+        yield guarded(
+            f"under {setup.vram_gib:g} GiB, {kind}", meter, partial(streamed_lines, setup, planned, placement)
+        )
     meter.cap(1e6)
-    found += resident_lines(setup, placement, meter)
-    found += precision_lines(setup, meter)
-    found += attention_lines(setup, meter)
-    found += library_lines(setup, meter)
-    return found
+    yield guarded("streamed / resident", meter, partial(resident_lines, setup, placement))
+    yield guarded(PRECISION, meter, partial(precision_lines, setup))
+    yield guarded("attention, one layer", meter, partial(attention_lines, setup))
+    yield guarded(OFFLOADING, meter, partial(library_lines, setup))
+    if setup.compiles:
+        yield guarded("torch.compile, 2 + 4 blocks", meter, partial(compile_lines, setup))
+
+
+def guarded(group: str, meter: Meter, lines: Callable[[Meter, str], list[Line]]) -> list[Line]:
+    """The lines of a group; what fails in it takes nothing from the others."""
+    meter.reset()
+    try:
+        return lines(meter, group)
+    except (RuntimeError, MemoryError, ValueError, TypeError, AttributeError, ImportError) as error:  # OOM is the first
+        why = next((line for line in str(error).splitlines() if line.strip()), "")
+        return [Line(group, "failed", f"{type(error).__name__}: {why}", ok=False)]
 
 
 def build(setup: Setup, placement: Placement) -> Assembled:
@@ -409,79 +470,89 @@ def stepper(setup: Setup, assembled: Assembled, steps: int) -> Iterator[Callable
         assembled.streamer.close()
 
 
-def streamed_lines(
-    setup: Setup, planned: MemoryPlan, placement: Placement, meter: Meter, memory_before: int
-) -> list[Line]:
+def streamed_lines(setup: Setup, planned: MemoryPlan, placement: Placement, meter: Meter, group: str) -> list[Line]:
     """Under the cap: peak, bytes over the bus, allocations in the loop, decode, RAM."""
-    group, cap = f"under {setup.vram_gib:g} GiB, {placement.precision}", setup.vram_gib * GIB
-    meter.reset()
-    taken = meter.by_driver()
+    cap, ram_most = setup.vram_gib * GIB, {"bf16": 24.0, "fp8": 14.0}.get(placement.precision, 24.0)
     assembled = build(setup, placement)
     assert assembled.streamer is not None
     vae = setup.vae(setup.device)
     traffic = assembled.streamer.traffic
     with stepper(setup, assembled, max(setup.steps, 2)) as step:
-        step()  # the first one warms up: kernels are loaded, the allocator takes what it needs
-        meter.wait()
+        meter.seconds(step)  # warms up: kernels are loaded, the allocator takes what it needs
+        steps = setup.steps if meter.seconds(step) < SLOW_STEP_S else 1
         before = (traffic.bytes, meter.device_allocations())
-        times = [meter.seconds(step) for _ in range(setup.steps)]
+        times = [meter.seconds(step) for _ in range(steps)]
         moved, allocated = traffic.bytes - before[0], meter.device_allocations() - before[1]
         sampling_peak = meter.reserved()
         h, w = max(bucket for rows in setup.card.sizes.values() for bucket in rows)
         latents = torch.randn(1, setup.card.latent_channels, 2 * setup.card.window, h // 8, w // 8)
         decoding = meter.seconds(lambda: decode.decode_latents(vae, latents, planned.tiles))
-        peak, driver = meter.reserved(), meter.by_driver() - taken
-    expected = setup.steps * assembled.streamer.bytes_per_step
-    ram = psutil.Process().memory_info().rss - memory_before
+        peak, driver, ram = meter.reserved(), meter.by_driver(), peak_ram()
+    expected = steps * assembled.streamer.bytes_per_step
+    gib, most = f"<= {setup.vram_gib:g}", setup.vram_gib
+    own = "with CUDA's own" if meter.others is not None else "others' included"
+
+    def within(what: str, size: int) -> Line:
+        return Line(group, what, f"{size / GIB:.2f}", gib, size <= cap if meter.gpu else None)
+
     return [
         Line(group, "s a step, streamed", f"{statistics.median(times):.3f}"),
         Line(
             group,
             "GB a step over the bus",
-            f"{moved / setup.steps / GB:.3f}",
-            f"= {expected / setup.steps / GB:.3f}",
+            f"{moved / steps / GB:.3f}",
+            f"= {expected / steps / GB:.3f}",
             moved == expected,
         ),
         Line(group, "buffers pinned at their exact size", "yes" if assembled.streamer.pinned else "no"),
         Line(group, "allocations in the loop", str(allocated), "0", allocated == 0),
-        Line(
-            group,
-            "peak while sampling, reserved, GiB",
-            f"{sampling_peak / GIB:.2f}",
-            f"<= {setup.vram_gib:g}",
-            sampling_peak <= cap,
-        ),
-        Line(group, "peak with decode, reserved, GiB", f"{peak / GIB:.2f}", f"<= {setup.vram_gib:g}", peak <= cap),
-        Line(group, "taken by the driver's count, GiB", f"{driver / GIB:.2f}", f"<= {setup.vram_gib:g}", driver <= cap),
+        within("peak while sampling, reserved, GiB", sampling_peak),
+        within("peak with decode, reserved, GiB", peak),
+        within(f"the driver's count, {own}, GiB", driver),
+        Line(group, "planned peak, GiB", f"{planned.vram / GIB:.2f}", f"<= {most:g}"),
         Line(group, f"s for a decode, tiles {planned.tiles}", f"{decoding:.2f}"),
-        Line(group, "RAM taken, GB", f"{ram / GB:.2f}", f"<= {planned.ram / GB:.1f}", ram <= planned.ram),
+        Line(group, "RAM at its peak, whole process, GB", f"{ram / GB:.2f}", f"<= {ram_most:g}", ram <= ram_most * GB),
+        Line(group, "planned RAM, GB", f"{planned.ram / GB:.2f}", f"<= {ram_most:g}"),
     ]
 
 
-def resident_lines(setup: Setup, placement: Placement, meter: Meter) -> list[Line]:
-    """Streamed against resident, in turns, without the cap; where the card cannot hold it all, a line that says so."""
-    group = "streamed / resident"
+def few_blocks(setup: Setup, double: int, single: int) -> Setup:
+    """The same shapes with few blocks: they are all alike, and what fits a card then is the same everywhere."""
+    return replace(setup, config={**setup.config, "num_layers": double, "num_single_layers": single})
+
+
+def resident_lines(setup: Setup, placement: Placement, meter: Meter, group: str) -> list[Line]:
+    """Streamed against resident, in turns, without the cap: with all blocks, or with few where a card holds no more."""
     core = sum(parts_of(shapes_of(setup.config), placement.precision, 2, STEPS).blocks)
-    if meter.gpu and torch.cuda.mem_get_info(setup.device)[0] < 1.25 * core + 4 * GB:
-        return [Line(group, "s a step", "the card cannot hold the whole model beside the streamed one")]
-    whole, travelling = build(setup, replace(placement, resident=None)), build(setup, placement)
-    with stepper(setup, whole, 2) as resident, stepper(setup, travelling, 2) as streamed:
+    whole_fits = not meter.gpu or torch.cuda.mem_get_info(setup.device)[0] > 1.1 * core + 5 * GB
+    some = setup if whole_fits else few_blocks(setup, 2, 4)
+    kept = placement if whole_fits else replace(placement, resident=(0,))
+    whole, travelling = build(some, replace(placement, resident=None)), build(some, kept)
+    with stepper(some, whole, 2) as resident, stepper(some, travelling, 2) as streamed:
         resident(), streamed()
-        pairs = [(meter.seconds(streamed), meter.seconds(resident)) for _ in range(setup.steps)]
+        steps = setup.steps if meter.seconds(resident) < SLOW_STEP_S else 1
+        pairs = [(meter.seconds(streamed), meter.seconds(resident)) for _ in range(steps)]
     ratio = statistics.median(a / b for a, b in pairs)
+    which = "all blocks" if whole_fits else "2 + 4 blocks, as the card cannot hold all"
     return [
-        Line(group, "s a step, resident", f"{statistics.median(b for _, b in pairs):.3f}"),
+        Line(
+            group,
+            f"s a step, resident, {placement.precision}, {which}",
+            f"{statistics.median(b for _, b in pairs):.3f}",
+        ),
+        Line(group, "s a step, streamed", f"{statistics.median(a for a, _ in pairs):.3f}"),
         Line(group, "ratio", f"{ratio:.3f}", "<= 1.05", ratio <= 1.05 if meter.gpu else None),
     ]
 
 
-def precision_lines(setup: Setup, meter: Meter) -> list[Line]:
-    """fp8 and 4 bits against bf16: seconds and the difference of one step's output. Few blocks: they are all alike."""
-    group, found = "precision, 2 + 4 blocks", []
-    few = replace(setup, config={**setup.config, "num_layers": 2, "num_single_layers": 4})
-    kinds = ["bf16", "fp16", "fp8"] + (["nf4"] if precision.has_four_bit() else [])
+def precision_lines(setup: Setup, meter: Meter, group: str) -> list[Line]:
+    """fp8 and 4 bits against bf16: seconds and the difference of one step's output."""
+    few, found = few_blocks(setup, 2, 4), []
     outputs: dict[str, Tensor] = {}
-    for kind in kinds:
+    for kind in ("bf16", "fp16", "fp8", "nf4"):
+        if kind == "nf4" and not precision.has_four_bit():
+            found.append(Line(group, kind, "not here: bitsandbytes is not installed (pip install 'flipbot[nf4]')"))
+            continue
         meter.reset()
         torch.manual_seed(0)
         with stepper(few, build(few, Placement(kind)), 2) as step:
@@ -494,13 +565,16 @@ def precision_lines(setup: Setup, meter: Meter) -> list[Line]:
 
 
 BACKENDS = ("native", "_native_flash", "_native_efficient", "_native_cudnn", "flash", "sage", "xformers")
+PRECISION, OFFLOADING = "precision, 2 + 4 blocks", "offloading, 2 + 8 blocks"
+PUBLISHED = (128, 256, 512, 512)  # widths of HunyuanVideo's VAE
+SLOW_STEP_S = 15.0  # a card whose steps take longer is measured by one of each, or ten minutes would not do
 
 
-def attention_lines(setup: Setup, meter: Meter) -> list[Line]:
+def attention_lines(setup: Setup, meter: Meter, group: str) -> list[Line]:
     """The attention kernels that are here, side by side, on the tokens of a call."""
     from diffusers.models.attention_dispatch import dispatch_attention_fn
 
-    group, found = "attention, one layer", []
+    found = []
     h, w = max(bucket for rows in setup.card.sizes.values() for bucket in rows)
     config = empty(setup.config).config
     shape = (1, tokens(setup.card, h, w), config.num_attention_heads, config.attention_head_dim)
@@ -519,67 +593,164 @@ def attention_lines(setup: Setup, meter: Meter) -> list[Line]:
     return found
 
 
-def library_lines(setup: Setup, meter: Meter) -> list[Line]:
-    """diffusers' own group offloading and accelerate's model offload, with the same few blocks, beside our streamer."""
-    group = "offloading, 2 + 8 blocks"
-    few = replace(setup, config={**setup.config, "num_layers": 2, "num_single_layers": 8})
-    found = []
-    for name, prepare in (
-        ("this streamer, 1 resident", None),
-        ("diffusers group offloading, stream", group_offload),
-        ("accelerate model offload", model_offload),
-    ):
+def library_lines(setup: Setup, meter: Meter, group: str) -> list[Line]:
+    """Our streamer beside diffusers' own group offloading and model offload, with the same few blocks.
+
+    Theirs call the stock class's forward, as its pipeline does, so its modulation layers travel, too. Model offload
+    brings the whole model for the first step after a decode: once a section.
+    """
+    few, found = few_blocks(setup, 2, 8), []
+    with stepper(few, build(few, Placement("bf16", (0,), aside=True)), 2) as step:
+        step()
+        seconds = statistics.median(meter.seconds(step) for _ in range(setup.steps))
+    found.append(line_of(group, "this streamer, 1 resident", f"{seconds:.3f}", meter))
+    for name, offload in (("diffusers group offloading", group_offload), ("diffusers model offload", model_offload)):
         meter.reset()
         try:
-            home = replace(few, device=torch.device("cpu")) if prepare else few
-            assembled = build(home, Placement("bf16", None if prepare else (0,)))
-            if prepare is not None:
-                assembled.modulation.looked  # noqa: B018
-                prepare(assembled.transformer, setup.device)
-                assembled = replace(assembled, modulation=Modulation(assembled.transformer, setup.device))
-            with stepper(few, assembled, 2) as step:
-                step()
-                seconds = statistics.median(meter.seconds(step) for _ in range(setup.steps))
-            found.append(Line(group, f"{name}: s a step; peak GiB", f"{seconds:.3f}; {meter.reserved() / GIB:.2f}"))
-        except (RuntimeError, ValueError, ImportError, NotImplementedError) as error:
+            call, away = offload(stock_model(few), few)
+            call()
+            away()
+            first = meter.seconds(call)
+            seconds = statistics.median(meter.seconds(call) for _ in range(setup.steps))
+            found.append(line_of(group, name, f"{seconds:.3f}, first of a section {first:.3f}", meter))
+        except (RuntimeError, ValueError, ImportError, NotImplementedError, TypeError) as error:
             found.append(Line(group, name, f"does not run here ({type(error).__name__}: {error})"))
     return found
 
 
-def group_offload(transformer: Any, device: torch.device) -> None:
-    """diffusers' own way: block by block with a stream, where there is CUDA."""
+def line_of(group: str, name: str, seconds: str, meter: Meter) -> Line:
+    """Seconds with both peaks."""
+    figure = f"{seconds}; {meter.reserved() / GIB:.2f}; {peak_ram() / GB:.2f}"
+    return Line(group, f"{name}: s a step; peak GiB; RAM GB", figure)
+
+
+def stock_model(setup: Setup) -> Any:
+    """diffusers' class as it is, with all of its layers, on the CPU in bfloat16."""
+    model, source = empty(setup.config), Drawn(shapes_of(setup.config), torch.bfloat16, setup.device)
+    for name, _ in list(model.named_parameters()):
+        place(model, name, source.read(name).cpu())
+    return model
+
+
+def stock_call(model: Any, setup: Setup) -> Callable[[], object]:
+    """A call of the class's own forward, with as many tokens as a section's."""
+    card, config, device, dtype = setup.card, model.config, setup.device, torch.bfloat16
+    h, w = (side // card.space_compression for side in max(b for rows in card.sizes.values() for b in rows))
+
+    def some(*shape: int) -> Tensor:
+        return torch.randn(shape, device=device).to(dtype)
+
+    def at(first: int, count: int) -> Tensor:
+        return torch.arange(first, first + count)
+
+    given: dict[str, object] = {
+        "hidden_states": some(1, card.latent_channels, card.window, h, w),
+        "timestep": torch.tensor([900.0], device=device, dtype=dtype),
+        "guidance": torch.tensor([10_000.0], device=device, dtype=dtype),
+        "encoder_hidden_states": some(1, 256, config.text_embed_dim),
+        "encoder_attention_mask": torch.ones(1, 256, dtype=torch.bool, device=device),
+        "pooled_projections": some(1, config.pooled_projection_dim),
+        "image_embeds": some(1, 729, config.image_proj_dim),
+        "indices_latents": at(20, card.window),
+        "latents_clean": some(1, card.latent_channels, 2, h, w),
+        "indices_latents_clean": torch.tensor([0, 19]),
+        "latents_history_2x": some(1, card.latent_channels, 2, h, w),
+        "indices_latents_history_2x": at(17, 2),
+        "latents_history_4x": some(1, card.latent_channels, 16, h, w),
+        "indices_latents_history_4x": at(1, 16),
+        "return_dict": False,
+    }
+
+    @torch.no_grad()
+    def call() -> object:
+        return model(**given)
+
+    return call
+
+
+Offloaded = tuple[Callable[[], object], Callable[[], object]]  # a step, and what a decode between two sections does
+
+
+def group_offload(model: Any, setup: Setup) -> Offloaded:
+    """Block by block with a stream, where there is CUDA."""
     from diffusers.hooks.group_offloading import apply_group_offloading
 
     apply: Any = apply_group_offloading
-    apply(
-        transformer,
-        onload_device=device,
-        offload_type="block_level",
-        num_blocks_per_group=1,
-        use_stream=device.type == "cuda",
-    )
+    streams = setup.device.type == "cuda"
+    apply(model, setup.device, offload_type="block_level", num_blocks_per_group=1, use_stream=streams)
+    return stock_call(model, setup), lambda: None
 
 
-def model_offload(transformer: Any, device: torch.device) -> None:
-    """accelerate's: the whole model comes for a call and goes after it."""
+def model_offload(model: Any, setup: Setup) -> Offloaded:
+    """A pipeline's enable_model_cpu_offload; without a GPU, which it demands, the function of accelerate below it."""
+    if setup.device.type == "cuda":
+        from diffusers import DiffusionPipeline
+
+        kind: Any = DiffusionPipeline
+
+        class Parts(kind):  # type: ignore[misc]
+            """The transformer and the VAE of a pipeline."""
+
+            model_cpu_offload_seq = "transformer->vae"
+
+            def __init__(self, transformer: Any, vae: Any) -> None:
+                super().__init__()
+                self.register_modules(transformer=transformer, vae=vae)
+
+        parts = Parts(model, setup.vae(torch.device("cpu")))
+        parts.enable_model_cpu_offload(device=setup.device)
+        h, w = max(bucket for rows in setup.card.sizes.values() for bucket in rows)
+        latents = torch.randn(1, setup.card.latent_channels, 1, h // 8, w // 8, device=setup.device)
+
+        @torch.no_grad()
+        def decoded() -> object:
+            return parts.vae.decode(latents.to(parts.vae.dtype))
+
+        return stock_call(model, setup), decoded
     from accelerate import cpu_offload_with_hook
 
     offload: Any = cpu_offload_with_hook
-    offload(transformer, execution_device=device)
-    transformer.to(device)  # our walk calls the parts, not the model, so that its hook would not fire
+    model, hook = offload(model, execution_device=setup.device)
+    return stock_call(model, setup), hook.offload
 
 
-def random_vae(device: torch.device) -> Any:
-    """HunyuanVideo's VAE with random weights, float16 on a GPU."""
+def compile_lines(setup: Setup, meter: Meter, group: str) -> list[Line]:
+    """Blocks compiled against as they are: seconds of the first step and of later ones, and the difference."""
+    few, found = few_blocks(setup, 2, 4), []
+    outputs, kind = [], "bf16" if not meter.gpu or precision.has_bf16(setup.device) else "fp16"
+    for compiled in (False, True):
+        meter.reset()
+        torch.manual_seed(0)
+        with stepper(few, build(few, Placement(kind, (0,), compiled=compiled)), 2) as step:
+            step()  # of the table's two the second
+            first = meter.seconds(step)
+            outputs.append(torch.as_tensor(step()).float().cpu())
+            seconds = statistics.median(meter.seconds(step) for _ in range(setup.steps))
+        name = "compiled, streamed" if compiled else "as they are, streamed"
+        found.append(Line(group, f"{name}: s a step; the second one", f"{seconds:.3f}; {first:.3f}"))
+    off = float((outputs[1] - outputs[0]).norm() / outputs[0].norm())
+    return [*found, Line(group, "relative difference", f"{off:.1e}", "<= 2e-2", off <= 2e-2)]
+
+
+def random_vae(device: torch.device, channels: tuple[int, ...] = PUBLISHED) -> Any:
+    """HunyuanVideo's VAE with random weights, made where it works: float16 on a GPU."""
+    vae = empty_vae(channels).to_empty(device=device)
+    dtype = torch.float16 if device.type == "cuda" else torch.float32
+    shapes = {name: tuple(parameter.shape) for name, parameter in vae.named_parameters()}
+    drawn = Drawn(shapes, dtype, device)
+    for name, parameter in vae.named_parameters():
+        parameter.data = drawn.read(name)
+    return vae
+
+
+def empty_vae(channels: tuple[int, ...]) -> Any:
+    """The class of HunyuanVideo's VAE, without weights."""
     from diffusers import AutoencoderKLHunyuanVideo
 
     kind: Any = AutoencoderKLHunyuanVideo
-    with device:
-        made: Any = kind()
-        vae = made.eval().requires_grad_(False)
-    for parameter in vae.parameters() if device.type == "cuda" else ():
-        parameter.data = parameter.data.half()
-    return vae
+    with META:
+        made: Any = kind(block_out_channels=channels, norm_num_groups=min(32, *channels))
+    return made.eval().requires_grad_(False)
 
 
 def tables_of(found: list[Line]) -> Iterator[Table]:

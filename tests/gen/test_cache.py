@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gen.cache import FIT, TeaCache
+from gen.bench import vram
+from gen.cache import FIT, FirstBlockCache, TeaCache
+from gen.context import pack_f1
+from gen.tensors import Drawn
+from gen.transformer import Placement, assemble, empty
+from gen.types import Conditioning
+from gen.velocity import prepare, velocity, velocity_by
+from gen.weights import Models
 
 
 def walk(cache: TeaCache, levels: list[float]) -> list[float]:
@@ -59,3 +69,62 @@ def test_a_single_step_always_runs() -> None:
     cache = TeaCache(float("inf"), 1)
     walk(cache, [1.0, 1.0])
     assert cache.ran == [True, True]
+
+
+def calls(models: Models, conditioning: Conditioning, cache: FirstBlockCache | None, count: int) -> list[Tensor]:
+    """So many calls of the transformer, with a sample that changes less and less."""
+    text, start, out = conditioning.texts["The girl dances."], conditioning.start, []
+    context = pack_f1(start, [start], 2)
+    fixed = prepare(models.transformer, context, conditioning.image_embeds, start.device)
+    drawn = torch.Generator().manual_seed(3)
+    x, other = (torch.randn(1, 16, 2, *start.shape[3:], generator=drawn) for _ in range(2))
+    for n in range(count):
+        at = torch.tensor([900.0 - 30 * n]), torch.tensor([6000.0])
+        out.append(velocity(models.transformer, fixed, text, x + other * 0.5**n, *at, cache))
+    return out
+
+
+@torch.no_grad()
+def test_the_first_block_s_cache_is_that_of_diffusers(models: Models, conditioning: Conditioning) -> None:
+    from diffusers.hooks import FirstBlockCacheConfig
+
+    always = FirstBlockCache(0.0, 9)
+    calls(models, conditioning, always, 8)
+    between = sorted(always.change)[4]
+    theirs = replace(models, transformer=copy.deepcopy(models.transformer))
+    theirs.transformer.enable_cache(FirstBlockCacheConfig(threshold=between))
+    with theirs.transformer.cache_context("section"):
+        expected = calls(theirs, conditioning, None, 8)
+    cache = FirstBlockCache(between, 9)  # one call more, so that the last of these is none that must run
+    for ours, other in zip(calls(models, conditioning, cache, 8), expected, strict=True):
+        assert torch.equal(ours, other)
+    assert 1 < sum(cache.ran) < 8
+
+
+@torch.no_grad()
+def test_at_zero_it_skips_nothing_and_at_infinity_all_but_the_ends(models: Models, conditioning: Conditioning) -> None:
+    plain, always = calls(models, conditioning, None, 4), calls(models, conditioning, FirstBlockCache(0.0, 4), 4)
+    assert all(map(torch.equal, plain, always))
+    never = FirstBlockCache(float("inf"), 4)
+    calls(models, conditioning, never, 4)
+    assert never.ran == [True, False, False, True]
+    assert never.change[0] == never.change[3] == -1
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("cache", [FirstBlockCache(float("inf"), 5), TeaCache(float("inf"), 5)])
+def test_a_skipped_step_moves_no_weights(cache: FirstBlockCache | TeaCache) -> None:
+    shapes, device = vram.shapes_of(vram.SMALL), torch.device("cpu")
+    card = replace(vram.PRESETS["framepack-f1"], window=2)
+    made = assemble(empty(vram.SMALL), Drawn(shapes, torch.float32), Placement("fp32", (0, 3), 2), device)
+    fixed, words, temb, x = vram.inputs(made.transformer, card, 32, 48, torch.float32, device)
+    table = vram.rows_for(made, 5, device)
+    known = replace(table, words=words.expand(5, -1, -1), temb=temb.expand(5, -1))
+    assert made.streamer is not None
+    moved = []
+    for n in range(5):
+        velocity_by(made.modulation, known, n, fixed, x, cache)
+        moved.append(made.streamer.traffic.bytes)
+    assert cache.ran == [True, False, False, False, True]
+    assert moved[0] == moved[1] == moved[2] == moved[3] < moved[4]
+    assert made.streamer.traffic.restarts == 1

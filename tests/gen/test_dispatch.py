@@ -8,13 +8,16 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+import flipbot
 from db import engines, jobs, progress, requests, sections
+from db.config import load
 from db.connect import Database
 from db.media import Disk, Media, media_keep
 from db.models import State
@@ -116,6 +119,12 @@ async def test_a_film_grows_section_by_section(bench: Bench) -> None:
     assert (engine.name, engine.model, engine.plan["precision"]) == ("test cpu", "small", "fp32")
     assert engine.ram > engine.plan["parts"]["blocks"] > 0
     assert len(list(read_frames(bench.media.path(str(job.film))))) == 37
+    # the doctor judges the speed by these: the steps that were computed stand in the latents' header
+    settings = flipbot.Settings(**load(None, flipbot.SECTIONS))
+    settings = replace(settings, service=replace(settings.service, data_dir=str(bench.media.root.parent)))
+    settings = replace(settings, model=replace(settings.model, name=bench.card.name))
+    paces = await flipbot.paces_of(bench.db, settings)
+    assert [(pace.steps, pace.sampling_ms) for pace in paces] == [(3, section.sampling_ms) for section in made]
 
 
 async def test_who_is_ended_just_after_a_section_was_recorded_says_nothing(

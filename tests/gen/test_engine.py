@@ -43,7 +43,7 @@ def changed(plan: Plan, **changes: object) -> Plan:
 
 @pytest.fixture(scope="module", params=["f1", "inverted"])
 def unbroken(request: pytest.FixtureRequest, engine: Engine, plan: Plan, conditioning: Conditioning):
-    order = dataclasses.replace(plan, sampling=request.param, cfg=1.5, step_cache=0.15)
+    order = dataclasses.replace(plan, sampling=request.param, cfg=1.5, step_cache="teacache:0.15")
     return order, sections_of(engine, order, conditioning)
 
 
@@ -62,7 +62,7 @@ def test_a_film_taken_up_after_any_section_is_the_same_to_the_bit(unbroken, engi
 
 def test_two_films_made_in_turns_are_those_made_one_after_the_other(unbroken, engine, conditioning) -> None:
     plan, sections = unbroken
-    other = dataclasses.replace(plan, seed=plan.seed + 1, sampling="f1", window=3, step_cache=0.3)
+    other = dataclasses.replace(plan, seed=plan.seed + 1, sampling="f1", window=3, step_cache="first-block:0.3")
     alone = sections_of(engine, other, conditioning)
     picture = Image.new("RGB", (8, 8))
     turns = zip(*[animate(engine, p, picture, conditioning=conditioning) for p in (plan, other)], strict=True)

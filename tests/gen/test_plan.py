@@ -21,7 +21,7 @@ from gen.plan import (
     sections_more,
     sections_reference,
 )
-from gen.types import Plan
+from gen.types import CACHE_NAMES, FIRST_BLOCK, TEACACHE, Plan
 
 CARD = dataclasses.replace(PRESETS["framepack"], samplings=("inverted", "f1"))
 BUCKET = st.tuples(st.integers(1, 60), st.integers(1, 60))
@@ -100,7 +100,7 @@ def test_a_plan_takes_what_is_not_asked_from_the_card() -> None:
         ({"steps": 0}, BadPlan),
         ({"prompts": []}, BadPlan),
         ({"seed": -1}, BadPlan),
-        ({"step_cache": float("nan")}, BadPlan),
+        ({"step_cache": "0.15"}, BadPlan),
         ({"picture_size": (0, 5)}, BadPlan),
     ],
 )
@@ -113,7 +113,7 @@ def test_what_the_card_does_not_allow_is_said_in_a_sentence(asked: dict[str, obj
     st.integers(0, 2**63 - 1),
     st.floats(0, 100),
     st.floats(0, 1),
-    st.none() | st.floats(0, 10),
+    st.just("") | st.builds("{}:{}".format, st.sampled_from(["teacache", "first-block"]), st.floats(0, 10)),
     st.lists(st.text(), min_size=1, max_size=5),
     st.sampled_from(["f1", "inverted"]),
 )
@@ -132,6 +132,23 @@ def test_a_plan_survives_json_exactly(seed, guidance, rescale, step_cache, promp
 
 
 @pytest.mark.parametrize(
+    ("kept", "means"), [(None, ""), (0.15, "teacache:0.15"), ("first-block:0.1", "first-block:0.1")]
+)
+def test_a_plan_of_an_earlier_version_keeps_its_step_cache(kept: object, means: str) -> None:
+    assert Plan.from_json(a_plan().to_json() | {"step_cache": kept}).step_cache == means
+
+
+def test_a_cache_s_name_means_what_suits_the_checkpoint() -> None:
+    other = dataclasses.replace(CARD, step_cache="", step_caches=FIRST_BLOCK)
+    ours = {name: a_plan(other, step_cache=name).step_cache for name in CACHE_NAMES}
+    theirs = {name: a_plan(step_cache=name).step_cache for name in CACHE_NAMES}
+    assert ours == {"none": "", **FIRST_BLOCK, "teacache": "teacache:0.15", "first-block": FIRST_BLOCK["fast"]}
+    assert theirs == {**ours, **TEACACHE}
+    assert a_plan().step_cache == "teacache:0.15"  # on in FramePack's demo
+    assert a_plan(other).step_cache == ""
+
+
+@pytest.mark.parametrize(
     "change",
     [
         {"width": "64"},
@@ -139,6 +156,9 @@ def test_a_plan_survives_json_exactly(seed, guidance, rescale, step_cache, promp
         {"extra": 1},
         {"prompts": ["one"]},
         {"noise": "pink"},
+        {"step_cache": "teacache"},
+        {"step_cache": "teacache:nan"},
+        {"step_cache": "magic:0.1"},
         {"seeds": [1] * 5},
         {"seeds": [-1]},
         {"seeds": [1], "noise": "reference"},

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from gen.roofline import Pace, step_tflop, verdict
+from gen.config import ModelConfig
+from gen.doctor import computes, speed
+from gen.roofline import Gpu, Pace, step_tflop, verdict
 
 
 @pytest.mark.parametrize(
@@ -18,13 +22,54 @@ def test_the_speed_is_judged_and_what_holds_it_back_is_named() -> None:
     def at(step_s: float, decode_s: float = 10) -> list[Pace]:
         return [Pace(640, 608, 25, round(25_000 * step_s), round(1000 * decode_s))] * 3
 
-    card = "NVIDIA GeForce RTX 3060"
+    card = Gpu("NVIDIA GeForce RTX 3060", (8, 6), 28, 1.777e9)
     fine, said = verdict(at(32), card, "native")  # what a 3060 was seen to do
     assert fine is True
-    assert "62% of what NVIDIA GeForce RTX 3060 can do" in said
-    assert "kernel" in verdict(at(64), card, "native")[1]
-    slow, said = verdict(at(64), card, "sage")
+    assert "62% of what NVIDIA GeForce RTX 3060 can do at most (25.5)" in said
+    assert "kernel" in verdict(at(64), card, "native", 8_000_000_000)[1]  # so little travels in no time
+    slow, said = verdict(at(64), card, "sage", 18_000_000_000)
     assert slow is None
-    assert "waits for weights" in said
+    assert "waits for weights (18.0 GB a step)" in said
+    fast = Gpu("NVIDIA GeForce RTX 4090", (8, 9), 128, 2.52e9)
+    assert "waits for weights" in verdict(at(5.6), fast, "native", 18_000_000_000)[1]
+    assert "neither weights nor attention" in verdict(at(64), card, "sage")[1]
     assert "Decoding takes 50%" in verdict(at(32, decode_s=800), card, "sage")[1]
-    assert "not known" in verdict(at(5), "NVIDIA H100", "native")[1]
+    assert "not known" in verdict(at(5), Gpu("a card"), "native")[1]
+
+
+@pytest.mark.parametrize(
+    ("gpu", "tflops"),  # as their makers publish them
+    [
+        (Gpu("NVIDIA GeForce RTX 3090", (8, 6), 82, 1.695e9), 71),
+        (Gpu("NVIDIA GeForce RTX 4090", (8, 9), 128, 2.52e9), 165.2),
+        (Gpu("NVIDIA GeForce RTX 5090", (12, 0), 170, 2.407e9), 209.5),
+        (Gpu("NVIDIA RTX A6000", (8, 6), 84, 1.8e9), 154.8),
+        (Gpu("NVIDIA A100-SXM4-80GB", (8, 0), 108, 1.41e9), 312),
+        (Gpu("NVIDIA H100 80GB HBM3", (9, 0), 132, 1.83e9), 989),
+        (Gpu("NVIDIA GeForce GTX 1080", (6, 1), 20, 1.7e9), 0),
+    ],
+)
+def test_what_a_card_can_do_at_most_is_what_its_maker_says(gpu: Gpu, tflops: float) -> None:
+    assert gpu.peak == pytest.approx(tflops, rel=0.02)
+
+
+def test_the_doctor_says_what_a_card_s_generation_means() -> None:
+    said = {at: computes(at, (at,)) for at in ((6, 1), (7, 5), (8, 6), (8, 9), (12, 0))}
+    assert [finding.fine for finding in said.values()] == [None, None, True, True, True]
+    assert "in fp16" in said[7, 5].sentence and "7.5" in said[7, 5].sentence
+    assert "no tensor cores" in said[6, 1].sentence
+    assert "widened" in said[8, 6].sentence
+    assert "fp8 products" in said[8, 9].sentence
+    foreign = computes((5, 2), ((7, 5), (8, 0)))
+    assert foreign.fine is False
+    assert "no kernels for it" in foreign.sentence
+    assert computes((8, 9), ((8, 0), (8, 6))).fine is True  # code of the same major number runs
+
+
+def test_the_doctor_judges_the_speed_of_the_large_models_alone() -> None:
+    pace = [Pace(640, 608, 25, 800_000, 10_000)] * 3
+    assert speed(ModelConfig(name="tiny"), pace, Path()) == []
+    assert speed(ModelConfig(name="framepack"), [], Path()) == []
+    (finding,) = speed(ModelConfig(name="framepack", device="cpu"), pace, Path())
+    assert finding.fine is None
+    assert finding.sentence.startswith("Speed: 32.0 s a step over the last 3 sections, 15.7 TFLOP/s")

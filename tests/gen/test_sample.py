@@ -83,12 +83,12 @@ def test_a_guided_section_is_what_the_formulas_give(models: Models, plan: Plan, 
 def test_each_branch_of_the_guidance_has_its_own_step_cache(
     models: Models, plan: Plan, conditioning: Conditioning
 ) -> None:
-    cached = dataclasses.replace(plan, cfg=3.0, steps=6, step_cache=0.0)
+    cached = dataclasses.replace(plan, cfg=3.0, steps=6, step_cache="teacache:0")
     noise = noise_keyed(1, 0, (1, 16, 2, *conditioning.start.shape[3:]))
-    plain = sampled(models, dataclasses.replace(cached, step_cache=None), conditioning, noise)
+    plain = sampled(models, dataclasses.replace(cached, step_cache=""), conditioning, noise)
     assert torch.equal(sampled(models, cached, conditioning, noise), plain)
 
-    caches = make_caches(dataclasses.replace(cached, step_cache=1e9))
+    caches = make_caches(dataclasses.replace(cached, step_cache="teacache:1e9"))
     sampled(models, cached, conditioning, noise, caches=caches)
     for cache in caches:
         assert cache is not None
@@ -96,7 +96,7 @@ def test_each_branch_of_the_guidance_has_its_own_step_cache(
 
 
 def test_only_the_reference_counts_both_branches_as_one(plan: Plan) -> None:
-    cached = dataclasses.replace(plan, step_cache=0.15)
+    cached = dataclasses.replace(plan, step_cache="first-block:0.15")
     positive, negative = make_caches(cached)
     assert positive is not negative
     positive, negative = make_caches(dataclasses.replace(cached, noise="reference"))

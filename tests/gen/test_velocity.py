@@ -89,7 +89,7 @@ def test_a_cache_that_never_skips_changes_nothing(models: Models, conditioning: 
     text, image, start = conditioning.texts["The girl dances."], conditioning.image_embeds, conditioning.start
     context, x = pack_f1(start, [start], 2), drawn(1, 16, 2, *start.shape[3:])
     fixed = prepare(models.transformer, context, image, x.device)
-    always = make_caches(dataclasses.replace(plan, step_cache=0.0, steps=9))[0]
+    always = make_caches(dataclasses.replace(plan, step_cache="teacache:0", steps=9))[0]
     for time in (900.0, 700.0, 500.0):
         at = torch.tensor([time]), torch.tensor([6000.0])
         assert torch.equal(

@@ -54,7 +54,7 @@ def write_card(folder: Path, card: dict[str, object]) -> None:
 
 def test_a_folder_is_found_with_its_card(folder: Path) -> None:
     card = find_checkpoint(str(folder)).card
-    assert (card.window, card.samplings, card.fps, card.step_cache) == (4, ("inverted", "f1"), 24, 0.1)
+    assert (card.window, card.samplings, card.fps, card.step_cache) == (4, ("inverted", "f1"), 24, "teacache:0.1")
     assert card.sizes == {"s": ((32, 48), (48, 32)), "m": ((64, 64),)}
     assert (card.latent_channels, card.space_compression, card.time_compression) == (16, 8, 4)
     assert card.preview_bias == (0.0, 0.5, 1.0)
