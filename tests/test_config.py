@@ -87,7 +87,7 @@ def test_a_preset_of_the_file_changes_or_joins_those_that_are_known(tmp_path: Pa
     )
     qualities = load(tmp_path / "config.toml", SECTIONS).of(VideoConfig).qualities
     assert list(qualities) == ["draft", "standard", "best", "quick"]
-    assert qualities["draft"] == Quality(steps_percent=60, size="96")
+    assert qualities["draft"] == Quality(steps_percent=60, size="96", step_cache="fast")
     assert qualities["quick"] == Quality(step_cache="fast")
 
 

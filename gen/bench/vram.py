@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import gc
+import os
 import shutil
 import statistics
 import subprocess
@@ -92,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     elif torch.cuda.is_available():
         h, w = (int(side) for side in args.size.lower().split("x"))
         card = replace(PRESETS["framepack-f1"], sizes={"640": ((h, w),)})
-        device = torch.device("cuda", torch.cuda.current_device())  # with its number: some of torch's functions need it
+        device = torch.device("cuda", 0)  # with its number: some of torch's functions need it
         setup = Setup(FRAMEPACK, card, device, args.vram_gib, args.ram_gib, args.steps)
     else:
         console.print(
@@ -383,7 +384,8 @@ def taken_before(device: torch.device) -> int | None:
     """Bytes in use on the card by the driver's own tool, before CUDA is started here; None where it does not say."""
     if device.type != "cuda" or cuda().is_initialized() or shutil.which("nvidia-smi") is None:
         return None
-    asked = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "-i", str(device.index or 0)]
+    which = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")[0] or str(device.index or 0)
+    asked = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "-i", which]
     said = subprocess.run(asked, capture_output=True, text=True, timeout=20, check=False).stdout.strip()
     return int(said) << 20 if said.isdigit() else None
 
@@ -416,16 +418,19 @@ def measure(setup: Setup, console: Console) -> Iterator[list[Line]]:
     kinds = ("fp8", "bf16") if not meter.gpu or machine.capability >= (8, 0) else ("fp16",)
     placement = Placement("bf16", (0,), aside=True)
     for kind in kinds:  # the smaller first: RAM's peak is then right even where it cannot be forgotten
+        group = f"under {setup.vram_gib:g} GiB, {kind}"
         wishes = Wishes(kind, setup.vram_gib if meter.gpu else 0.0, setup.ram_gib)
-        planned = make_memory_plan(shapes, Decoder(VAE_BYTES), setup.card, machine, wishes)
+        try:
+            planned = make_memory_plan(shapes, Decoder(VAE_BYTES), setup.card, machine, wishes)
+        except GenError as error:  # such as too little RAM: the rest can be measured all the same
+            yield [Line(group, "cannot be here", str(error))]
+            continue
         console.print(summary(planned), soft_wrap=True)
         placement = placement_of(planned)
         if not planned.streams:  # memory enough for everything: stream all the same, or nothing would be measured
             placement = replace(placement, resident=(0,), aside=True)
         meter.cap(setup.vram_gib)
-        yield guarded(
-            f"under {setup.vram_gib:g} GiB, {kind}", meter, partial(streamed_lines, setup, planned, placement)
-        )
+        yield guarded(group, meter, partial(streamed_lines, setup, planned, placement))
     meter.cap(1e6)
     yield guarded("streamed / resident", meter, partial(resident_lines, setup, placement))
     yield guarded(PRECISION, meter, partial(precision_lines, setup))
@@ -465,9 +470,11 @@ def stepper(setup: Setup, assembled: Assembled, steps: int) -> Iterator[Callable
             count[0] += 1
             return velocity_by(assembled.modulation, rows, count[0] % steps, fixed, x, None)
 
-        yield step
-    if assembled.streamer is not None:
-        assembled.streamer.close()
+        try:
+            yield step
+        finally:  # pinned memory is let go of before it is unmapped
+            if assembled.streamer is not None:
+                assembled.streamer.close()
 
 
 def streamed_lines(setup: Setup, planned: MemoryPlan, placement: Placement, meter: Meter, group: str) -> list[Line]:
@@ -547,26 +554,42 @@ def resident_lines(setup: Setup, placement: Placement, meter: Meter, group: str)
 
 def precision_lines(setup: Setup, meter: Meter, group: str) -> list[Line]:
     """fp8 and 4 bits against bf16: seconds and the difference of one step's output."""
-    few, found = few_blocks(setup, 2, 4), []
+    found: list[Line] = []
     outputs: dict[str, Tensor] = {}
     for kind in ("bf16", "fp16", "fp8", "nf4"):
         if kind == "nf4" and not precision.has_four_bit():
             found.append(Line(group, kind, "not here: bitsandbytes is not installed (pip install 'flipbot[nf4]')"))
             continue
-        meter.reset()
-        torch.manual_seed(0)
-        with stepper(few, build(few, Placement(kind)), 2) as step:
-            outputs[kind] = torch.as_tensor(step()).float().cpu()
-            seconds = statistics.median(meter.seconds(step) for _ in range(setup.steps))
-        off = float((outputs[kind] - outputs["bf16"]).norm() / outputs["bf16"].norm())
+        outputs[kind], seconds, _ = stepped(few_blocks(setup, 2, 4), Placement(kind), meter)
+        off = difference(outputs[kind], outputs["bf16"])
         fast = f", fp8 product: {'yes' if precision.has_fp8_product(setup.device) else 'no'}" if kind == "fp8" else ""
         found.append(Line(group, f"{kind}: s a step; relative to bf16{fast}", f"{seconds:.3f}; {off:.4f}"))
     return found
 
 
+def stepped(setup: Setup, placement: Placement, meter: Meter) -> tuple[Tensor, float, float]:
+    """A model's second step, on the CPU; seconds of a later one, and of the first.
+
+    A function of its own: when it returns the model is gone, so that two are never on a small card.
+    """
+    meter.reset()
+    torch.manual_seed(0)
+    with stepper(setup, build(setup, placement), 2) as step:
+        first = meter.seconds(step)
+        out = torch.as_tensor(step()).float().cpu()
+        return out, statistics.median(meter.seconds(step) for _ in range(setup.steps)), first
+
+
+def difference(one: Tensor, other: Tensor) -> float:
+    """Relative, by norms."""
+    return float((one - other).norm() / other.norm())
+
+
 BACKENDS = ("native", "_native_flash", "_native_efficient", "_native_cudnn", "flash", "sage", "xformers")
 PRECISION, OFFLOADING = "precision, 2 + 4 blocks", "offloading, 2 + 8 blocks"
 PUBLISHED = (128, 256, 512, 512)  # widths of HunyuanVideo's VAE
+Offloaded = tuple[Callable[[], object], Callable[[], object]]  # a step, and what a decode between two sections does
+Offload = Callable[[Any, Setup], Offloaded]
 SLOW_STEP_S = 15.0  # a card whose steps take longer is measured by one of each, or ten minutes would not do
 
 
@@ -599,23 +622,26 @@ def library_lines(setup: Setup, meter: Meter, group: str) -> list[Line]:
     Theirs call the stock class's forward, as its pipeline does, so its modulation layers travel, too. Model offload
     brings the whole model for the first step after a decode: once a section.
     """
-    few, found = few_blocks(setup, 2, 8), []
-    with stepper(few, build(few, Placement("bf16", (0,), aside=True)), 2) as step:
-        step()
-        seconds = statistics.median(meter.seconds(step) for _ in range(setup.steps))
-    found.append(line_of(group, "this streamer, 1 resident", f"{seconds:.3f}", meter))
+    few = few_blocks(setup, 2, 8)
+    _, seconds, _ = stepped(few, Placement("bf16", (0,), aside=True), meter)
+    found = [line_of(group, "this streamer, 1 resident", f"{seconds:.3f}", meter)]
     for name, offload in (("diffusers group offloading", group_offload), ("diffusers model offload", model_offload)):
         meter.reset()
         try:
-            call, away = offload(stock_model(few), few)
-            call()
-            away()
-            first = meter.seconds(call)
-            seconds = statistics.median(meter.seconds(call) for _ in range(setup.steps))
-            found.append(line_of(group, name, f"{seconds:.3f}, first of a section {first:.3f}", meter))
+            found.append(offload_line(few, group, name, offload, meter))
         except (RuntimeError, ValueError, ImportError, NotImplementedError, TypeError) as error:
             found.append(Line(group, name, f"does not run here ({type(error).__name__}: {error})"))
     return found
+
+
+def offload_line(few: Setup, group: str, name: str, offload: Offload, meter: Meter) -> Line:
+    """One of diffusers' ways; when it returns the model is gone."""
+    call, away = offload(stock_model(few), few)
+    call()
+    away()
+    first = meter.seconds(call)
+    seconds = statistics.median(meter.seconds(call) for _ in range(few.steps))
+    return line_of(group, name, f"{seconds:.3f}, first of a section {first:.3f}", meter)
 
 
 def line_of(group: str, name: str, seconds: str, meter: Meter) -> Line:
@@ -668,9 +694,6 @@ def stock_call(model: Any, setup: Setup) -> Callable[[], object]:
     return call
 
 
-Offloaded = tuple[Callable[[], object], Callable[[], object]]  # a step, and what a decode between two sections does
-
-
 def group_offload(model: Any, setup: Setup) -> Offloaded:
     """Block by block with a stream, where there is CUDA."""
     from diffusers.hooks.group_offloading import apply_group_offloading
@@ -682,53 +705,42 @@ def group_offload(model: Any, setup: Setup) -> Offloaded:
 
 
 def model_offload(model: Any, setup: Setup) -> Offloaded:
-    """A pipeline's enable_model_cpu_offload; without a GPU, which it demands, the function of accelerate below it."""
-    if setup.device.type == "cuda":
-        from diffusers import DiffusionPipeline
+    """A pipeline's own enable_model_cpu_offload: a decode sends the transformer back to RAM."""
+    from diffusers import DiffusionPipeline
 
-        kind: Any = DiffusionPipeline
+    kind: Any = DiffusionPipeline
 
-        class Parts(kind):  # type: ignore[misc]
-            """The transformer and the VAE of a pipeline."""
+    class Parts(kind):  # type: ignore[misc]
+        """The transformer and the VAE of a pipeline."""
 
-            model_cpu_offload_seq = "transformer->vae"
+        model_cpu_offload_seq = "transformer->vae"
 
-            def __init__(self, transformer: Any, vae: Any) -> None:
-                super().__init__()
-                self.register_modules(transformer=transformer, vae=vae)
+        def __init__(self, transformer: Any, vae: Any) -> None:
+            super().__init__()
+            self.register_modules(transformer=transformer, vae=vae)
 
-        parts = Parts(model, setup.vae(torch.device("cpu")))
-        parts.enable_model_cpu_offload(device=setup.device)
-        h, w = max(bucket for rows in setup.card.sizes.values() for bucket in rows)
-        latents = torch.randn(1, setup.card.latent_channels, 1, h // 8, w // 8, device=setup.device)
+    parts = Parts(model, setup.vae(torch.device("cpu")))
+    parts.enable_model_cpu_offload(device=setup.device)
+    h, w = max(bucket for rows in setup.card.sizes.values() for bucket in rows)
+    latents = torch.randn(1, setup.card.latent_channels, 1, h // 8, w // 8, device=setup.device)
 
-        @torch.no_grad()
-        def decoded() -> object:
-            return parts.vae.decode(latents.to(parts.vae.dtype))
+    @torch.no_grad()
+    def decoded() -> object:
+        return parts.vae.decode(latents.to(parts.vae.dtype))
 
-        return stock_call(model, setup), decoded
-    from accelerate import cpu_offload_with_hook
-
-    offload: Any = cpu_offload_with_hook
-    model, hook = offload(model, execution_device=setup.device)
-    return stock_call(model, setup), hook.offload
+    return stock_call(model, setup), decoded
 
 
 def compile_lines(setup: Setup, meter: Meter, group: str) -> list[Line]:
     """Blocks compiled against as they are: seconds of the first step and of later ones, and the difference."""
-    few, found = few_blocks(setup, 2, 4), []
-    outputs, kind = [], "bf16" if not meter.gpu or precision.has_bf16(setup.device) else "fp16"
+    few, kind = few_blocks(setup, 2, 4), "bf16" if not meter.gpu or precision.has_bf16(setup.device) else "fp16"
+    found, outputs = [], []
     for compiled in (False, True):
-        meter.reset()
-        torch.manual_seed(0)
-        with stepper(few, build(few, Placement(kind, (0,), compiled=compiled)), 2) as step:
-            step()  # of the table's two the second
-            first = meter.seconds(step)
-            outputs.append(torch.as_tensor(step()).float().cpu())
-            seconds = statistics.median(meter.seconds(step) for _ in range(setup.steps))
+        out, seconds, first = stepped(few, Placement(kind, (0,), compiled=compiled), meter)
+        outputs.append(out)
         name = "compiled, streamed" if compiled else "as they are, streamed"
-        found.append(Line(group, f"{name}: s a step; the second one", f"{seconds:.3f}; {first:.3f}"))
-    off = float((outputs[1] - outputs[0]).norm() / outputs[0].norm())
+        found.append(Line(group, f"{name}: s a step; the first", f"{seconds:.3f}; {first:.3f}"))
+    off = difference(outputs[1], outputs[0])
     return [*found, Line(group, "relative difference", f"{off:.1e}", "<= 2e-2", off <= 2e-2)]
 
 
