@@ -351,8 +351,8 @@ class Meter:
 
     def reset(self) -> None:
         """Forget the peaks, and give back what is free."""
-        gc.collect()  # models are full of cycles: without it the last one would still be there
         if self.gpu:
+            gc.collect()  # models are full of cycles: without it the last one would still be there
             self.wait()
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(self.device)

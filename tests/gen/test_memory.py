@@ -147,8 +147,8 @@ def test_the_constants_are_those_that_counting_gives() -> None:
         value = memory.value_bytes(kind, card_of(8))
         planned = memory.activation_bytes(tokens(CARD, h, w), 3072, value, kind)
         assert counted <= planned <= 1.25 * counted, kind
-    for tiles in (Tiles(0), Tiles(128), Tiles(128, 8)):
-        short = dataclasses.replace(CARD, window=3)
+    for tiles, window in ((Tiles(0), 3), (Tiles(128), 2), (Tiles(128, 8), 1)):  # more tiles in time say nothing more
+        short = dataclasses.replace(CARD, window=window)
         counted = count_decode(short, *FEW, tiles)
         assert counted <= memory.decode_bytes(short, VAE, *FEW, tiles, 2) <= 1.25 * counted, tiles
 
