@@ -363,13 +363,17 @@ def make_folder(folder: Path) -> None:
 
 
 async def housekeeping(db: Database, media: Media, safety: SafetyConfig) -> None:
-    """Every hour: forget what is older than keep_days, and remove the files that no row names."""
+    """Every hour: forget what is older than it is to be kept, and remove the files that no row names."""
     while True:
         try:
             if safety.keep_days:
                 gone = await requests.expire(db, db.now() - safety.keep_days * DAY_MS)
                 if gone:
                     log.info("expired jobs=%d", gone)
+            if safety.keep_latents_days:
+                gone = await requests.expire_latents(db, db.now() - safety.keep_latents_days * DAY_MS)
+                if gone:
+                    log.info("expired latents of jobs=%d", gone)
             await requests.tidy(db)
         except (DiskFull, DiskFailed, DatabaseBusy) as trouble:  # what can be freed without a commit is freed below
             log.warning("nothing expired: %s", trouble)

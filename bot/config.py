@@ -115,3 +115,10 @@ class SafetyConfig:
         least=0,
         most=36500,
     )
+    keep_latents_days: int = key(
+        0,
+        "How long a film that ended can be gone on with, which needs its latents; 0: as long as it is kept.",
+        unit="days",
+        least=0,
+        most=36500,
+    )

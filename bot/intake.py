@@ -31,6 +31,7 @@ from db.errors import (
     DiskFull,
     Draining,
     Duplicate,
+    LatentsGone,
     NoSuchJob,
     NotFinished,
     QueueFull,
@@ -324,6 +325,8 @@ class Intake:
             return await self._submit(ask, may)
         except (NoSuchJob, NotFinished) as error:  # it was forgotten just now
             raise Refused("refused.no_such_job") from error
+        except LatentsGone as error:
+            raise Refused("refused.latents_gone") from error
 
     async def steer(self, job_id: int, by: By, prompt: str) -> Job:
         """Give what is not begun yet of a film another prompt, its times counted from there; the rest stays.
@@ -374,11 +377,11 @@ class Intake:
             raise await self._disk_full()
 
     async def _submit(self, ask: requests.Ask, may: Allowance) -> Job:
-        """Put it in line. raises: Refused, NoSuchJob and NotFinished (of the parent)."""
+        """Put it in line. raises: Refused; of the parent NoSuchJob, NotFinished, LatentsGone."""
         try:
             return await requests.submit(self.db, ask, may.limits)
         except NOT_NOW as error:
-            raise await self.refusal(error, ask.platform, ask.user_id, ask.locale) from error
+            raise await self.refusal(error, ask) from error
         except DiskFull as full:
             raise await self._disk_full() from full
         except (DiskFailed, DatabaseBusy) as held_up:
@@ -426,18 +429,17 @@ class Intake:
                     await asyncio.to_thread(self.media.drop, unused)
         return job
 
-    async def refusal(self, error: DbError, platform: Platform, user_id: str, locale: str) -> Refused:
+    async def refusal(self, error: DbError, ask: requests.Ask) -> Refused:
         """Why the queue does not take a film now, as a sentence that says when it will."""
+        locale = ask.locale
         match error:
-            case QueueFull(of="user"):
-                theirs = [job for job in await jobs.open_jobs(self.db, platform, user_id) if not job.wish]
-                ready = [told.done_ms for job in theirs if (told := await jobs.forecast(self.db, job.id))]
-                if not ready:
-                    return Refused(QUEUE_FULL[error.of], got=error.got, limit=error.limit)
-                wait = duration(locale, min(ready) / 1000)
-                return Refused("refused.queue_full_user_until", got=error.got, limit=error.limit, wait=wait)
             case QueueFull():
-                return Refused(QUEUE_FULL[error.of], got=error.got, limit=error.limit)
+                facts = {"got": error.got, "limit": error.limit}
+                in_ms = await jobs.room_in(self.db, error, ask.platform, ask.user_id, ask.chat_id)
+                if in_ms is None:
+                    return Refused(QUEUE_FULL[error.of], **facts)
+                wait = duration(locale, math.ceil(in_ms / 1000))
+                return Refused(f"{QUEUE_FULL[error.of]}_until", **facts, wait=wait)
             case TooSoon() | DayUsed():
                 wait = duration(locale, math.ceil((error.until_ms - self.db.now()) / 1000))
                 return Refused(f"refused.{error.reason}", **error.facts, wait=wait)

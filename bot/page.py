@@ -83,6 +83,8 @@ STATUS: Final = {  # of refusals; all others are 422
     "refused.queue_full": 429,
     "refused.queue_full_user": 429,
     "refused.queue_full_chat": 429,
+    "refused.too_soon": 429,
+    "refused.day_used": 429,
     "refused.too_busy": 503,
     "refused.disk_full": 507,
     "refused.held_up": 503,
@@ -236,7 +238,7 @@ class Page:
         self.guard.check_token(request, request.headers.get(TOKEN_HEADER) or str(form.get(TOKEN, "")))
 
     def _refusal(self, request: web.Request, refused: Refused) -> web.Response:
-        status = STATUS.get(refused.key, 422)
+        status = STATUS.get(refused.key.removesuffix("_until"), 422)
         sentence = say(locale_of(request), refused.key, **refused.facts)
         if not wants_html(request):
             return web.json_response({"error": sentence}, status=status)

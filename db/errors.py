@@ -11,6 +11,7 @@ DbError
 ├── NoSuchJob         no row has that number
 ├── NotYours          somebody else's job
 ├── NotFinished       fewer sections are finished than another film shall take over
+├── LatentsGone       what going on with a film needs was let go
 ├── DatabaseInUse     another process owns the file
 ├── DatabaseNewer     the file was made by a newer flipbot
 ├── DatabaseUnusable  the file is no database, or cannot be opened
@@ -145,6 +146,15 @@ class NotFinished(DbError):
         super().__init__(
             f"Job {job} has {done} finished sections, and {wanted} were to be kept.", job=job, done=done, wanted=wanted
         )
+
+
+class LatentsGone(DbError):
+    """A film that ended long ago was to be gone on with; its latents are not kept for so long."""
+
+    reason = "latents_gone"
+
+    def __init__(self, job: int) -> None:
+        super().__init__(f"What job {job} could be gone on with is not kept any more; its film is.", job=job)
 
 
 class DatabaseInUse(DbError):

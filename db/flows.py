@@ -55,7 +55,7 @@ async def enter(tx: AsyncConnection, name: str, sections: int, weight: float | N
     if busy is None:
         values["served"] = max(found.served, tick.time)
     await tx.execute(update(Flow).where(Flow.id == found.id).values(**values))
-    await tx.execute(update(Tick).values(weight=tick.weight + weight - before))
+    await tx.execute(update(Tick).values(weight=tick.weight + weight - before, open=Tick.open + 1))
     return int(found.id)
 
 
@@ -128,7 +128,8 @@ async def serve(tx: AsyncConnection, job_id: int, gpu_ms: int, now_ms: int) -> N
 
 
 async def leave(tx: AsyncConnection, job_id: int) -> None:
-    """What is left of a job will not be made after all: its flow would be empty so much earlier."""
+    """A job ends, or is about to be deleted: what is left of it will not be made, its flow would be empty earlier."""
+    await tx.execute(update(Tick).values(open=Tick.open - 1))
     left = (Job.sections - Job.done).label("left")
     flow = select(Flow.id, Flow.last, Flow.weight, left).join(Job, Job.flow_id == Flow.id).where(Job.id == job_id)
     row = (await tx.execute(flow.with_for_update(of=Flow))).first()
@@ -160,6 +161,12 @@ async def paused(tx: AsyncConnection) -> bool:
 
 
 async def rebase(tx: AsyncConnection) -> None:
-    """Sum the weight of virtual time anew: adding and taking away again leaves a last bit of a float."""
+    """Sum the weight of virtual time anew: adding and taking away leaves a last bit of a float. Count anew, too."""
     weight = select(func.coalesce(func.sum(Flow.weight), 0.0)).where(Flow.last > select(Tick.time).scalar_subquery())
-    await tx.execute(update(Tick).values(weight=weight.scalar_subquery()))
+    jobs = select(func.count()).select_from(Job).where(IS_OPEN)
+    await tx.execute(update(Tick).values(weight=weight.scalar_subquery(), open=jobs.scalar_subquery()))
+
+
+async def open_jobs(tx: AsyncConnection) -> int:
+    """How many jobs wait or run."""
+    return await tx.scalar(select(Tick.open)) or 0

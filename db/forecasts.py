@@ -8,7 +8,7 @@ import asyncio
 import heapq
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -18,8 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db import flows, rows, turns
 from db.connect import Database, whole
+from db.errors import QueueFull
 from db.flows import IS_OPEN
-from db.models import Flow, Job, Progress, State, Tick
+from db.models import Flow, Job, Platform, Progress, State, Tick
 from db.query import find_jobs, load_job, measured_pace
 
 MOST: Final = 50_000  # sections that are played: at half a minute each, more than two weeks
@@ -115,6 +116,17 @@ class Play:
             first_ms=self.first_at.get(job_id, 0), next_ms=self.next_at[job_id], done_ms=self.done_at[job_id]
         )
 
+    def ended(self, among: Collection[int], count: int) -> int | None:
+        """When so many of these jobs have ended, as far as it can be told; None where it cannot."""
+        told = {job for job in among if job in self.jobs and self.jobs[job].shape in self.pace}
+        if len(told) < count:
+            return None
+        with self.turn:
+            while len(told & self.done_at.keys()) < count:
+                if not self.step():
+                    return None
+            return sorted(self.done_at[job] for job in told & self.done_at.keys())[count - 1]
+
     def order(self, most: int) -> list[int]:
         """The first so many jobs, in the order of their next turns."""
         with self.turn:
@@ -153,6 +165,18 @@ async def forecast(db: Database, job_id: int) -> rows.Forecast | None:
             return None
         kept = await _kept(db, tx)
     return None if kept.paused else await asyncio.to_thread(kept.play.forecast, job_id)
+
+
+@whole
+async def room_in(db: Database, full: QueueFull, platform: Platform, user_id: str, chat_id: str) -> int | None:
+    """In how many milliseconds a limit that is reached has room for one more; None where that cannot be told."""
+    whose = {"user": Job.user_id == user_id, "chat": Job.chat_id == chat_id}
+    there = [] if full.of == "all" else [Job.platform == platform, whose[full.of]]
+    async with db.reading() as tx:
+        among = set(await tx.scalars(select(Job.id).where(IS_OPEN, *there)))
+        kept = await _kept(db, tx)
+    over = len(among) - full.limit + 1
+    return None if kept.paused or over < 1 else await asyncio.to_thread(kept.play.ended, among, over)
 
 
 @whole

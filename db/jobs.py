@@ -13,6 +13,7 @@ from db.flows import IS_OPEN, next_turn
 from db.forecasts import forecast as forecast
 from db.forecasts import line as line
 from db.forecasts import place as place
+from db.forecasts import room_in as room_in
 from db.models import Canvas, Flow, Job, Platform, Progress, Reason, Removal, State, Tick
 from db.query import (
     change,

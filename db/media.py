@@ -213,7 +213,7 @@ async def media_keep(db: Database) -> set[str]:
     keep: set[str] = set()
     async with db.reading() as tx:
         for column in SHAS:
-            keep.update(sha for sha in await tx.scalars(select(column).distinct()) if sha is not None)
+            keep.update(sha for sha in await tx.scalars(select(column).distinct()) if sha)
     return keep
 
 

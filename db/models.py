@@ -262,7 +262,10 @@ class Flow(Base):
 
 
 class Tick(Base):
-    """Virtual time, in one row: it passes with every section recorded. `weight`: of all flows with a later `last`."""
+    """Virtual time, in one row: it passes with every section recorded. `weight`: of all flows with a later `last`.
+
+    `open` is the one count that is kept: the limit in all is asked at every submit, and may be very high.
+    """
 
     __tablename__ = "tick"
     __table_args__ = (CheckConstraint("id = 1", name="one"),)
@@ -272,6 +275,7 @@ class Tick(Base):
     weight: Mapped[float] = mapped_column(default=0.0)
     sections: Mapped[int] = mapped_column(BigInteger, default=0)
     gpu_ms: Mapped[int] = mapped_column(BigInteger, default=0)
+    open: Mapped[int] = mapped_column(default=0, server_default="0")  # jobs that have not ended
 
 
 class Ledger(Base):
@@ -355,7 +359,7 @@ class Section(Base):
     job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), primary_key=True)
     n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     fence: Mapped[int]  # of the claim it was made under, be it one on the film that this one goes on with
-    latents: Mapped[str] = mapped_column(Sha, index=True)
+    latents: Mapped[str] = mapped_column(Sha, index=True)  # "": not kept any more
     clip: Mapped[str | None] = mapped_column(Sha, index=True)
     fragment: Mapped[str | None] = mapped_column(Sha, index=True)  # the clip, for a player
     frames: Mapped[int]  # of the film so far

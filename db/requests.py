@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db import flows, operators, rows
 from db.connect import Database, whole
-from db.errors import Banned, DayUsed, Draining, Duplicate, NotFinished, QueueFull, TooSoon
+from db.errors import Banned, DayUsed, Draining, Duplicate, LatentsGone, NotFinished, QueueFull, TooSoon
 from db.flows import IS_OPEN
 from db.models import (
     CHATS,
@@ -98,7 +98,8 @@ class Limits:
 async def submit(db: Database, ask: Ask, limits: Limits) -> rows.Job:
     """Queue a film; once this returns, it is not lost. The same key again returns the job it made.
 
-    raises: Banned, Draining, Duplicate, TooSoon, DayUsed, QueueFull, DiskFull; NoSuchJob, NotFinished (of the parent)
+    raises: Banned, Draining, Duplicate, TooSoon, DayUsed, QueueFull, DiskFull; of the parent NoSuchJob, NotFinished,
+            LatentsGone
     """
     async with db.transaction() as tx:
         for known in await find_jobs(tx, Request.key == ask.key):
@@ -139,7 +140,7 @@ async def _inherited(tx: AsyncConnection, ask: Ask) -> tuple[list[dict[str, Any]
     The rows name the parent's files, so no sweep takes them while either job is there. The film is the parent's where
     all of it is kept; of a part of it there is no film until the next section is made. What the encoders made holds for
     any plan of this picture at this size; the worker adds the prompts that it lacks.
-    raises: NoSuchJob, NotFinished
+    raises: NoSuchJob, NotFinished, LatentsGone
     """
     if ask.parent_id is None:
         return [], {}
@@ -153,6 +154,8 @@ async def _inherited(tx: AsyncConnection, ask: Ask) -> tuple[list[dict[str, Any]
     if 0 < ask.kept == parent.done:
         files |= {"film": parent.film, "fragment_end": parent.fragment_end}
     made = (await load_sections(tx, parent.id))[: ask.kept]
+    if not all(section.latents for section in made):
+        raise LatentsGone(parent.id)
     free = {"sampling_ms": 0, "decode_ms": 0, "encode_ms": 0, "gpu_ms": 0, "shape": TAKEN_OVER}
     return [{**asdict(section), **free} for section in made], files
 
@@ -181,6 +184,8 @@ async def _may(tx: AsyncConnection, ask: Ask, limits: Limits, now_ms: int) -> No
         got = await tx.scalar(select(func.count()).select_from(some)) or 0
         if got >= limit:
             raise QueueFull(got, limit, of)
+    if (got := await flows.open_jobs(tx)) >= limits.queued_in_all:
+        raise QueueFull(got, limits.queued_in_all, "all")
 
 
 def free_at(used: Sequence[tuple[int, int]], limit_ms: int) -> int | None:
@@ -229,7 +234,6 @@ def _limits(ask: Ask, limits: Limits) -> list[tuple[str, int, list[ColumnElement
     return [
         ("user", limits.queued_per_user, [here, Job.user_id == ask.user_id]),
         ("chat", limits.queued_per_chat, [here, Job.chat_id == ask.chat_id]),
-        ("all", limits.queued_in_all, []),
     ]
 
 
@@ -291,6 +295,21 @@ async def expire(db: Database, before_ms: int) -> int:
         gone = await tx.execute(delete(Job).where(Job.state.in_(TERMINAL), Job.finished_ms < before_ms))
         await tx.execute(delete(Request).where(~select(Job.id).where(Job.request_id == Request.id).exists()))
         return gone.rowcount
+
+
+@whole
+async def expire_latents(db: Database, before_ms: int) -> int:
+    """Let go what only going on with a film needs, of jobs that ended before that time; returns of how many.
+
+    The film stays, and so do the latents that another job took over: its rows name them, too.
+    """
+    async with db.transaction(quiet=True) as tx:
+        old = and_(Job.finished_ms < before_ms, Job.state.in_(TERMINAL))
+        kept = select(Section.job_id).where(Section.job_id == Job.id, Section.latents != "").exists()
+        ids = list(await tx.scalars(select(Job.id).where(old, kept)))
+        await tx.execute(update(Section).where(Section.job_id.in_(ids)).values(latents=""))
+        await tx.execute(update(Job).where(Job.id.in_(ids)).values(conditioning=None))
+        return len(ids)
 
 
 @whole

@@ -93,6 +93,8 @@ class Job:
 class Section:
     """One finished sampling run. `frames` counts the film so far; `clip` is none where no frame became final.
 
+    `latents` is "" once the film was let go of: it ended long ago, and cannot be gone on with any more.
+
     The times of one that was taken over from another film are 0: its own job has paid for it.
     """
 

@@ -22,7 +22,7 @@ from db.rows import Claim, Job
 from db.sections import Made
 from gen.config import ModelConfig
 from gen.errors import OutOfMemory, SectionLost
-from gen.process import ChildDied, ChildFailed, ChildProcess, Told
+from gen.process import ChildDied, ChildFailed, ChildHung, ChildProcess, Told
 
 log = logging.getLogger("flipbot.dispatch")
 
@@ -52,11 +52,14 @@ class Dispatch:
         lease_ms: int = LEASE_MS,
         room: Room | None = None,
         retry_ms: int = DISK_RETRY_MS,
+        children: type[ChildProcess] = ChildProcess,
     ) -> None:
         """worker: the name under which claims are made, one per running dispatcher; lease_ms: how long each holds.
 
         room: no turn is taken while the disk is too full; retry_ms: after a trouble of the machine
+        children: how a child is started and what it runs
         """
+        self.children = children
         self.db = db
         self.media = media
         self.model = model
@@ -134,7 +137,10 @@ class Dispatch:
             log.warning("child died job=%d n=%d status=%s", job.id, job.done + 1, died.status)
             # Dying before it has loaded is not this job's fault, unless it goes on and on: then somebody must hear it.
             blamed = self.died_loading % LOADS == 0
-            await self.give_back(claim, crashed=blamed, reason="worker_crashed", facts={"status": died.status})
+            facts: dict[str, Any] = {"status": died.status}
+            if isinstance(died, ChildHung):
+                facts["silent_s"] = died.silent_s
+            await self.give_back(claim, crashed=blamed, reason="worker_crashed", facts=facts)
         except ChildFailed as failed:
             try:
                 await self.failed(claim, failed)
@@ -193,7 +199,8 @@ class Dispatch:
             if self.tighter >= tighter:
                 return self.child
             await self.child.close()
-        self.child = await ChildProcess.start()
+        self.child = await self.children.start()
+        self.tighter = tighter
         started = time.monotonic()
         try:
             ready = await self.child.load(
@@ -218,7 +225,6 @@ class Dispatch:
             await self.child.close()
             raise
         self.died_loading = 0
-        self.tighter = tighter
         took = time.monotonic() - started
         log.info("model loaded model=%s device=%s took=%.1fs", ready["model"], ready["device"], took)
         self.engine, self.took = f"{self.worker.partition(':')[0]} {ready['device']}", (0, 0)
@@ -303,7 +309,8 @@ class Dispatch:
             case DiskFull.reason:  # nothing finished is lost
                 await jobs.release(self.db, claim, reason=failed.reason, facts=failed.facts, retry_in_ms=self.retry_ms)
             case OutOfMemory.reason if job.tighter < TIGHTER:
-                await jobs.release(self.db, claim, reason=failed.reason, facts=failed.facts, tighter=job.tighter + 1)
+                smaller = max(job.tighter, self.tighter) + 1  # than the one that was too large, whoever it was made for
+                await jobs.release(self.db, claim, reason=failed.reason, facts=failed.facts, tighter=smaller)
             case SectionLost.reason:
                 await self.continue_from(claim, failed)
             case _:

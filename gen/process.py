@@ -19,6 +19,7 @@ QUIET = {"TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error", "TQD
 # tiny checkpoint decodes a section in 2.4 s instead of 4.0 (docs/training-log.md). Other systems take no notice.
 MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000", "MALLOC_TOP_PAD_": "67108864"}
 LINE_LIMIT = 1 << 24  # bytes of one event; a preview is some 20 kB
+SILENT_S = 1800.0  # without a word; loading 25 GB from a slow disk, or compiling, takes minutes
 
 
 class ChildDied(Exception):
@@ -27,6 +28,14 @@ class ChildDied(Exception):
     def __init__(self, status: int | None) -> None:
         super().__init__(f"the process ended with status {status}")
         self.status = status
+
+
+class ChildHung(ChildDied):
+    """The process told nothing for so long that it was killed; its status is that of the kill."""
+
+    def __init__(self, status: int | None, silent_s: float) -> None:
+        super().__init__(status)
+        self.silent_s = silent_s
 
 
 class ChildFailed(Exception):
@@ -52,6 +61,7 @@ class ChildProcess:
     """One GPU child; one question at a time."""
 
     module = "gen.child"  # what the process runs
+    silent_s = SILENT_S  # so long without a word, and it is taken for hung
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -88,7 +98,7 @@ class ChildProcess:
         return await self._ask({"do": "load", **settings}, "ready")
 
     async def section(self, on_told: Callable[[Told], Awaitable[None]], **asked: Any) -> dict[str, Any]:
-        """Ask for one section; returns the files it made. raises: ChildFailed, ChildDied."""
+        """Ask for one section; returns the files it made. raises: ChildFailed, ChildDied, ChildHung."""
         self.asked += 1
         return await self._ask({"do": "section", "id": self.asked, **asked}, "section", on_told)
 
@@ -122,10 +132,8 @@ class ChildProcess:
         on_told: Callable[[Told], Awaitable[None]] | None = None,
     ) -> dict[str, Any]:
         await self._send(message)
-        stdout = self.process.stdout
-        assert stdout is not None
         phase = ""
-        while line := await stdout.readline():
+        while line := await self._line():
             event: dict[str, Any] = json.loads(line)
             match event["event"]:
                 case "error":
@@ -142,3 +150,15 @@ class ChildProcess:
             if on_told is not None:
                 await on_told(told)
         raise ChildDied(await self.process.wait())
+
+    async def _line(self) -> bytes:
+        """What it tells next; nothing where it has ended. raises ChildHung: drivers can hang for ever."""
+        stdout = self.process.stdout
+        assert stdout is not None
+        try:
+            async with asyncio.timeout(self.silent_s):
+                return await stdout.readline()
+        except TimeoutError:
+            log.warning("child hung module=%s pid=%s silent=%.0fs", self.module, self.process.pid, self.silent_s)
+            self.process.kill()
+            raise ChildHung(await self.process.wait(), self.silent_s) from None

@@ -1,9 +1,16 @@
-"""What a run of the tests says last: which of them could not be run here, and the one command that changes it."""
+"""How long random tests go on, and what a run says last: which tests could not be run here, and how to change that."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
+
+# Other work may share the machine: a test is not wrong because it was slow once.
+settings.register_profile("shared", deadline=None)
+# pytest --hypothesis-profile=long tests/db/test_machine.py
+settings.register_profile("long", deadline=None, max_examples=500, stateful_step_count=60)
+settings.load_profile("shared")
 
 if TYPE_CHECKING:
     from tests.browsers import Browsers

@@ -50,8 +50,15 @@ WORDS: Final = {
     "refused.queue_full_user": "{got} of your films are in line, and {limit} is the limit. Cancel one, or wait for it.",
     "refused.queue_full_chat": "This chat has {got} films in line, and {limit} is the limit. Wait for one to be ready.",
     # not now: the number, and when
+    "refused.queue_full_until": (
+        "{got} films are in line, and {limit} is the limit. The next one works in about {wait}."
+    ),
     "refused.queue_full_user_until": (
-        "{got} of your films are in line, and {limit} is the limit. The first of them is ready in about {wait}."
+        "{got} of your films are in line, and {limit} is the limit. "
+        "The next one works in about {wait}, when one is ready, or once you cancel one."
+    ),
+    "refused.queue_full_chat_until": (
+        "This chat has {got} films in line, and {limit} is the limit. The next one works in about {wait}."
     ),
     "refused.too_soon": "One film every {limit_s} seconds is the limit. The next one works in {wait}.",
     "refused.day_used": (
@@ -78,6 +85,9 @@ WORDS: Final = {
     "refused.other_model": "The service running here uses {served}, not {got}. Stop it first, or leave --model out.",
     "refused.no_such_page": "There is nothing at this address. The start page is a good place to go on.",
     "refused.no_such_job": "This film is not here: it may be gone, or it belongs to somebody else.",
+    "refused.latents_gone": (
+        "This film is too old to go on with: what that needs is not kept for so long. It can be made anew."
+    ),
     "refused.no_film_yet": "There is no film to see yet. Come back after its first second is ready.",
     "refused.job_over": "This film has already ended, so there is nothing to stop.",
     # making a film again, longer or otherwise

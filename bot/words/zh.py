@@ -42,7 +42,13 @@ WORDS: Final = {
     "refused.queue_full_user": "你已有 {got} 部影片在排队，上限是 {limit}。请取消一部，或等它完成。",
     "refused.queue_full_chat": "这个聊天已有 {got} 部影片在排队，上限是 {limit}。请等其中一部完成后再试。",
     # 现在不行：数字，以及什么时候可以
-    "refused.queue_full_user_until": "你有 {got} 部影片在排队，上限是 {limit} 部。最早的一部大约 {wait}后完成。",
+    "refused.queue_full_until": "已有 {got} 部影片在排队，上限是 {limit} 部。大约 {wait}后可以提交下一部。",
+    "refused.queue_full_user_until": (
+        "你有 {got} 部影片在排队，上限是 {limit} 部。大约 {wait}后其中一部完成，就可以提交下一部；取消一部也可以。"
+    ),
+    "refused.queue_full_chat_until": (
+        "这个聊天已有 {got} 部影片在排队，上限是 {limit} 部。大约 {wait}后可以提交下一部。"
+    ),
     "refused.too_soon": "每 {limit_s} 秒最多提交一部影片。{wait}后可以提交下一部。",
     "refused.day_used": "每人 24 小时内有 {limit_s} 秒显卡时间，你已用了 {got_s} 秒。{wait}后可以再提交。",
     "refused.duplicate": "你刚刚提交过完全相同的影片，就是第 {job} 号。换一个种子就会得到不同的影片。",
@@ -65,6 +71,7 @@ WORDS: Final = {
     "refused.other_model": "这里正在运行的服务使用的是 {served}，不是 {got}。请先停止它，或者不要加 --model。",
     "refused.no_such_page": "这个地址没有内容。可以从首页继续。",
     "refused.no_such_job": "这里没有这部影片：可能已被删除，或属于别人。",
+    "refused.latents_gone": "这部影片太旧，接着做所需的数据已不再保留。可以从头重新生成。",
     "refused.no_film_yet": "还没有可看的影片。第一秒完成后再来吧。",
     "refused.job_over": "这部影片已经结束，不需要再停止。",
     # making a film again, longer or otherwise

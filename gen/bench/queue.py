@@ -124,7 +124,7 @@ def fill(path: Path, depth: int) -> None:
         head = "SELECT id FROM job WHERE flow_id = flow.id AND rank IS NOT NULL ORDER BY rank, id LIMIT 1"
         file.execute(f"UPDATE flow SET head = ({head})")
         file.execute("UPDATE flow SET turn = 1 WHERE head IS NOT NULL")
-        file.execute(f"UPDATE tick SET weight = {USERS}")
+        file.execute(f"UPDATE tick SET weight = {USERS}, open = {depth}")
 
 
 def middle(times: list[float]) -> float:

@@ -32,7 +32,10 @@ from gen.card import find_checkpoint
 
 LENGTHS = (1, 2, 3, 4)  # sections of the films, in turn
 PATIENCE_S = 300.0  # for a section to be begun, on a machine with other work
-AT_ONE_SECTION = {"child": 2, "service": 4}  # kills: a job that takes more of them with it is given up, rightly
+MOST = {  # kills at one section of any film: a job that takes more of them with it is given up, rightly
+    "child": (jobs.CRASHES - 1, "SELECT max(crashes) FROM job WHERE finished_ms IS NULL"),
+    "service": (jobs.DEATHS - 1, "SELECT max(deaths) FROM job WHERE finished_ms IS NULL"),
+}
 BOOKS = {  # what must agree, as one number each
     "sections begun twice": "SELECT count(*) - count(DISTINCT job_id || ':' || n) FROM section",
     "sections missing": "SELECT sum(done) - (SELECT count(*) FROM section) FROM job",
@@ -41,6 +44,7 @@ BOOKS = {  # what must agree, as one number each
     "GPU ms not in the ledger": "SELECT (SELECT sum(gpu_ms) FROM section) - (SELECT sum(gpu_ms) FROM ledger)",
     "GPU ms not in the sum": "SELECT (SELECT sum(gpu_ms) FROM ledger) - gpu_ms FROM tick",
     "films not finished": "SELECT count(*) FROM job WHERE state <> 'done'",
+    "films counted as open": "SELECT open FROM tick",
     "claims left over": "SELECT count(*) FROM job WHERE worker IS NOT NULL",
     "progress left over": "SELECT count(*) FROM progress",
 }
@@ -107,6 +111,8 @@ async def check(data_dir: Path) -> list[str]:
             (off,) = file.execute(query).fetchone()
             if off:
                 wrong.append(f"{name}: {off}")
+        failed = file.execute("SELECT id, state, reason, facts FROM job WHERE state <> 'done'")
+        wrong += [f"film {id} {state}: {reason} {facts}" for id, state, reason, facts in failed]
     media = Media(data_dir / "media")
     async with Database.open("", data_dir=data_dir) as db:
         keep = await media_keep(db)
@@ -148,18 +154,14 @@ def batter(
     data_dir: Path, args: argparse.Namespace, moments: random.Random, section_s: float, kills: dict[str, int]
 ) -> None:
     """Let workers finish the films while they or their children are killed, counting."""
-    done, at_one = -1, dict.fromkeys(AT_ONE_SECTION, 0)
     worker = work(data_dir, args)
     while True:
         if sum(kills.values()) < args.kills:
             await_moment(data_dir, worker, moments, section_s)
-            if (now := sections_done(data_dir)) != done:
-                done, at_one = now, dict.fromkeys(AT_ONE_SECTION, 0)
             what = moments.choice(["service", "child"])
-            if worker.poll() is None and at_one[what] < AT_ONE_SECTION[what]:
-                killed = kill_child(worker) if what == "child" else kill(worker)
-                kills[what] += killed
-                at_one[what] += killed
+            most, so_far = MOST[what]
+            if worker.poll() is None and ask(data_dir, so_far) < most:
+                kills[what] += kill_child(worker) if what == "child" else kill(worker)
         elif worker.wait() == 0:
             return
         if worker.poll() is not None:
@@ -186,16 +188,11 @@ def under_way(data_dir: Path) -> bool:
     return ask(data_dir, "SELECT count(*) FROM progress") > 0
 
 
-def sections_done(data_dir: Path) -> int:
-    """How many are recorded."""
-    return ask(data_dir, "SELECT count(*) FROM section")
-
-
 def ask(data_dir: Path, query: str) -> int:
     """One number out of a database that others write to; 0 where it cannot be read now."""
     only_read = f"{(data_dir / 'flipbot.db').absolute().as_uri()}?mode=ro"
     with suppress(sqlite3.Error), closing(sqlite3.connect(only_read, timeout=1, uri=True)) as file:
-        return int(file.execute(query).fetchone()[0])
+        return int(file.execute(query).fetchone()[0] or 0)
     return 0
 
 

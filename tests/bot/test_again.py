@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_intake import asked, png, rules
+from test_intake import NARROW, asked, png, rules
 
 from bot.errors import Refused
 from bot.intake import By, Intake, ModelFacts, parse_prompts, said_after
-from bot.words import say
+from bot.words import duration, say
 from db import jobs, requests, sections
 from db.connect import Database
 from db.media import Media
@@ -49,7 +49,7 @@ async def section(taker: Intake, job: Job) -> Job:
     claim = await jobs.claim(taker.db, "w", 60_000)
     assert claim is not None and claim.job.id == job.id
     files = {"latents": SHA, "clip": SHA, "tail": SHA, "film": SHA[::-1]}
-    times = {"sampling_ms": 1, "decode_ms": 1, "encode_ms": 1}
+    times = {"sampling_ms": 2000, "decode_ms": 700, "encode_ms": 300}
     return (await sections.record(taker.db, claim, Made(n=job.done, frames=36 * job.done + 37, **files, **times))).job
 
 
@@ -230,3 +230,41 @@ def test_what_is_said_of_a_film_reads_as_what_happens_in_it(before: str, prompt:
     expected |= {round(kept_s + start, 3): text for start, text in parse_prompts(prompt)}
     assert list(said.values()) == list(expected.values())
     assert list(said) == pytest.approx(list(expected))
+
+
+async def test_what_an_old_film_could_be_gone_on_with_is_not_kept_for_ever(taker: Intake) -> None:
+    job = await film(taker)
+    assert await requests.expire_latents(taker.db, 1 << 60) == 1
+    assert await refusal(taker.again(job.id, ANN, key="more", keep="all", add_seconds=3)) == "refused.latents_gone"
+    anew = await taker.again(job.id, ANN, key="anew", seed="new")
+    assert (anew.done, anew.sections) == (0, 4)
+
+
+async def test_a_limit_that_is_reached_says_the_number_and_when_there_is_room(taker: Intake) -> None:
+    """Room is when the first film of theirs, of the chat or of all is ready, as it is forecast."""
+    taker.rules = dataclasses.replace(taker.rules, queue=NARROW)
+    first = await section(taker, await film(taker, finished=0, stop=False, user_id="cem", chat_id="elsewhere"))
+    theirs = [await film(taker, finished=0, stop=False) for _ in range(2)]
+    assert await refused(taker) == (
+        "2 of your films are in line, and 2 is the limit. "
+        f"The next one works in about {await ready(taker, theirs)}, when one is ready, or once you cancel one."
+    )
+    theirs.append(await film(taker, finished=0, stop=False, user_id="bob"))
+    assert await refused(taker, user_id="eva") == (
+        f"This chat has 3 films in line, and 3 is the limit. The next one works in about {await ready(taker, theirs)}."
+    )
+    assert await refused(taker, user_id="eva", chat_id="third") == (
+        f"4 films are in line, and 4 is the limit. The next one works in about {await ready(taker, [first])}."
+    )
+    assert await ready(taker, [first]) != await ready(taker, theirs)
+
+
+async def ready(taker: Intake, films: list[Job]) -> str:
+    told = [await jobs.forecast(taker.db, job.id) for job in films]
+    return duration("en", min(each.done_ms for each in told if each) / 1000)
+
+
+async def refused(taker: Intake, **who: Any) -> str:
+    with pytest.raises(Refused) as caught:
+        await film(taker, finished=0, stop=False, **who)
+    return say("en", caught.value.key, **caught.value.facts)

@@ -19,7 +19,7 @@ from db import canvases, jobs, progress, requests, sections, turns
 from db.connect import Database
 from db.errors import LeaseLost
 from db.media import media_keep
-from db.models import Canvas, Platform, State
+from db.models import Canvas, Platform, Section, State, Tick
 from db.rows import Claim, Job
 
 LEASE_MS = 1000
@@ -321,8 +321,13 @@ class Memory(RuleBasedStateMachine):
     async def check(self) -> None:
         async with self.db.reading() as tx:
             messages = list(await tx.execute(select(Canvas.job_id, Canvas.wanted, Canvas.shown)))
+            found_parts = list(await tx.execute(select(Section.job_id, Section.n, Section.fence).order_by(Section.n)))
+            assert await tx.scalar(select(Tick.open)) == sum(not job.state.terminal for job in self.jobs.values())
         wanted = {row.job_id: row.wanted for row in messages}
         assert all(row.shown <= row.wanted for row in messages)
+        parts: dict[int, list[tuple[int, int]]] = {id: [] for id in self.jobs}
+        for part in found_parts:
+            parts[part.job_id].append((part.n, part.fence))
         named = await media_keep(self.db)
         assert named <= self.disk, "a row names a file that is gone"
         found = {job.id: job for job in await jobs.recent(self.db, 99)}
@@ -334,9 +339,7 @@ class Memory(RuleBasedStateMachine):
             )
             assert (job.film, job.prompt) == (model.film, model.prompt)
             assert (job.deaths, job.losses, job.tighter) == (model.deaths, model.losses, model.tighter)
-            parts = await sections.of(self.db, id)
-            assert [part.n for part in parts] == list(range(job.done))
-            assert [part.fence for part in parts] == model.fences
+            assert parts[id] == list(enumerate(model.fences)) and len(parts[id]) == job.done
             assert job.revision == wanted[id]
             before = self.seen.get(id, job)
             assert job.fence >= before.fence and job.revision >= before.revision
@@ -366,9 +369,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 TestMemory = Memory.TestCase
+LONG = settings.get_current_profile_name() == "long"
 TestMemory.settings = settings(
-    max_examples=20,
-    stateful_step_count=30,
+    max_examples=settings().max_examples if LONG else 10,
+    stateful_step_count=settings().stateful_step_count if LONG else 30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=[phase for phase in Phase if phase != Phase.shrink],  # an example is slow: shrinking takes minutes

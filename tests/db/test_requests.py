@@ -1,9 +1,9 @@
 import pytest
 from makers import LEASE_MS, PLENTY, Clock, ask, made, sha
 
-from db import canvases, jobs, progress, requests, sections
+from db import canvases, jobs, people, progress, requests, sections
 from db.connect import Database
-from db.errors import NoSuchJob, QueueFull
+from db.errors import LatentsGone, NoSuchJob, QueueFull
 from db.media import media_keep
 from db.models import Platform, State
 from db.requests import Limits
@@ -66,6 +66,43 @@ async def test_a_job_that_has_ended_counts_for_no_limit(db: Database) -> None:
     job = await requests.submit(db, ask("a"), limits)
     await requests.wish(db, job.id, "cancel", "ann")
     await requests.submit(db, ask("b"), limits)
+
+
+async def test_a_job_that_was_forgotten_counts_for_no_limit_and_one_put_back_in_line_counts_once(db: Database) -> None:
+    limits = Limits(queued_per_user=9, queued_per_chat=9, queued_in_all=2)
+    kept, gone = [await requests.submit(db, ask(key), limits) for key in ("a", "b")]
+    await people.forget_job(db, gone.id)
+    assert await jobs.claim(db, "w", LEASE_MS)
+    assert await jobs.recover(db) == 1
+    await requests.submit(db, ask("c"), limits)
+    with pytest.raises(QueueFull):
+        await requests.submit(db, ask("d"), limits)
+    await requests.wish(db, kept.id, "cancel", "ann")
+    await requests.expire(db, 1 << 60)  # who has ended is forgotten, and was not counted any more
+    await requests.submit(db, ask("e"), limits)
+    with pytest.raises(QueueFull):
+        await requests.submit(db, ask("f"), limits)
+
+
+async def test_latents_may_go_before_their_film_and_only_what_no_row_needs(db: Database, clock: Clock) -> None:
+    """The other job took over the first section, and has not ended."""
+    old = await requests.submit(db, ask("old", sections=2), PLENTY)
+    for n in range(2):
+        claim = await jobs.claim(db, "w", LEASE_MS)
+        assert claim
+        await sections.record(db, claim, made(n, "old", conditioning=sha("old conditioning")))
+    longer = await requests.submit(db, ask("longer", sections=3, parent_id=old.id, kept=1), PLENTY)
+    assert await requests.expire_latents(db, clock.ms) == 0, "not yet: it ended at that very time"
+    clock.forward(1)
+    before = await media_keep(db)
+    assert await requests.expire_latents(db, clock.ms) == 1
+    assert await requests.expire_latents(db, clock.ms) == 0, "once"
+    assert before - await media_keep(db) == {made(1, "old").latents}
+    assert [part.latents for part in await sections.of(db, longer.id)] == [made(0, "old").latents]
+    assert (await jobs.get(db, old.id)).film == made(1, "old").film
+    with pytest.raises(LatentsGone):
+        await requests.submit(db, ask("late", sections=3, parent_id=old.id, kept=1), PLENTY)
+    assert (await requests.submit(db, ask("anew", sections=2, parent_id=old.id), PLENTY)).done == 0
 
 
 async def test_cancelling_a_waiting_job_ends_it_at_once(db: Database, clock: Clock) -> None:

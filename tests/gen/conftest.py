@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import settings
 from PIL import Image
 
 from gen.bench.golden import card_of, checkpoint_of, models_of
@@ -18,9 +17,6 @@ from gen.plan import make_plan
 from gen.types import Conditioning, Plan
 from gen.weights import Models
 
-# Other work may share the machine: a test is not wrong because it was slow once.
-settings.register_profile("shared", deadline=None)
-settings.load_profile("shared")
 torch.set_num_threads(1)  # with models this small more threads only wait for one another
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -6,14 +6,15 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import psutil
 import pytest
+import pytest_asyncio
 
 import flipbot
 from db import engines, jobs, progress, requests, sections
@@ -28,10 +29,56 @@ from gen.card import find_checkpoint
 from gen.config import ModelConfig
 from gen.dispatch import Dispatch
 from gen.film import probe, read_frames
+from gen.process import ChildFailed, ChildProcess, Told
 from tests.e2e.conftest import CARD, GOLDEN
 from tests.ready import ready
 
 TIMEOUT_S = 120
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+class Shared(ChildProcess):
+    """One child for all tests of a module, since most of a test's time would go into starting it."""
+
+    kept: ClassVar[list["Shared"]] = []
+    loaded: tuple[dict[str, Any], dict[str, Any]] | None = None
+    busy = False
+
+    @classmethod
+    async def start(cls) -> Self:
+        for child in cls.kept:
+            if isinstance(child, cls) and child.alive:
+                return child
+        cls.kept[:] = [child := await super().start()]
+        return child
+
+    async def load(self, **settings: Any) -> dict[str, Any]:
+        if self.loaded is None or self.loaded[0] != settings:
+            self.loaded = None
+            self.loaded = (settings, await super().load(**settings))
+        return self.loaded[1]
+
+    async def section(self, on_told: Callable[[Told], Awaitable[None]], **asked: Any) -> dict[str, Any]:
+        self.busy = True
+        try:
+            made = await super().section(on_told, **asked)
+        except ChildFailed:
+            self.busy = False
+            raise
+        self.busy = False
+        return made
+
+    async def close(self, patience_s: float = 5.0, *, last: bool = False) -> None:
+        if self.busy or last or self.loaded is None:
+            await super().close(patience_s)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared() -> AsyncIterator[type[Shared]]:
+    yield Shared
+    for child in Shared.kept:
+        await child.close(last=True)
+    Shared.kept.clear()
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +92,30 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+class StandIn(ChildProcess):
+    module = "tests.fakes.child"
+
+
+class Impatient(StandIn):
+    silent_s = 6.0
+
+
 class Bench:
     """A database, its files, and a dispatcher that works on them."""
 
-    def __init__(self, db: Database, folder: Path, model: Path) -> None:
+    def __init__(
+        self, db: Database, folder: Path, model: Path, children: type[ChildProcess] = ChildProcess, **script: Any
+    ) -> None:
+        """script: what a stand-in for the child does, see tests/fakes/child.py"""
         self.db, self.media = db, Media(folder / "media")
         self.card = find_checkpoint(str(model)).card
-        config = ModelConfig(name=str(model), device="cpu", threads=1)
-        self.dispatch = Dispatch(db, self.media, config, folder / "models", worker="test")
+        name = json.dumps(script) if children is StandIn else str(model)
+        config = ModelConfig(name=name, device="cpu", threads=1)
+        self.dispatch = Dispatch(db, self.media, config, model.parent / "models", worker="test", children=children)
+
+    def script(self, **what: Any) -> None:
+        """What the stand-in does from its next start on."""
+        self.dispatch.model = ModelConfig(name=json.dumps(what), device="cpu", threads=1)
 
     async def submit(self, count: int) -> Job:
         return (await films.submit(self.db, self.media, self.card, [count], "a red boat"))[0]
@@ -94,10 +157,17 @@ class Bench:
         return psutil.Process(self.dispatch.child.process.pid)
 
 
-@pytest.fixture
-async def bench(tmp_path: Path, model: Path) -> AsyncIterator[Bench]:
+@pytest_asyncio.fixture(loop_scope="module")
+async def bench(tmp_path: Path, model: Path, shared: type[Shared]) -> AsyncIterator[Bench]:
     async with Database.open("", data_dir=ready(tmp_path)) as db:
-        yield Bench(db, tmp_path, model)
+        yield Bench(db, tmp_path, model, shared)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def quick(tmp_path: Path, model: Path) -> AsyncIterator[Bench]:
+    """With a stand-in for the child, a real process that does what the test says, at a tenth of the time."""
+    async with Database.open("", data_dir=ready(tmp_path)) as db:
+        yield Bench(db, tmp_path, model, StandIn, step_s=0.02)
 
 
 async def test_a_film_grows_section_by_section(bench: Bench) -> None:
@@ -158,48 +228,82 @@ async def test_progress_shows_steps_and_a_preview(bench: Bench) -> None:
     assert previews == {b"\xff\xd8\xff"}, "JPEGs"
 
 
-async def test_a_killed_child_costs_one_section_at_most(bench: Bench) -> None:
-    job = await bench.submit(3)
-    async with bench.working():
-        await bench.until(job, lambda now: now.done >= 1)
-        bench.child().kill()
-        job = await bench.ended(job)
+async def test_a_killed_child_costs_one_section_at_most(quick: Bench) -> None:
+    quick.script(step_s=0.3)
+    job = await quick.submit(3)
+    async with quick.working():
+        await quick.until(job, lambda now: now.done >= 1)
+        quick.child().kill()
+        job = await quick.ended(job)
     assert (job.state, job.done, job.crashes) == (State.DONE, 3, 0)
     assert job.fence - job.sections <= 1
 
 
-async def test_a_job_that_kills_its_worker_fails_with_its_reason(bench: Bench) -> None:
-    job = await bench.submit(2)
-    async with bench.working():
-        async with asyncio.timeout(TIMEOUT_S):
-            while not (now := await jobs.get(bench.db, job.id)).state.terminal:
-                told = await progress.of(bench.db, job.id)
-                if now.state == State.RUNNING and told is not None and told.phase == "sampling":
-                    child = bench.child()
-                    child.kill()
-                    await bench.until(job, lambda now: now.state != State.RUNNING)
-                await asyncio.sleep(0.005)
-    if now.state == State.FAILED:
-        assert now.reason == "worker_crashed"
-        assert now.facts["crashes"] == 3
-    else:
-        pytest.fail(f"the job ended as {now.state}")
+async def test_a_job_that_kills_its_worker_fails_with_its_reason_and_frees_the_next(quick: Bench) -> None:
+    quick.script(dies=1)
+    job, other = await films.submit(quick.db, quick.media, quick.card, [3, 1])
+    async with quick.working():
+        job, other = await quick.ended(job), await quick.ended(other)
+    assert (job.state, job.reason, job.done) == (State.FAILED, "worker_crashed", 1)
+    assert (job.facts["crashes"], job.facts["section"]) == (3, 1)
+    assert job.film is not None, "what is finished is kept"
+    assert other.state == State.DONE
 
 
-async def test_loading_longer_than_a_lease_costs_nothing(bench: Bench) -> None:
-    bench.dispatch.lease_ms = 2000
-    job = await bench.submit(2)
-    async with bench.working():
-        job = await bench.ended(job)
+async def test_a_child_that_hangs_is_killed_and_its_section_tried_again(
+    quick: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    quick.script(hangs=str(tmp_path / "mended"))
+    quick.dispatch.children = Impatient
+    job = await quick.submit(2)
+    async with quick.working():
+        now = await quick.until(job, lambda now: now.crashes > 0)
+        assert not now.state.terminal and "child hung" in caplog.text
+        (tmp_path / "mended").touch()
+        now = await quick.ended(job)
+    assert (now.state, now.done, now.crashes) == (State.DONE, 2, 0)
+
+
+@pytest.mark.parametrize("loading", [False, True])
+async def test_out_of_memory_is_tried_once_more_with_the_next_smaller_plan(quick: Bench, loading: bool) -> None:
+    """The second film needs a smaller one still than what the child has loaded by then."""
+    quick.script(room=1 if loading else [1, 2], loading=loading)
+    first, second = await films.submit(quick.db, quick.media, quick.card, [2, 2])
+    async with quick.working():
+        first, second = await quick.ended(first), await quick.ended(second)
+        await quick.tidy()
+    assert (first.state, first.tighter, first.crashes, first.fence) == (State.DONE, 1, 0, 3)
+    assert (second.state, second.tighter, second.fence) == (State.DONE, *((0, 2) if loading else (2, 3)))
+
+
+@pytest.mark.parametrize("loading", [False, True])
+async def test_out_of_memory_twice_fails_the_film_with_its_reason_and_frees_the_next(
+    quick: Bench, loading: bool
+) -> None:
+    quick.script(room=9 if loading else [9, 0], loading=loading)
+    first, second = await films.submit(quick.db, quick.media, quick.card, [2, 1])
+    async with quick.working():
+        first, second = await quick.ended(first), await quick.ended(second)
+    assert (first.state, first.reason, first.fence, first.crashes) == (State.FAILED, "out_of_memory", 2, 0)
+    assert (second.state, second.reason) == ((State.FAILED, "out_of_memory") if loading else (State.DONE, None))
+
+
+async def test_loading_longer_than_a_lease_costs_nothing(quick: Bench) -> None:
+    quick.dispatch.lease_ms = 2000
+    quick.script(load_s=4.0)
+    job = await quick.submit(2)
+    async with quick.working():
+        job = await quick.ended(job)
     assert (job.state, job.crashes, job.fence) == (State.DONE, 0, 2), "each section was claimed once"
 
 
-async def test_a_cancel_is_heard_while_the_model_is_loaded(bench: Bench) -> None:
-    job = await bench.submit(60)
-    async with bench.working():
-        await bench.until(job, lambda now: now.state == State.RUNNING)
-        await requests.wish(bench.db, job.id, "cancel", by="me")
-        job = await bench.ended(job)
+async def test_a_cancel_is_heard_while_the_model_is_loaded(quick: Bench) -> None:
+    quick.script(load_s=1.0, step_s=2.0)
+    job = await quick.submit(60)
+    async with quick.working():
+        await quick.until(job, lambda now: now.state == State.RUNNING)
+        await requests.wish(quick.db, job.id, "cancel", by="me")
+        job = await quick.ended(job)
     assert (job.state, job.done) == (State.CANCELLED, 0)
 
 
@@ -224,12 +328,12 @@ async def test_cancel_ends_a_running_job_and_frees_the_next(bench: Bench) -> Non
     assert second.state == State.DONE
 
 
-async def test_a_dispatcher_that_stops_gives_its_job_back(bench: Bench) -> None:
-    job = await bench.submit(60)
-    async with bench.working():
-        await bench.until(job, lambda now: now.done >= 1)
-        child = bench.child()
-    job = await jobs.get(bench.db, job.id)
+async def test_a_dispatcher_that_stops_gives_its_job_back(quick: Bench) -> None:
+    job = await quick.submit(60)
+    async with quick.working():
+        await quick.until(job, lambda now: now.done >= 1)
+        child = quick.child()
+    job = await jobs.get(quick.db, job.id)
     assert (job.state, job.worker, job.crashes) == (State.QUEUED, None, 0)
     assert not child.is_running()
 
@@ -371,19 +475,19 @@ async def test_a_disk_that_loses_everything_fails_the_job_in_the_end(bench: Benc
     assert now.film is not None, "what is finished is kept"
 
 
-async def test_a_full_disk_stops_turns_and_they_go_on_by_themselves(bench: Bench) -> None:
+async def test_a_full_disk_stops_turns_and_they_go_on_by_themselves(quick: Bench) -> None:
     disk = Filling(90 << 20)
-    bench.media.disk = disk
-    bench.dispatch.room = Room(bench.media, 200 << 20)
-    job = await bench.submit(1)
-    async with bench.working():
-        now = await bench.until(job, lambda now: now.reason is not None)
+    quick.media.disk = disk
+    quick.dispatch.room = Room(quick.media, 200 << 20)
+    job = await quick.submit(1)
+    async with quick.working():
+        now = await quick.until(job, lambda now: now.reason is not None)
         assert (now.state, now.reason, now.facts) == (State.QUEUED, "disk_full", {"free_mib": 90, "need_mib": 100})
         disk.free = 105 << 20
-        assert await bench.dispatch.room.short() is not None, "a little above the mark it does not begin again"
+        assert await quick.dispatch.room.short() is not None, "a little above the mark it does not begin again"
         disk.free = 300 << 20
-        bench.db.notify()
-        now = await bench.ended(job)
+        quick.db.notify()
+        now = await quick.ended(job)
     assert (now.state, now.fence, now.crashes, now.reason) == (State.DONE, 1, 0, None)
 
 
@@ -401,15 +505,15 @@ class Failing(Disk):
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
-async def test_a_failing_disk_sets_the_job_aside_and_costs_no_film(bench: Bench, number: int) -> None:
-    bench.dispatch.retry_ms = 100
+async def test_a_failing_disk_sets_the_job_aside_and_costs_no_film(quick: Bench, number: int) -> None:
+    quick.dispatch.retry_ms = 100
     disk = Failing()
-    bench.media.disk = disk
-    job = await bench.submit(2)
+    quick.media.disk = disk
+    job = await quick.submit(2)
     disk.left, disk.number = 4, number
-    async with bench.working():
-        now = await bench.ended(job)
-        await bench.tidy()
+    async with quick.working():
+        now = await quick.ended(job)
+        await quick.tidy()
     assert (now.state, now.crashes, now.fence) == (State.DONE, 0, 2 + 4)
 
 
@@ -441,17 +545,18 @@ async def test_a_file_system_without_room_costs_no_film(tmp_path: Path, model: P
 
 
 async def test_a_database_that_cannot_be_written_to_is_waited_for(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    quick: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Claims, renewals, progress and the record all meet a full disk: the section is dropped, the job is not."""
-    bench.dispatch.retry_ms = 100
-    job = await bench.submit(3)
-    async with bench.working():
-        await bench.until(job, lambda now: now.state == State.RUNNING and now.done >= 1)
-        async with bench.db.transaction() as tx:
+    quick.dispatch.retry_ms = 100
+    quick.script(step_s=0.5)
+    job = await quick.submit(3)
+    async with quick.working():
+        await quick.until(job, lambda now: now.state == State.RUNNING and now.done >= 1)
+        async with quick.db.transaction() as tx:
             await tx.exec_driver_sql("PRAGMA max_page_count = 1")  # SQLite takes what there is: it may not grow
         await asyncio.sleep(0.5)
-        async with bench.db.transaction() as tx:
+        async with quick.db.transaction() as tx:
             await tx.exec_driver_sql("PRAGMA max_page_count = 1000000")
-        now = await bench.ended(job)
+        now = await quick.ended(job)
     assert (now.state, now.crashes) == (State.DONE, 0)

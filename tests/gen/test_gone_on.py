@@ -6,7 +6,8 @@ Through the real dispatcher, child and engine, with the golden weights.
 from collections.abc import Sequence
 from uuid import uuid4
 
-from test_dispatch import Bench, bench, model  # noqa: F401 - fixtures
+import pytest
+from test_dispatch import Bench, bench, model, shared  # noqa: F401 - fixtures
 
 from db import jobs, requests, sections
 from db.models import Platform, State
@@ -14,6 +15,8 @@ from db.rows import Job, Section
 from gen.bench import films
 from gen.plan import continue_plan
 from gen.types import Plan
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def submit(bench: Bench, like: Job, plan: Plan, **parent: int) -> Job:  # noqa: F811
