@@ -434,12 +434,12 @@ class Intake:
         locale = ask.locale
         match error:
             case QueueFull():
-                facts = {"got": error.got, "limit": error.limit}
+                got: dict[str, Any] = {"got": error.got, "limit": error.limit}
                 in_ms = await jobs.room_in(self.db, error, ask.platform, ask.user_id, ask.chat_id)
                 if in_ms is None:
-                    return Refused(QUEUE_FULL[error.of], **facts)
+                    return Refused(QUEUE_FULL[error.of], **got)
                 wait = duration(locale, math.ceil(in_ms / 1000))
-                return Refused(f"{QUEUE_FULL[error.of]}_until", **facts, wait=wait)
+                return Refused(f"{QUEUE_FULL[error.of]}_until", **got, wait=wait)
             case TooSoon() | DayUsed():
                 wait = duration(locale, math.ceil((error.until_ms - self.db.now()) / 1000))
                 return Refused(f"refused.{error.reason}", **error.facts, wait=wait)

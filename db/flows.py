@@ -7,7 +7,7 @@ when its flow is due. So the line is always a function of the rows, and nothing 
 import hashlib
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Select, func, insert, select, text, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db import turns
@@ -78,18 +78,22 @@ async def settle_flow(tx: AsyncConnection, flow_id: int) -> None:
     row = (await tx.execute(flow)).first()
     if row is None:
         return
-    fresh = await _ranked(tx, flow_id, Job.rank < turns.STARTED, 1)
-    head = turns.choose(fresh, await _ranked(tx, flow_id, Job.rank >= turns.STARTED, turns.BEGUN))
+    fresh_and_begun = (Job.rank < turns.STARTED, 1), (Job.rank >= turns.STARTED, turns.BEGUN)
+    some = union_all(*(_ranked(flow_id, which, most) for which, most in fresh_and_begun))
+    ranked = sorted((row.rank, row.id) for row in await tx.execute(some))
+    fresh = [each for each in ranked if each[0] < turns.STARTED]
+    head = turns.choose(fresh, ranked[len(fresh) :])
     values: dict[str, Any] = {"head": None, "turn": None}
     if head is not None:
         values = {"head": head[1], "turn": turns.turn(row.served, row.weight, head[0])}
     await tx.execute(update(Flow).where(Flow.id == flow_id).values(**values))
 
 
-async def _ranked(tx: AsyncConnection, flow_id: int, some: ColumnElement[bool], most: int) -> list[tuple[int, int]]:
+def _ranked(flow_id: int, some: ColumnElement[bool], most: int) -> Select[Any]:
     """The first of a flow's jobs that can have a turn, as (rank, id)."""
     jobs = select(Job.rank, Job.id).where(Job.flow_id == flow_id, Job.rank.is_not(None), some)
-    return [(row.rank, row.id) for row in await tx.execute(jobs.order_by(Job.rank, Job.id).limit(most))]
+    first = jobs.order_by(Job.rank, Job.id).limit(most).subquery()  # SQLite orders no part of a union by itself
+    return select(first.c.rank, first.c.id)
 
 
 def waking(now_ms: int) -> Select[int]:
@@ -157,7 +161,12 @@ async def used_ms(tx: AsyncConnection, name: str, since_ms: int) -> list[tuple[i
 
 async def paused(tx: AsyncConnection) -> bool:
     """Whether an operator paused everything."""
-    return await tx.scalar(select(Gate.scope).where(Gate.scope == ALL, Gate.paused)) is not None
+    return await tx.scalar(pause_of_all()) is not None
+
+
+def pause_of_all() -> Select[str]:
+    """One row where everything is paused, else none."""
+    return select(Gate.scope).where(Gate.scope == ALL, Gate.paused)
 
 
 async def rebase(tx: AsyncConnection) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db import flows, operators, rows
@@ -45,17 +45,30 @@ async def claim(db: Database, worker: str, lease_ms: int) -> rows.Claim | None:
     """
     async with db.transaction(quiet=True) as tx:
         now = db.steady()
-        reaped = await _reap(tx, db)
-        await flows.wake(tx, now)
+        at_hand = await _at_hand(tx, now)
+        reaped = await _reap(tx, db) if at_hand.expired else 0
+        if at_hand.waking:
+            await flows.wake(tx, now)
         taken = {"state": State.RUNNING, "fence": Job.fence + 1, "worker": worker, "lease_until_ms": now + lease_ms}
         begun: dict[str, Any] = {"started_ms": func.coalesce(Job.started_ms, db.now()), "reason": None, "facts": {}}
         # One statement chooses and takes: two workers can never hold the same job.
         turn = Job.id == next_turn().scalar_subquery()
-        job_id = None if await flows.paused(tx) else await change(tx, turn, **taken, **begun)
+        job_id = None if at_hand.paused else await change(tx, turn, **taken, **begun)
         got = None if job_id is None else await _claimed(tx, job_id, worker)
     if got or reaped:
         db.notify()
     return got
+
+
+async def _at_hand(tx: AsyncConnection, now_ms: int) -> Any:
+    """What comes before a claim, asked at once: every statement is a way to the driver's thread and back."""
+    asked = {"expired": _expired(now_ms), "waking": flows.waking(now_ms), "paused": flows.pause_of_all()}
+    return (await tx.execute(select(*(each.exists().label(name) for name, each in asked.items())))).one()
+
+
+def _expired(now_ms: int) -> Select[int]:
+    """The ids of those whose lease is over."""
+    return select(Job.id).where(Job.state == State.RUNNING, Job.lease_until_ms < now_ms)
 
 
 async def _claimed(tx: AsyncConnection, job_id: int, worker: str) -> rows.Claim:

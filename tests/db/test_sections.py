@@ -1,11 +1,12 @@
 import pytest
 from makers import LEASE_MS, PLENTY, ask, made, sha
+from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from db import canvases, jobs, progress, requests, sections
 from db.connect import Database
 from db.errors import LeaseLost
-from db.models import Platform, State
+from db.models import Platform, Section, State
 from db.rows import Claim
 
 
@@ -126,3 +127,14 @@ async def test_progress_is_overwritten_and_over_with_its_section(db: Database, c
     assert told and (told.n, told.step, told.of, told.phase, told.preview) == (0, 2, 8, "sampling", b"jpeg")
     await sections.record(db, claim, made(0))
     assert await progress.of(db, id) is None
+
+
+async def test_no_second_row_can_say_that_it_is_section_n_of_a_job(db: Database) -> None:
+    """The key itself, whatever the code above it does: under another fence, by whoever."""
+    claim = await running(db)
+    await sections.record(db, claim, made(0))
+    async with db.reading() as tx:
+        (row,) = (await tx.execute(select(Section.__table__))).all()
+    with pytest.raises(IntegrityError):
+        async with db.transaction() as tx:
+            await tx.execute(insert(Section).values(**row._mapping | {"fence": claim.fence + 1}))
