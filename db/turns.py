@@ -1,10 +1,10 @@
 """Whose turn is next, fairly. Pure functions over the numbers of rows: the service and the simulator run the same ones.
 
 A turn is one section. Everybody has a *flow*: the sections they were `served`, each divided by their weight. The next
-turn belongs to the flow whose next thing would be finished first in virtual time: at `served + due`, where `due` is one
-section for a film that has none yet (its first second comes first), and else all that is left of its shortest film.
-Within a flow first seconds come first, then what is nearest its end; but while four films of a flow wait to go on, no
-further one is begun: it would only wait with the others.
+turn belongs to the flow whose next thing would be finished first in virtual time: at `served + due`, where `due` is
+nothing for a film that has no section yet (its first second comes first), and else all that is left of its shortest
+film. Within a flow first seconds come first, then what is nearest its end; but while four films of a flow wait to go
+on, no further one is begun: it would only wait with the others.
 
 Virtual time is that of a machine which serves everybody with work at every moment, by weight (generalized processor
 sharing). It passes by sections recorded, never by seconds; somebody who comes back starts at its now, so that nobody
@@ -38,9 +38,9 @@ def choose(fresh: Sequence[tuple[int, int]], begun: Sequence[tuple[int, int]]) -
 
 
 def due(head: int) -> int:
-    """Sections until the next thing of a flow is finished, by the smallest of its ranks."""
+    """Sections until the next thing of a flow is finished, by the smallest of its ranks; none for a first second."""
     head += HURRIED if head < 0 else 0
-    return head - STARTED if head >= STARTED else 1
+    return head - STARTED if head >= STARTED else 0
 
 
 def turn(served: float, weight: float, head: int) -> float:

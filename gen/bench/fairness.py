@@ -47,10 +47,10 @@ class Film:
         return self.user >= MEMBERS
 
 
-def community(films: int, load: float, seed: int) -> list[Film]:
+def community(films: int, load: float, seed: int, zipf: float = ZIPF) -> list[Film]:
     """Who asks for what, and when: at most so many films, in the order in which they come."""
     drawn = random.Random(seed)
-    weights = [(n + 1) ** -ZIPF for n in range(MEMBERS)]
+    weights = [(n + 1) ** -zipf for n in range(MEMBERS)]
     normal_rate = load * (1 - GREEDY_LOAD) / MEAN_SECTIONS / 1.5  # batches
     greedy_rate = load * GREEDY_LOAD / MEAN_SECTIONS / BATCH
     asked: list[tuple[float, int, int]] = []
@@ -294,6 +294,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this bench."""
     parser.add_argument("--films", type=int, default=8_000, help="films that are asked for (default 8000)")
     parser.add_argument("--seeds", type=int, default=3, help="communities (default 3)")
+    parser.add_argument("--zipf", type=float, default=ZIPF, help=f"how unequally active members are (default {ZIPF})")
     parser.add_argument("--load", type=float, default=0.95, help="share of the GPU that is asked for (default 0.95)")
 
 
@@ -314,7 +315,7 @@ def run(args: argparse.Namespace) -> int:
     exact: list[tuple[float, float, float]] = []
     for seed in range(1, args.seeds + 1):
         for name, make in policies().items():
-            films = community(args.films, args.load, seed)
+            films = community(args.films, args.load, seed, args.zipf)
             policy = make()
             told = Told(policy, films, max(1, args.films // 60)) if isinstance(policy, Ours) else None
             found[name].append(measure(films, simulate(films, policy, told)))
@@ -340,7 +341,7 @@ def run(args: argparse.Namespace) -> int:
 def show(mean: dict[str, Result], args: argparse.Namespace) -> None:
     """The table: waiting of members in sections, and what it is to first come, first served."""
     table = Table(
-        title=f"fairness: {args.load:.0%} load, {args.films} films, mean of {args.seeds} communities; in sections"
+        title=f"fairness: {args.load:.0%} load, {args.films} films, Zipf {args.zipf}, mean of {args.seeds}; in sections"
     )
     columns = ("turns", "first second", "p95", "whole film", "p95", "gap p95", "longest gap p95", "1-2 s films",
                "30-60 s films", "Jain", "greedy", "everybody", "changes")  # fmt: skip

@@ -32,9 +32,12 @@ from gen.card import find_checkpoint
 
 LENGTHS = (1, 2, 3, 4)  # sections of the films, in turn
 PATIENCE_S = 300.0  # for a section to be begun, on a machine with other work
-MOST = {  # kills at one section of any film: a job that takes more of them with it is given up, rightly
-    "child": (jobs.CRASHES - 1, "SELECT max(crashes) FROM job WHERE finished_ms IS NULL"),
-    "service": (jobs.DEATHS - 1, "SELECT max(deaths) FROM job WHERE finished_ms IS NULL"),
+MOST = {  # kills at one section of a film: a job that takes more of them with it is given up, rightly
+    "child": (
+        jobs.CRASHES - 1,
+        "SELECT coalesce((SELECT max(crashes) FROM job WHERE state = 'running'), max(crashes))",
+    ),
+    "service": (jobs.DEATHS - 1, "SELECT max(deaths)"),
 }
 BOOKS = {  # what must agree, as one number each
     "sections begun twice": "SELECT count(*) - count(DISTINCT job_id || ':' || n) FROM section",
@@ -154,27 +157,30 @@ def batter(
     data_dir: Path, args: argparse.Namespace, moments: random.Random, section_s: float, kills: dict[str, int]
 ) -> None:
     """Let workers finish the films while they or their children are killed, counting."""
-    worker = work(data_dir, args)
+    worker, since = work(data_dir, args), time.time()
     while True:
         if sum(kills.values()) < args.kills:
-            await_moment(data_dir, worker, moments, section_s)
+            await_moment(data_dir, worker, since, moments, section_s)
             what = moments.choice(["service", "child"])
-            most, so_far = MOST[what]
-            if worker.poll() is None and ask(data_dir, so_far) < most:
-                kills[what] += kill_child(worker) if what == "child" else kill(worker)
+            kills[what] += kill_child(data_dir, worker) if what == "child" else kill(data_dir, worker)
         elif worker.wait() == 0:
             return
         if worker.poll() is not None:
             if worker.returncode == 0:
                 return
-            worker = work(data_dir, args)
+            worker, since = work(data_dir, args), time.time()
 
 
-def await_moment(data_dir: Path, worker: "subprocess.Popen[bytes]", moments: random.Random, section_s: float) -> None:
-    """Wait for a random moment: of a section that is being made, or of the worker's life; or until it has ended."""
+def await_moment(
+    data_dir: Path, worker: "subprocess.Popen[bytes]", since: float, moments: random.Random, section_s: float
+) -> None:
+    """Wait for a random moment: of a section that is being made, or of the worker's life; or until it has ended.
+
+    since: when the worker was started, in seconds since the epoch; what an earlier one was at counts for nothing
+    """
     if moments.random() < 0.75:
         end = time.monotonic() + PATIENCE_S
-        while worker.poll() is None and time.monotonic() < end and not under_way(data_dir):
+        while worker.poll() is None and time.monotonic() < end and not under_way(data_dir, since):
             time.sleep(0.02)
         longest = 1.5 * section_s
     else:
@@ -183,30 +189,48 @@ def await_moment(data_dir: Path, worker: "subprocess.Popen[bytes]", moments: ran
         worker.wait(moments.uniform(0.0, longest))
 
 
-def under_way(data_dir: Path) -> bool:
+def under_way(data_dir: Path, since: float) -> bool:
     """Whether a section is being made, as its progress says."""
-    return ask(data_dir, "SELECT count(*) FROM progress") > 0
+    return bool(ask(data_dir, f"SELECT count(*) FROM progress WHERE at_ms > {round(1000 * since)}"))
 
 
-def ask(data_dir: Path, query: str) -> int:
-    """One number out of a database that others write to; 0 where it cannot be read now."""
+def ask(data_dir: Path, query: str) -> int | None:
+    """One number out of a database that others write to; None where it cannot be read now."""
     only_read = f"{(data_dir / 'flipbot.db').absolute().as_uri()}?mode=ro"
     with suppress(sqlite3.Error), closing(sqlite3.connect(only_read, timeout=1, uri=True)) as file:
         return int(file.execute(query).fetchone()[0] or 0)
-    return 0
+    return None
 
 
-def kill(worker: "subprocess.Popen[bytes]") -> bool:
+def bears(data_dir: Path, what: str) -> bool:
+    """Whether the film whose turn it is bears one more of these kills."""
+    most, so_far = MOST[what]
+    got = ask(data_dir, f"{so_far} FROM job WHERE finished_ms IS NULL")
+    return got is not None and got < most
+
+
+def kill(data_dir: Path, worker: "subprocess.Popen[bytes]") -> bool:
     """kill -9 the service; its child sees its pipe close. True where it was still there."""
+    if worker.poll() is not None or not bears(data_dir, "service"):
+        return False
     worker.kill()
     return worker.wait() != 0
 
 
-def kill_child(worker: "subprocess.Popen[bytes]") -> bool:
-    """kill -9 the child of a service. True where there was one."""
+def kill_child(data_dir: Path, worker: "subprocess.Popen[bytes]") -> bool:
+    """kill -9 the child of a service, which is held for that moment, so that no other film's turn begins in between.
+
+    True where there was one.
+    """
     try:
-        (child, *_) = psutil.Process(worker.pid).children()
-        child.kill()
-    except (psutil.NoSuchProcess, ValueError):
+        service = psutil.Process(worker.pid)
+        service.suspend()
+        try:
+            children = service.children() if bears(data_dir, "child") else []
+            for child in children:
+                child.kill()
+        finally:
+            service.resume()
+    except psutil.NoSuchProcess:
         return False
-    return True
+    return bool(children)

@@ -137,4 +137,4 @@ async def test_no_second_row_can_say_that_it_is_section_n_of_a_job(db: Database)
         (row,) = (await tx.execute(select(Section.__table__))).all()
     with pytest.raises(IntegrityError):
         async with db.transaction() as tx:
-            await tx.execute(insert(Section).values(**row._mapping | {"fence": claim.fence + 1}))
+            await tx.execute(insert(Section).values(**{**row._mapping, "fence": claim.fence + 1}))
