@@ -6,8 +6,8 @@ Why: the limit in all is asked at every submit, and counting took 50 ms with 100
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0011"
-down_revision = "0010"
+revision = "0012"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 
