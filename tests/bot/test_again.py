@@ -247,19 +247,19 @@ async def test_a_limit_that_is_reached_says_the_number_and_when_there_is_room(ta
     theirs = [await film(taker, finished=0, stop=False) for _ in range(2)]
     assert await refused(taker) == (
         "2 of your films are in line, and 2 is the limit. "
-        f"The next one works in about {await ready(taker, theirs)}, when one is ready, or once you cancel one."
+        f"The next one works in about {await foretold(taker, theirs)}, when one is ready, or once you cancel one."
     )
     theirs.append(await film(taker, finished=0, stop=False, user_id="bob"))
     assert await refused(taker, user_id="eva") == (
-        f"This chat has 3 films in line, and 3 is the limit. The next one works in about {await ready(taker, theirs)}."
+        f"This chat has 3 films in line, and 3 is the limit. The next one works in about {await foretold(taker, theirs)}."
     )
     assert await refused(taker, user_id="eva", chat_id="third") == (
-        f"4 films are in line, and 4 is the limit. The next one works in about {await ready(taker, [first])}."
+        f"4 films are in line, and 4 is the limit. The next one works in about {await foretold(taker, [first])}."
     )
-    assert await ready(taker, [first]) != await ready(taker, theirs)
+    assert await foretold(taker, [first]) != await foretold(taker, theirs)
 
 
-async def ready(taker: Intake, films: list[Job]) -> str:
+async def foretold(taker: Intake, films: list[Job]) -> str:
     told = [await jobs.forecast(taker.db, job.id) for job in films]
     return duration("en", min(each.done_ms for each in told if each) / 1000)
 
