@@ -250,8 +250,9 @@ async def test_a_limit_that_is_reached_says_the_number_and_when_there_is_room(ta
         f"The next one works in about {await foretold(taker, theirs)}, when one is ready, or once you cancel one."
     )
     theirs.append(await film(taker, finished=0, stop=False, user_id="bob"))
+    wait = await foretold(taker, theirs)
     assert await refused(taker, user_id="eva") == (
-        f"This chat has 3 films in line, and 3 is the limit. The next one works in about {await foretold(taker, theirs)}."
+        f"This chat has 3 films in line, and 3 is the limit. The next one works in about {wait}."
     )
     assert await refused(taker, user_id="eva", chat_id="third") == (
         f"4 films are in line, and 4 is the limit. The next one works in about {await foretold(taker, [first])}."

@@ -51,7 +51,7 @@ class StandIn:
         self.script, self.tighter = json.loads(message["model"]), message["tighter"]
         time.sleep(self.script.get("load_s", 0.0))
         if not self.script.get("loading") or self.fits(self.script["room"]):
-            self.say({"event": "ready", "model": "stand-in", "device": "cpu", "memory": "none"})
+            self.say({"event": "ready", "model": "stand-in", "device": "cpu", "memory": {}})
 
     def section(self, message: Message) -> None:
         """Some steps, and then files that nobody looks into."""
@@ -71,7 +71,7 @@ class StandIn:
             if self.script.get("dies") == n:
                 os._exit(1)
         made: dict[str, Any] = {"event": "section", "mended": [], "frames": 12 * (n + 1) + 1}
-        made |= {"sampling_ms": 2, "decode_ms": 1, "encode_ms": 1}
+        made |= {"sampling_ms": 2, "decode_ms": 1, "encode_ms": 1, "vram": 0, "ram": 0}
         for kind in ("latents", "tail", "clip", "film", "fragment", "fragment_end", "conditioning"):
             path = out / kind
             path.write_text(f"{kind} {n} {json.dumps(plan, sort_keys=True)}")
