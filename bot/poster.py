@@ -460,7 +460,11 @@ class Desk:
             await canvases.change(self.db, job.id, **as_it_was)
             raise
         delivery = Delivery.AGAIN if _before(canvas) == Delivery.GONE else Delivery.LIVE
-        await self._shown(job, canvas, message, film, message_id=message_id, delivery=delivery, message_ms=now)
+        there: dict[str, Any] = {"message_id": message_id, "delivery": delivery, "message_ms": now}
+        if known:  # the platform may have given back the first one, as it was then: an edit says what it is now
+            await canvases.shown(self.db, job.id, job.revision - 1, shown_hash=None, shown_media=None, **there)
+            return
+        await self._shown(job, canvas, message, film, **there)
 
     async def _shown(self, job: Job, canvas: Canvas, message: ChatMessage, film: Film | None, **values: Any) -> None:
         if message.film is not None and (film or message.film.key == canvas.shown_media):

@@ -679,7 +679,7 @@ async def random_life(w: World, chance: random.Random) -> None:
     assert len(w.room.pings) == len(set(w.room.pings)) <= len(asked)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, 1, 111])  # 111: a lost answer to a first message that is repeated with news
 @pytest.mark.parametrize("pace", [DISCORD, TELEGRAM_PRIVATE, TELEGRAM_GROUP], ids=["discord", "private", "group"])
 def test_whatever_happens_the_newest_state_is_shown(pace: Pace, seed: int, tmp_path: Path) -> None:
     with world(tmp_path, pace, trouble=0.25, seed=seed) as run:
