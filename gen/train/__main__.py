@@ -65,6 +65,12 @@ def _sheet(args: argparse.Namespace) -> None:
     make_sheet(args.checkpoint, photos, args.output, args.sections, args.photos)
 
 
+def _examples(args: argparse.Namespace) -> None:
+    from gen.train.sheet import make_examples
+
+    make_examples(args.checkpoint, args.picture, args.sections)
+
+
 def _resume(args: argparse.Namespace) -> None:
     from gen.train.export import resume
 
@@ -90,6 +96,7 @@ STEPS: dict[str, Callable[[argparse.Namespace], None]] = {
     "transformer": _transformer,
     "export": _export,
     "sheet": _sheet,
+    "examples": _examples,
     "resume": _resume,
 }
 
@@ -122,6 +129,9 @@ def main(arguments: list[str] | None = None) -> int:
     sheet.add_argument("output", type=Path)
     sheet.add_argument("--sections", type=int, default=4)
     sheet.add_argument("--photos", nargs="*", default=[], help="names of held-out photographs, default all")
+    examples = commands.add_parser("examples", help="7: a film for each effect of the card, and their sheet")
+    examples.add_argument("--picture", type=Path, default=Path(__file__).parents[2] / "examples" / "photo.jpg")
+    examples.add_argument("--sections", type=int, default=4)
     resume = commands.add_parser("resume", help="begin a working folder from a checkpoint's weights")
     resume.add_argument("--encoder", action="store_true", help="train the VAE's encoder on, too (on stills)")
     for command in commands.choices.values():

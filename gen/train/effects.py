@@ -38,6 +38,7 @@ class State:
     spot_x: float = -0.2
     calm: float = 0.0
     breath: float = 0.0  # frames since the calm began
+    drift: float = 0.0  # how high the snow lies, of a third of the picture
 
 
 LASTING = ("night", "sunrise", "fog", "bw")
@@ -56,6 +57,7 @@ def step(state: State, effect: str) -> State:
         values[wanted] = min(1.0, getattr(state, wanted) + SLOW)
     if wanted in OPPOSITE:
         values[OPPOSITE[wanted]] = max(0.0, getattr(state, OPPOSITE[wanted]) - SLOW)
+    values["drift"] = min(1.0, state.drift + SLOW) if wanted == "snow" else max(0.0, state.drift - FAST)
     values["breath"] = state.breath + 1 if wanted == "calm" else 0.0
     values["spot_x"] = _sweep(state, effect)
     return replace(state, **values)
@@ -169,23 +171,29 @@ class Film:
         return picture * (1 - thick) + veil * thick
 
     def _snow(self, picture: Tensor, amount: float) -> Tensor:
+        """Cold white light, faint flakes, and snow that lies ever higher: no film can know where a flake will be."""
         h, w = picture.shape[1:]
         p = self.snow
         y = ((p.y + p.speed * self.n) % 1.1 - 0.05) * h
         x = (p.x + 0.015 * torch.sin(p.sway + self.n / 14)) * w
-        veil = torch.lerp(picture, picture * 0.72 + 0.22, amount)
+        cold = torch.lerp(grey(picture), picture, 0.45) * 0.62 + torch.tensor([0.30, 0.32, 0.35]).view(3, 1, 1)
+        veil = torch.lerp(picture, cold, amount)
+        lies = 0.85 * torch.sigmoid((self.y - 1.06 + 0.4 * self.state.drift) / 0.03)
+        veil = torch.lerp(veil, 0.80 + 0.18 * veil, lies)
         flakes = (splat(y, p.size * h / 128, h).T @ splat(x, p.size * h / 128, w)).clamp(0, 1) * amount
-        return veil + (1 - veil) * 0.9 * flakes
+        return veil + (1 - veil) * 0.4 * flakes
 
     def _rain(self, picture: Tensor, amount: float) -> Tensor:
+        """Grey light, darkest under the clouds above, and faint streaks."""
         h, w = picture.shape[1:]
         p = self.rain
         y = ((p.y + p.speed * self.n) % 1.2 - 0.1) * h
         x = ((p.x + 0.15 * p.speed * self.n) % 1.0) * w
-        dull = torch.lerp(grey(picture), picture, 0.55) * torch.tensor([0.60, 0.68, 0.80]).view(3, 1, 1)
+        clouds = torch.tensor([0.62, 0.68, 0.76]).view(3, 1, 1) * (0.45 + 0.55 * self.y)
+        dull = torch.lerp(grey(picture), picture, 0.3) * clouds + 0.05
         picture = torch.lerp(picture, dull, amount)
         streaks = (splat(y, torch.full_like(y, h / 30), h).T @ splat(x, p.size * h / 128, w)).clamp(0, 1) * amount
-        return picture + (0.9 - picture) * 0.5 * streaks
+        return picture + (0.9 - picture) * 0.22 * streaks
 
     def _spot(self, picture: Tensor, s: State) -> Tensor:
         ratio = picture.shape[2] / picture.shape[1]

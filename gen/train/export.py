@@ -76,7 +76,8 @@ def export(work: Path, directory: Path, *, trained: bool, understands: tuple[str
     from gen.train.clips import load_vae
 
     averaged(work).half().save_pretrained(directory / "transformer")
-    listed = [dict(zip(("en", "zh", "kind"), SAID[name], strict=True)) for name in understands]
+    heads = ("en", "zh", "kind", "film")
+    listed = [dict(zip(heads, (*SAID[name], f"examples/{name}.mp4"), strict=True)) for name in understands]
     found = preview(load_vae(directory / "vae"), work)
     write_card(directory, card(trained=trained, understands=listed, note=note, preview=found))
 

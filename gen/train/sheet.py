@@ -1,4 +1,4 @@
-"""Contact sheets: what the checkpoint makes of the held-out photographs, to be looked at."""
+"""What the checkpoint makes of photographs it never saw, to be looked at: contact sheets, and films to show."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+
+from gen.film import encode_clip, film_metadata, join
 
 Frames = NDArray[np.uint8]  # (F, H, W, 3)
 
@@ -37,3 +39,30 @@ def make_sheet(checkpoint: Path, photos: Path, output: Path, sections: int, name
         for effect in bench.effects:
             films.append((f"{photo.name}: {effect}", bench.film(photo, effect, sections).frames))
     sheet(films).save(output)
+
+
+def make_examples(checkpoint: Path, picture: Path, sections: int) -> None:
+    """Write checkpoint/examples/EFFECT.mp4, a film of the picture for each effect that the card lists, and their sheet.
+
+    The sheet, examples/sheet.png, has one row per effect.
+    """
+    from gen.bench.tiny import ASKED, Bench
+    from gen.card import read_checkpoint
+    from gen.train.export import SAID
+
+    said = {english: name for name, (english, _, _) in SAID.items()}
+    listed = [said[row["en"]] for row in read_checkpoint(checkpoint).card.understands]
+    bench = Bench(checkpoint, picture.parent, threads=1)
+    (photo,) = [photo for photo in bench.photos if photo.name == picture.stem]
+    folder = checkpoint / "examples"
+    folder.mkdir(exist_ok=True)
+    films = []
+    for effect in listed:
+        frames = bench.film(photo, effect, sections).frames
+        films.append((ASKED[effect], frames))
+        clip = folder / f"{effect}.part.mp4"
+        encode_clip(frames, clip, bench.card.fps)
+        plan = bench.plan(photo, effect, sections)
+        join([clip], folder / f"{effect}.mp4", fps=bench.card.fps, metadata=film_metadata(plan.to_json(), plan.model))
+        clip.unlink()
+    sheet(films, columns=6).save(folder / "sheet.png", optimize=True)
