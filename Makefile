@@ -13,7 +13,7 @@ demo: $(VENV)/ready
 	$(BIN)/flipbot animate examples/photo.jpg "the sun rises" --seconds 5 --seed 7 --data-dir var/demo -o flipbot-demo.mp4
 
 test: $(VENV)/ready-test lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 lint: $(VENV)/ready-test
 	$(BIN)/ruff format --check .

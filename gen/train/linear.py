@@ -100,13 +100,18 @@ def pairs(width: int) -> tuple[Tensor, Tensor]:
     return spread, constants
 
 
-def learn(stills: Stills, channels: int, widths: tuple[int, ...], minutes: float, pictures: int = 1500) -> LinearCode:
-    """Learn a linear code of stills by squared error, with codes of about unit variance."""
+def learn(
+    stills: Stills, channels: int, widths: tuple[int, ...], minutes: float, pictures: int = 1500, steps: int = 0
+) -> LinearCode:
+    """Learn a linear code of stills by squared error, with codes of about unit variance.
+
+    steps: how many, whatever time they take; 0 takes the minutes
+    """
     code = LinearCode(channels, widths)
     held = torch.stack([stills.crop(128, 128) for _ in range(pictures)]) * 2 - 1
     optimiser = Pair(code, MUON_RATE, ADAM_RATE)
     began = time.monotonic()
-    done = 0.0
+    done, step = 0.0, 0
     while done < 1:
         top, left = (8 * int(n) for n in torch.randint(0, 1 + (128 - TILE) // 8, (2,)))
         seen = held[torch.randint(0, pictures, (BATCH,)), :, top : top + TILE, left : left + TILE]
@@ -114,7 +119,8 @@ def learn(stills: Stills, channels: int, widths: tuple[int, ...], minutes: float
         loss = (code.decode(z) - seen).square().mean()
         loss = loss + 0.001 * (z.var((0, 2, 3)) - 1).square().clamp(max=4).mean()
         loss.backward()  # type: ignore[no-untyped-call]
-        done = (time.monotonic() - began) / (60 * minutes)
+        step += 1
+        done = step / steps if steps else (time.monotonic() - began) / (60 * minutes)
         optimiser.step(max(0.01, (1 + math.cos(math.pi * min(1.0, done))) / 2))
     return code
 

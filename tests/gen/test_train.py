@@ -65,7 +65,7 @@ def test_the_stock_layers_compute_what_the_linear_code_does(tmp_path: Path) -> N
     torch.manual_seed(0)
     torch.set_num_threads(1)
     widths, stills = (12, 24, 36, 48), Stills(tmp_path / "photos.npz", seed=0)
-    code = linear.learn(stills, 8, widths, minutes=0.06, pictures=40)
+    code = linear.learn(stills, 8, widths, minutes=0, pictures=40, steps=220)
     model = AutoencoderKLHunyuanVideo(
         latent_channels=8,
         block_out_channels=widths,

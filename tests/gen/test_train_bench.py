@@ -9,6 +9,7 @@ import torch
 
 from gen.bench.tiny import ASKED, SHIPPED, Frames, add_arguments, nearest, psnr, run, sharpness
 from gen.card import read_checkpoint
+from gen.film import probe
 from gen.train.effects import EFFECTS, Film
 from gen.train.export import SAID
 
@@ -50,6 +51,9 @@ def test_without_a_checkpoint_the_bench_says_so(tmp_path: Path) -> None:
 
 def test_the_shipped_checkpoint_is_small_and_lists_only_effects_that_exist() -> None:
     assert sum(path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()) <= 25_000_000
+    held = read_checkpoint(SHIPPED)
+    for entry in held.card.understands:
+        assert probe(held.folder / entry["film"]).seconds > 4
     known = {english for english, _, _ in SAID.values()}
-    assert {entry["en"] for entry in read_checkpoint(SHIPPED).card.understands} <= known
+    assert {entry["en"] for entry in held.card.understands} <= known
     assert set(SAID) == set(EFFECTS) == set(ASKED)
