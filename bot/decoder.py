@@ -39,16 +39,24 @@ class Decoder:
         """As `read_picture`. raises: Refused, for what takes too much as well."""
         asked = {"bytes": len(data), "max_bytes": max_bytes, "max_megapixels": max_megapixels}
         with self._turn:
-            process = self._alive()
-            timer = threading.Timer(self.patience_s, process.kill)
+            process, over = self._alive(), threading.Event()
+
+            def end() -> None:
+                over.set()
+                process.kill()
+
+            timer = threading.Timer(self.patience_s, end)
             timer.start()
             try:
                 return _ask(process, asked, data)
             except (OSError, ValueError, EOFError):  # it died of it, or was taking too long
-                process.kill()
+                over.set()
                 raise Refused(HEAVY) from None
             finally:
                 timer.cancel()
+                timer.join()
+                if over.is_set():  # it is gone for good before the next picture comes
+                    _end(process)
 
     def close(self) -> None:
         """End the process; the next call starts another one."""

@@ -231,9 +231,10 @@ def plan_for(
     count, dim = tokens(card, h, w), dim_of(shapes)
     activations, cached = activation_bytes(count, dim, value, precision), CACHED * count * dim * value
     if machine.gpu:  # of what there is, not of what is free: tiles must not change from day to day
-        memory, kept = wishes.vram_limit_gib * GIB or machine.vram_total, 2
+        limit, total, kept = wishes.vram_limit_gib * GIB, machine.vram_total, 2
     else:
-        memory, kept = wishes.ram_limit_gib * GIB or machine.ram_total, 4
+        limit, total, kept = wishes.ram_limit_gib * GIB, machine.ram_total, 4
+    memory = min(limit or total, total)
     tiles, decode = choose_tiles(card, vae, memory * TIGHTER**wishes.tighter, activations, kept)
     plan = MemoryPlan(
         machine, precision, parts, (), SLOTS, tiles, vae, activations, cached, decode, vram_limit, ram_limit
