@@ -47,12 +47,11 @@ def make_examples(checkpoint: Path, picture: Path, sections: int) -> None:
     The sheet, examples/sheet.png, has one row per effect.
     """
     from gen.bench.tiny import ASKED, Bench
-    from gen.card import read_checkpoint
     from gen.train.export import SAID
 
-    said = {english: name for name, (english, _, _) in SAID.items()}
-    listed = [said[row["en"]] for row in read_checkpoint(checkpoint).card.understands]
     bench = Bench(checkpoint, picture.parent, threads=1)
+    said = {english: name for name, (english, _, _) in SAID.items()}
+    listed = [said[row["en"]] for row in bench.card.understands]
     (photo,) = [photo for photo in bench.photos if photo.name == picture.stem]
     folder = checkpoint / "examples"
     folder.mkdir(exist_ok=True)
