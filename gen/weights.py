@@ -17,6 +17,7 @@ from gen.llama import load_llama
 from gen.modulation import Modulation
 from gen.sources import CONFIGS
 from gen.stream import Streamer
+from gen.taps import drop_zero_taps
 from gen.tensors import Merge
 from gen.transformer import Placement, load_transformer
 
@@ -103,7 +104,10 @@ def load_part(folder: Path, part: str, device: torch.device, dtype: torch.dtype 
     if part == "text_encoder":
         with reading(folder):
             return load_llama(folder, dtype).to(device)
-    return load_model(folder, part, dtype).eval().requires_grad_(False).to(device)
+    model = load_model(folder, part, dtype).eval().requires_grad_(False)
+    if part == "vae":
+        drop_zero_taps(model)
+    return model.to(device)
 
 
 def load_model(folder: Path, part: str, dtype: torch.dtype) -> Any:
