@@ -168,12 +168,13 @@ def test_what_is_loaded_is_what_was_planned() -> None:
     assert memory.TABLES == KEPT
 
 
-def test_the_tiny_checkpoint_is_whole_in_memory_anywhere() -> None:
-    machine = Machine("cpu", "CPU", ram_total=2 * GIB, ram_free=GIB)
+@pytest.mark.parametrize(("ram", "tiles"), [(2, Tiles(0, 16)), (8, Tiles(0, 64))])
+def test_the_tiny_checkpoint_is_whole_in_memory_anywhere(ram: int, tiles: Tiles) -> None:
+    machine = Machine("cpu", "CPU", ram_total=ram * GIB, ram_free=GIB)
     made = memory.plan_checkpoint(find_checkpoint("tiny"), machine)
-    assert (made.precision, made.streams, made.tiles) == ("fp32", False, Tiles())
+    assert (made.precision, made.streams, made.tiles) == ("fp32", False, tiles)
     assert placement_of(made) == Placement("fp32", None, 2)
-    assert "memory plan precision=fp32 resident=7/7 tiles=0/16" in memory.summary(made)
+    assert f"memory plan precision=fp32 resident=7/7 tiles={tiles}" in memory.summary(made)
     told = json.loads(json.dumps(memory.told(made)))
     assert (told["gpu"], told["blocks"], told["resident"], told["streamed"]) == (False, 7, 7, 0)
     assert 0 < sum(told["parts"].values()) < told["ram"] <= told["ram_limit"]
