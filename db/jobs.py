@@ -265,9 +265,9 @@ async def recent(db: Database, n: int, user_id: str | None = None, platform: Pla
 
 
 @whole
-async def pace(db: Database, model: str, width: int, height: int, steps: int) -> int | None:
-    """Milliseconds that a section of this shape takes: the median of the last nine measured; None before the first."""
-    shape = section_shape({"model": model, "width": width, "height": height, "steps": steps})
+async def pace(db: Database, plan: Mapping[str, Any]) -> int | None:
+    """Milliseconds that a section of such a plan takes: the median of the last nine; None before the first."""
+    shape = section_shape(plan)
     async with db.reading() as tx:
         return (await measured_pace(tx, [shape])).get(shape)
 

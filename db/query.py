@@ -116,7 +116,8 @@ async def unreferenced(tx: AsyncConnection, shas: Collection[str]) -> tuple[str,
 
 def section_shape(plan: Mapping[str, Any]) -> str:
     """What sections that take equally long have in common."""
-    return f"{plan.get('model')} {plan.get('width')}x{plan.get('height')} {plan.get('steps')}"
+    shape = f"{plan.get('model')} {plan.get('width')}x{plan.get('height')} {plan.get('steps')}"
+    return f"{shape} {cache}" if (cache := plan.get("step_cache")) else shape  # skipped steps take no time
 
 
 async def measured_pace(tx: AsyncConnection, shapes: Collection[str]) -> dict[str, int]:

@@ -49,7 +49,7 @@ class Ask:
 
     key:      asked twice with the same one, it is one job (the interaction's or update's id)
     picture:  SHA-256 name of a file that is already in the media store; end_picture: of the one it shall end with
-    plan:     as JSON; "model", "width", "height" and "steps" also say which sections take equally long
+    plan:     as JSON; "model", "width", "height", "steps" and "step_cache" also say which sections take equally long
     sections: that the plan has, 1 or more
     parent_id: the film that this one goes on with or repeats
     kept:     how many of its finished sections are taken over, fewer than `sections`

@@ -27,7 +27,7 @@ class PerFrame(nn.Module):
         batch = film.shape[0]
         frames = film[:, :, :: self.stride[0]].transpose(1, 2).flatten(0, 1)
         made = F.conv2d(F.pad(frames, self.border, mode=self.mode), self.weight, self.bias, self.stride[1:])
-        return made.unflatten(0, (batch, -1)).transpose(1, 2)
+        return made.view(batch, -1, *made.shape[1:]).transpose(1, 2)
 
 
 def drop_zero_taps(vae: Any) -> int:

@@ -125,8 +125,7 @@ async def test_a_film_that_its_parent_still_names_is_not_dropped_by_the_child(db
 async def test_the_pace_is_measured_by_sections_that_were_made_not_by_those_taken_over(db: Database) -> None:
     parent = await film(db)
     await requests.submit(db, ask("child", sections=5, parent_id=parent.id, kept=3), PLENTY)
-    shape = (str(PLAN["model"]), 128, 96, 8)
-    assert await jobs.pace(db, *shape) == 1000
+    assert await jobs.pace(db, PLAN) == 1000
 
 
 async def test_steering_changes_the_plan_and_what_is_said_of_the_film(db: Database) -> None:
