@@ -11,53 +11,51 @@ from typing import Any
 from sqlalchemy import delete, insert, or_, select, update
 
 from db import chats, rows
-from db.connect import Database, whole
+from db.connect import Database, reads, writes
 from db.models import OPEN, Canvas, Delivery, Job, Notice, Platform
 from db.query import load_job
 
 
-@whole
-async def create(
-    db: Database, job_id: int, platform: Platform, chat_id: str, message_id: str | None = None
-) -> rows.Canvas:
+@writes
+def create(db: Database, job_id: int, platform: Platform, chat_id: str, message_id: str | None = None) -> rows.Canvas:
     """Give a job its message, be it another one; message_id is None until it is sent. raises NoSuchJob."""
-    async with db.transaction() as tx:
-        job = await load_job(tx, job_id)
+    with db.transaction() as tx:
+        job = load_job(tx, job_id)
         where = {"platform": platform, "chat_id": chat_id, "message_id": message_id}
         delivery = Delivery.LIVE if message_id else Delivery.NEW
-        await tx.execute(delete(Canvas).where(Canvas.job_id == job_id))
+        tx.execute(delete(Canvas).where(Canvas.job_id == job_id))
         made = insert(Canvas).values(job_id=job_id, wanted=job.revision, delivery=delivery, **where)
-        row = (await tx.execute(made.returning(*Canvas.__table__.columns))).one()
+        row = tx.execute(made.returning(*Canvas.__table__.columns)).one()
         return rows.Canvas(**row._mapping)
 
 
-@whole
-async def get(db: Database, job_id: int) -> rows.Canvas | None:
+@reads
+def get(db: Database, job_id: int) -> rows.Canvas | None:
     """A job's message; None where it has none."""
-    async with db.reading() as tx:
-        row = (await tx.execute(select(*Canvas.__table__.columns).where(Canvas.job_id == job_id))).first()
+    with db.reading() as tx:
+        row = tx.execute(select(*Canvas.__table__.columns).where(Canvas.job_id == job_id)).first()
     return None if row is None else rows.Canvas(**row._mapping)
 
 
-@whole
-async def showing(db: Database, platform: Platform, chat_id: str, message_id: str) -> int | None:
+@reads
+def showing(db: Database, platform: Platform, chat_id: str, message_id: str) -> int | None:
     """The job that this message shows."""
     here = select(Canvas.job_id).where(Canvas.platform == platform, Canvas.chat_id == chat_id)
-    async with db.reading() as tx:
-        return await tx.scalar(here.where(Canvas.message_id == message_id))
+    with db.reading() as tx:
+        return tx.scalar(here.where(Canvas.message_id == message_id))
 
 
-@whole
-async def due(db: Database, platform: Platform, most: int = 50) -> list[rows.Canvas]:
+@reads
+def due(db: Database, platform: Platform, most: int = 50) -> list[rows.Canvas]:
     """The messages of a platform that should show something newer now, the longest put off first."""
     late = select(*Canvas.__table__.columns).where(Canvas.shown < Canvas.wanted, Canvas.platform == platform)
     now = late.where(Canvas.not_before_ms <= db.steady()).order_by(Canvas.not_before_ms, Canvas.job_id).limit(most)
-    async with db.reading() as tx:
-        return [rows.Canvas(**row._mapping) for row in await tx.execute(now)]
+    with db.reading() as tx:
+        return [rows.Canvas(**row._mapping) for row in tx.execute(now)]
 
 
-@whole
-async def pending(db: Database, platform: Platform) -> list[rows.Canvas]:
+@reads
+def pending(db: Database, platform: Platform) -> list[rows.Canvas]:
     """The messages that need somebody's eye: something newer is to be shown, a ping is due, or their job goes on.
 
     Those of chats that are out of reach are among them; by chat, the oldest job first.
@@ -68,13 +66,13 @@ async def pending(db: Database, platform: Platform) -> list[rows.Canvas]:
     needed = select(*Canvas.__table__.columns).where(
         Canvas.platform == platform, Canvas.delivery != Delivery.OVER, or_(late, ping, goes_on)
     )
-    async with db.reading() as tx:
-        found = await tx.execute(needed.order_by(Canvas.chat_id, Canvas.job_id))
+    with db.reading() as tx:
+        found = tx.execute(needed.order_by(Canvas.chat_id, Canvas.job_id))
         return [rows.Canvas(**row._mapping) for row in found]
 
 
-@whole
-async def begin(db: Database, /, seen: rows.Canvas, sent_ms: tuple[int, ...], **values: Any) -> bool:
+@writes
+def begin(db: Database, /, seen: rows.Canvas, sent_ms: tuple[int, ...], **values: Any) -> bool:
     """A call for this message is about to go out: note it, and when the chat's calls were, before it does.
 
     So a budget holds across a crash, and a message that was begun is known to have been. `values` by the names of
@@ -82,67 +80,67 @@ async def begin(db: Database, /, seen: rows.Canvas, sent_ms: tuple[int, ...], **
     """
     mine = [Canvas.job_id == seen.job_id, Canvas.delivery == seen.delivery, Canvas.sends == seen.sends]
     mine.append(Canvas.message_id == seen.message_id if seen.message_id else Canvas.message_id.is_(None))
-    async with db.transaction(quiet=True) as tx:
+    with db.transaction(quiet=True) as tx:
         noted = update(Canvas).where(*mine).values(tries=Canvas.tries, **values).returning(Canvas.job_id)
-        if (await tx.execute(noted)).first() is None:
+        if tx.execute(noted).first() is None:
             return False
-        await chats.save(tx, seen.platform, seen.chat_id, sent_ms=list(sent_ms[-chats.REMEMBERED :]))
+        chats.save(tx, seen.platform, seen.chat_id, sent_ms=list(sent_ms[-chats.REMEMBERED :]))
         return True
 
 
-@whole
-async def shown(db: Database, /, job_id: int, revision: int, message_id: str | None = None, **values: Any) -> None:
+@writes
+def shown(db: Database, /, job_id: int, revision: int, message_id: str | None = None, **values: Any) -> None:
     """A revision was shown, in the message with that id if it was just sent. Saying it twice harms nothing.
 
     values: by the names of rows.Canvas: shown_hash, shown_media, edited_ms, media_ms, notice
     """
     sent = {} if message_id is None else {"message_id": message_id}
     canvas = update(Canvas).where(Canvas.job_id == job_id)
-    async with db.transaction(quiet=True) as tx:
-        await tx.execute(canvas.values(tries=0, not_before_ms=0, **sent, **values))
-        await tx.execute(canvas.where(Canvas.shown < revision).values(shown=revision))
+    with db.transaction(quiet=True) as tx:
+        tx.execute(canvas.values(tries=0, not_before_ms=0, **sent, **values))
+        tx.execute(canvas.where(Canvas.shown < revision).values(shown=revision))
 
 
-@whole
-async def placed(db: Database, job_id: int, at: rows.At) -> bool:
+@writes
+def placed(db: Database, job_id: int, at: rows.At) -> bool:
     """The message of a new job is there. False where it had one already, or the poster has begun to send one."""
-    async with db.transaction() as tx:
+    with db.transaction() as tx:
         mine = update(Canvas).where(Canvas.job_id == job_id, Canvas.delivery == Delivery.NEW)
         where = {"message_id": at.message_id, "message_ms": at.message_ms, "thread_id": at.thread_id}
         where |= {"reply_to": at.reply_to, "server_id": at.server_id}
         live = mine.values(delivery=Delivery.LIVE, not_before_ms=0, **where).returning(Canvas.job_id)
-        return (await tx.execute(live)).first() is not None
+        return tx.execute(live).first() is not None
 
 
-@whole
-async def change(db: Database, /, job_id: int, **values: Any) -> None:
+@writes
+def change(db: Database, /, job_id: int, **values: Any) -> None:
     """Note something else about a message, by the names of rows.Canvas."""
-    await _change(db, job_id, **values)
+    _change(db, job_id, **values)
 
 
-@whole
-async def put_off(db: Database, job_id: int, retry_in_ms: int) -> None:
+@writes
+def put_off(db: Database, job_id: int, retry_in_ms: int) -> None:
     """Showing it failed, or has to wait: not before that time."""
     later = {"not_before_ms": db.steady() + retry_in_ms, "tries": Canvas.tries + 1}
-    await _change(db, job_id, **later)
+    _change(db, job_id, **later)
 
 
-@whole
-async def move(db: Database, job_id: int, chat_id: str, server_id: str = "") -> None:
+@writes
+def move(db: Database, job_id: int, chat_id: str, server_id: str = "") -> None:
     """Its chat is closed for good: what comes of the job is to be said in another one, in a message of its own."""
     there = {"chat_id": chat_id, "server_id": server_id, "thread_id": None, "reply_to": None, "not_before_ms": 0}
-    await _change(db, job_id, delivery=Delivery.GONE, message_id=None, tries=0, **there)
+    _change(db, job_id, delivery=Delivery.GONE, message_id=None, tries=0, **there)
     db.notify()
 
 
-@whole
-async def again(db: Database, job_id: int) -> None:
+@writes
+def again(db: Database, job_id: int) -> None:
     """Show the job anew, whatever its message shows now: somebody asked for it, or nobody knows what it shows."""
     fresh: dict[str, Any] = {"shown": 0, "shown_hash": None, "shown_media": None, "not_before_ms": 0}
-    await _change(db, job_id, **fresh)
+    _change(db, job_id, **fresh)
     db.notify()
 
 
-async def _change(db: Database, job_id: int, **values: Any) -> None:
-    async with db.transaction(quiet=True) as tx:
-        await tx.execute(update(Canvas).where(Canvas.job_id == job_id).values(**values))
+def _change(db: Database, job_id: int, **values: Any) -> None:
+    with db.transaction(quiet=True) as tx:
+        tx.execute(update(Canvas).where(Canvas.job_id == job_id).values(**values))

@@ -204,7 +204,7 @@ class ServiceConfig:
 class DatabaseConfig:
     """[database]"""
 
-    url: str = key("", 'The queue: "sqlite+aiosqlite:///PATH"; empty: flipbot.db in data_dir.')
+    url: str = key("", 'The queue: "sqlite:///PATH"; empty: flipbot.db in data_dir.')
 
 
 @dataclass(frozen=True)

@@ -3,21 +3,27 @@
 SQLite has one writer. So there are two engines on the file: one writes, with a pool of one and BEGIN IMMEDIATE (after a
 deferred BEGIN, one that has read fails at once with SQLITE_BUSY when it comes to write), the other only reads.
 synchronous=FULL: what was answered with "queued" must survive a power cut.
+
+A verb is a plain function that runs in a thread of the database's own from its first statement to its commit: one for
+those that write, in the order in which they were called, and a few for those that only read. Whoever awaits it pays for
+one way there and back, however many statements it has.
 """
 
 import asyncio
 import functools
 import logging
 import sqlite3
+import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import URL, NullPool, event, make_url
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from db import migrations
 from db.errors import ConfigError, DatabaseBusy, DatabaseUnusable, DbError, DiskFailed, DiskFull
@@ -67,21 +73,34 @@ class Database:
     """
 
     def __init__(
-        self, path: Path, writing: AsyncEngine, reading: AsyncEngine, clock: Clock, steady: Clock, busy_s: float
+        self,
+        path: Path,
+        writing: Engine,
+        reading: Engine,
+        clock: Clock,
+        steady: Clock,
+        busy_s: float,
+        *,
+        writers: int = 1,
     ) -> None:
+        """writers: how many may write at once; SQLite has one."""
         self.path = path
         self.now = clock
         self.steady = steady
         self.busy_s = busy_s
         self.commits = 0
         self.under_way: set[asyncio.Future[Any]] = set()  # verbs, which end even when their caller is cancelled
-        self.arrived: list[Any] = []  # letters that wait for their commit, see db.inbox
-        self.knocking: list[Any] = []  # people who wait to be looked up, see db.doors
-        self.one_look = asyncio.Lock()
+        self.arrived: deque[Any] = deque()  # letters that wait for their commit, see db.inbox
+        self.arriving = threading.Lock()
+        self.knocking: deque[Any] = deque()  # people who wait to be looked up, see db.doors
+        self.looking = threading.Lock()
+        self.writers = ThreadPoolExecutor(writers, "flipbot-writes")
+        self.readers = ThreadPoolExecutor(READERS, "flipbot-reads")
         self._writing = writing
         self._reading = reading
-        self._turn = asyncio.Lock()  # waits without the time limit of a pool of one
+        self._loop = asyncio.get_running_loop()
         self._committed = asyncio.Event()
+        self._counting = threading.Lock()
 
     @classmethod
     @asynccontextmanager
@@ -96,7 +115,7 @@ class Database:
     ) -> AsyncIterator["Database"]:
         """Open the database, made or brought up to date if need be, as its only owner.
 
-        url:    "sqlite+aiosqlite:///…"; a relative path stands in data_dir; "" is flipbot.db there
+        url:    "sqlite:///…"; a relative path stands in data_dir; "" is flipbot.db there
         clock:  () -> milliseconds since the epoch, what rows say of when something was
         steady: the same for leases and waits, of a clock that nobody sets; None: of `Steady`, or the clock given
         busy_s: how long a writing transaction waits for another process
@@ -106,13 +125,13 @@ class Database:
         steady = steady or (Steady() if clock is now_ms else clock)
         lock = Lock(path)
         try:
-            await migrate(path)
+            await asyncio.to_thread(migrate, path)
             writing, reading = _engine(path, WRITING, "IMMEDIATE", pool_size=1), _engine(path, READING, "DEFERRED")
             db = cls(path, writing, reading, clock, steady, busy_s)
             try:
                 yield db
             finally:
-                await asyncio.shield(asyncio.ensure_future(db._close()))
+                await asyncio.shield(asyncio.ensure_future(db.close()))
         finally:
             lock.release()
 
@@ -125,27 +144,31 @@ class Database:
         return self.commits
 
     def notify(self) -> None:
-        """Wake those who wait in `changed`: something was committed."""
-        self.commits += 1
+        """Wake those who wait in `changed`: something was committed. From any thread."""
+        with self._counting:
+            self.commits += 1
+        self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
         self._committed.set()
         self._committed = asyncio.Event()
 
-    @asynccontextmanager
-    async def transaction(self, *, quiet: bool = False) -> AsyncIterator[AsyncConnection]:
+    @contextmanager
+    def transaction(self, *, quiet: bool = False) -> Iterator[Connection]:
         """One writing transaction: committed at the end, rolled back by an exception.
 
         quiet: nobody needs to be woken by it
         raises: DiskFull, DiskFailed, DatabaseBusy (each before anything was written)
         """
         try:
-            async with self._turn, AsyncExitStack() as stack:
-                yield await self._begin(stack)
+            with ExitStack() as stack:
+                yield self._begin(stack)
         except DBAPIError as error:
             raise _mapped(error, self.path) from error
         if not quiet:
             self.notify()
 
-    async def _begin(self, stack: AsyncExitStack) -> AsyncConnection:
+    def _begin(self, stack: ExitStack) -> Connection:
         """A transaction begun on the writing engine; another process's write lock is waited out. raises: DatabaseBusy.
 
         Only the BEGIN can meet a lock: once it has gone through, the lock is ours to the end.
@@ -154,7 +177,7 @@ class Database:
         told = False
         while True:
             try:
-                return await stack.enter_async_context(self._writing.begin())
+                return stack.enter_context(self._writing.begin())
             except DBAPIError as error:
                 if _code(error) != sqlite3.SQLITE_BUSY:
                     raise
@@ -164,47 +187,61 @@ class Database:
             if not told:
                 log.warning("database locked by another process path=%s; waiting", self.path)
                 told = True
-            await asyncio.sleep(BUSY_EVERY_S)
+            time.sleep(BUSY_EVERY_S)
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
         """One consistent view of the committed rows. Keep it short: an open one lets the write-ahead log grow."""
-        async with self._reading.begin() as tx:
+        with self._reading.begin() as tx:
             yield tx
 
-    async def _close(self) -> None:
+    async def close(self) -> None:
+        """Wait for the verbs under way, then close the file."""
         while self.under_way:
             await asyncio.wait(self.under_way)
-        await self._reading.dispose()
-        await self._writing.dispose()
+        await asyncio.to_thread(self._dispose)
+
+    def _dispose(self) -> None:
+        for threads in (self.readers, self.writers):
+            threads.shutdown()
+        self._reading.dispose()
+        self._writing.dispose()
 
 
-def whole(
-    verb: Callable[Concatenate[Database, P], Awaitable[T]],
+def writes(verb: Callable[Concatenate[Database, P], T]) -> Callable[Concatenate[Database, P], Coroutine[Any, Any, T]]:
+    """A verb that writes: awaited, it runs in the writing thread, after those called before it."""
+    return _verb(verb, lambda db: db.writers)
+
+
+def reads(verb: Callable[Concatenate[Database, P], T]) -> Callable[Concatenate[Database, P], Coroutine[Any, Any, T]]:
+    """A verb that only reads: awaited, it runs in a thread beside those that write."""
+    return _verb(verb, lambda db: db.readers)
+
+
+def _verb(
+    verb: Callable[Concatenate[Database, P], T], threads: Callable[[Database], Executor]
 ) -> Callable[Concatenate[Database, P], Coroutine[Any, Any, T]]:
-    """Let a verb run to its end though its caller is cancelled.
-
-    aiosqlite's thread would go on with the statement anyway, and take the write lock with nobody there to give it back.
-    """
+    """Let a verb run to its end in a thread, though its caller is cancelled: it would have written anyway."""
 
     @functools.wraps(verb)
     async def run(db: Database, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        task = asyncio.ensure_future(verb(db, *args, **kwargs))
-        db.under_way.add(task)
-        task.add_done_callback(db.under_way.discard)
+        whole = functools.partial(verb, db, *args, **kwargs)
+        under_way = asyncio.get_running_loop().run_in_executor(threads(db), whole)
+        db.under_way.add(under_way)
+        under_way.add_done_callback(db.under_way.discard)
         try:
-            await asyncio.wait((task,))  # unlike shield(), it reports nothing once nobody waits
+            await asyncio.wait((under_way,))  # unlike shield(), it reports nothing once nobody waits
         except asyncio.CancelledError:
-            task.add_done_callback(_seen)
+            under_way.add_done_callback(_seen)
             raise
-        return task.result()
+        return under_way.result()
 
     return run
 
 
-def _seen(task: asyncio.Task[Any]) -> None:
+def _seen(verb: asyncio.Future[Any]) -> None:
     """A refusal of ours is nobody's news once its caller has gone: the job was forgotten meanwhile, say."""
-    if not task.cancelled() and isinstance(error := task.exception(), Exception) and not isinstance(error, DbError):
+    if not verb.cancelled() and isinstance(error := verb.exception(), Exception) and not isinstance(error, DbError):
         log.error("a statement failed after its caller had gone", exc_info=error)
 
 
@@ -212,7 +249,7 @@ def sqlite_path(url: str, data_dir: Path) -> Path:
     """The file that a database URL names. raises ConfigError."""
     if not url:
         return data_dir / "flipbot.db"
-    expected = 'expected "sqlite+aiosqlite:///" and a path'
+    expected = 'expected "sqlite:///" and a path'
     try:
         parsed = make_url(url)
     except ArgumentError:
@@ -226,19 +263,19 @@ def sqlite_path(url: str, data_dir: Path) -> Path:
     return data_dir / parsed.database
 
 
-async def migrate(path: Path) -> None:
+def migrate(path: Path) -> None:
     """Bring the file's schema up to date, in one transaction. raises DatabaseNewer, DatabaseUnusable, DiskFull."""
     engine = _engine(path, MIGRATING, "IMMEDIATE", poolclass=NullPool)
     try:
-        async with engine.begin() as tx:
-            await tx.run_sync(migrations.upgrade, path)
-            if (await tx.exec_driver_sql("PRAGMA foreign_key_check")).first():
+        with engine.begin() as tx:
+            migrations.upgrade(tx, path)
+            if tx.exec_driver_sql("PRAGMA foreign_key_check").first():
                 raise DatabaseUnusable(path, "a row refers to one that is missing")
     except DBAPIError as error:
         mapped = _mapped(error, path)
         raise mapped if mapped is not error else DatabaseUnusable(path, str(error.orig)) from error
     finally:
-        await engine.dispose()
+        engine.dispose()
 
 
 def _mapped(error: DBAPIError, path: Path) -> Exception:
@@ -255,23 +292,25 @@ def _code(error: DBAPIError) -> int | None:
     return None if code is None else int(code) & 0xFF
 
 
-def _engine(path: Path, pragmas: tuple[str, ...], begin: str, **options: Any) -> AsyncEngine:
-    url = URL.create("sqlite+aiosqlite", database=str(path))
+def _engine(path: Path, pragmas: tuple[str, ...], begin: str, **options: Any) -> Engine:
+    url = URL.create("sqlite", database=str(path))
     if not options:
         options = {"pool_size": READERS}
     if "poolclass" not in options:
         options["max_overflow"] = 0
-    # isolation_level None: the driver begins nothing by itself, the hook below does
-    engine = create_async_engine(url, connect_args={"isolation_level": None}, **options)
+    # isolation_level None: the driver begins nothing by itself, the hook below does. A connection serves whichever of
+    # its engine's threads has it, one at a time.
+    driver = {"isolation_level": None, "check_same_thread": False}
+    engine = create_engine(url, connect_args=driver, **options)
 
-    @event.listens_for(engine.sync_engine, "connect")
+    @event.listens_for(engine, "connect")
     def connected(connection: Any, record: object) -> None:
         cursor = connection.cursor()
         for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def begun(connection: Any) -> None:
         connection.exec_driver_sql(f"BEGIN {begin}")
 

@@ -3,16 +3,14 @@
 In a burst each read of its own would cost several turns of a connection's thread, and who asks waits for an answer.
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, select
 
 from db import operators, people, rows
-from db.connect import Database, whole
+from db.connect import Database, reads
 from db.flows import ALL
 from db.models import Ban, Chat, Memo, Person, Platform
 
@@ -46,40 +44,55 @@ class Door:
     memos: Mapping[str, str]
 
 
-@whole
+@dataclass
+class _Knocked:
+    """One call of `look` that waits to be looked up; then one of the two is there."""
+
+    knock: Knock
+    door: Door | None = None
+    error: Exception | None = None
+
+
 async def look(db: Database, knock: Knock) -> Door:
     """What is known of somebody who asks, and of the chat.
 
     Those who come while a look is under way are looked up together, in the next one.
     """
-    found: asyncio.Future[Door] = asyncio.get_running_loop().create_future()
-    db.knocking.append((knock, found))
-    if len(db.knocking) == 1:
-        async with db.one_look:
-            while db.knocking:  # those who came meanwhile were perhaps looked up by the one before us
-                await _look_up(db)
-    return await found
+    own = _Knocked(knock)
+    db.knocking.append(own)
+    return await _looked_up(db, own)
 
 
-async def _look_up(db: Database) -> None:
-    waiting, db.knocking = db.knocking[:AT_ONCE], db.knocking[AT_ONCE:]
+@reads
+def _looked_up(db: Database, own: _Knocked) -> Door:
+    """Look up all who wait, unless one of them did it for us."""
+    with db.looking:
+        while own.door is None and own.error is None:
+            _look_up(db, [db.knocking.popleft() for _ in range(min(len(db.knocking), AT_ONCE))])
+    if own.error is not None:
+        raise own.error
+    assert own.door is not None
+    return own.door
+
+
+def _look_up(db: Database, together: Sequence[_Knocked]) -> None:
     try:
-        doors = await _all(db, [knock for knock, _ in waiting])
+        doors = _all(db, [each.knock for each in together])
     except Exception as error:  # noqa: BLE001  (raised by each call of `look`)
-        for _, found in waiting:
-            found.set_exception(error)
+        for each in together:
+            each.error = error
     else:
-        for (_, found), door in zip(waiting, doors, strict=True):
-            found.set_result(door)
+        for each, door in zip(together, doors, strict=True):
+            each.door = door
 
 
-async def _all(db: Database, knocks: Sequence[Knock]) -> list[Door]:
+def _all(db: Database, knocks: Sequence[Knock]) -> list[Door]:
     now = db.now()
-    async with db.reading() as tx:
-        known = await _people(tx, knocks)
-        bans = await _bans(tx, knocks, now)
-        closed = await _closed(tx, knocks)
-        memos = await _memos(tx, knocks)
+    with db.reading() as tx:
+        known = _people(tx, knocks)
+        bans = _bans(tx, knocks, now)
+        closed = _closed(tx, knocks)
+        memos = _memos(tx, knocks)
     return [
         Door(
             person=known.get((k.platform, k.user_id), rows.Person(platform=k.platform, user_id=k.user_id)),
@@ -91,34 +104,34 @@ async def _all(db: Database, knocks: Sequence[Knock]) -> list[Door]:
     ]
 
 
-async def _people(tx: AsyncConnection, knocks: Sequence[Knock]) -> dict[Who, rows.Person]:
+def _people(tx: Connection, knocks: Sequence[Knock]) -> dict[Who, rows.Person]:
     theirs = select(*people.PERSON).where(Person.platform.in_(_platforms(knocks)), Person.user_id.in_(_users(knocks)))
-    return {(row.platform, row.user_id): rows.Person(**row._mapping) for row in await tx.execute(theirs)}
+    return {(row.platform, row.user_id): rows.Person(**row._mapping) for row in tx.execute(theirs)}
 
 
-async def _bans(tx: AsyncConnection, knocks: Sequence[Knock], now_ms: int) -> dict[Who, list[rows.Ban]]:
+def _bans(tx: Connection, knocks: Sequence[Knock], now_ms: int) -> dict[Who, list[rows.Ban]]:
     theirs = select(*operators.BAN).where(
         Ban.platform.in_(_platforms(knocks)), Ban.user_id.in_(_users(knocks)), operators.holds(now_ms)
     )
     found: dict[Who, list[rows.Ban]] = defaultdict(list)
-    for row in await tx.execute(theirs):
+    for row in tx.execute(theirs):
         found[row.platform, row.user_id].append(rows.Ban(**row._mapping))
     return found
 
 
-async def _closed(tx: AsyncConnection, knocks: Sequence[Knock]) -> dict[tuple[Platform, str], str]:
+def _closed(tx: Connection, knocks: Sequence[Knock]) -> dict[tuple[Platform, str], str]:
     chats = {knock.chat_id for knock in knocks}
     shut = select(Chat.platform, Chat.chat_id, Chat.unreachable).where(
         Chat.platform.in_(_platforms(knocks)), Chat.chat_id.in_(chats), Chat.unreachable.is_not(None)
     )
-    return {(row.platform, row.chat_id): row.unreachable for row in await tx.execute(shut)}
+    return {(row.platform, row.chat_id): row.unreachable for row in tx.execute(shut)}
 
 
-async def _memos(tx: AsyncConnection, knocks: Sequence[Knock]) -> dict[str, str]:
+def _memos(tx: Connection, knocks: Sequence[Knock]) -> dict[str, str]:
     names = {name for knock in knocks for name in knock.memos}
     if not names:
         return {}
-    return {row.name: row.value for row in await tx.execute(select(Memo.name, Memo.value).where(Memo.name.in_(names)))}
+    return {row.name: row.value for row in tx.execute(select(Memo.name, Memo.value).where(Memo.name.in_(names)))}
 
 
 def _platforms(knocks: Sequence[Knock]) -> set[Platform]:

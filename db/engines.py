@@ -6,36 +6,36 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from db import rows
-from db.connect import Database, whole
+from db.connect import Database, reads, writes
 from db.models import Engine
 
 KEPT_MS = 30 * 24 * 3600 * 1000  # one that has loaded nothing for so long is gone
 
 
-@whole
-async def loaded(db: Database, name: str, model: str, plan: Mapping[str, Any]) -> None:
+@writes
+def loaded(db: Database, name: str, model: str, plan: Mapping[str, Any]) -> None:
     """The device of that name has loaded a model by this plan."""
     told = {"model": model, "plan": dict(plan), "vram": 0, "ram": 0, "loaded_ms": db.now()}
-    async with db.transaction() as tx:
+    with db.transaction() as tx:
         changed = update(Engine).where(Engine.name == name).values(**told).returning(Engine.name)
-        if (await tx.execute(changed)).first() is None:
-            await tx.execute(insert(Engine).values(name=name, **told))
+        if tx.execute(changed).first() is None:
+            tx.execute(insert(Engine).values(name=name, **told))
 
 
-@whole
-async def took(db: Database, name: str, vram: int, ram: int) -> None:
+@writes
+def took(db: Database, name: str, vram: int, ram: int) -> None:
     """It was seen to take so many bytes; the most are kept."""
-    async with db.transaction(quiet=True) as tx:
+    with db.transaction(quiet=True) as tx:
         for column, seen in ((Engine.vram, vram), (Engine.ram, ram)):
-            await tx.execute(update(Engine).where(Engine.name == name, column < seen).values({column: seen}))
+            tx.execute(update(Engine).where(Engine.name == name, column < seen).values({column: seen}))
 
 
-@whole
-async def all_of(db: Database, newest: int = 20) -> list[rows.Engine]:
+@reads
+def all_of(db: Database, newest: int = 20) -> list[rows.Engine]:
     """Those of the last month, the last to load first."""
     found = select(*Engine.__table__.columns).where(Engine.loaded_ms > db.now() - KEPT_MS)
-    async with db.reading() as tx:
+    with db.reading() as tx:
         return [
             rows.Engine(**row._mapping)
-            for row in await tx.execute(found.order_by(Engine.loaded_ms.desc(), Engine.name).limit(newest))
+            for row in tx.execute(found.order_by(Engine.loaded_ms.desc(), Engine.name).limit(newest))
         ]

@@ -7,8 +7,7 @@ when its flow is due. So the line is always a function of the rows, and nothing 
 import hashlib
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, insert, select, text, union_all, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, text, union_all, update
 
 from db import turns
 from db.models import OPEN, Flow, Gate, Job, Ledger, Platform, State, Tick
@@ -29,22 +28,15 @@ def next_turn() -> Select[int | None]:
     return due.correlate(None).with_for_update(skip_locked=True, of=Flow)
 
 
-async def enter(tx: AsyncConnection, name: str, sections: int, weight: float | None, now_ms: int) -> int:
+def enter(tx: Connection, name: str, sections: int, weight: float | None, now_ms: int) -> int:
     """Somebody puts a film of so many sections in line; returns their flow. weight: None leaves it as it is."""
-    tick = await _tick(tx)
-    found = (
-        await tx.execute(select(Flow.id, Flow.weight, Flow.served, Flow.last).where(Flow.who == name).with_for_update())
-    ).first()
+    tick = _tick(tx)
+    flows = select(Flow.id, Flow.weight, Flow.served, Flow.last).with_for_update()
+    found = tx.execute(flows.where(Flow.who == name)).first()
     if found is None:
         new = insert(Flow).values(who=name, weight=weight or 1.0, served=tick.time, last=tick.time).returning(Flow.id)
-        found = (
-            await tx.execute(
-                select(Flow.id, Flow.weight, Flow.served, Flow.last).where(
-                    Flow.id == (await tx.execute(new)).scalar_one()
-                )
-            )
-        ).one()
-    busy = await tx.scalar(select(Job.id).where(Job.flow_id == found.id, IS_OPEN).limit(1))
+        found = tx.execute(flows.where(Flow.id == tx.execute(new).scalar_one())).one()
+    busy = tx.scalar(select(Job.id).where(Job.flow_id == found.id, IS_OPEN).limit(1))
     weight = weight or found.weight
     before = found.weight if found.last > tick.time else 0.0
     values: dict[str, Any] = {
@@ -54,39 +46,39 @@ async def enter(tx: AsyncConnection, name: str, sections: int, weight: float | N
     }
     if busy is None:
         values["served"] = max(found.served, tick.time)
-    await tx.execute(update(Flow).where(Flow.id == found.id).values(**values))
-    await tx.execute(update(Tick).values(weight=tick.weight + weight - before, open=Tick.open + 1))
+    tx.execute(update(Flow).where(Flow.id == found.id).values(**values))
+    tx.execute(update(Tick).values(weight=tick.weight + weight - before, open=Tick.open + 1))
     return int(found.id)
 
 
-async def settle(tx: AsyncConnection, job_id: int) -> None:
+def settle(tx: Connection, job_id: int) -> None:
     """Write down a job's rank anew, and when its flow is due."""
     paused = select(Gate.scope).where(Gate.scope == Job.server_id, Gate.paused).exists()
     asked = (Job.flow_id, Job.rank, Job.state, Job.not_before_ms, Job.done, Job.sections, Job.hurried)
-    job = (await tx.execute(select(*asked, paused.label("paused")).where(Job.id == job_id))).one()
+    job = tx.execute(select(*asked, paused.label("paused")).where(Job.id == job_id)).one()
     ready = job.state == State.QUEUED and job.not_before_ms == 0 and not job.paused
     rank = turns.rank(job.done, job.sections, job.hurried) if ready else None
     if rank != job.rank:
-        await tx.execute(update(Job).where(Job.id == job_id).values(rank=rank))
+        tx.execute(update(Job).where(Job.id == job_id).values(rank=rank))
     if job.flow_id is not None:
-        await settle_flow(tx, job.flow_id)
+        settle_flow(tx, job.flow_id)
 
 
-async def settle_flow(tx: AsyncConnection, flow_id: int) -> None:
+def settle_flow(tx: Connection, flow_id: int) -> None:
     """Write down anew which job has a flow's next turn, and when it is due."""
     flow = select(Flow.weight, Flow.served).where(Flow.id == flow_id).with_for_update(of=Flow)
-    row = (await tx.execute(flow)).first()
+    row = tx.execute(flow).first()
     if row is None:
         return
     fresh_and_begun = (Job.rank < turns.STARTED, 1), (Job.rank >= turns.STARTED, turns.BEGUN)
     some = union_all(*(_ranked(flow_id, which, most) for which, most in fresh_and_begun))
-    ranked = sorted((row.rank, row.id) for row in await tx.execute(some))
+    ranked = sorted((row.rank, row.id) for row in tx.execute(some))
     fresh = [each for each in ranked if each[0] < turns.STARTED]
     head = turns.choose(fresh, ranked[len(fresh) :])
     values: dict[str, Any] = {"head": None, "turn": None}
     if head is not None:
         values = {"head": head[1], "turn": turns.turn(row.served, row.weight, head[0])}
-    await tx.execute(update(Flow).where(Flow.id == flow_id).values(**values))
+    tx.execute(update(Flow).where(Flow.id == flow_id).values(**values))
 
 
 def _ranked(flow_id: int, some: ColumnElement[bool], most: int) -> Select[Any]:
@@ -102,66 +94,64 @@ def waking(now_ms: int) -> Select[int]:
     return select(Job.id).where(later, Job.not_before_ms <= now_ms, Job.worker.is_(None))
 
 
-async def wake(tx: AsyncConnection, now_ms: int) -> int:
+def wake(tx: Connection, now_ms: int) -> int:
     """Put those back in line whose waiting time is over; returns how many."""
-    woken = list(await tx.scalars(waking(now_ms)))
+    woken = list(tx.scalars(waking(now_ms)))
     for job_id in woken:
-        await tx.execute(update(Job).where(Job.id == job_id).values(not_before_ms=0))
-        await settle(tx, job_id)
+        tx.execute(update(Job).where(Job.id == job_id).values(not_before_ms=0))
+        settle(tx, job_id)
     return len(woken)
 
 
-async def serve(tx: AsyncConnection, job_id: int, gpu_ms: int, now_ms: int) -> None:
+def serve(tx: Connection, job_id: int, gpu_ms: int, now_ms: int) -> None:
     """A section of a job was made: its flow was served, and virtual time passes. `settle` the job after this."""
-    flow_id = await tx.scalar(select(Job.flow_id).where(Job.id == job_id))
+    flow_id = tx.scalar(select(Job.flow_id).where(Job.id == job_id))
     if flow_id is not None:
-        await tx.execute(update(Flow).where(Flow.id == flow_id).values(served=Flow.served + 1 / Flow.weight))
-        await tx.execute(insert(Ledger).values(flow_id=flow_id, gpu_ms=gpu_ms, at_ms=now_ms))
-    tick = await _tick(tx)
+        tx.execute(update(Flow).where(Flow.id == flow_id).values(served=Flow.served + 1 / Flow.weight))
+        tx.execute(insert(Ledger).values(flow_id=flow_id, gpu_ms=gpu_ms, at_ms=now_ms))
+    tick = _tick(tx)
     now, weight, left = tick.time, tick.weight, 1.0
     while left > 0:
         later = select(Flow.last, Flow.weight).where(Flow.last > now).order_by(Flow.last).limit(LEAVING)
-        leaving = [(row.last, row.weight) for row in await tx.execute(later)]
+        leaving = [(row.last, row.weight) for row in tx.execute(later)]
         if not leaving:
             weight = 0.0
             break
         now, weight, left = turns.elapse(now, weight, left, leaving)
-    await tx.execute(
-        update(Tick).values(time=now, weight=weight, sections=Tick.sections + 1, gpu_ms=Tick.gpu_ms + gpu_ms)
-    )
+    tx.execute(update(Tick).values(time=now, weight=weight, sections=Tick.sections + 1, gpu_ms=Tick.gpu_ms + gpu_ms))
 
 
-async def leave(tx: AsyncConnection, job_id: int) -> None:
+def leave(tx: Connection, job_id: int) -> None:
     """A job ends, or is about to be deleted: what is left of it will not be made, its flow would be empty earlier."""
-    await tx.execute(update(Tick).values(open=Tick.open - 1))
+    tx.execute(update(Tick).values(open=Tick.open - 1))
     left = (Job.sections - Job.done).label("left")
     flow = select(Flow.id, Flow.last, Flow.weight, left).join(Job, Job.flow_id == Flow.id).where(Job.id == job_id)
-    row = (await tx.execute(flow.with_for_update(of=Flow))).first()
+    row = tx.execute(flow.with_for_update(of=Flow)).first()
     if row is None or row.left == 0:
         return
-    tick = await _tick(tx)
+    tick = _tick(tx)
     if row.last <= tick.time:
         return
     last = max(tick.time, row.last - row.left / row.weight)
-    await tx.execute(update(Flow).where(Flow.id == row.id).values(last=last))
+    tx.execute(update(Flow).where(Flow.id == row.id).values(last=last))
     if last <= tick.time:
-        await tx.execute(update(Tick).values(weight=max(0.0, tick.weight - row.weight)))
+        tx.execute(update(Tick).values(weight=max(0.0, tick.weight - row.weight)))
 
 
-async def _tick(tx: AsyncConnection) -> Any:
-    return (await tx.execute(select(Tick.time, Tick.weight).with_for_update())).one()
+def _tick(tx: Connection) -> Any:
+    return tx.execute(select(Tick.time, Tick.weight).with_for_update()).one()
 
 
-async def used_ms(tx: AsyncConnection, name: str, since_ms: int) -> list[tuple[int, int]]:
+def used_ms(tx: Connection, name: str, since_ms: int) -> list[tuple[int, int]]:
     """What somebody used of the GPU since then: (at, GPU milliseconds), oldest first."""
     theirs = select(Ledger.at_ms, Ledger.gpu_ms).join(Flow, Flow.id == Ledger.flow_id).where(Flow.who == name)
-    found = await tx.execute(theirs.where(Ledger.at_ms > since_ms).order_by(Ledger.at_ms))
+    found = tx.execute(theirs.where(Ledger.at_ms > since_ms).order_by(Ledger.at_ms))
     return [(row.at_ms, row.gpu_ms) for row in found]
 
 
-async def paused(tx: AsyncConnection) -> bool:
+def paused(tx: Connection) -> bool:
     """Whether an operator paused everything."""
-    return await tx.scalar(pause_of_all()) is not None
+    return tx.scalar(pause_of_all()) is not None
 
 
 def pause_of_all() -> Select[str]:
@@ -169,13 +159,13 @@ def pause_of_all() -> Select[str]:
     return select(Gate.scope).where(Gate.scope == ALL, Gate.paused)
 
 
-async def rebase(tx: AsyncConnection) -> None:
+def rebase(tx: Connection) -> None:
     """Sum the weight of virtual time anew: adding and taking away leaves a last bit of a float. Count anew, too."""
     weight = select(func.coalesce(func.sum(Flow.weight), 0.0)).where(Flow.last > select(Tick.time).scalar_subquery())
     jobs = select(func.count()).select_from(Job).where(IS_OPEN)
-    await tx.execute(update(Tick).values(weight=weight.scalar_subquery(), open=jobs.scalar_subquery()))
+    tx.execute(update(Tick).values(weight=weight.scalar_subquery(), open=jobs.scalar_subquery()))
 
 
-async def open_jobs(tx: AsyncConnection) -> int:
+def open_jobs(tx: Connection) -> int:
     """How many jobs wait or run."""
-    return await tx.scalar(select(Tick.open)) or 0
+    return tx.scalar(select(Tick.open)) or 0

@@ -4,7 +4,6 @@ Nobody new is assumed to come. The line is read once and played as far as somebo
 in a long line for a little while, everybody who asks is answered from the same play.
 """
 
-import asyncio
 import heapq
 import threading
 import time
@@ -13,11 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, func, select
 
 from db import flows, rows, turns
-from db.connect import Database, whole
+from db.connect import Database, reads
 from db.errors import QueueFull
 from db.flows import IS_OPEN
 from db.models import Flow, Job, Platform, Progress, State, Tick
@@ -155,42 +153,42 @@ class _Kept:
 _KEPT: WeakKeyDictionary[Database, _Kept] = WeakKeyDictionary()
 
 
-@whole
-async def forecast(db: Database, job_id: int) -> rows.Forecast | None:
+@reads
+def forecast(db: Database, job_id: int) -> rows.Forecast | None:
     """When the job will be where; None before there is a measurement of its kind, while it cannot have a turn, or once
     it has ended. raises NoSuchJob."""
-    async with db.reading() as tx:
-        job = await load_job(tx, job_id)
+    with db.reading() as tx:
+        job = load_job(tx, job_id)
         if job.state.terminal:
             return None
-        kept = await _kept(db, tx)
-    return None if kept.paused else await asyncio.to_thread(kept.play.forecast, job_id)
+        kept = _kept(db, tx)
+    return None if kept.paused else kept.play.forecast(job_id)
 
 
-@whole
-async def room_in(db: Database, full: QueueFull, platform: Platform, user_id: str, chat_id: str) -> int | None:
+@reads
+def room_in(db: Database, full: QueueFull, platform: Platform, user_id: str, chat_id: str) -> int | None:
     """In how many milliseconds a limit that is reached has room for one more; None where that cannot be told."""
     whose = {"user": Job.user_id == user_id, "chat": Job.chat_id == chat_id}
     there = [] if full.of == "all" else [Job.platform == platform, whose[full.of]]
-    async with db.reading() as tx:
-        among = set(await tx.scalars(select(Job.id).where(IS_OPEN, *there)))
-        kept = await _kept(db, tx)
+    with db.reading() as tx:
+        among = set(tx.scalars(select(Job.id).where(IS_OPEN, *there)))
+        kept = _kept(db, tx)
     over = len(among) - full.limit + 1
-    return None if kept.paused or over < 1 else await asyncio.to_thread(kept.play.ended, among, over)
+    return None if kept.paused or over < 1 else kept.play.ended(among, over)
 
 
-@whole
-async def place(db: Database, job_id: int) -> rows.Place:
+@reads
+def place(db: Database, job_id: int) -> rows.Place:
     """The job's place in line; nothing is ahead of one that runs or has ended. raises NoSuchJob."""
-    async with db.reading() as tx:
-        job = await load_job(tx, job_id)
+    with db.reading() as tx:
+        job = load_job(tx, job_id)
         if job.state.terminal or job.state == State.RUNNING:
             return rows.Place(jobs_ahead=0, sections_ahead=0, running=job.state == State.RUNNING)
-        kept = await _kept(db, tx)
-    return await asyncio.to_thread(kept.play.place, job_id)
+        kept = _kept(db, tx)
+    return kept.play.place(job_id)
 
 
-async def _kept(db: Database, tx: AsyncConnection) -> _Kept:
+def _kept(db: Database, tx: Connection) -> _Kept:
     """The play of the line; read anew once it is out of date."""
     kept = _KEPT.get(db)
     now = time.monotonic()
@@ -199,14 +197,14 @@ async def _kept(db: Database, tx: AsyncConnection) -> _Kept:
         if fresh or (kept.commits == db.commits and now - kept.read_at < 1.0):
             return kept
     commits = db.commits
-    play = await _read(tx)
-    kept = _Kept(play, await flows.paused(tx), commits, now, time.monotonic() - now)
+    play = _read(tx)
+    kept = _Kept(play, flows.paused(tx), commits, now, time.monotonic() - now)
     _KEPT[db] = kept
     return kept
 
 
-async def _read(tx: AsyncConnection) -> Play:
-    tick = (await tx.execute(select(Tick.time, Tick.weight))).one()
+def _read(tx: Connection) -> Play:
+    tick = tx.execute(select(Tick.time, Tick.weight)).one()
     line = turns.Line(tick.time, tick.weight)
     asked = (
         Job.id,
@@ -220,16 +218,16 @@ async def _read(tx: AsyncConnection) -> Play:
         Job.not_before_ms,
     )
     step: Any = (Progress.n, Progress.step, Progress.of)
-    found = await tx.execute(select(*asked, *step).outerjoin(Progress, Progress.job_id == Job.id).where(IS_OPEN))
+    found = tx.execute(select(*asked, *step).outerjoin(Progress, Progress.job_id == Job.id).where(IS_OPEN))
     waiting = [
         _waiting(row) for row in found if row.rank is not None or row.not_before_ms or row.state == State.RUNNING
     ]
     of = (Flow.id, Flow.weight, Flow.served, Flow.last)
     idle = Flow.last > tick.time  # they still count in virtual time
     busy = Flow.id.in_(select(Job.flow_id).where(IS_OPEN))
-    for row in await tx.execute(select(*of).where(idle | busy)):
+    for row in tx.execute(select(*of).where(idle | busy)):
         line.flow(row.id, turns.Flow(weight=row.weight, served=row.served, last=row.last))
-    return Play(line, waiting, await measured_pace(tx, {job.shape for job in waiting}))
+    return Play(line, waiting, measured_pace(tx, {job.shape for job in waiting}))
 
 
 def _waiting(row: Any) -> Waiting:
@@ -246,17 +244,17 @@ def _waiting(row: Any) -> Waiting:
     )
 
 
-@whole
-async def line(db: Database, most: int) -> tuple[list[rows.Job], int]:
+@reads
+def line(db: Database, most: int) -> tuple[list[rows.Job], int]:
     """The first so many jobs of the line, in the order of their next turns, and how many more there are.
 
     Those that cannot have a turn now come last.
     """
-    async with db.reading() as tx:
-        kept = await _kept(db, tx)
-        order = await asyncio.to_thread(kept.play.order, most)
-        count = await tx.scalar(select(func.count()).select_from(Job).where(IS_OPEN)) or 0
+    with db.reading() as tx:
+        kept = _kept(db, tx)
+        order = kept.play.order(most)
+        count = tx.scalar(select(func.count()).select_from(Job).where(IS_OPEN)) or 0
         others = select(Job.id).where(IS_OPEN, Job.id.not_in(order)).order_by(Job.id).limit(most - len(order))
-        order += list(await tx.scalars(others))
-        found = {job.id: job for job in await find_jobs(tx, Job.id.in_(order))}
+        order += list(tx.scalars(others))
+        found = {job.id: job for job in find_jobs(tx, Job.id.in_(order))}
         return [found[id] for id in order if id in found], count - len(order)

@@ -4,16 +4,14 @@ A platform such as Telegram forgets an update once it is confirmed. So an update
 confirmed, then handled; its number stays for longer than the platform may deliver it again.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, delete, insert, select, update
 
 from db import rows
-from db.connect import Database, whole
+from db.connect import Database, reads, writes
 from db.errors import DbError
 from db.models import Inbox, Memo, Platform, Question
 
@@ -24,145 +22,131 @@ ASKED_MS = 7 * 24 * 3600 * 1000  # nobody answers a question that old
 
 @dataclass
 class _Arrived:
-    """One call of `receive` that waits for its commit; `new` is then how many of its letters are new."""
+    """One call of `receive` that waits for its commit; then `new` says how many of its letters are new."""
 
     platform: Platform
     letters: Sequence[tuple[str, str | None, str]]
-    new: asyncio.Future[int]
-    count: int = 0
-
-    def fail(self, error: Exception) -> None:
-        """The call raises this."""
-        self.new.set_exception(error)
+    new: int | None = None
+    error: Exception | None = None
 
 
-@whole
 async def receive(db: Database, platform: Platform, letters: Sequence[tuple[str, str | None, str]]) -> int:
     """Keep what came in: (key, user id, content) each. Known keys are passed over; returns how many are new.
 
-    What arrives while others write is committed together: the first who waits does it for all, and each returns after
-    the commit that holds its own.
+    What arrives while others write is committed together: the first who has a turn does it for all, and each returns
+    after the commit that holds its own.
     """
-    own = _Arrived(platform, letters, asyncio.get_running_loop().create_future())
+    own = _Arrived(platform, letters)
     db.arrived.append(own)
-    if len(db.arrived) == 1:
-        await _receive_all(db)
-    return await own.new
+    return await _received(db, own)
 
 
-async def _receive_all(db: Database) -> None:
-    """Commit what waits once it is our turn to write.
+@writes
+def _received(db: Database, own: _Arrived) -> int:
+    """Commit what waits, unless somebody did it for us."""
+    with db.arriving:
+        if own.new is None and own.error is None:
+            _receive_all(db, [db.arrived.popleft() for _ in range(len(db.arrived))])
+    if own.error is not None:
+        raise own.error
+    assert own.new is not None
+    return own.new
 
-    What no database could take is raised to the one who brought it: the others are then written one by one.
-    """
-    together: list[_Arrived] = []
+
+def _receive_all(db: Database, together: Sequence[_Arrived]) -> None:
+    """What no database could take is raised to the one who brought it: the others are then written one by one."""
     try:
-        async with db.transaction(quiet=True) as tx:
-            together, db.arrived = db.arrived, []
-            await _commit(db, tx, together)
+        with db.transaction(quiet=True) as tx:
+            _commit(db, tx, together)
     except Exception as error:  # noqa: BLE001  (raised by each call of `receive`)
-        if not together:  # it never was our turn
-            together, db.arrived = db.arrived, []
         if len(together) > 1 and not isinstance(error, DbError):
-            await _one_by_one(db, together)
+            for each in together:
+                _receive_all(db, [each])
             return
         for each in together:
-            each.fail(error)
-    else:
-        for each in together:
-            each.new.set_result(each.count)
+            each.error = error
 
 
-async def _one_by_one(db: Database, together: Sequence[_Arrived]) -> None:
-    for each in together:
-        try:
-            async with db.transaction(quiet=True) as tx:
-                await _commit(db, tx, [each])
-        except Exception as error:  # noqa: BLE001  (raised by its call of `receive`)
-            each.fail(error)
-        else:
-            each.new.set_result(each.count)
-
-
-async def _commit(db: Database, tx: AsyncConnection, together: Sequence[_Arrived]) -> None:
+def _commit(db: Database, tx: Connection, together: Sequence[_Arrived]) -> None:
     """Write the letters that are not known, in two statements however many they are; each call gets its own count."""
     now = db.now()
-    await tx.execute(delete(Inbox).where(Inbox.content.is_(None), Inbox.created_ms < now - KEPT_MS))
+    tx.execute(delete(Inbox).where(Inbox.content.is_(None), Inbox.created_ms < now - KEPT_MS))
     keys = [key for each in together for key, _, _ in each.letters]
     known: set[str] = set()
     for some in range(0, len(keys), AT_ONCE):
-        known.update(await tx.scalars(select(Inbox.key).where(Inbox.key.in_(keys[some : some + AT_ONCE]))))
+        known.update(tx.scalars(select(Inbox.key).where(Inbox.key.in_(keys[some : some + AT_ONCE]))))
     fresh: list[dict[str, Any]] = []
     for each in together:
-        each.count = 0
+        new = 0
         for key, user_id, content in each.letters:
             if key in known:
                 continue
             known.add(key)
             told = {"key": key, "platform": each.platform, "user_id": user_id, "content": content, "created_ms": now}
             fresh.append(told)
-            each.count += 1
+            new += 1
+        each.new = new
     if fresh:
-        await tx.execute(insert(Inbox), fresh)
+        tx.execute(insert(Inbox), fresh)
 
 
-async def unhandled(db: Database, platform: Platform, most: int = 100, after: int = 0) -> list[rows.Letter]:
+@reads
+def unhandled(db: Database, platform: Platform, most: int = 100, after: int = 0) -> list[rows.Letter]:
     """What still has to be handled, oldest first; after: only what came later than the letter with that number."""
     waiting = select(Inbox.id, Inbox.key, Inbox.content, Inbox.tries).where(
         Inbox.content.is_not(None), Inbox.platform == platform, Inbox.id > after
     )
-    async with db.reading() as tx:
-        found = await tx.execute(waiting.order_by(Inbox.id).limit(most))
+    with db.reading() as tx:
+        found = tx.execute(waiting.order_by(Inbox.id).limit(most))
         return [rows.Letter(**row._mapping) for row in found]
 
 
-@whole
-async def handled(db: Database, letter_id: int) -> None:
+@writes
+def handled(db: Database, letter_id: int) -> None:
     """It is handled, and its content goes. Saying it twice harms nothing."""
-    async with db.transaction(quiet=True) as tx:
-        await tx.execute(update(Inbox).where(Inbox.id == letter_id).values(content=None, user_id=None))
+    with db.transaction(quiet=True) as tx:
+        tx.execute(update(Inbox).where(Inbox.id == letter_id).values(content=None, user_id=None))
 
 
-@whole
-async def handled_key(db: Database, key: str) -> None:
+@writes
+def handled_key(db: Database, key: str) -> None:
     """The same, by its key."""
-    async with db.transaction(quiet=True) as tx:
-        await tx.execute(update(Inbox).where(Inbox.key == key).values(content=None, user_id=None))
+    with db.transaction(quiet=True) as tx:
+        tx.execute(update(Inbox).where(Inbox.key == key).values(content=None, user_id=None))
 
 
-@whole
-async def tried(db: Database, letter_id: int) -> int:
+@writes
+def tried(db: Database, letter_id: int) -> int:
     """It is about to be handled; returns how often that was so before: what crashes its handler must not for ever."""
-    async with db.transaction(quiet=True) as tx:
+    with db.transaction(quiet=True) as tx:
         more = update(Inbox).where(Inbox.id == letter_id).values(tries=Inbox.tries + 1).returning(Inbox.tries)
-        return int((await tx.execute(more)).scalar_one_or_none() or 1) - 1
+        return int(tx.execute(more).scalar_one_or_none() or 1) - 1
 
 
-@whole
-async def ask(
+@writes
+def ask(
     db: Database, key: str, platform: Platform, user_id: str, chat_id: str, kind: str, about: Mapping[str, Any]
 ) -> rows.Question:
     """Remember a question before it is sent. The same key again is the same question, with what it says now."""
-    async with db.transaction(quiet=True) as tx:
-        await tx.execute(delete(Question).where(Question.created_ms < db.now() - ASKED_MS))
+    with db.transaction(quiet=True) as tx:
+        tx.execute(delete(Question).where(Question.created_ms < db.now() - ASKED_MS))
         known = select(*Question.__table__.columns).where(Question.key == key)
-        if (row := (await tx.execute(known)).first()) is None:
+        if (row := tx.execute(known).first()) is None:
             who = {"key": key, "platform": platform, "user_id": user_id, "chat_id": chat_id}
             what = {"kind": kind, "about": dict(about), "created_ms": db.now()}
-            row = (
-                await tx.execute(insert(Question).values(**who, **what).returning(*Question.__table__.columns))
-            ).one()
+            row = tx.execute(insert(Question).values(**who, **what).returning(*Question.__table__.columns)).one()
         return rows.Question(**row._mapping)
 
 
-@whole
-async def asked(db: Database, question_id: int, message_id: str) -> None:
+@writes
+def asked(db: Database, question_id: int, message_id: str) -> None:
     """The question stands in the chat, in that message."""
-    async with db.transaction(quiet=True) as tx:
-        await tx.execute(update(Question).where(Question.id == question_id).values(message_id=message_id))
+    with db.transaction(quiet=True) as tx:
+        tx.execute(update(Question).where(Question.id == question_id).values(message_id=message_id))
 
 
-async def question(
+@reads
+def question(
     db: Database, platform: Platform, *, question_id: int | None = None, chat_id: str = "", message_id: str = ""
 ) -> rows.Question | None:
     """The open question with that number, or the one in that message."""
@@ -171,39 +155,41 @@ async def question(
         if question_id is None
         else (Question.id == question_id,)
     )
-    async with db.reading() as tx:
+    with db.reading() as tx:
         known = select(*Question.__table__.columns).where(Question.platform == platform, *which)
-        row = (await tx.execute(known)).first()
+        row = tx.execute(known).first()
         return None if row is None else rows.Question(**row._mapping)
 
 
-async def questions(db: Database, platform: Platform, user_id: str, kind: str) -> list[rows.Question]:
+@reads
+def questions(db: Database, platform: Platform, user_id: str, kind: str) -> list[rows.Question]:
     """The open questions of one kind to a person, oldest first."""
     mine = select(*Question.__table__.columns).where(
         Question.platform == platform, Question.user_id == user_id, Question.kind == kind
     )
-    async with db.reading() as tx:
-        return [rows.Question(**row._mapping) for row in await tx.execute(mine.order_by(Question.id))]
+    with db.reading() as tx:
+        return [rows.Question(**row._mapping) for row in tx.execute(mine.order_by(Question.id))]
 
 
-@whole
-async def answered(db: Database, question_id: int) -> None:
+@writes
+def answered(db: Database, question_id: int) -> None:
     """Nothing is waited for any more. Saying it twice harms nothing."""
-    async with db.transaction(quiet=True) as tx:
-        await tx.execute(delete(Question).where(Question.id == question_id))
+    with db.transaction(quiet=True) as tx:
+        tx.execute(delete(Question).where(Question.id == question_id))
 
 
-async def memo(db: Database, name: str) -> str | None:
+@reads
+def memo(db: Database, name: str) -> str | None:
     """What was remembered under that name."""
-    async with db.reading() as tx:
-        value: str | None = await tx.scalar(select(Memo.value).where(Memo.name == name))
+    with db.reading() as tx:
+        value: str | None = tx.scalar(select(Memo.value).where(Memo.name == name))
         return value
 
 
-@whole
-async def remember(db: Database, name: str, value: str) -> None:
+@writes
+def remember(db: Database, name: str, value: str) -> None:
     """Remember something small under a name, instead of what was there."""
-    async with db.transaction(quiet=True) as tx:
+    with db.transaction(quiet=True) as tx:
         changed = update(Memo).where(Memo.name == name).values(value=value).returning(Memo.name)
-        if (await tx.execute(changed)).first() is None:
-            await tx.execute(insert(Memo).values(name=name, value=value))
+        if tx.execute(changed).first() is None:
+            tx.execute(insert(Memo).values(name=name, value=value))

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, update
 
 from db import flows, operators, rows
-from db.connect import Database, whole
+from db.connect import Database, reads, writes
 from db.errors import LeaseLost
 from db.flows import IS_OPEN, next_turn
 from db.forecasts import forecast as forecast
@@ -36,34 +35,34 @@ EVER_MS = 1 << 62
 LONGEST_MS = 3_600_000  # no chat asks to be left alone for longer than this
 
 
-@whole
-async def claim(db: Database, worker: str, lease_ms: int) -> rows.Claim | None:
+@writes
+def claim(db: Database, worker: str, lease_ms: int) -> rows.Claim | None:
     """Take the next section's turn; `turns` says whose it is. None when nobody waits.
 
     worker:   the name under which it is held
     lease_ms: for how long, unless `renew` prolongs it
     """
-    async with db.transaction(quiet=True) as tx:
+    with db.transaction(quiet=True) as tx:
         now = db.steady()
-        at_hand = await _at_hand(tx, now)
-        reaped = await _reap(tx, db) if at_hand.expired else 0
+        at_hand = _at_hand(tx, now)
+        reaped = _reap(tx, db) if at_hand.expired else 0
         if at_hand.waking:
-            await flows.wake(tx, now)
+            flows.wake(tx, now)
         taken = {"state": State.RUNNING, "fence": Job.fence + 1, "worker": worker, "lease_until_ms": now + lease_ms}
         begun: dict[str, Any] = {"started_ms": func.coalesce(Job.started_ms, db.now()), "reason": None, "facts": {}}
         # One statement chooses and takes: two workers can never hold the same job.
         turn = Job.id == next_turn().scalar_subquery()
-        job_id = None if at_hand.paused else await change(tx, turn, **taken, **begun)
-        got = None if job_id is None else await _claimed(tx, job_id, worker)
+        job_id = None if at_hand.paused else change(tx, turn, **taken, **begun)
+        got = None if job_id is None else _claimed(tx, job_id, worker)
     if got or reaped:
         db.notify()
     return got
 
 
-async def _at_hand(tx: AsyncConnection, now_ms: int) -> Any:
-    """What comes before a claim, asked at once: every statement is a way to the driver's thread and back."""
+def _at_hand(tx: Connection, now_ms: int) -> Any:
+    """What comes before a claim, asked at once."""
     asked = {"expired": _expired(now_ms), "waking": flows.waking(now_ms), "paused": flows.pause_of_all()}
-    return (await tx.execute(select(*(each.exists().label(name) for name, each in asked.items())))).one()
+    return tx.execute(select(*(each.exists().label(name) for name, each in asked.items()))).one()
 
 
 def _expired(now_ms: int) -> Select[int]:
@@ -71,23 +70,23 @@ def _expired(now_ms: int) -> Select[int]:
     return select(Job.id).where(Job.state == State.RUNNING, Job.lease_until_ms < now_ms)
 
 
-async def _claimed(tx: AsyncConnection, job_id: int, worker: str) -> rows.Claim:
-    job = await load_job(tx, job_id)
-    return rows.Claim(job=job, sections=tuple(await load_sections(tx, job_id)), fence=job.fence, worker=worker)
+def _claimed(tx: Connection, job_id: int, worker: str) -> rows.Claim:
+    job = load_job(tx, job_id)
+    return rows.Claim(job=job, sections=tuple(load_sections(tx, job_id)), fence=job.fence, worker=worker)
 
 
-async def _reap(tx: AsyncConnection, db: Database) -> int:
+def _reap(tx: Connection, db: Database) -> int:
     """Set down every job whose lease is over; returns how many."""
-    expired = await find_jobs(tx, Job.state == State.RUNNING, Job.lease_until_ms < db.steady())
+    expired = find_jobs(tx, Job.state == State.RUNNING, Job.lease_until_ms < db.steady())
     for job in expired:
         mine = and_(Job.id == job.id, Job.fence == job.fence, Job.state == State.RUNNING)
         lost: dict[str, Any] = {"reason": Reason.WORKER_LOST, "facts": {"worker": job.worker}, "not_before_ms": 0}
-        await _crash(tx, mine, job, db.now(), **lost)
+        _crash(tx, mine, job, db.now(), **lost)
     return len(expired)
 
 
-async def _crash(
-    tx: AsyncConnection,
+def _crash(
+    tx: Connection,
     mine: ColumnElement[bool],
     job: rows.Job,
     now_ms: int,
@@ -99,30 +98,30 @@ async def _crash(
     crashes = job.crashes + 1
     state = wished_end(job, job.film) or (State.FAILED if crashes >= CRASHES else State.QUEUED)
     facts = {**facts, "crashes": crashes, "section": job.done}
-    return await set_down(tx, mine, state, now_ms, crashes=crashes, facts=facts, **values)
+    return set_down(tx, mine, state, now_ms, crashes=crashes, facts=facts, **values)
 
 
-@whole
-async def renew(db: Database, claim: rows.Claim, lease_ms: int) -> rows.Wish | None:
+@writes
+def renew(db: Database, claim: rows.Claim, lease_ms: int) -> rows.Wish | None:
     """Prolong the lease to lease_ms from now; returns what the owner wishes meanwhile. raises LeaseLost."""
-    async with db.transaction(quiet=True) as tx:
+    with db.transaction(quiet=True) as tx:
         now = db.steady()
         prolonged = update(Job).where(held(claim, now)).values(lease_until_ms=now + lease_ms)
-        if (await tx.execute(prolonged.returning(Job.id))).first() is None:
+        if tx.execute(prolonged.returning(Job.id)).first() is None:
             raise LeaseLost(claim.job.id, claim.fence)
-        return (await load_job(tx, claim.job.id)).wish
+        return load_job(tx, claim.job.id).wish
 
 
-@whole
-async def keep_conditioning(db: Database, claim: rows.Claim, sha: str) -> None:
+@writes
+def keep_conditioning(db: Database, claim: rows.Claim, sha: str) -> None:
     """Keep the encoded prompts and picture for the job's further sections. raises LeaseLost."""
-    async with db.transaction(quiet=True) as tx:
-        if await change(tx, held(claim, db.steady()), conditioning=sha) is None:
+    with db.transaction(quiet=True) as tx:
+        if change(tx, held(claim, db.steady()), conditioning=sha) is None:
             raise LeaseLost(claim.job.id, claim.fence)
 
 
-@whole
-async def release(
+@writes
+def release(
     db: Database,
     claim: rows.Claim,
     *,
@@ -140,9 +139,9 @@ async def release(
     tighter:     the memory plan that it is to be tried with, in steps below the first
     raises:      LeaseLost
     """
-    async with db.transaction() as tx:
+    with db.transaction() as tx:
         now = db.steady()
-        job, mine = await load_held(tx, claim, now), held(claim, now)
+        job, mine = load_held(tx, claim, now), held(claim, now)
         why: dict[str, Any] = {
             "reason": reason,
             "facts": dict(facts or {}),
@@ -151,64 +150,64 @@ async def release(
         if tighter is not None:
             why["tighter"] = tighter
         if crashed:
-            await _crash(tx, mine, job, db.now(), **why | {"reason": reason or Reason.WORKER_CRASHED})
+            _crash(tx, mine, job, db.now(), **why | {"reason": reason or Reason.WORKER_CRASHED})
         else:
-            await set_down(tx, mine, wished_end(job, job.film) or State.QUEUED, db.now(), **why)
-        return await load_job(tx, job.id)
+            set_down(tx, mine, wished_end(job, job.film) or State.QUEUED, db.now(), **why)
+        return load_job(tx, job.id)
 
 
-@whole
-async def hold_up(db: Database, reason: str, facts: Mapping[str, Any]) -> rows.Job | None:
+@writes
+def hold_up(db: Database, reason: str, facts: Mapping[str, Any]) -> rows.Job | None:
     """Say at the job whose turn is next why it is not begun; nothing else about it changes. None where nobody waits."""
-    async with db.transaction() as tx:
+    with db.transaction() as tx:
         head = next_turn().scalar_subquery()
         said = and_(Job.id == head, func.coalesce(Job.reason, "") != reason)
-        job_id = await change(tx, said, reason=reason, facts=dict(facts))
-        return None if job_id is None else await load_job(tx, job_id)
+        job_id = change(tx, said, reason=reason, facts=dict(facts))
+        return None if job_id is None else load_job(tx, job_id)
 
 
-@whole
-async def fail(db: Database, claim: rows.Claim, reason: str, facts: Mapping[str, Any]) -> rows.Job:
+@writes
+def fail(db: Database, claim: rows.Claim, reason: str, facts: Mapping[str, Any]) -> rows.Job:
     """End a job that cannot be made. What is finished of it is kept. raises LeaseLost."""
-    return await _end(db, claim, State.FAILED, reason=reason, facts=dict(facts))
+    return _end(db, claim, State.FAILED, reason=reason, facts=dict(facts))
 
 
-@whole
-async def end(db: Database, claim: rows.Claim, state: State) -> rows.Job:
+@writes
+def end(db: Database, claim: rows.Claim, state: State) -> rows.Job:
     """End a job in the middle of a section, as its owner wished: State.STOPPED (which needs a section) or CANCELLED.
 
     raises: LeaseLost
     """
-    return await _end(db, claim, state)
+    return _end(db, claim, state)
 
 
-async def _end(db: Database, claim: rows.Claim, state: State, **values: Any) -> rows.Job:
-    async with db.transaction() as tx:
-        job_id = await set_down(tx, held(claim, db.steady()), state, db.now(), **values)
+def _end(db: Database, claim: rows.Claim, state: State, **values: Any) -> rows.Job:
+    with db.transaction() as tx:
+        job_id = set_down(tx, held(claim, db.steady()), state, db.now(), **values)
         if job_id is None:
             raise LeaseLost(claim.job.id, claim.fence)
-        return await load_job(tx, job_id)
+        return load_job(tx, job_id)
 
 
-@whole
-async def recover(db: Database) -> int:
+@writes
+def recover(db: Database) -> int:
     """Queue what was running when the service died; returns how many. It is for the file's only owner, when it starts.
 
     Nobody else can hold a lease then. It is no crash of a worker, for switching a PC off must not fail a film; but it
     is counted where the section was being made, so that a job which takes the service with it is not tried for ever.
     What was put off until later has its turn now: the clock by which it was put off ended with the service.
     """
-    async with db.transaction() as tx:
-        await flows.rebase(tx)
-        await _put_on(tx, db.steady())
-        running = await find_jobs(tx, Job.state == State.RUNNING)
+    with db.transaction() as tx:
+        flows.rebase(tx)
+        _put_on(tx, db.steady())
+        running = find_jobs(tx, Job.state == State.RUNNING)
         for job in running:
             at_it = select(Progress.job_id).where(Progress.job_id == job.id, Progress.n == job.done)
-            await _died(tx, db, job, at_it=await tx.scalar(at_it) is not None)
+            _died(tx, db, job, at_it=tx.scalar(at_it) is not None)
         return len(running)
 
 
-async def _died(tx: AsyncConnection, db: Database, job: rows.Job, *, at_it: bool) -> None:
+def _died(tx: Connection, db: Database, job: rows.Job, *, at_it: bool) -> None:
     """Set a job down that was running when the service died. at_it: its section had been begun."""
     deaths = job.deaths + at_it
     state = wished_end(job, job.film) or (State.FAILED if deaths >= DEATHS else State.QUEUED)
@@ -217,79 +216,79 @@ async def _died(tx: AsyncConnection, db: Database, job: rows.Job, *, at_it: bool
         values |= {"reason": Reason.SERVICE_DIED, "facts": {"deaths": deaths, "section": job.done}}
     elif deaths > PATIENT:
         values["not_before_ms"] = db.steady() + 1000 * 2 ** (deaths - PATIENT)
-    await set_down(tx, Job.id == job.id, state, db.now(), **values)
+    set_down(tx, Job.id == job.id, state, db.now(), **values)
 
 
-async def _put_on(tx: AsyncConnection, now_ms: int) -> None:
+def _put_on(tx: Connection, now_ms: int) -> None:
     """Let waits end that another life's clock counted: jobs' at once, a chat's where they cannot be true."""
-    await flows.wake(tx, EVER_MS)
+    flows.wake(tx, EVER_MS)
     for table in (Canvas, Removal):
-        await tx.execute(update(table).where(table.not_before_ms > now_ms + LONGEST_MS).values(not_before_ms=now_ms))
+        tx.execute(update(table).where(table.not_before_ms > now_ms + LONGEST_MS).values(not_before_ms=now_ms))
 
 
-@whole
-async def abandon(db: Database, worker: str) -> int:
+@writes
+def abandon(db: Database, worker: str) -> int:
     """Queue what a worker holds that says it is at nothing; returns how many. Another one's claims stay as they are.
 
     For a dispatcher that could not give a turn back when it wanted to: a full disk is nobody's crash.
     """
-    async with db.transaction() as tx:
-        left = await find_jobs(tx, Job.state == State.RUNNING, Job.worker == worker)
+    with db.transaction() as tx:
+        left = find_jobs(tx, Job.state == State.RUNNING, Job.worker == worker)
         for job in left:
-            await set_down(tx, Job.id == job.id, wished_end(job, job.film) or State.QUEUED, db.now())
+            set_down(tx, Job.id == job.id, wished_end(job, job.film) or State.QUEUED, db.now())
         return len(left)
 
 
-@whole
-async def get(db: Database, job_id: int) -> rows.Job:
+@reads
+def get(db: Database, job_id: int) -> rows.Job:
     """The job with that number. raises NoSuchJob."""
-    async with db.reading() as tx:
-        return await load_job(tx, job_id)
+    with db.reading() as tx:
+        return load_job(tx, job_id)
 
 
-@whole
-async def open_jobs(db: Database, platform: Platform | None = None, user_id: str | None = None) -> list[rows.Job]:
+@reads
+def open_jobs(db: Database, platform: Platform | None = None, user_id: str | None = None) -> list[rows.Job]:
     """The jobs that wait or run, oldest first; of one person only, if given."""
     whose = [] if platform is None or user_id is None else [Job.platform == platform, Job.user_id == user_id]
-    async with db.reading() as tx:
-        return await find_jobs(tx, IS_OPEN, *whose)
+    with db.reading() as tx:
+        return find_jobs(tx, IS_OPEN, *whose)
 
 
-@whole
-async def recent(db: Database, n: int, user_id: str | None = None, platform: Platform | None = None) -> list[rows.Job]:
+@reads
+def recent(db: Database, n: int, user_id: str | None = None, platform: Platform | None = None) -> list[rows.Job]:
     """The newest n jobs, newest first; of one user and platform only, if given."""
     whose = [] if user_id is None else [Job.user_id == user_id]
     where = [] if platform is None else [Job.platform == platform]
-    async with db.reading() as tx:
-        return await find_jobs(tx, *whose, *where, newest=n)
+    with db.reading() as tx:
+        return find_jobs(tx, *whose, *where, newest=n)
 
 
-@whole
-async def pace(db: Database, plan: Mapping[str, Any]) -> int | None:
+@reads
+def pace(db: Database, plan: Mapping[str, Any]) -> int | None:
     """Milliseconds that a section of such a plan takes: the median of the last nine; None before the first."""
     shape = section_shape(plan)
-    async with db.reading() as tx:
-        return (await measured_pace(tx, [shape])).get(shape)
+    with db.reading() as tx:
+        return measured_pace(tx, [shape]).get(shape)
 
 
-@whole
-async def numbers(db: Database) -> rows.Numbers:
+@reads
+def numbers(db: Database) -> rows.Numbers:
     """The queue in numbers, for whoever watches it."""
-    async with db.reading() as tx:
-        by_state = await tx.execute(select(Job.state, func.count()).group_by(Job.state))
-        left = await tx.scalar(select(func.sum(Job.sections - Job.done)).where(IS_OPEN))
-        oldest = await tx.scalar(select(func.min(Job.created_ms)).where(IS_OPEN, Job.done == 0))
-        tick = (await tx.execute(select(Tick.sections, Tick.gpu_ms))).one()
-        gate = await operators.find_state(tx)
-        shapes = list(await tx.scalars(select(Job.shape).where(IS_OPEN).distinct().limit(SHAPES)))
+    with db.reading() as tx:
+        by_state = tx.execute(select(Job.state, func.count()).group_by(Job.state))
+        left = tx.scalar(select(func.sum(Job.sections - Job.done)).where(IS_OPEN))
+        oldest = tx.scalar(select(func.min(Job.created_ms)).where(IS_OPEN, Job.done == 0))
+        tick = tx.execute(select(Tick.sections, Tick.gpu_ms)).one()
+        gate = operators.find_state(tx)
+        shapes = list(tx.scalars(select(Job.shape).where(IS_OPEN).distinct().limit(SHAPES)))
         return rows.Numbers(
             jobs={state.value: count for state, count in by_state},
             sections_left=left or 0,
-            people=await tx.scalar(select(func.count()).select_from(Flow).where(Flow.turn.is_not(None))) or 0,
+            people=tx.scalar(select(func.count()).select_from(Flow).where(Flow.turn.is_not(None))) or 0,
             oldest_s=0.0 if oldest is None else max(0, db.now() - oldest) / 1000,
             paused=gate.paused,
             draining=gate.draining,
-            pace_ms=await measured_pace(tx, shapes),
+            pace_ms=measured_pace(tx, shapes),
             sections_made=tick.sections,
             gpu_ms=tick.gpu_ms,
         )

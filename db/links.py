@@ -8,41 +8,41 @@ import secrets
 
 from sqlalchemy import delete, insert, select
 
-from db.connect import Database, whole
+from db.connect import Database, reads, writes
 from db.models import Link
 from db.query import load_job
 
 TTL_S = 7 * 24 * 3600.0
 
 
-@whole
-async def make(db: Database, job_id: int, ttl_s: float) -> str:
+@writes
+def make(db: Database, job_id: int, ttl_s: float) -> str:
     """A new link to a job, good for so many seconds; returns its token. Expired ones go. raises NoSuchJob."""
     token = secrets.token_urlsafe(24)
-    async with db.transaction(quiet=True) as tx:
+    with db.transaction(quiet=True) as tx:
         now = db.now()
-        await load_job(tx, job_id)
-        await tx.execute(delete(Link).where(Link.until_ms <= now))
+        load_job(tx, job_id)
+        tx.execute(delete(Link).where(Link.until_ms <= now))
         until = now + round(1000 * ttl_s)
         link = {"token_sha": _hash(token), "job_id": job_id, "created_ms": now, "until_ms": until}
-        await tx.execute(insert(Link).values(**link))
+        tx.execute(insert(Link).values(**link))
     return token
 
 
-@whole
-async def job_of(db: Database, token: str) -> int | None:
+@reads
+def job_of(db: Database, token: str) -> int | None:
     """The job that a token links to; None where there is no such link, or it has expired."""
     known = select(Link.job_id).where(Link.token_sha == _hash(token), Link.until_ms > db.now())
-    async with db.reading() as tx:
-        found: int | None = await tx.scalar(known)
+    with db.reading() as tx:
+        found: int | None = tx.scalar(known)
     return found
 
 
-@whole
-async def revoke(db: Database, job_id: int) -> int:
+@writes
+def revoke(db: Database, job_id: int) -> int:
     """Take back all links to a job; returns how many there were."""
-    async with db.transaction() as tx:  # heard at once by those who keep in mind where it led
-        return (await tx.execute(delete(Link).where(Link.job_id == job_id))).rowcount
+    with db.transaction() as tx:  # heard at once by those who keep in mind where it led
+        return tx.execute(delete(Link).where(Link.job_id == job_id)).rowcount
 
 
 def _hash(token: str) -> str:

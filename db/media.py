@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from db.connect import Database, whole
+from db.connect import Database, reads
 from db.errors import DiskFailed, DiskFull
 from db.query import SHAS, unreferenced
 
@@ -207,18 +207,18 @@ def _remove(path: Path) -> int:
     return 0
 
 
-@whole
-async def media_keep(db: Database) -> set[str]:
+@reads
+def media_keep(db: Database) -> set[str]:
     """The names of all files that any row names: what a sweep has to keep."""
     keep: set[str] = set()
-    async with db.reading() as tx:
+    with db.reading() as tx:
         for column in SHAS:
-            keep.update(sha for sha in await tx.scalars(select(column).distinct()) if sha)
+            keep.update(sha for sha in tx.scalars(select(column).distinct()) if sha)
     return keep
 
 
-@whole
-async def media_unreferenced(db: Database, shas: Collection[str]) -> tuple[str, ...]:
+@reads
+def media_unreferenced(db: Database, shas: Collection[str]) -> tuple[str, ...]:
     """Those of the files that no row names: what may be dropped."""
-    async with db.reading() as tx:
-        return await unreferenced(tx, shas)
+    with db.reading() as tx:
+        return unreferenced(tx, shas)

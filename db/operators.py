@@ -8,11 +8,10 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, delete, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
 
 from db import flows, rows
-from db.connect import Database, whole
+from db.connect import Database, reads, writes
 from db.flows import ALL
 from db.models import Audit, Ban, Gate, Job, Platform, ServerLimits, State
 from db.query import change, load_job, set_down
@@ -29,53 +28,51 @@ def who(platform: Platform, user_id: str) -> str:
     return f"{platform}:{user_id}"
 
 
-@whole
-async def pause(db: Database, by: str, reason: str = "", scope: str = ALL) -> None:
+@writes
+def pause(db: Database, by: str, reason: str = "", scope: str = ALL) -> None:
     """Begin no section any more; those under way are finished."""
-    async with db.transaction() as tx:
-        await _gate(tx, db.now(), by, reason, scope, "pause", paused=True)
+    with db.transaction() as tx:
+        _gate(tx, db.now(), by, reason, scope, "pause", paused=True)
 
 
-@whole
-async def resume(db: Database, by: str, scope: str = ALL) -> None:
+@writes
+def resume(db: Database, by: str, scope: str = ALL) -> None:
     """Open again what was paused or drained."""
-    async with db.transaction() as tx:
-        await _gate(tx, db.now(), by, "", scope, "resume", paused=False, draining=False)
+    with db.transaction() as tx:
+        _gate(tx, db.now(), by, "", scope, "resume", paused=False, draining=False)
 
 
-@whole
-async def drain(db: Database, by: str, reason: str = "", scope: str = ALL) -> None:
+@writes
+def drain(db: Database, by: str, reason: str = "", scope: str = ALL) -> None:
     """Take no new films in; those in line are finished."""
-    async with db.transaction() as tx:
-        await _gate(tx, db.now(), by, reason, scope, "drain", draining=True)
+    with db.transaction() as tx:
+        _gate(tx, db.now(), by, reason, scope, "drain", draining=True)
 
 
-async def _gate(
-    tx: AsyncConnection, now_ms: int, by: str, reason: str, scope: str, action: str, **closed: bool
-) -> None:
+def _gate(tx: Connection, now_ms: int, by: str, reason: str, scope: str, action: str, **closed: bool) -> None:
     values = {**closed, "reason": reason, "by": by, "since_ms": now_ms}
     changed = update(Gate).where(Gate.scope == scope).values(**values).returning(Gate.scope)
-    if (await tx.execute(changed)).first() is None:
-        await tx.execute(insert(Gate).values(scope=scope, **values))
+    if tx.execute(changed).first() is None:
+        tx.execute(insert(Gate).values(scope=scope, **values))
     if scope != ALL and "paused" in closed:  # for all it is asked at each claim; of one server, its jobs leave the line
         theirs = select(Job.id).where(Job.state == State.QUEUED, Job.server_id == scope)
-        for job_id in list(await tx.scalars(theirs)):
-            await flows.settle(tx, job_id)
-    await _audit(tx, now_ms, by, action, scope, reason=reason)
+        for job_id in list(tx.scalars(theirs)):
+            flows.settle(tx, job_id)
+    _audit(tx, now_ms, by, action, scope, reason=reason)
 
 
-@whole
-async def state(db: Database, server_id: str = "") -> rows.QueueState:
+@reads
+def state(db: Database, server_id: str = "") -> rows.QueueState:
     """What is closed for everybody, or else for that server."""
-    async with db.reading() as tx:
-        return await find_state(tx, server_id)
+    with db.reading() as tx:
+        return find_state(tx, server_id)
 
 
-async def find_state(tx: AsyncConnection, server_id: str = "") -> rows.QueueState:
+def find_state(tx: Connection, server_id: str = "") -> rows.QueueState:
     """As `state`, in a transaction."""
     asked = (Gate.scope, Gate.paused, Gate.draining, Gate.reason, Gate.by, Gate.since_ms)
     closed = or_(Gate.paused, Gate.draining)
-    found = {row.scope: row for row in await tx.execute(select(*asked).where(Gate.scope.in_([ALL, server_id]), closed))}
+    found = {row.scope: row for row in tx.execute(select(*asked).where(Gate.scope.in_([ALL, server_id]), closed))}
     if not found:
         return rows.QueueState()
     said = found.get(ALL) or found[server_id]
@@ -83,35 +80,35 @@ async def find_state(tx: AsyncConnection, server_id: str = "") -> rows.QueueStat
     return rows.QueueState(paused=paused, draining=draining, reason=said.reason, by=said.by, since_ms=said.since_ms)
 
 
-@whole
-async def prioritise(db: Database, by: str, job_id: int) -> rows.Job:
+@writes
+def prioritise(db: Database, by: str, job_id: int) -> rows.Job:
     """Put a job before all others, until it is finished. One that has ended stays as it is. raises NoSuchJob."""
-    async with db.transaction() as tx:
-        job = await load_job(tx, job_id)
+    with db.transaction() as tx:
+        job = load_job(tx, job_id)
         if not job.state.terminal:
-            await change(tx, Job.id == job_id, hurried=True)
-            await _audit(tx, db.now(), by, "prioritise", job.server_id or ALL, str(job_id))
-        return await load_job(tx, job_id)
+            change(tx, Job.id == job_id, hurried=True)
+            _audit(tx, db.now(), by, "prioritise", job.server_id or ALL, str(job_id))
+        return load_job(tx, job_id)
 
 
-@whole
-async def cancel(db: Database, by: str, job_id: int, reason: str = "") -> rows.Job:
+@writes
+def cancel(db: Database, by: str, job_id: int, reason: str = "") -> rows.Job:
     """Cancel anybody's job, as `requests.wish` does for its owner. raises NoSuchJob."""
-    async with db.transaction() as tx:
-        job = await load_job(tx, job_id)
+    with db.transaction() as tx:
+        job = load_job(tx, job_id)
         if job.state.terminal or job.wish == "cancel":
             return job
         wished: dict[str, Any] = {"wish": "cancel", "wish_by": by}
         if job.state == State.RUNNING:
-            await change(tx, Job.id == job_id, **wished)
+            change(tx, Job.id == job_id, **wished)
         else:
-            await set_down(tx, Job.id == job_id, State.CANCELLED, db.now(), **wished)
-        await _audit(tx, db.now(), by, "cancel", job.server_id or ALL, str(job_id), reason)
-        return await load_job(tx, job_id)
+            set_down(tx, Job.id == job_id, State.CANCELLED, db.now(), **wished)
+        _audit(tx, db.now(), by, "cancel", job.server_id or ALL, str(job_id), reason)
+        return load_job(tx, job_id)
 
 
-@whole
-async def ban(
+@writes
+def ban(
     db: Database,
     by: str,
     platform: Platform,
@@ -124,38 +121,36 @@ async def ban(
 
     What they have in line stays there: cancel it, if it should go.
     """
-    async with db.transaction() as tx:
+    with db.transaction() as tx:
         now = db.now()
         values: dict[str, Any] = {"until_ms": until_ms, "reason": reason, "by": by, "since_ms": now}
         key: dict[str, Any] = {"platform": platform, "user_id": user_id, "scope": scope}
         same = (Ban.platform == platform, Ban.user_id == user_id, Ban.scope == scope)
-        if (await tx.execute(update(Ban).where(*same).values(**values).returning(Ban.id))).first() is None:
-            await tx.execute(insert(Ban).values(**key, **values))
-        await _audit(tx, now, by, "ban", scope, who(platform, user_id), reason, {"until_ms": until_ms})
+        if tx.execute(update(Ban).where(*same).values(**values).returning(Ban.id)).first() is None:
+            tx.execute(insert(Ban).values(**key, **values))
+        _audit(tx, now, by, "ban", scope, who(platform, user_id), reason, {"until_ms": until_ms})
         return rows.Ban(**key, **values)
 
 
-@whole
-async def unban(db: Database, by: str, platform: Platform, user_id: str, scope: str = ALL) -> bool:
+@writes
+def unban(db: Database, by: str, platform: Platform, user_id: str, scope: str = ALL) -> bool:
     """Lift a ban; false where there was none."""
-    async with db.transaction() as tx:
+    with db.transaction() as tx:
         same = (Ban.platform == platform, Ban.user_id == user_id, Ban.scope == scope)
-        lifted = (await tx.execute(delete(Ban).where(*same).returning(Ban.id))).first() is not None
+        lifted = tx.execute(delete(Ban).where(*same).returning(Ban.id)).first() is not None
         if lifted:
-            await _audit(tx, db.now(), by, "unban", scope, who(platform, user_id))
+            _audit(tx, db.now(), by, "unban", scope, who(platform, user_id))
         return lifted
 
 
-@whole
-async def banned(db: Database, platform: Platform, user_id: str, server_id: str = "") -> rows.Ban | None:
+@reads
+def banned(db: Database, platform: Platform, user_id: str, server_id: str = "") -> rows.Ban | None:
     """The ban that holds for somebody now, in all or on that server; of two, the longer."""
-    async with db.reading() as tx:
-        return await find_ban(tx, platform, user_id, server_id, db.now())
+    with db.reading() as tx:
+        return find_ban(tx, platform, user_id, server_id, db.now())
 
 
-async def find_ban(
-    tx: AsyncConnection, platform: Platform, user_id: str, server_id: str, now_ms: int
-) -> rows.Ban | None:
+def find_ban(tx: Connection, platform: Platform, user_id: str, server_id: str, now_ms: int) -> rows.Ban | None:
     """As `banned`, in a transaction."""
     theirs = select(*BAN).where(
         Ban.platform == platform,
@@ -163,7 +158,7 @@ async def find_ban(
         Ban.scope.in_([ALL, server_id]),
         holds(now_ms),
     )
-    return longest(rows.Ban(**row._mapping) for row in await tx.execute(theirs))
+    return longest(rows.Ban(**row._mapping) for row in tx.execute(theirs))
 
 
 def holds(now_ms: int) -> ColumnElement[bool]:
@@ -176,60 +171,60 @@ def longest(bans: Iterable[rows.Ban]) -> rows.Ban | None:
     return max(bans, key=lambda ban: (ban.until_ms is None, ban.until_ms or 0), default=None)
 
 
-@whole
-async def bans(db: Database, scope: str | None = None) -> list[rows.Ban]:
+@reads
+def bans(db: Database, scope: str | None = None) -> list[rows.Ban]:
     """The bans that hold now, newest first; of one scope only, if given."""
-    async with db.reading() as tx:
+    with db.reading() as tx:
         found = select(*BAN).where(holds(db.now())).order_by(Ban.id.desc())
         if scope is not None:
             found = found.where(Ban.scope == scope)
-        return [rows.Ban(**row._mapping) for row in await tx.execute(found)]
+        return [rows.Ban(**row._mapping) for row in tx.execute(found)]
 
 
-@whole
-async def limit_server(db: Database, by: str, server_id: str, limits: Mapping[str, float]) -> None:
+@writes
+def limit_server(db: Database, by: str, server_id: str, limits: Mapping[str, float]) -> None:
     """Set a server's own limits (of SERVER_LIMITS), instead of those it had. They only count where they are narrower.
 
     raises: ValueError, for another name or a value below 0
     """
     if wrong := [name for name, value in limits.items() if name not in SERVER_LIMITS or value < 0]:
         raise ValueError(f"a server's limits are {', '.join(SERVER_LIMITS)}, from 0 on; not {', '.join(wrong)}")
-    async with db.transaction() as tx:
+    with db.transaction() as tx:
         values = {"limits": dict(limits), "by": by, "since_ms": db.now()}
         changed = update(ServerLimits).where(ServerLimits.server_id == server_id).values(**values)
-        if (await tx.execute(changed.returning(ServerLimits.server_id))).first() is None:
-            await tx.execute(insert(ServerLimits).values(server_id=server_id, **values))
-        await _audit(tx, db.now(), by, "limits", server_id, facts=dict(limits))
+        if tx.execute(changed.returning(ServerLimits.server_id)).first() is None:
+            tx.execute(insert(ServerLimits).values(server_id=server_id, **values))
+        _audit(tx, db.now(), by, "limits", server_id, facts=dict(limits))
 
 
-@whole
-async def server_limits(db: Database, server_id: str) -> Mapping[str, float]:
+@reads
+def server_limits(db: Database, server_id: str) -> Mapping[str, float]:
     """A server's own limits; nothing where its admins set none."""
-    async with db.reading() as tx:
-        found = await tx.scalar(select(ServerLimits.limits).where(ServerLimits.server_id == server_id))
+    with db.reading() as tx:
+        found = tx.scalar(select(ServerLimits.limits).where(ServerLimits.server_id == server_id))
         return found or {}
 
 
-@whole
-async def audit(db: Database, newest: int = 50, scope: str | None = None) -> list[rows.Deed]:
+@reads
+def audit(db: Database, newest: int = 50, scope: str | None = None) -> list[rows.Deed]:
     """What operators did, newest first."""
-    async with db.reading() as tx:
+    with db.reading() as tx:
         deeds = select(*_DEED).order_by(Audit.id.desc()).limit(newest)
         if scope is not None:
             deeds = deeds.where(Audit.scope == scope)
-        return [rows.Deed(**row._mapping) for row in await tx.execute(deeds)]
+        return [rows.Deed(**row._mapping) for row in tx.execute(deeds)]
 
 
-async def anonymise(tx: AsyncConnection, platform: Platform, user_id: str) -> None:
+def anonymise(tx: Connection, platform: Platform, user_id: str) -> None:
     """Take a person's name out of what operators did, by them or to them. Their bans stay."""
     name = who(platform, user_id)
     for table in (Gate, Ban, ServerLimits, Audit):
-        await tx.execute(update(table).where(table.by == name).values(by=""))
-    await tx.execute(update(Audit).where(Audit.target == name).values(target=""))
+        tx.execute(update(table).where(table.by == name).values(by=""))
+    tx.execute(update(Audit).where(Audit.target == name).values(target=""))
 
 
-async def _audit(
-    tx: AsyncConnection,
+def _audit(
+    tx: Connection,
     now_ms: int,
     by: str,
     action: str,
@@ -239,5 +234,5 @@ async def _audit(
     facts: Mapping[str, Any] | None = None,
 ) -> None:
     said = {"by": by, "action": action, "scope": scope, "target": target, "reason": reason, "facts": dict(facts or {})}
-    await tx.execute(insert(Audit).values(at_ms=now_ms, **said))
+    tx.execute(insert(Audit).values(at_ms=now_ms, **said))
     log.info("operator action=%s scope=%s target=%s by=%s", action, scope, target, by)

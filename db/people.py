@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, and_, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, select, update
 
 from db import flows, operators, rows
-from db.connect import Database, whole
+from db.connect import Database, reads, writes
 from db.models import Base, Canvas, Inbox, Job, Person, Platform, Question, Removal, Report, Request, State
 from db.query import SHAS, change, find_jobs, load_job, set_down, unreferenced
 
@@ -32,60 +31,61 @@ class Forgotten:
     files: tuple[str, ...]
 
 
-async def get(db: Database, platform: Platform, user_id: str) -> rows.Person:
+@reads
+def get(db: Database, platform: Platform, user_id: str) -> rows.Person:
     """What is known of somebody; of a stranger, the defaults."""
-    async with db.reading() as tx:
-        return await _load(tx, platform, user_id)
+    with db.reading() as tx:
+        return _load(tx, platform, user_id)
 
 
-@whole
-async def accept(db: Database, platform: Platform, user_id: str, version: int) -> rows.Person:
+@writes
+def accept(db: Database, platform: Platform, user_id: str, version: int) -> rows.Person:
     """They accept the terms in that version, 1 or later. Accepting again changes nothing, an older version neither."""
-    async with db.transaction() as tx:
+    with db.transaction() as tx:
         now = db.now()
-        before = await _load(tx, platform, user_id)
+        before = _load(tx, platform, user_id)
         if before.consent >= version:
             return before
-        return await _set(tx, platform, user_id, now, {"consent": version, "consent_ms": now})
+        return _set(tx, platform, user_id, now, {"consent": version, "consent_ms": now})
 
 
-@whole
-async def prefer(db: Database, platform: Platform, user_id: str, /, **preferences: Any) -> rows.Person:
+@writes
+def prefer(db: Database, platform: Platform, user_id: str, /, **preferences: Any) -> rows.Person:
     """They prefer something: language, seconds, quality, notify, spoiler; None is the service's default again.
 
     raises: TypeError, for anything else
     """
     if unknown := set(preferences) - set(PREFERENCES):
         raise TypeError(f"people prefer {', '.join(PREFERENCES)}, not {', '.join(sorted(unknown))}")
-    async with db.transaction() as tx:
-        return await _set(tx, platform, user_id, db.now(), preferences)
+    with db.transaction() as tx:
+        return _set(tx, platform, user_id, db.now(), preferences)
 
 
-@whole
-async def shut_out(db: Database, platform: Platform, user_id: str, chat_id: str) -> int:
+@writes
+def shut_out(db: Database, platform: Platform, user_id: str, chat_id: str) -> int:
     """Their own chat let nothing in; returns how often that was so in a row. The second time their waiting jobs of that
     chat are cancelled: nobody is there to see them."""
-    async with db.transaction() as tx:
-        shut = (await _load(tx, platform, user_id)).shut + 1
-        await _set(tx, platform, user_id, db.now(), {"shut": shut})
+    with db.transaction() as tx:
+        shut = _load(tx, platform, user_id).shut + 1
+        _set(tx, platform, user_id, db.now(), {"shut": shut})
         if shut >= 2:
             theirs = and_(Job.platform == platform, Job.user_id == user_id, Job.chat_id == chat_id)
-            waiting = await find_jobs(tx, theirs, Job.state.in_([State.RECEIVED, State.QUEUED]), Job.done == 0)
+            waiting = find_jobs(tx, theirs, Job.state.in_([State.RECEIVED, State.QUEUED]), Job.done == 0)
             for job in waiting:
-                await set_down(tx, Job.id == job.id, State.CANCELLED, db.now(), wish="cancel", wish_by="")
+                set_down(tx, Job.id == job.id, State.CANCELLED, db.now(), wish="cancel", wish_by="")
         return shut
 
 
-@whole
-async def let_in(db: Database, platform: Platform, user_id: str) -> None:
+@writes
+def let_in(db: Database, platform: Platform, user_id: str) -> None:
     """Their chat is open (again)."""
-    async with db.transaction(quiet=True) as tx:
+    with db.transaction(quiet=True) as tx:
         theirs = update(Person).where(Person.platform == platform, Person.user_id == user_id, Person.shut > 0)
-        await tx.execute(theirs.values(shut=0))
+        tx.execute(theirs.values(shut=0))
 
 
-@whole
-async def forget(db: Database, platform: Platform, user_id: str) -> Forgotten:
+@writes
+def forget(db: Database, platform: Platform, user_id: str) -> Forgotten:
     """Delete everything of a person: jobs, requests, sections, canvases, preferences, what they wrote and asked.
 
     Their name goes out of what is about others. A worker at one of their jobs hears LeaseLost.
@@ -93,47 +93,47 @@ async def forget(db: Database, platform: Platform, user_id: str) -> Forgotten:
     Their bans stay: they would else be lifted by being forgotten. So does, for a day and under a hash, the GPU time
     they used: `requests.tidy` removes it.
     """
-    async with db.transaction() as tx:
-        theirs = await find_jobs(tx, Job.platform == platform, Job.user_id == user_id)
-        gone = await _erase(tx, theirs)
+    with db.transaction() as tx:
+        theirs = find_jobs(tx, Job.platform == platform, Job.user_id == user_id)
+        gone = _erase(tx, theirs)
         for table in (Person, Inbox, Question):
-            await tx.execute(delete(table).where(table.platform == platform, table.user_id == user_id))
-        await _anonymise(tx, platform, user_id)
+            tx.execute(delete(table).where(table.platform == platform, table.user_id == user_id))
+        _anonymise(tx, platform, user_id)
         return gone
 
 
-@whole
-async def forget_job(db: Database, job_id: int) -> Forgotten:
+@writes
+def forget_job(db: Database, job_id: int) -> Forgotten:
     """Delete one film with everything of it; its message goes out of the chat. raises NoSuchJob."""
-    async with db.transaction() as tx:
-        return await _erase(tx, [await load_job(tx, job_id)])
+    with db.transaction() as tx:
+        return _erase(tx, [load_job(tx, job_id)])
 
 
-async def _erase(tx: AsyncConnection, jobs: Sequence[rows.Job]) -> Forgotten:
+def _erase(tx: Connection, jobs: Sequence[rows.Job]) -> Forgotten:
     """Delete jobs with all that belongs to them, and have their messages removed."""
     ids = [job.id for job in jobs]
     requests = [job.request_id for job in jobs]
-    shown = await tx.execute(select(*Canvas.__table__.columns).where(Canvas.job_id.in_(ids)))
-    await _remove(tx, [rows.Canvas(**row._mapping) for row in shown])
+    shown = tx.execute(select(*Canvas.__table__.columns).where(Canvas.job_id.in_(ids)))
+    _remove(tx, [rows.Canvas(**row._mapping) for row in shown])
     shas: set[str] = set()
     for column in SHAS:
         table = column.class_
         mine = table.id.in_(requests) if table is Request else _of(table, ids)
-        shas.update(sha for sha in await tx.scalars(select(column).where(mine)) if sha)
-    await tx.execute(update(Job).where(Job.parent_id.in_(ids)).values(parent_id=None))
+        shas.update(sha for sha in tx.scalars(select(column).where(mine)) if sha)
+    tx.execute(update(Job).where(Job.parent_id.in_(ids)).values(parent_id=None))
     for belonging in belongings():
-        await tx.execute(delete(belonging).where(belonging.c.job_id.in_(ids)))
+        tx.execute(delete(belonging).where(belonging.c.job_id.in_(ids)))
     for job in jobs:
         if not job.state.terminal:
-            await flows.leave(tx, job.id)
-    lines = set(await tx.scalars(select(Job.flow_id).where(Job.id.in_(ids))))
-    await tx.execute(delete(Job).where(Job.id.in_(ids)))
+            flows.leave(tx, job.id)
+    lines = set(tx.scalars(select(Job.flow_id).where(Job.id.in_(ids))))
+    tx.execute(delete(Job).where(Job.id.in_(ids)))
     for flow in lines - {None}:
         assert flow is not None
-        await flows.settle_flow(tx, flow)
+        flows.settle_flow(tx, flow)
     left = select(Job.id).where(Job.request_id == Request.id).exists()
-    await tx.execute(delete(Request).where(Request.id.in_(requests), ~left))
-    return Forgotten(jobs=tuple(ids), files=await unreferenced(tx, shas))
+    tx.execute(delete(Request).where(Request.id.in_(requests), ~left))
+    return Forgotten(jobs=tuple(ids), files=unreferenced(tx, shas))
 
 
 def belongings() -> list[Table]:
@@ -148,39 +148,37 @@ def _of(table: Any, ids: Sequence[int]) -> ColumnElement[bool]:
     return condition
 
 
-async def _remove(tx: AsyncConnection, canvases: Sequence[rows.Canvas]) -> None:
+def _remove(tx: Connection, canvases: Sequence[rows.Canvas]) -> None:
     for canvas in canvases:
         if canvas.message_id is None:
             continue
         where = {"platform": canvas.platform, "chat_id": canvas.chat_id, "message_id": canvas.message_id}
         known = select(Removal.id).filter_by(**where)
-        if await tx.scalar(known) is None:
-            await tx.execute(insert(Removal).values(**where))
+        if tx.scalar(known) is None:
+            tx.execute(insert(Removal).values(**where))
 
 
-async def _anonymise(tx: AsyncConnection, platform: Platform, user_id: str) -> None:
+def _anonymise(tx: Connection, platform: Platform, user_id: str) -> None:
     """Take their name out of rows that are about others."""
-    await operators.anonymise(tx, platform, user_id)
+    operators.anonymise(tx, platform, user_id)
     wished = and_(Job.platform == platform, Job.wish_by == user_id)
-    for job in await find_jobs(tx, wished):
-        await change(tx, Job.id == job.id, wish_by="")  # its message may name them
+    for job in find_jobs(tx, wished):
+        change(tx, Job.id == job.id, wish_by="")  # its message may name them
     mine = and_(Report.platform == platform, Report.user_id == user_id)
-    await tx.execute(update(Report).where(mine).values(user_id=None, reason=""))
+    tx.execute(update(Report).where(mine).values(user_id=None, reason=""))
     solved = and_(Report.platform == platform, Report.resolved_by == user_id)
-    await tx.execute(update(Report).where(solved).values(resolved_by=""))
+    tx.execute(update(Report).where(solved).values(resolved_by=""))
 
 
-async def _load(tx: AsyncConnection, platform: Platform, user_id: str) -> rows.Person:
+def _load(tx: Connection, platform: Platform, user_id: str) -> rows.Person:
     known = select(*PERSON).where(Person.platform == platform, Person.user_id == user_id)
-    row = (await tx.execute(known)).first()
+    row = tx.execute(known).first()
     return rows.Person(platform=platform, user_id=user_id) if row is None else rows.Person(**row._mapping)
 
 
-async def _set(
-    tx: AsyncConnection, platform: Platform, user_id: str, now_ms: int, values: dict[str, Any]
-) -> rows.Person:
+def _set(tx: Connection, platform: Platform, user_id: str, now_ms: int, values: dict[str, Any]) -> rows.Person:
     changed = update(Person).where(Person.platform == platform, Person.user_id == user_id)
     values = {**values, "changed_ms": now_ms}
-    if (await tx.execute(changed.values(**values).returning(Person.user_id))).first() is None:
-        await tx.execute(insert(Person).values(platform=platform, user_id=user_id, **values))
-    return await _load(tx, platform, user_id)
+    if tx.execute(changed.values(**values).returning(Person.user_id)).first() is None:
+        tx.execute(insert(Person).values(platform=platform, user_id=user_id, **values))
+    return _load(tx, platform, user_id)

@@ -3,30 +3,28 @@
 from sqlalchemy import insert, select, update
 
 from db import rows
-from db.connect import Database, whole
+from db.connect import Database, reads, writes
 from db.models import Progress
 from db.query import load_held
 
 
-@whole
-async def report(
-    db: Database, claim: rows.Claim, n: int, step: int, of: int, phase: str, preview: bytes | None
-) -> None:
+@writes
+def report(db: Database, claim: rows.Claim, n: int, step: int, of: int, phase: str, preview: bytes | None) -> None:
     """Say how far section n is: step `step` of `of`, in a phase such as "sampling"; preview is a small JPEG.
 
     raises: LeaseLost
     """
-    async with db.transaction() as tx:
-        job = await load_held(tx, claim, db.steady())
+    with db.transaction() as tx:
+        job = load_held(tx, claim, db.steady())
         told = {"n": n, "step": step, "of": of, "phase": phase, "preview": preview, "at_ms": db.now()}
         overwritten = update(Progress).where(Progress.job_id == job.id).values(**told).returning(Progress.job_id)
-        if (await tx.execute(overwritten)).first() is None:
-            await tx.execute(insert(Progress).values(job_id=job.id, **told))
+        if tx.execute(overwritten).first() is None:
+            tx.execute(insert(Progress).values(job_id=job.id, **told))
 
 
-@whole
-async def of(db: Database, job_id: int) -> rows.Progress | None:
+@reads
+def of(db: Database, job_id: int) -> rows.Progress | None:
     """How far the section under way is; None where none is."""
-    async with db.reading() as tx:
-        row = (await tx.execute(select(*Progress.__table__.columns).where(Progress.job_id == job_id))).first()
+    with db.reading() as tx:
+        row = tx.execute(select(*Progress.__table__.columns).where(Progress.job_id == job_id)).first()
     return None if row is None else rows.Progress(**row._mapping)

@@ -4,8 +4,7 @@ from collections.abc import Collection, Mapping
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, select, update
 
 from db import flows, rows
 from db.errors import LeaseLost, NoSuchJob
@@ -32,23 +31,23 @@ SHAS = (  # every file a row names
 )
 
 
-async def find_jobs(tx: AsyncConnection, *conditions: ColumnElement[bool], newest: int | None = None) -> list[rows.Job]:
+def find_jobs(tx: Connection, *conditions: ColumnElement[bool], newest: int | None = None) -> list[rows.Job]:
     """The jobs for which all conditions hold, oldest first; or the `newest` so many, newest first."""
     jobs: Select[Any] = select(*_JOB, *_ASKED).join(Request, Request.id == Job.request_id).where(*conditions)
     jobs = jobs.order_by(Job.id) if newest is None else jobs.order_by(Job.id.desc()).limit(newest)
-    return [rows.Job(**row._mapping) for row in await tx.execute(jobs)]
+    return [rows.Job(**row._mapping) for row in tx.execute(jobs)]
 
 
-async def load_job(tx: AsyncConnection, job_id: int) -> rows.Job:
+def load_job(tx: Connection, job_id: int) -> rows.Job:
     """The job with that number. raises NoSuchJob."""
-    for job in await find_jobs(tx, Job.id == job_id):
+    for job in find_jobs(tx, Job.id == job_id):
         return job
     raise NoSuchJob(job_id)
 
 
-async def load_sections(tx: AsyncConnection, job_id: int) -> list[rows.Section]:
+def load_sections(tx: Connection, job_id: int) -> list[rows.Section]:
     """A job's sections, in order."""
-    found = await tx.execute(select(*_SECTION).where(Section.job_id == job_id).order_by(Section.n))
+    found = tx.execute(select(*_SECTION).where(Section.job_id == job_id).order_by(Section.n))
     return [rows.Section(**row._mapping) for row in found]
 
 
@@ -63,39 +62,37 @@ def held(claim: rows.Claim, now_ms: int) -> ColumnElement[bool]:
     )
 
 
-async def load_held(tx: AsyncConnection, claim: rows.Claim, now_ms: int) -> rows.Job:
+def load_held(tx: Connection, claim: rows.Claim, now_ms: int) -> rows.Job:
     """The claim's job as it is now. raises LeaseLost."""
-    for job in await find_jobs(tx, held(claim, now_ms)):
+    for job in find_jobs(tx, held(claim, now_ms)):
         return job
     raise LeaseLost(claim.job.id, claim.fence)
 
 
-async def change(tx: AsyncConnection, condition: ColumnElement[bool], **values: Any) -> int | None:
+def change(tx: Connection, condition: ColumnElement[bool], **values: Any) -> int | None:
     """Change the one job for which the condition holds, with a new revision that its canvas should show.
 
     returns: its id; None when the condition held for none and no row changed
     """
     raised = update(Job).where(condition).values(revision=Job.revision + 1, **values)
-    found = (await tx.execute(raised.returning(Job.id, Job.revision))).first()
+    found = tx.execute(raised.returning(Job.id, Job.revision)).first()
     if found is None:
         return None
-    await tx.execute(update(Canvas).where(Canvas.job_id == found.id).values(wanted=found.revision))
+    tx.execute(update(Canvas).where(Canvas.job_id == found.id).values(wanted=found.revision))
     if "state" in values or "hurried" in values:
-        await flows.settle(tx, found.id)
+        flows.settle(tx, found.id)
     return int(found.id)
 
 
-async def set_down(
-    tx: AsyncConnection, condition: ColumnElement[bool], state: State, now_ms: int, **values: Any
-) -> int | None:
+def set_down(tx: Connection, condition: ColumnElement[bool], state: State, now_ms: int, **values: Any) -> int | None:
     """Change a job to a state in which nobody holds it. Its section's progress is over, and at its end its tail."""
     if state.terminal:
         values |= {"finished_ms": now_ms, "not_before_ms": 0, "tail": None}
-    job_id = await change(tx, condition, state=state, worker=None, lease_until_ms=None, **values)
+    job_id = change(tx, condition, state=state, worker=None, lease_until_ms=None, **values)
     if job_id is not None:
-        await tx.execute(delete(Progress).where(Progress.job_id == job_id))
+        tx.execute(delete(Progress).where(Progress.job_id == job_id))
     if job_id is not None and state.terminal:
-        await flows.leave(tx, job_id)
+        flows.leave(tx, job_id)
     return job_id
 
 
@@ -106,11 +103,11 @@ def wished_end(job: rows.Job, film: str | None) -> State | None:
     return State.STOPPED if job.wish == "stop" and film else State.CANCELLED
 
 
-async def unreferenced(tx: AsyncConnection, shas: Collection[str]) -> tuple[str, ...]:
+def unreferenced(tx: Connection, shas: Collection[str]) -> tuple[str, ...]:
     """Those of the files that no row names."""
     named: set[str] = set()
     for column in SHAS:
-        named.update(sha for sha in await tx.scalars(select(column).where(column.in_(shas))) if sha is not None)
+        named.update(sha for sha in tx.scalars(select(column).where(column.in_(shas))) if sha is not None)
     return tuple(sha for sha in sorted(set(shas)) if sha not in named)
 
 
@@ -120,12 +117,12 @@ def section_shape(plan: Mapping[str, Any]) -> str:
     return f"{shape} {cache}" if (cache := plan.get("step_cache")) else shape  # skipped steps take no time
 
 
-async def measured_pace(tx: AsyncConnection, shapes: Collection[str]) -> dict[str, int]:
+def measured_pace(tx: Connection, shapes: Collection[str]) -> dict[str, int]:
     """Milliseconds that a section of each shape takes: the median of the last nine; one never measured is left out."""
     took = (Section.sampling_ms + Section.decode_ms + Section.encode_ms).label("took")
     pace = {}
     for shape in shapes:
         latest = select(took).where(Section.shape == shape).order_by(Section.created_ms.desc()).limit(PACE_OF)
-        if measured := list(await tx.scalars(latest)):
+        if measured := list(tx.scalars(latest)):
             pace[shape] = round(median(measured))
     return pace

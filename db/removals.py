@@ -6,38 +6,39 @@ They come from `people.forget` and `people.forget_job`; the poster works them of
 from sqlalchemy import delete, insert, select, update
 
 from db import rows
-from db.connect import Database, whole
+from db.connect import Database, reads, writes
 from db.models import Platform, Removal
 
 
-async def due(db: Database, platform: Platform, most: int = 50) -> list[rows.Removal]:
+@reads
+def due(db: Database, platform: Platform, most: int = 50) -> list[rows.Removal]:
     """The messages of a platform that should be removed now, the longest put off first."""
     columns = (Removal.id, Removal.platform, Removal.chat_id, Removal.message_id, Removal.tries)
     now = select(*columns).where(Removal.platform == platform, Removal.not_before_ms <= db.steady())
-    async with db.reading() as tx:
-        found = await tx.execute(now.order_by(Removal.not_before_ms, Removal.id).limit(most))
+    with db.reading() as tx:
+        found = tx.execute(now.order_by(Removal.not_before_ms, Removal.id).limit(most))
         return [rows.Removal(**row._mapping) for row in found]
 
 
-@whole
-async def done(db: Database, removal_id: int) -> None:
+@writes
+def done(db: Database, removal_id: int) -> None:
     """The message is gone, or can never be reached. Saying it twice harms nothing."""
-    async with db.transaction(quiet=True) as tx:
-        await tx.execute(delete(Removal).where(Removal.id == removal_id))
+    with db.transaction(quiet=True) as tx:
+        tx.execute(delete(Removal).where(Removal.id == removal_id))
 
 
-@whole
-async def put_off(db: Database, removal_id: int, retry_in_ms: int) -> None:
+@writes
+def put_off(db: Database, removal_id: int, retry_in_ms: int) -> None:
     """It did not work this time: not before that time."""
-    async with db.transaction(quiet=True) as tx:
+    with db.transaction(quiet=True) as tx:
         later = {"not_before_ms": db.steady() + retry_in_ms, "tries": Removal.tries + 1}
-        await tx.execute(update(Removal).where(Removal.id == removal_id).values(**later))
+        tx.execute(update(Removal).where(Removal.id == removal_id).values(**later))
 
 
-@whole
-async def later(db: Database, platform: Platform, chat_id: str, message_id: str, in_ms: int) -> None:
+@writes
+def later(db: Database, platform: Platform, chat_id: str, message_id: str, in_ms: int) -> None:
     """Have a message removed, in so many milliseconds. Once for each message."""
-    async with db.transaction(quiet=True) as tx:
+    with db.transaction(quiet=True) as tx:
         where = {"platform": platform, "chat_id": chat_id, "message_id": message_id}
-        if await tx.scalar(select(Removal.id).filter_by(**where)) is None:
-            await tx.execute(insert(Removal).values(**where, not_before_ms=db.now() + in_ms))
+        if tx.scalar(select(Removal.id).filter_by(**where)) is None:
+            tx.execute(insert(Removal).values(**where, not_before_ms=db.now() + in_ms))

@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from db import rows
-from db.connect import Database, whole
+from db.connect import Database, reads, writes
 from db.models import Rendition
 from db.query import load_job
 
@@ -33,83 +32,85 @@ class Rendered:
     duration_ms: int
 
 
-@whole
-async def want(db: Database, job_id: int, film: str, kind: rows.Kind, limit_bytes: int) -> rows.Rendition:
+@writes
+def want(db: Database, job_id: int, film: str, kind: rows.Kind, limit_bytes: int) -> rows.Rendition:
     """Have it made, once however often it is asked for; what another job has of the same film is shared.
 
     raises: NoSuchJob
     """
     key = {"film": film, "kind": kind, "limit_bytes": limit_bytes}
-    async with db.transaction() as tx:
-        known = await _find(tx, Rendition.job_id == job_id, *_same(key))
+    with db.transaction() as tx:
+        known = _find(tx, Rendition.job_id == job_id, *_same(key))
         if known is not None:
             return known
-        await load_job(tx, job_id)
+        load_job(tx, job_id)
         outgrown = (Rendition.job_id == job_id, Rendition.film != film)
-        await tx.execute(delete(Rendition).where(*outgrown))
+        tx.execute(delete(Rendition).where(*outgrown))
         values: dict[str, Any] = {"job_id": job_id, **key, "state": "wanted", "created_ms": db.now()}
-        shared = await _find(tx, Rendition.state == "ready", *_same(key))
+        shared = _find(tx, Rendition.state == "ready", *_same(key))
         if shared is not None:
             values |= {name: getattr(shared, name) for name in ("state", "sha", "bytes", "width", "height")}
             values["duration_ms"] = shared.duration_ms
         made = insert(Rendition).values(**values).returning(*Rendition.__table__.columns)
-        return rows.Rendition(**(await tx.execute(made)).one()._mapping)
+        return rows.Rendition(**tx.execute(made).one()._mapping)
 
 
-async def get(db: Database, job_id: int, film: str, kind: rows.Kind, limit_bytes: int) -> rows.Rendition | None:
+@reads
+def get(db: Database, job_id: int, film: str, kind: rows.Kind, limit_bytes: int) -> rows.Rendition | None:
     """What was wanted, as it stands now; None where it was not."""
-    async with db.reading() as tx:
+    with db.reading() as tx:
         key = {"film": film, "kind": kind, "limit_bytes": limit_bytes}
-        return await _find(tx, Rendition.job_id == job_id, *_same(key))
+        return _find(tx, Rendition.job_id == job_id, *_same(key))
 
 
-async def next_wanted(db: Database) -> rows.Rendition | None:
+@reads
+def next_wanted(db: Database) -> rows.Rendition | None:
     """The one to be made next: what somebody watches growing before what has ended, of alike the one wanted longest.
 
     None when all is made.
     """
-    async with db.reading() as tx:
-        return await _find(tx, Rendition.state == "wanted", first=Rendition.kind == "final")
+    with db.reading() as tx:
+        return _find(tx, Rendition.state == "wanted", first=Rendition.kind == "final")
 
 
-@whole
-async def ready(db: Database, id: int, made: Rendered) -> bool:
+@writes
+def ready(db: Database, id: int, made: Rendered) -> bool:
     """It is made, and whoever wants it hears it. False where nobody wants it any more."""
-    return await _settle(db, id, state="ready", **asdict(made))
+    return _settle(db, id, state="ready", **asdict(made))
 
 
-@whole
-async def failed(db: Database, id: int, reason: str, facts: Mapping[str, Any]) -> bool:
+@writes
+def failed(db: Database, id: int, reason: str, facts: Mapping[str, Any]) -> bool:
     """It cannot be made. False where nobody wants it any more."""
-    return await _settle(db, id, state="failed", reason=reason, facts=dict(facts))
+    return _settle(db, id, state="failed", reason=reason, facts=dict(facts))
 
 
-@whole
-async def crashed(db: Database, id: int) -> bool:
+@writes
+def crashed(db: Database, id: int) -> bool:
     """Who made it died of it; it is tried again, but not for ever. True while it is."""
-    async with db.transaction() as tx:
+    with db.transaction() as tx:
         wanted = (Rendition.id == id, Rendition.state == "wanted")
-        await tx.execute(update(Rendition).where(*wanted).values(tries=Rendition.tries + 1))
+        tx.execute(update(Rendition).where(*wanted).values(tries=Rendition.tries + 1))
         gone = update(Rendition).where(*wanted, Rendition.tries >= TRIES)
-        await tx.execute(gone.values(state="failed", reason="encoder_failed"))
-        return await _find(tx, *wanted) is not None
+        tx.execute(gone.values(state="failed", reason="encoder_failed"))
+        return _find(tx, *wanted) is not None
 
 
-async def _settle(db: Database, id: int, **values: Any) -> bool:
-    async with db.transaction() as tx:
+def _settle(db: Database, id: int, **values: Any) -> bool:
+    with db.transaction() as tx:
         settled = update(Rendition).where(Rendition.id == id, Rendition.state == "wanted").values(**values)
-        return (await tx.execute(settled.returning(Rendition.id))).first() is not None
+        return tx.execute(settled.returning(Rendition.id)).first() is not None
 
 
 def _same(key: Mapping[str, Any]) -> list[ColumnElement[bool]]:
     return [getattr(Rendition, name) == value for name, value in key.items()]
 
 
-async def _find(
-    tx: AsyncConnection, *conditions: ColumnElement[bool], first: ColumnElement[Any] | None = None
+def _find(
+    tx: Connection, *conditions: ColumnElement[bool], first: ColumnElement[Any] | None = None
 ) -> rows.Rendition | None:
     """The first for which all conditions hold, by `first` (false before true) and then by age."""
     order = [Rendition.id] if first is None else [first, Rendition.id]
     found = select(*Rendition.__table__.columns).where(*conditions).order_by(*order).limit(1)
-    row = (await tx.execute(found)).first()
+    row = tx.execute(found).first()
     return None if row is None else rows.Rendition(**row._mapping)

@@ -3,7 +3,7 @@
 from sqlalchemy import ColumnElement, insert, select, update
 
 from db import rows
-from db.connect import Database, whole
+from db.connect import Database, reads, writes
 from db.models import Platform, Report
 from db.query import load_job
 
@@ -13,37 +13,38 @@ _REPORT = (
 )
 
 
-@whole
-async def report(db: Database, job_id: int, platform: Platform, user_id: str, reason: str) -> tuple[rows.Report, bool]:
+@writes
+def report(db: Database, job_id: int, platform: Platform, user_id: str, reason: str) -> tuple[rows.Report, bool]:
     """Somebody objects to a film. Once for each person and film: the first reason stays.
 
     returns: the report, and whether it is new
     raises:  NoSuchJob
     """
-    async with db.transaction() as tx:
-        await load_job(tx, job_id)
+    with db.transaction() as tx:
+        load_job(tx, job_id)
         mine = (Report.job_id == job_id, Report.platform == platform, Report.user_id == user_id)
-        known = (await tx.execute(select(*_REPORT).where(*mine))).first()
+        known = tx.execute(select(*_REPORT).where(*mine)).first()
         if known is not None:
             return rows.Report(**known._mapping), False
         said = {"job_id": job_id, "platform": platform, "user_id": user_id, "reason": reason}
         made = insert(Report).values(**said, created_ms=db.now()).returning(*_REPORT)
-        return rows.Report(**(await tx.execute(made)).one()._mapping), True
+        return rows.Report(**tx.execute(made).one()._mapping), True
 
 
-async def newest(db: Database, most: int = 25, *, unresolved: bool = True) -> list[rows.Report]:
+@reads
+def newest(db: Database, most: int = 25, *, unresolved: bool = True) -> list[rows.Report]:
     """The latest reports, newest first; unresolved: only those that nobody has looked at."""
     which: list[ColumnElement[bool]] = [Report.resolved_ms.is_(None)] if unresolved else []
-    async with db.reading() as tx:
-        found = await tx.execute(select(*_REPORT).where(*which).order_by(Report.id.desc()).limit(most))
+    with db.reading() as tx:
+        found = tx.execute(select(*_REPORT).where(*which).order_by(Report.id.desc()).limit(most))
         return [rows.Report(**row._mapping) for row in found]
 
 
-@whole
-async def resolve(db: Database, report_id: int, by: str) -> rows.Report | None:
+@writes
+def resolve(db: Database, report_id: int, by: str) -> rows.Report | None:
     """A moderator has looked at it; the first one counts. None where there is no such report (any more)."""
-    async with db.transaction() as tx:
+    with db.transaction() as tx:
         mine = update(Report).where(Report.id == report_id, Report.resolved_ms.is_(None))
-        await tx.execute(mine.values(resolved_ms=db.now(), resolved_by=by))
-        row = (await tx.execute(select(*_REPORT).where(Report.id == report_id))).first()
+        tx.execute(mine.values(resolved_ms=db.now(), resolved_by=by))
+        row = tx.execute(select(*_REPORT).where(Report.id == report_id)).first()
         return None if row is None else rows.Report(**row._mapping)

@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
 from db import flows, operators, rows
-from db.connect import Database, whole
+from db.connect import Database, reads, writes
 from db.errors import Banned, DayUsed, Draining, Duplicate, LatentsGone, NotFinished, QueueFull, TooSoon
 from db.flows import IS_OPEN
 from db.models import (
@@ -94,18 +93,18 @@ class Limits:
     cooldown_s: int = 0
 
 
-@whole
-async def submit(db: Database, ask: Ask, limits: Limits) -> rows.Job:
+@writes
+def submit(db: Database, ask: Ask, limits: Limits) -> rows.Job:
     """Queue a film; once this returns, it is not lost. The same key again returns the job it made.
 
     raises: Banned, Draining, Duplicate, TooSoon, DayUsed, QueueFull, DiskFull; of the parent NoSuchJob, NotFinished,
             LatentsGone
     """
-    async with db.transaction() as tx:
-        for known in await find_jobs(tx, Request.key == ask.key):
+    with db.transaction() as tx:
+        for known in find_jobs(tx, Request.key == ask.key):
             return known
         now = db.now()
-        await _may(tx, ask, limits, now)
+        _may(tx, ask, limits, now)
         who: dict[str, Any] = {
             "platform": ask.platform,
             "user_id": ask.user_id,
@@ -116,25 +115,25 @@ async def submit(db: Database, ask: Ask, limits: Limits) -> rows.Job:
         what: dict[str, Any] = {"key": ask.key, "locale": ask.locale, "prompt": ask.prompt}
         what |= {"picture": ask.picture, "end_picture": ask.end_picture}
         request = insert(Request).values(**who, **what, settings=dict(ask.settings)).returning(Request.id)
-        request_id = (await tx.execute(request)).scalar_one()
-        kept, files = await _inherited(tx, ask)
+        request_id = tx.execute(request).scalar_one()
+        kept, files = _inherited(tx, ask)
         new = ask.sections - len(kept)
-        flow = await flows.enter(tx, flows.who(ask.platform, ask.user_id), new, ask.weight, now)
+        flow = flows.enter(tx, flows.who(ask.platform, ask.user_id), new, ask.weight, now)
         plan: dict[str, Any] = {"parent_id": ask.parent_id, "plan": dict(ask.plan), "sections": ask.sections}
         plan |= {"flow_id": flow, "shape": section_shape(ask.plan), "done": len(kept), **files}
         job = insert(Job).values(**who, **plan, request_id=request_id, state=State.QUEUED).returning(Job.id)
-        job_id = (await tx.execute(job)).scalar_one()
+        job_id = tx.execute(job).scalar_one()
         if kept:
-            await tx.execute(insert(Section), [{**section, "job_id": job_id} for section in kept])
+            tx.execute(insert(Section), [{**section, "job_id": job_id} for section in kept])
         if ask.canvas or ask.platform in CHATS:
-            await tx.execute(insert(Canvas).values(job_id=job_id, wanted=1, **_canvas(ask, db.steady())))
-        await flows.settle(tx, job_id)
-        job_row = await load_job(tx, job_id)
+            tx.execute(insert(Canvas).values(job_id=job_id, wanted=1, **_canvas(ask, db.steady())))
+        flows.settle(tx, job_id)
+        job_row = load_job(tx, job_id)
     log.info("job queued job=%d platform=%s sections=%d/%d", job_id, ask.platform, job_row.done, job_row.sections)
     return job_row
 
 
-async def _inherited(tx: AsyncConnection, ask: Ask) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def _inherited(tx: Connection, ask: Ask) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """What the new job takes over from its parent: rows of its first sections, and the job's own files.
 
     The rows name the parent's files, so no sweep takes them while either job is there. The film is the parent's where
@@ -144,7 +143,7 @@ async def _inherited(tx: AsyncConnection, ask: Ask) -> tuple[list[dict[str, Any]
     """
     if ask.parent_id is None:
         return [], {}
-    parent = await load_job(tx, ask.parent_id)
+    parent = load_job(tx, ask.parent_id)
     if ask.kept > parent.done:
         raise NotFinished(parent.id, parent.done, ask.kept)
     files: dict[str, Any] = {}
@@ -153,38 +152,38 @@ async def _inherited(tx: AsyncConnection, ask: Ask) -> tuple[list[dict[str, Any]
         files["conditioning"] = parent.conditioning
     if 0 < ask.kept == parent.done:
         files |= {"film": parent.film, "fragment_end": parent.fragment_end}
-    made = (await load_sections(tx, parent.id))[: ask.kept]
+    made = load_sections(tx, parent.id)[: ask.kept]
     if not all(section.latents for section in made):
         raise LatentsGone(parent.id)
     free = {"sampling_ms": 0, "decode_ms": 0, "encode_ms": 0, "gpu_ms": 0, "shape": TAKEN_OVER}
     return [{**asdict(section), **free} for section in made], files
 
 
-async def _may(tx: AsyncConnection, ask: Ask, limits: Limits, now_ms: int) -> None:
+def _may(tx: Connection, ask: Ask, limits: Limits, now_ms: int) -> None:
     """Whether this may be taken in now. raises: as submit."""
-    ban = await operators.find_ban(tx, ask.platform, ask.user_id, ask.server_id, now_ms)
+    ban = operators.find_ban(tx, ask.platform, ask.user_id, ask.server_id, now_ms)
     if ban is not None:
         raise Banned(ban.reason, ban.until_ms, ban.scope)
-    state = await operators.find_state(tx, ask.server_id)
+    state = operators.find_state(tx, ask.server_id)
     if state.draining:
         raise Draining(state.reason)
-    if ask.seeded and (twin := await _twin(tx, ask, now_ms)) is not None:
+    if ask.seeded and (twin := _twin(tx, ask, now_ms)) is not None:
         raise Duplicate(twin)
     name = flows.who(ask.platform, ask.user_id)
     if limits.cooldown_s:
-        asked = await tx.scalar(select(Flow.asked_ms).where(Flow.who == name)) or 0
+        asked = tx.scalar(select(Flow.asked_ms).where(Flow.who == name)) or 0
         if (until := asked + limits.cooldown_s * 1000) > now_ms and asked:
             raise TooSoon(limits.cooldown_s, until)
     if limits.gpu_seconds_per_day:
-        used = await flows.used_ms(tx, name, now_ms - DAY_MS)
+        used = flows.used_ms(tx, name, now_ms - DAY_MS)
         if (free := free_at(used, limits.gpu_seconds_per_day * 1000)) is not None:
             raise DayUsed(sum(ms for _, ms in used) // 1000, limits.gpu_seconds_per_day, free)
     for of, limit, whose in _limits(ask, limits):
         some = select(Job.id).where(IS_OPEN, *whose).limit(limit).subquery()  # no more than matter are counted
-        got = await tx.scalar(select(func.count()).select_from(some)) or 0
+        got = tx.scalar(select(func.count()).select_from(some)) or 0
         if got >= limit:
             raise QueueFull(got, limit, of)
-    if (got := await flows.open_jobs(tx)) >= limits.queued_in_all:
+    if (got := flows.open_jobs(tx)) >= limits.queued_in_all:
         raise QueueFull(got, limits.queued_in_all, "all")
 
 
@@ -203,7 +202,7 @@ def free_at(used: Sequence[tuple[int, int]], limit_ms: int) -> int | None:
     return until
 
 
-async def _twin(tx: AsyncConnection, ask: Ask, now_ms: int) -> int | None:
+def _twin(tx: Connection, ask: Ask, now_ms: int) -> int | None:
     """The person's job of a moment ago that makes the very same film."""
     same = and_(
         Request.picture == ask.picture,
@@ -214,7 +213,7 @@ async def _twin(tx: AsyncConnection, ask: Ask, now_ms: int) -> int | None:
         Request.created_ms > now_ms - TWIN_MS,
         Job.state.not_in([State.FAILED, State.CANCELLED, State.STOPPED]),
     )
-    for job in await find_jobs(tx, same):
+    for job in find_jobs(tx, same):
         if job.end_picture == ask.end_picture and dict(job.plan) == dict(ask.plan) and job.sections == ask.sections:
             return job.id
     return None
@@ -237,89 +236,90 @@ def _limits(ask: Ask, limits: Limits) -> list[tuple[str, int, list[ColumnElement
     ]
 
 
-@whole
-async def wish(db: Database, job_id: int, wish: rows.Wish, by: str) -> rows.Job:
+@writes
+def wish(db: Database, job_id: int, wish: rows.Wish, by: str) -> rows.Job:
     """Stop (keep what is finished) or cancel a job; `by` says who wished it.
 
     A waiting job ends at once; of a running one its dispatcher hears it. One that has ended stays as it is, and who has
     cancelled does not take it back by stopping.
     raises: NoSuchJob
     """
-    async with db.transaction() as tx:
-        job = await load_job(tx, job_id)
+    with db.transaction() as tx:
+        job = load_job(tx, job_id)
         if job.state.terminal or job.wish in (wish, "cancel"):
             return job
         wished: dict[str, Any] = {"wish": wish, "wish_by": by}
         if job.state == State.RUNNING:
-            await change(tx, Job.id == job_id, **wished)
+            change(tx, Job.id == job_id, **wished)
         else:
             kept = wish == "stop" and job.film is not None
-            await set_down(tx, Job.id == job_id, State.STOPPED if kept else State.CANCELLED, db.now(), **wished)
-        return await load_job(tx, job_id)
+            set_down(tx, Job.id == job_id, State.STOPPED if kept else State.CANCELLED, db.now(), **wished)
+        return load_job(tx, job_id)
 
 
-@whole
-async def steer(db: Database, seen: rows.Job, plan: Mapping[str, Any], prompt: str) -> rows.Job | None:
+@writes
+def steer(db: Database, seen: rows.Job, plan: Mapping[str, Any], prompt: str) -> rows.Job | None:
     """Change what is to come of a job that waits or runs: its plan, and the prompt that it is shown with.
 
     seen:    the job as the plan was made from it. Where anything about it has changed since (a section was recorded,
              another one begun, somebody else steered it, it ended) nothing is written
     returns: None then
     """
-    async with db.transaction() as tx:
+    with db.transaction() as tx:
         unchanged = and_(Job.id == seen.id, Job.revision == seen.revision, IS_OPEN, Job.wish.is_(None))
-        if await change(tx, unchanged, plan=dict(plan), steered=prompt) is None:
+        if change(tx, unchanged, plan=dict(plan), steered=prompt) is None:
             return None
-        return await load_job(tx, seen.id)
+        return load_job(tx, seen.id)
 
 
-async def find(db: Database, key: str) -> rows.Job | None:
+@reads
+def find(db: Database, key: str) -> rows.Job | None:
     """The job that was submitted with that key."""
-    async with db.reading() as tx:
-        for job in await find_jobs(tx, Request.key == key):
+    with db.reading() as tx:
+        for job in find_jobs(tx, Request.key == key):
             return job
     return None
 
 
-@whole
-async def expire(db: Database, before_ms: int) -> int:
+@writes
+def expire(db: Database, before_ms: int) -> int:
     """Forget the jobs that ended before that time, with all that belongs to them; returns how many.
 
     Their files are named by no row afterwards: `media_keep` and `Media.sweep` take them away.
     """
-    async with db.transaction() as tx:
+    with db.transaction() as tx:
         old = select(Job.id).where(Job.state.in_(TERMINAL), Job.finished_ms < before_ms).scalar_subquery()
-        await tx.execute(update(Job).where(Job.parent_id.in_(old)).values(parent_id=None))
+        tx.execute(update(Job).where(Job.parent_id.in_(old)).values(parent_id=None))
         for table in (Section, Canvas, Link, Progress, Report, Rendition):
-            await tx.execute(delete(table).where(table.job_id.in_(old)))
-        gone = await tx.execute(delete(Job).where(Job.state.in_(TERMINAL), Job.finished_ms < before_ms))
-        await tx.execute(delete(Request).where(~select(Job.id).where(Job.request_id == Request.id).exists()))
+            tx.execute(delete(table).where(table.job_id.in_(old)))
+        gone = tx.execute(delete(Job).where(Job.state.in_(TERMINAL), Job.finished_ms < before_ms))
+        tx.execute(delete(Request).where(~select(Job.id).where(Job.request_id == Request.id).exists()))
         return gone.rowcount
 
 
-@whole
-async def expire_latents(db: Database, before_ms: int) -> int:
+@writes
+def expire_latents(db: Database, before_ms: int) -> int:
     """Let go what only going on with a film needs, of jobs that ended before that time; returns of how many.
 
     The film stays, and so do the latents that another job took over: its rows name them, too.
     """
-    async with db.transaction(quiet=True) as tx:
+    with db.transaction(quiet=True) as tx:
         old = and_(Job.finished_ms < before_ms, Job.state.in_(TERMINAL))
         kept = select(Section.job_id).where(Section.job_id == Job.id, Section.latents != "").exists()
-        ids = list(await tx.scalars(select(Job.id).where(old, kept)))
-        await tx.execute(update(Section).where(Section.job_id.in_(ids)).values(latents=""))
-        await tx.execute(update(Job).where(Job.id.in_(ids)).values(conditioning=None))
+        ids = list(tx.scalars(select(Job.id).where(old, kept)))
+        tx.execute(update(Section).where(Section.job_id.in_(ids)).values(latents=""))
+        tx.execute(update(Job).where(Job.id.in_(ids)).values(conditioning=None))
         return len(ids)
 
 
-@whole
-async def tidy(db: Database) -> None:
+@writes
+def tidy(db: Database) -> None:
     """Remove what no limit needs any more: GPU time older than a day, and the flows of people who have neither that nor
     anything in line, once they would begin at virtual time's now anyway. Bans that are over go, too."""
-    async with db.transaction(quiet=True) as tx:
+    with db.transaction(quiet=True) as tx:
         now = db.now()
-        await tx.execute(delete(Ledger).where(Ledger.at_ms <= now - DAY_MS))
-        await tx.execute(delete(Ban).where(Ban.until_ms <= now))
+        tx.execute(delete(Ledger).where(Ledger.at_ms <= now - DAY_MS))
+        tx.execute(delete(Ban).where(Ban.until_ms <= now))
         idle = and_(
             Flow.served <= select(Tick.time).scalar_subquery(),
             Flow.last <= select(Tick.time).scalar_subquery(),
@@ -327,4 +327,4 @@ async def tidy(db: Database) -> None:
             ~select(Ledger.id).where(Ledger.flow_id == Flow.id).exists(),
             ~select(Job.id).where(Job.flow_id == Flow.id, IS_OPEN).exists(),
         )
-        await tx.execute(delete(Flow).where(idle))
+        tx.execute(delete(Flow).where(idle))

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import and_, delete, insert
 
 from db import flows, rows
-from db.connect import Database, whole
+from db.connect import Database, reads, writes
 from db.errors import LeaseLost
 from db.models import Job, Reason, Section, State
 from db.query import held, load_held, load_job, load_sections, section_shape, set_down, unreferenced, wished_end
@@ -51,57 +51,57 @@ class Recorded:
     unreferenced: tuple[str, ...]
 
 
-@whole
-async def record(db: Database, claim: rows.Claim, made: Made) -> Recorded:
+@writes
+def record(db: Database, claim: rows.Claim, made: Made) -> Recorded:
     """Record a section, in one transaction. The claim is over then: the job is in line for its next turn, or has ended.
 
     raises: LeaseLost (also when the section is not the next one); nothing was written
     """
-    async with db.transaction() as tx:
+    with db.transaction() as tx:
         now, steady = db.now(), db.steady()
-        before = await load_held(tx, claim, steady)
+        before = load_held(tx, claim, steady)
         done = made.n + 1
         state = State.DONE if done == before.sections else wished_end(before, made.film) or State.QUEUED
         files = {"film": made.film, "tail": made.tail, "conditioning": made.conditioning or before.conditioning}
         files["fragment_end"] = made.fragment_end
         fresh: dict[str, Any] = {"crashes": 0, "deaths": 0, "not_before_ms": 0, "reason": None, "facts": {}}
         mine = and_(held(claim, steady), Job.done == made.n)
-        await flows.serve(tx, before.id, made.sampling_ms + made.decode_ms, now)
-        if await set_down(tx, mine, state, now, **{"done": done, **files, **fresh}) is None:
+        flows.serve(tx, before.id, made.sampling_ms + made.decode_ms, now)
+        if set_down(tx, mine, state, now, **{"done": done, **files, **fresh}) is None:
             raise LeaseLost(claim.job.id, claim.fence)
-        await tx.execute(insert(Section).values(**_row(claim, before, made), created_ms=now))
+        tx.execute(insert(Section).values(**_row(claim, before, made), created_ms=now))
         superseded = {before.film, before.fragment_end, before.tail, before.conditioning, made.tail} - {None}
-        gone = await unreferenced(tx, [sha for sha in superseded if sha])
-        return Recorded(job=await load_job(tx, claim.job.id), unreferenced=gone)
+        gone = unreferenced(tx, [sha for sha in superseded if sha])
+        return Recorded(job=load_job(tx, claim.job.id), unreferenced=gone)
 
 
-@whole
-async def lose(db: Database, claim: rows.Claim, n: int, facts: Mapping[str, Any]) -> Recorded:
+@writes
+def lose(db: Database, claim: rows.Claim, n: int, facts: Mapping[str, Any]) -> Recorded:
     """Forget section n and those after it, whose files are damaged: they are made again, equal to the bit.
 
     The claim is over then. The film so far stays what people see until there is a longer one. Files that another job
     names are not unreferenced. A job that loses sections again and again fails: then it is the disk.
     raises: LeaseLost; nothing was written
     """
-    async with db.transaction() as tx:
+    with db.transaction() as tx:
         now, steady = db.now(), db.steady()
-        before = await load_held(tx, claim, steady)
+        before = load_held(tx, claim, steady)
         losses = before.losses + 1
         mine = and_(held(claim, steady), Job.done > n)
         lost: dict[str, Any] = {"losses": losses, "reason": Reason.SECTION_LOST, "facts": {**facts, "section": n}}
         if losses > LOSSES:
             state, parts = State.FAILED, []
         else:
-            parts = [part for part in await load_sections(tx, before.id) if part.n >= n]
+            parts = [part for part in load_sections(tx, before.id) if part.n >= n]
             lost |= {"done": n, "tail": None, "fragment_end": None} | ({} if n else {"film": None})
             state = wished_end(before, before.film if n else None) or State.QUEUED
-        if await set_down(tx, mine, state, now, **lost) is None:
+        if set_down(tx, mine, state, now, **lost) is None:
             raise LeaseLost(claim.job.id, claim.fence)
-        await tx.execute(delete(Section).where(Section.job_id == before.id, Section.n.in_([part.n for part in parts])))
+        tx.execute(delete(Section).where(Section.job_id == before.id, Section.n.in_([part.n for part in parts])))
         files = {sha for part in parts for sha in (part.latents, part.clip, part.fragment)}
         files |= {before.tail, before.film, before.fragment_end}
-        gone = await unreferenced(tx, [sha for sha in files if sha])
-        return Recorded(job=await load_job(tx, before.id), unreferenced=gone)
+        gone = unreferenced(tx, [sha for sha in files if sha])
+        return Recorded(job=load_job(tx, before.id), unreferenced=gone)
 
 
 def _row(claim: rows.Claim, job: rows.Job, made: Made) -> dict[str, Any]:
@@ -120,8 +120,8 @@ def _row(claim: rows.Claim, job: rows.Job, made: Made) -> dict[str, Any]:
     }
 
 
-@whole
-async def of(db: Database, job_id: int) -> list[rows.Section]:
+@reads
+def of(db: Database, job_id: int) -> list[rows.Section]:
     """A job's sections, in order."""
-    async with db.reading() as tx:
-        return await load_sections(tx, job_id)
+    with db.reading() as tx:
+        return load_sections(tx, job_id)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, or_, select
 
 from db import rows
-from db.connect import Database, whole
+from db.connect import Database, reads
 from db.models import Job, Section, State
 from db.query import find_jobs
 from db.requests import TAKEN_OVER
@@ -21,38 +21,38 @@ class Took:
     encode_ms: int
 
 
-@whole
-async def took(db: Database, newest: int) -> list[Took]:
+@reads
+def took(db: Database, newest: int) -> list[Took]:
     """The newest so many sections, oldest first; those taken over from another film took nothing."""
     columns = (Section.created_ms.label("at_ms"), Section.sampling_ms, Section.decode_ms, Section.encode_ms)
     made = select(*columns).where(Section.shape != TAKEN_OVER).order_by(Section.created_ms.desc()).limit(newest)
-    async with db.reading() as tx:
-        return [Took(**row._mapping) for row in await tx.execute(made)][::-1]
+    with db.reading() as tx:
+        return [Took(**row._mapping) for row in tx.execute(made)][::-1]
 
 
-@whole
-async def in_line(db: Database, since_ms: int, points: int) -> list[tuple[int, int]]:
+@reads
+def in_line(db: Database, since_ms: int, points: int) -> list[tuple[int, int]]:
     """(milliseconds since the epoch, films waiting or running) at so many moments from since_ms to now."""
     now = db.now()
     step = max(1, (now - since_ms) // max(1, points - 1))
     moments = [since_ms + n * step for n in range(points)]
     alive = select(Job.created_ms, Job.finished_ms).where(or_(Job.finished_ms.is_(None), Job.finished_ms > since_ms))
-    async with db.reading() as tx:
-        spans = [(row.created_ms, row.finished_ms) for row in await tx.execute(alive)]
+    with db.reading() as tx:
+        spans = [(row.created_ms, row.finished_ms) for row in tx.execute(alive)]
     counts = [sum(born <= at and (ended is None or ended > at) for born, ended in spans) for at in moments]
     return list(zip(moments, counts, strict=True))
 
 
-@whole
-async def failed(db: Database, newest: int) -> list[rows.Job]:
+@reads
+def failed(db: Database, newest: int) -> list[rows.Job]:
     """The newest jobs that failed."""
-    async with db.reading() as tx:
-        return await find_jobs(tx, Job.state == State.FAILED, newest=newest)
+    with db.reading() as tx:
+        return find_jobs(tx, Job.state == State.FAILED, newest=newest)
 
 
-@whole
-async def counts(db: Database) -> dict[State, int]:
+@reads
+def counts(db: Database) -> dict[State, int]:
     """How many jobs are in each state."""
-    async with db.reading() as tx:
-        found = await tx.execute(select(Job.state, func.count()).group_by(Job.state))
+    with db.reading() as tx:
+        found = tx.execute(select(Job.state, func.count()).group_by(Job.state))
         return {row[0]: row[1] for row in found}

@@ -1,9 +1,7 @@
 """A folder whose database is made already: else each test waits for all migrations, one after the other."""
 
-import asyncio
 import functools
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from db.connect import migrate
@@ -21,7 +19,7 @@ def ready(folder: Path) -> Path:
 
 @functools.cache
 def _made() -> bytes:
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as aside:  # a loop may be running here
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / NAME
-        aside.submit(asyncio.run, migrate(path)).result()
+        migrate(path)
         return path.read_bytes()

@@ -19,7 +19,6 @@ HOME = {
     "huggingface_hub": "gen",
     "httpx2": "gen",
     "sqlalchemy": "db",
-    "aiosqlite": "db",
     "alembic": "db",
     "aiohttp": "bot",
     "discord": "bot",

@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 from makers import LEASE_MS, PLENTY, Clock, ask
-from sqlalchemy import Select, func, insert, select, text
+from sqlalchemy import Connection, Select, func, insert, select, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db import canvases, jobs, progress, requests
 from db.connect import Database, sqlite_path
@@ -78,11 +77,11 @@ async def test_the_file_may_be_opened_again_after_it_was_closed(tmp_path: Path) 
 
 
 async def test_the_pragmas_are_as_durability_needs_them(db: Database) -> None:
-    async with db.transaction() as tx:
-        said = {name: await tx.scalar(text(f"PRAGMA {name}")) for name in WRITER}
+    with db.transaction() as tx:
+        said = {name: tx.scalar(text(f"PRAGMA {name}")) for name in WRITER}
     assert said == WRITER
-    async with db.reading() as tx:
-        assert await tx.scalar(text("PRAGMA query_only")) == 1
+    with db.reading() as tx:
+        assert tx.scalar(text("PRAGMA query_only")) == 1
 
 
 DIALECT = sqlite.dialect(paramstyle="named")
@@ -90,43 +89,40 @@ WRITER = {"journal_mode": "wal", "synchronous": 2, "busy_timeout": 10_000, "fore
 
 
 async def test_the_reading_engine_refuses_writes(db: Database) -> None:
-    with pytest.raises(OperationalError, match="readonly"):
-        async with db.reading() as tx:
-            await tx.execute(text("DELETE FROM job"))
+    with pytest.raises(OperationalError, match="readonly"), db.reading() as tx:
+        tx.execute(text("DELETE FROM job"))
 
 
 async def test_a_row_that_refers_to_none_is_refused(db: Database) -> None:
-    with pytest.raises(IntegrityError, match="FOREIGN KEY"):
-        async with db.transaction() as tx:
-            await tx.execute(insert(Canvas).values(job_id=99, platform=Platform.PAGE, chat_id="page", wanted=1))
+    with pytest.raises(IntegrityError, match="FOREIGN KEY"), db.transaction() as tx:
+        tx.execute(insert(Canvas).values(job_id=99, platform=Platform.PAGE, chat_id="page", wanted=1))
     assert await canvases.due(db, Platform.PAGE) == []
 
 
 async def test_a_transaction_takes_the_write_lock_before_it_reads(db: Database) -> None:
     """Two that read first and write later would otherwise fail with SQLITE_BUSY, or both write."""
-    async with db.transaction():
-        with (
-            closing(sqlite3.connect(db.path, timeout=0)) as other,
-            pytest.raises(sqlite3.OperationalError, match="database is locked"),
-        ):
-            other.execute("BEGIN IMMEDIATE")
+    with (
+        db.transaction(),
+        closing(sqlite3.connect(db.path, timeout=0)) as other,
+        pytest.raises(sqlite3.OperationalError, match="database is locked"),
+    ):
+        other.execute("BEGIN IMMEDIATE")
 
 
 async def test_a_view_is_of_one_moment(db: Database) -> None:
-    async with db.reading() as tx:
-        assert await tx.scalar(select(func.count()).select_from(Job)) == 0
+    with db.reading() as tx:
+        assert tx.scalar(select(func.count()).select_from(Job)) == 0
         await requests.submit(db, ask(), PLENTY)
-        assert await tx.scalar(select(func.count()).select_from(Job)) == 0
+        assert tx.scalar(select(func.count()).select_from(Job)) == 0
     assert len(await jobs.open_jobs(db)) == 1
 
 
 async def test_an_exception_rolls_back_and_wakes_nobody(db: Database) -> None:
     await requests.submit(db, ask(), PLENTY)
     commits = db.commits
-    with pytest.raises(ZeroDivisionError):
-        async with db.transaction() as tx:
-            await tx.execute(text("UPDATE job SET wish = 'stop'"))
-            raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError), db.transaction() as tx:
+        tx.execute(text("UPDATE job SET wish = 'stop'"))
+        raise ZeroDivisionError
     assert (await jobs.get(db, 1)).wish is None and db.commits == commits
 
 
@@ -177,21 +173,21 @@ async def test_progress_wakes_and_a_renewed_lease_does_not(db: Database) -> None
 
 
 async def test_a_full_disk_is_said_and_leaves_the_rows_as_they_were(db: Database) -> None:
-    async with db.transaction() as tx:
-        pages = await tx.scalar(text("PRAGMA page_count"))
-        await tx.execute(text(f"PRAGMA max_page_count = {pages}"))  # as a full disk: SQLITE_FULL when it wants to grow
+    with db.transaction() as tx:
+        pages = tx.scalar(text("PRAGMA page_count"))
+        tx.execute(text(f"PRAGMA max_page_count = {pages}"))  # as a full disk: SQLITE_FULL when it wants to grow
     with pytest.raises(DiskFull, match="No room is left on the disk"):
         await requests.submit(db, ask(prompt="long " * 100_000), PLENTY)
     assert await requests.find(db, "key") is None
-    async with db.transaction() as tx:
-        await tx.execute(text("PRAGMA max_page_count = 1000000"))
+    with db.transaction() as tx:
+        tx.execute(text("PRAGMA max_page_count = 1000000"))
     await requests.submit(db, ask(prompt="long " * 100_000), PLENTY)
 
 
-async def plan(tx: AsyncConnection, query: Select[Any]) -> str:
+def plan(tx: Connection, query: Select[Any]) -> str:
     """How SQLite would find the rows, with parameters as they are bound when it runs."""
     compiled = query.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
-    explained = await tx.execute(text(f"EXPLAIN QUERY PLAN {compiled}"), compiled.params)
+    explained = tx.execute(text(f"EXPLAIN QUERY PLAN {compiled}"), compiled.params)
     return "; ".join(row[-1] for row in explained)
 
 
@@ -199,18 +195,18 @@ async def test_neither_the_next_turn_nor_a_limit_is_found_by_looking_at_every_jo
     of_user = select(func.count()).select_from(Job).where(IS_OPEN, Job.platform == Platform.PAGE, Job.user_id == "ann")
     of_chat = select(func.count()).select_from(Job).where(IS_OPEN, Job.platform == Platform.PAGE, Job.chat_id == "page")
     expired = select(Job.id).where(Job.state == State.RUNNING, Job.lease_until_ms < clock.ms)
-    async with db.reading() as tx:
-        turn = await plan(tx, next_turn())
+    with db.reading() as tx:
+        turn = plan(tx, next_turn())
         assert turn == "SEARCH flow USING INDEX ix_flow_turn (turn>?)"  # the first of those that are due
-        woken = await plan(tx, waking(clock.ms))
+        woken = plan(tx, waking(clock.ms))
         assert woken == "SEARCH job USING INDEX ix_job_wake (not_before_ms>? AND not_before_ms<?)"
         head = select(Job.id).where(Job.flow_id == 1, Job.rank.is_not(None), Job.rank >= STARTED)
-        found = await plan(tx, head.order_by(Job.rank, Job.id).limit(4))
+        found = plan(tx, head.order_by(Job.rank, Job.id).limit(4))
         assert found == "SEARCH job USING COVERING INDEX ix_job_turn (flow_id=? AND rank>?)"
-        assert "INDEX ix_job_user (platform=? AND user_id=? AND state=?)" in await plan(tx, of_user)
-        assert "INDEX ix_job_chat (platform=? AND chat_id=? AND state=?)" in await plan(tx, of_chat)
-        assert "INDEX ix_job_state (state=?)" in await plan(tx, select(func.count()).select_from(Job).where(IS_OPEN))
-        assert "SEARCH job USING" in await plan(tx, expired)
+        assert "INDEX ix_job_user (platform=? AND user_id=? AND state=?)" in plan(tx, of_user)
+        assert "INDEX ix_job_chat (platform=? AND chat_id=? AND state=?)" in plan(tx, of_chat)
+        assert "INDEX ix_job_state (state=?)" in plan(tx, select(func.count()).select_from(Job).where(IS_OPEN))
+        assert "SEARCH job USING" in plan(tx, expired)
 
 
 async def test_the_data_folder_is_made(tmp_path: Path) -> None:
@@ -228,16 +224,16 @@ async def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> N
 
 def test_a_database_url_names_a_file(tmp_path: Path) -> None:
     assert sqlite_path("", tmp_path) == tmp_path / "flipbot.db"
-    assert sqlite_path("sqlite+aiosqlite:///queue.db", tmp_path) == tmp_path / "queue.db"
-    assert sqlite_path("sqlite+aiosqlite:////srv/queue.db", tmp_path) == Path("/srv/queue.db")
+    assert sqlite_path("sqlite:///queue.db", tmp_path) == tmp_path / "queue.db"
+    assert sqlite_path("sqlite:////srv/queue.db", tmp_path) == Path("/srv/queue.db")
 
 
 @pytest.mark.parametrize(
     "url",
     [
         "postgresql+psycopg://me:secret@host/db",
-        "sqlite+aiosqlite://",
-        "sqlite+aiosqlite:///:memory:",
+        "sqlite://",
+        "sqlite:///:memory:",
         "queue.db",
         "x://",
     ],

@@ -37,7 +37,7 @@ async def test_each_of_a_burst_gets_what_is_known_of_them(db: Database) -> None:
 
 async def test_a_burst_needs_few_reads(db: Database) -> None:
     begun: list[object] = []
-    event.listen(db._reading.sync_engine, "begin", begun.append)
+    event.listen(db._reading, "begin", begun.append)
     found = await asyncio.gather(*(doors.look(db, knock(str(n))) for n in range(200)))
     assert [door.person.user_id for door in found] == [str(n) for n in range(200)]
     assert 1 <= len(begun) <= 3

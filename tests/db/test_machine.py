@@ -319,10 +319,10 @@ class Memory(RuleBasedStateMachine):
         self.runner.run(self.check())
 
     async def check(self) -> None:
-        async with self.db.reading() as tx:
-            messages = list(await tx.execute(select(Canvas.job_id, Canvas.wanted, Canvas.shown)))
-            found_parts = list(await tx.execute(select(Section.job_id, Section.n, Section.fence).order_by(Section.n)))
-            assert await tx.scalar(select(Tick.open)) == sum(not job.state.terminal for job in self.jobs.values())
+        with self.db.reading() as tx:
+            messages = list(tx.execute(select(Canvas.job_id, Canvas.wanted, Canvas.shown)))
+            found_parts = list(tx.execute(select(Section.job_id, Section.n, Section.fence).order_by(Section.n)))
+            assert tx.scalar(select(Tick.open)) == sum(not job.state.terminal for job in self.jobs.values())
         wanted = {row.job_id: row.wanted for row in messages}
         assert all(row.shown <= row.wanted for row in messages)
         parts: dict[int, list[tuple[int, int]]] = {id: [] for id in self.jobs}

@@ -83,5 +83,5 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnusable, match="file is not a database"):
         async with Database.open(data_dir=tmp_path):
             pass
-    async with Database.open("sqlite+aiosqlite:///other.db", data_dir=tmp_path):  # and its lock was given back
+    async with Database.open("sqlite:///other.db", data_dir=tmp_path):  # and its lock was given back
         pass

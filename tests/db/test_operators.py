@@ -192,6 +192,6 @@ async def rows_of(db: Database) -> tuple[int, ...]:
 
     from db.models import Ban, Flow, Ledger
 
-    async with db.reading() as tx:
-        counts = [await tx.scalar(select(func.count()).select_from(table)) for table in (Flow, Ledger, Ban)]
+    with db.reading() as tx:
+        counts = [tx.scalar(select(func.count()).select_from(table)) for table in (Flow, Ledger, Ban)]
     return tuple(count or 0 for count in counts)

@@ -18,8 +18,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from makers import LEASE_MS, PLENTY, Clock, ask, made
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy import create_engine, func, select
 
 from db import flows, jobs, migrations, requests, sections
 from db.connect import Database
@@ -60,13 +59,14 @@ def server() -> Iterator[Path]:
 async def opened(server: Path, clock: Clock) -> AsyncIterator[Database]:
     """What `Database.open` does, with another server's engine."""
     url = f"postgresql+psycopg://flipbot@/postgres?host={server}"
-    engine = create_async_engine(url, pool_size=4)
+    engine = create_engine(url, pool_size=6)
+    with engine.begin() as tx:
+        migrations.upgrade(tx, server)
+    db = Database(server, engine, engine, clock, clock, 10.0, writers=2)
     try:
-        async with engine.begin() as tx:
-            await tx.run_sync(migrations.upgrade, server)
-        yield Database(server, engine, engine, clock, clock, 10.0)
+        yield db
     finally:
-        await engine.dispose()
+        await db.close()
 
 
 @pytest.fixture
@@ -80,8 +80,8 @@ async def test_the_steps_lead_to_the_tables_of_the_models_there_too(cores: list[
     def differences(connection: Any) -> list[Any]:
         return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
 
-    async with cores[0].reading() as tx:
-        assert await tx.run_sync(differences) == []
+    with cores[0].reading() as tx:
+        assert differences(tx) == []
 
 
 async def test_several_cores_never_take_the_same_turn_and_a_zombie_is_refused(
@@ -103,8 +103,8 @@ async def test_several_cores_never_take_the_same_turn_and_a_zombie_is_refused(
         return mine
 
     async def left(db: Database) -> bool:
-        async with db.reading() as tx:
-            return bool(await tx.scalar(select(func.count()).select_from(Job).where(flows.IS_OPEN)))
+        with db.reading() as tx:
+            return bool(tx.scalar(select(func.count()).select_from(Job).where(flows.IS_OPEN)))
 
     done = await asyncio.gather(*(work(core, f"core {n}") for n, core in enumerate(cores)))
     turns = [turn for mine in done for turn in mine]
@@ -112,7 +112,7 @@ async def test_several_cores_never_take_the_same_turn_and_a_zombie_is_refused(
     assert len(turns) == 24
     with pytest.raises(LeaseLost):
         await sections.record(db, frozen, made(0, "frozen"))
-    async with db.reading() as tx:
-        assert await tx.scalar(select(func.count()).select_from(Section)) == 24
-        assert (await tx.execute(select(Tick.sections, Tick.open))).one() == (24, 0)
+    with db.reading() as tx:
+        assert tx.scalar(select(func.count()).select_from(Section)) == 24
+        assert tx.execute(select(Tick.sections, Tick.open)).one() == (24, 0)
     assert {job.state for job in await jobs.recent(db, 99)} == {State.DONE}

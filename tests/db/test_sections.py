@@ -133,8 +133,7 @@ async def test_no_second_row_can_say_that_it_is_section_n_of_a_job(db: Database)
     """The key itself, whatever the code above it does: under another fence, by whoever."""
     claim = await running(db)
     await sections.record(db, claim, made(0))
-    async with db.reading() as tx:
-        (row,) = (await tx.execute(select(Section.__table__))).all()
-    with pytest.raises(IntegrityError):
-        async with db.transaction() as tx:
-            await tx.execute(insert(Section).values(**{**row._mapping, "fence": claim.fence + 1}))
+    with db.reading() as tx:
+        (row,) = tx.execute(select(Section.__table__)).all()
+    with pytest.raises(IntegrityError), db.transaction() as tx:
+        tx.execute(insert(Section).values(**{**row._mapping, "fence": claim.fence + 1}))

@@ -61,8 +61,8 @@ async def test_another_programs_write_lock_is_waited_out_and_nothing_is_lost(tmp
 
 async def test_a_lock_longer_than_the_drivers_patience_is_waited_out_too(tmp_path: Path) -> None:
     async with opened(tmp_path) as db:
-        async with db.transaction() as tx:
-            await tx.exec_driver_sql("PRAGMA busy_timeout = 50")
+        with db.transaction() as tx:
+            tx.exec_driver_sql("PRAGMA busy_timeout = 50")
         with await locked(db.path, 1.5):
             job = await requests.submit(db, ask(), PLENTY)
         assert (await jobs.get(db, job.id)).state == State.QUEUED
@@ -70,8 +70,8 @@ async def test_a_lock_longer_than_the_drivers_patience_is_waited_out_too(tmp_pat
 
 async def test_a_lock_that_is_never_let_go_is_one_sentence_and_writes_nothing(tmp_path: Path) -> None:
     async with opened(tmp_path, busy_s=0.5) as db:
-        async with db.transaction() as tx:
-            await tx.exec_driver_sql("PRAGMA busy_timeout = 50")
+        with db.transaction() as tx:
+            tx.exec_driver_sql("PRAGMA busy_timeout = 50")
         with await locked(db.path, 600) as other:
             with pytest.raises(DatabaseBusy, match="is locked by another program since"):
                 await requests.submit(db, ask(), PLENTY)

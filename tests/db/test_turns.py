@@ -155,12 +155,12 @@ async def happen(db: Database, clock: Clock, n: int, what: str, of: Any, section
 
 
 async def check(db: Database) -> None:
-    async with db.reading() as tx:
-        tick = (await tx.execute(select(Tick.time, Tick.weight, Tick.sections))).one()
-        gates = await operators.find_state(tx, "one")
-        paused_one = gates.paused and not await flows.paused(tx)
-        for flow in (await tx.execute(select(Flow.__table__))).all():
-            theirs = (await tx.execute(select(Job.__table__).where(Job.flow_id == flow.id))).all()
+    with db.reading() as tx:
+        tick = tx.execute(select(Tick.time, Tick.weight, Tick.sections)).one()
+        gates = operators.find_state(tx, "one")
+        paused_one = gates.paused and not flows.paused(tx)
+        for flow in tx.execute(select(Flow.__table__)).all():
+            theirs = tx.execute(select(Job.__table__).where(Job.flow_id == flow.id)).all()
             ranks = []
             for job in theirs:
                 ready = job.state == "queued" and job.not_before_ms == 0
@@ -174,11 +174,11 @@ async def check(db: Database) -> None:
             assert (flow.head, flow.turn) == (
                 (None, None) if head is None else (head[1], turn(flow.served, flow.weight, head[0]))
             )
-        weight = await tx.scalar(select(func.coalesce(func.sum(Flow.weight), 0.0)).where(Flow.last > tick.time))
+        weight = tx.scalar(select(func.coalesce(func.sum(Flow.weight), 0.0)).where(Flow.last > tick.time))
         assert tick.weight == pytest.approx(weight, abs=1e-6)
-        assert await tx.scalar(select(func.count()).select_from(Ledger)) == tick.sections
-        kept = await tx.scalar(select(func.coalesce(func.sum(Section.gpu_ms), 0)))
-        spent = await tx.scalar(select(func.coalesce(func.sum(Ledger.gpu_ms), 0)))
+        assert tx.scalar(select(func.count()).select_from(Ledger)) == tick.sections
+        kept = tx.scalar(select(func.coalesce(func.sum(Section.gpu_ms), 0)))
+        spent = tx.scalar(select(func.coalesce(func.sum(Ledger.gpu_ms), 0)))
         assert kept is not None and spent is not None and kept <= spent
 
 

@@ -61,8 +61,8 @@ class Stage:
             media = Media(self.folder / "media")
             (job,) = await films.submit(db, media, card, [2])
             plan = Plan.from_json(job.plan).to_json() | {"steps": STEPS}
-            async with db.transaction() as tx:
-                await tx.exec_driver_sql("UPDATE job SET plan = json(?)", (json.dumps(plan),))
+            with db.transaction() as tx:
+                tx.exec_driver_sql("UPDATE job SET plan = json(?)", (json.dumps(plan),))
         return job.id
 
     @contextmanager

@@ -553,10 +553,10 @@ async def test_a_database_that_cannot_be_written_to_is_waited_for(
     job = await quick.submit(3)
     async with quick.working():
         await quick.until(job, lambda now: now.state == State.RUNNING and now.done >= 1)
-        async with quick.db.transaction() as tx:
-            await tx.exec_driver_sql("PRAGMA max_page_count = 1")  # SQLite takes what there is: it may not grow
+        with quick.db.transaction() as tx:
+            tx.exec_driver_sql("PRAGMA max_page_count = 1")  # SQLite takes what there is: it may not grow
         await asyncio.sleep(0.5)
-        async with quick.db.transaction() as tx:
-            await tx.exec_driver_sql("PRAGMA max_page_count = 1000000")
+        with quick.db.transaction() as tx:
+            tx.exec_driver_sql("PRAGMA max_page_count = 1000000")
         now = await quick.ended(job)
     assert (now.state, now.crashes) == (State.DONE, 0)
