@@ -7,7 +7,21 @@ when its flow is due. So the line is always a function of the rows, and nothing 
 import hashlib
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, insert, select, text, union_all, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Float,
+    Integer,
+    Select,
+    bindparam,
+    func,
+    insert,
+    select,
+    text,
+    union_all,
+    update,
+)
 
 from db import turns
 from db.models import OPEN, Flow, Gate, Job, Ledger, Platform, State, Tick
@@ -15,6 +29,41 @@ from db.models import OPEN, Flow, Gate, Job, Ledger, Platform, State, Tick
 IS_OPEN = Job.state.in_(OPEN)
 ALL = "all"  # the scope of everybody
 LEAVING = 8  # flows that are read at once to see who leaves; nearly always one is enough
+
+
+_THIS, _TO, _DUE = bindparam("this", type_=Integer), bindparam("to", type_=Integer), bindparam("due", type_=Float)
+
+
+def _ranked(some: ColumnElement[bool], most: int) -> Select[Any]:
+    """The first of a flow's jobs that can have a turn, as (rank, id)."""
+    jobs = select(Job.rank, Job.id).where(Job.flow_id == _THIS, Job.rank.is_not(None), some)
+    first = jobs.order_by(Job.rank, Job.id).limit(most).subquery()  # SQLite orders no part of a union by itself
+    return select(first.c.rank, first.c.id)
+
+
+# Made once: putting one of these together takes SQLAlchemy longer than SQLite takes to answer it.
+_TICK = select(Tick.time, Tick.weight).with_for_update()
+_FLOW = select(Flow.id, Flow.weight, Flow.served, Flow.last).with_for_update()
+_FLOW_OF = _FLOW.where(Flow.who == bindparam("named"))
+_FLOW_WITH = _FLOW.where(Flow.id == _THIS)
+_BUSY = select(Job.id).where(Job.flow_id == _THIS, IS_OPEN).limit(1)
+_ENTERED = (
+    update(Flow)
+    .where(Flow.id == _THIS)
+    .values(weight=bindparam("weighs"), served=bindparam("was"), last=bindparam("until"), asked_ms=bindparam("now_ms"))
+)
+_ONE_MORE = update(Tick).values(weight=bindparam("weighs"), open=Tick.open + 1)
+_OPEN = select(Tick.open)
+_PAUSED = select(Gate.scope).where(Gate.scope == Job.server_id, Gate.paused).exists().label("paused")
+_STANDS = select(
+    *(Job.flow_id, Job.rank, Job.state, Job.not_before_ms, Job.done, Job.sections, Job.hurried, _PAUSED)
+).where(Job.id == _THIS)
+_SET_RANK = update(Job).where(Job.id == _THIS).values(rank=_TO)
+_HEADS = union_all(_ranked(Job.rank < turns.STARTED, 1), _ranked(Job.rank >= turns.STARTED, turns.BEGUN))
+_SET_HEAD = update(Flow).where(Flow.id == _THIS).values(head=_TO, turn=_DUE)
+_FLOW_ID = select(Job.flow_id).where(Job.id == _THIS)
+_SERVED = update(Flow).where(Flow.id == _THIS).values(served=Flow.served + 1 / Flow.weight)
+_LEAVING = select(Flow.last, Flow.weight).where(Flow.last > _DUE).order_by(Flow.last).limit(LEAVING)
 
 
 def who(platform: Platform, user_id: str) -> str:
@@ -31,64 +80,45 @@ def next_turn() -> Select[int | None]:
 def enter(tx: Connection, name: str, sections: int, weight: float | None, now_ms: int) -> int:
     """Somebody puts a film of so many sections in line; returns their flow. weight: None leaves it as it is."""
     tick = _tick(tx)
-    flows = select(Flow.id, Flow.weight, Flow.served, Flow.last).with_for_update()
-    found = tx.execute(flows.where(Flow.who == name)).first()
+    found = tx.execute(_FLOW_OF, {"named": name}).first()
     if found is None:
         new = insert(Flow).values(who=name, weight=weight or 1.0, served=tick.time, last=tick.time).returning(Flow.id)
-        found = tx.execute(flows.where(Flow.id == tx.execute(new).scalar_one())).one()
-    busy = tx.scalar(select(Job.id).where(Job.flow_id == found.id, IS_OPEN).limit(1))
+        found = tx.execute(_FLOW_WITH, {"this": tx.execute(new).scalar_one()}).one()
+    busy = tx.scalar(_BUSY, {"this": found.id})
     weight = weight or found.weight
     before = found.weight if found.last > tick.time else 0.0
-    values: dict[str, Any] = {
-        "weight": weight,
-        "last": max(tick.time, found.last) + sections / weight,
-        "asked_ms": now_ms,
-    }
-    if busy is None:
-        values["served"] = max(found.served, tick.time)
-    tx.execute(update(Flow).where(Flow.id == found.id).values(**values))
-    tx.execute(update(Tick).values(weight=tick.weight + weight - before, open=Tick.open + 1))
+    served = found.served if busy else max(found.served, tick.time)
+    last = max(tick.time, found.last) + sections / weight
+    asked = {"this": found.id, "weighs": weight, "was": served, "until": last, "now_ms": now_ms}
+    tx.execute(_ENTERED, asked)
+    tx.execute(_ONE_MORE, {"weighs": tick.weight + weight - before})
     return int(found.id)
 
 
 def settle(tx: Connection, job_id: int) -> None:
     """Write down a job's rank anew, and when its flow is due."""
-    paused = select(Gate.scope).where(Gate.scope == Job.server_id, Gate.paused).exists()
-    asked = (Job.flow_id, Job.rank, Job.state, Job.not_before_ms, Job.done, Job.sections, Job.hurried)
-    job = tx.execute(select(*asked, paused.label("paused")).where(Job.id == job_id)).one()
+    job = tx.execute(_STANDS, {"this": job_id}).one()
     ready = job.state == State.QUEUED and job.not_before_ms == 0 and not job.paused
     rank = turns.rank(job.done, job.sections, job.hurried) if ready else None
     if rank != job.rank:
-        tx.execute(update(Job).where(Job.id == job_id).values(rank=rank))
+        tx.execute(_SET_RANK, {"this": job_id, "to": rank})
     if job.flow_id is not None:
         settle_flow(tx, job.flow_id)
 
 
 def settle_flow(tx: Connection, flow_id: int) -> None:
     """Write down anew which job has a flow's next turn, and when it is due."""
-    flow = select(Flow.weight, Flow.served).where(Flow.id == flow_id).with_for_update(of=Flow)
-    row = tx.execute(flow).first()
+    row = tx.execute(_FLOW_WITH, {"this": flow_id}).first()
     if row is None:
         return
-    fresh_and_begun = (Job.rank < turns.STARTED, 1), (Job.rank >= turns.STARTED, turns.BEGUN)
-    some = union_all(*(_ranked(flow_id, which, most) for which, most in fresh_and_begun))
-    ranked = sorted((row.rank, row.id) for row in tx.execute(some))
+    ranked = sorted((row.rank, row.id) for row in tx.execute(_HEADS, {"this": flow_id}))
     fresh = [each for each in ranked if each[0] < turns.STARTED]
     head = turns.choose(fresh, ranked[len(fresh) :])
-    values: dict[str, Any] = {"head": None, "turn": None}
-    if head is not None:
-        values = {"head": head[1], "turn": turns.turn(row.served, row.weight, head[0])}
-    tx.execute(update(Flow).where(Flow.id == flow_id).values(**values))
+    due = None if head is None else turns.turn(row.served, row.weight, head[0])
+    tx.execute(_SET_HEAD, {"this": flow_id, "to": head and head[1], "due": due})
 
 
-def _ranked(flow_id: int, some: ColumnElement[bool], most: int) -> Select[Any]:
-    """The first of a flow's jobs that can have a turn, as (rank, id)."""
-    jobs = select(Job.rank, Job.id).where(Job.flow_id == flow_id, Job.rank.is_not(None), some)
-    first = jobs.order_by(Job.rank, Job.id).limit(most).subquery()  # SQLite orders no part of a union by itself
-    return select(first.c.rank, first.c.id)
-
-
-def waking(now_ms: int) -> Select[int]:
+def waking(now_ms: int | BindParameter[int]) -> Select[int]:
     """The ids of those whose waiting time is over: found by their time alone, which who ended has none of."""
     later = text("job.not_before_ms > 0")  # as ix_job_wake has it
     return select(Job.id).where(later, Job.not_before_ms <= now_ms, Job.worker.is_(None))
@@ -105,15 +135,14 @@ def wake(tx: Connection, now_ms: int) -> int:
 
 def serve(tx: Connection, job_id: int, gpu_ms: int, now_ms: int) -> None:
     """A section of a job was made: its flow was served, and virtual time passes. `settle` the job after this."""
-    flow_id = tx.scalar(select(Job.flow_id).where(Job.id == job_id))
+    flow_id = tx.scalar(_FLOW_ID, {"this": job_id})
     if flow_id is not None:
-        tx.execute(update(Flow).where(Flow.id == flow_id).values(served=Flow.served + 1 / Flow.weight))
+        tx.execute(_SERVED, {"this": flow_id})
         tx.execute(insert(Ledger).values(flow_id=flow_id, gpu_ms=gpu_ms, at_ms=now_ms))
     tick = _tick(tx)
     now, weight, left = tick.time, tick.weight, 1.0
     while left > 0:
-        later = select(Flow.last, Flow.weight).where(Flow.last > now).order_by(Flow.last).limit(LEAVING)
-        leaving = [(row.last, row.weight) for row in tx.execute(later)]
+        leaving = [(row.last, row.weight) for row in tx.execute(_LEAVING, {"due": now})]
         if not leaving:
             weight = 0.0
             break
@@ -139,7 +168,7 @@ def leave(tx: Connection, job_id: int) -> None:
 
 
 def _tick(tx: Connection) -> Any:
-    return tx.execute(select(Tick.time, Tick.weight).with_for_update()).one()
+    return tx.execute(_TICK).one()
 
 
 def used_ms(tx: Connection, name: str, since_ms: int) -> list[tuple[int, int]]:
@@ -168,4 +197,4 @@ def rebase(tx: Connection) -> None:
 
 def open_jobs(tx: Connection) -> int:
     """How many jobs wait or run."""
-    return tx.scalar(select(Tick.open)) or 0
+    return tx.scalar(_OPEN) or 0

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, and_, bindparam, func, select, update
 
 from db import flows, operators, rows
 from db.connect import Database, reads, writes
@@ -16,12 +16,14 @@ from db.forecasts import room_in as room_in
 from db.models import Canvas, Flow, Job, Platform, Progress, Reason, Removal, State, Tick
 from db.query import (
     change,
+    changed,
     find_jobs,
     held,
     load_held,
     load_job,
     load_sections,
     measured_pace,
+    raising,
     section_shape,
     set_down,
     wished_end,
@@ -33,6 +35,25 @@ PATIENT = 2  # deaths after which others have their turns first
 SHAPES = 20  # whose pace is told
 EVER_MS = 1 << 62
 LONGEST_MS = 3_600_000  # no chat asks to be left alone for longer than this
+
+
+_NOW = bindparam("now_ms", type_=Integer)
+_AT_HAND = select(
+    select(Job.id).where(Job.state == State.RUNNING, Job.lease_until_ms < _NOW).exists().label("expired"),
+    flows.waking(_NOW).exists().label("waking"),
+    flows.pause_of_all().exists().label("paused"),
+)
+# One statement chooses and takes: two workers can never hold the same job.
+_TAKE = raising(
+    Job.id == next_turn().scalar_subquery(),
+    state=State.RUNNING,
+    fence=Job.fence + 1,
+    worker=bindparam("by"),
+    lease_until_ms=bindparam("until_ms"),
+    started_ms=func.coalesce(Job.started_ms, _NOW),
+    reason=None,
+    facts={},
+)
 
 
 @writes
@@ -48,11 +69,8 @@ def claim(db: Database, worker: str, lease_ms: int) -> rows.Claim | None:
         reaped = _reap(tx, db) if at_hand.expired else 0
         if at_hand.waking:
             flows.wake(tx, now)
-        taken = {"state": State.RUNNING, "fence": Job.fence + 1, "worker": worker, "lease_until_ms": now + lease_ms}
-        begun: dict[str, Any] = {"started_ms": func.coalesce(Job.started_ms, db.now()), "reason": None, "facts": {}}
-        # One statement chooses and takes: two workers can never hold the same job.
-        turn = Job.id == next_turn().scalar_subquery()
-        job_id = None if at_hand.paused else change(tx, turn, **taken, **begun)
+        taking = {"by": worker, "until_ms": now + lease_ms, "now_ms": db.now()}
+        job_id = None if at_hand.paused else changed(tx, _TAKE, taking, moved=True)
         got = None if job_id is None else _claimed(tx, job_id, worker)
     if got or reaped:
         db.notify()
@@ -61,13 +79,7 @@ def claim(db: Database, worker: str, lease_ms: int) -> rows.Claim | None:
 
 def _at_hand(tx: Connection, now_ms: int) -> Any:
     """What comes before a claim, asked at once."""
-    asked = {"expired": _expired(now_ms), "waking": flows.waking(now_ms), "paused": flows.pause_of_all()}
-    return tx.execute(select(*(each.exists().label(name) for name, each in asked.items()))).one()
-
-
-def _expired(now_ms: int) -> Select[int]:
-    """The ids of those whose lease is over."""
-    return select(Job.id).where(Job.state == State.RUNNING, Job.lease_until_ms < now_ms)
+    return tx.execute(_AT_HAND, {"now_ms": now_ms}).one()
 
 
 def _claimed(tx: Connection, job_id: int, worker: str) -> rows.Claim:

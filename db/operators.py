@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, Integer, bindparam, delete, insert, or_, select, update
 
 from db import flows, rows
 from db.connect import Database, reads, writes
@@ -68,11 +68,14 @@ def state(db: Database, server_id: str = "") -> rows.QueueState:
         return find_state(tx, server_id)
 
 
+_CLOSED = select(Gate.scope, Gate.paused, Gate.draining, Gate.reason, Gate.by, Gate.since_ms).where(
+    Gate.scope.in_([ALL, bindparam("here")]), or_(Gate.paused, Gate.draining)
+)
+
+
 def find_state(tx: Connection, server_id: str = "") -> rows.QueueState:
     """As `state`, in a transaction."""
-    asked = (Gate.scope, Gate.paused, Gate.draining, Gate.reason, Gate.by, Gate.since_ms)
-    closed = or_(Gate.paused, Gate.draining)
-    found = {row.scope: row for row in tx.execute(select(*asked).where(Gate.scope.in_([ALL, server_id]), closed))}
+    found = {row.scope: row for row in tx.execute(_CLOSED, {"here": server_id})}
     if not found:
         return rows.QueueState()
     said = found.get(ALL) or found[server_id]
@@ -152,18 +155,21 @@ def banned(db: Database, platform: Platform, user_id: str, server_id: str = "") 
 
 def find_ban(tx: Connection, platform: Platform, user_id: str, server_id: str, now_ms: int) -> rows.Ban | None:
     """As `banned`, in a transaction."""
-    theirs = select(*BAN).where(
-        Ban.platform == platform,
-        Ban.user_id == user_id,
-        Ban.scope.in_([ALL, server_id]),
-        holds(now_ms),
-    )
-    return longest(rows.Ban(**row._mapping) for row in tx.execute(theirs))
+    asked = {"on": platform, "user": user_id, "here": server_id, "now_ms": now_ms}
+    return longest(rows.Ban(**row._mapping) for row in tx.execute(_BANS_OF, asked))
 
 
-def holds(now_ms: int) -> ColumnElement[bool]:
+def holds(now_ms: int | BindParameter[int]) -> ColumnElement[bool]:
     """A ban is not over."""
     return or_(Ban.until_ms.is_(None), Ban.until_ms > now_ms)
+
+
+_BANS_OF = select(*BAN).where(
+    Ban.platform == bindparam("on"),
+    Ban.user_id == bindparam("user"),
+    Ban.scope.in_([ALL, bindparam("here")]),
+    holds(bindparam("now_ms", type_=Integer)),
+)
 
 
 def longest(bans: Iterable[rows.Ban]) -> rows.Ban | None:

@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindparam, delete, func, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from db import flows, rows
 from db.errors import LeaseLost, NoSuchJob
@@ -25,30 +26,38 @@ _SECTION = (
     *(Section.sampling_ms, Section.decode_ms, Section.encode_ms, Section.gpu_ms, Section.created_ms),
 )
 PACE_OF = 9  # sections, the latest
+_THIS = bindparam("this", type_=Integer)
 SHAS = (  # every file a row names
     *(Request.picture, Request.end_picture, Job.conditioning, Job.tail, Job.film, Job.fragment_end),
     *(Section.latents, Section.clip, Section.fragment, Rendition.sha),
 )
 
 
+# Made once: putting a statement together takes SQLAlchemy longer than SQLite takes to answer it.
+JOBS: Select[Any] = select(*_JOB, *_ASKED).join(Request, Request.id == Job.request_id)
+_JOB_WITH = JOBS.where(Job.id == _THIS)
+_SECTIONS = select(*_SECTION).where(Section.job_id == _THIS).order_by(Section.n)
+_SHOW = update(Canvas).where(Canvas.job_id == _THIS).values(wanted=bindparam("newest"))
+
+
 def find_jobs(tx: Connection, *conditions: ColumnElement[bool], newest: int | None = None) -> list[rows.Job]:
     """The jobs for which all conditions hold, oldest first; or the `newest` so many, newest first."""
-    jobs: Select[Any] = select(*_JOB, *_ASKED).join(Request, Request.id == Job.request_id).where(*conditions)
+    jobs = JOBS.where(*conditions)
     jobs = jobs.order_by(Job.id) if newest is None else jobs.order_by(Job.id.desc()).limit(newest)
     return [rows.Job(**row._mapping) for row in tx.execute(jobs)]
 
 
 def load_job(tx: Connection, job_id: int) -> rows.Job:
     """The job with that number. raises NoSuchJob."""
-    for job in find_jobs(tx, Job.id == job_id):
-        return job
-    raise NoSuchJob(job_id)
+    row = tx.execute(_JOB_WITH, {"this": job_id}).first()
+    if row is None:
+        raise NoSuchJob(job_id)
+    return rows.Job(**row._mapping)
 
 
 def load_sections(tx: Connection, job_id: int) -> list[rows.Section]:
     """A job's sections, in order."""
-    found = tx.execute(select(*_SECTION).where(Section.job_id == job_id).order_by(Section.n))
-    return [rows.Section(**row._mapping) for row in found]
+    return [rows.Section(**row._mapping) for row in tx.execute(_SECTIONS, {"this": job_id})]
 
 
 def held(claim: rows.Claim, now_ms: int) -> ColumnElement[bool]:
@@ -74,12 +83,22 @@ def change(tx: Connection, condition: ColumnElement[bool], **values: Any) -> int
 
     returns: its id; None when the condition held for none and no row changed
     """
+    return changed(tx, raising(condition, **values), {}, moved="state" in values or "hurried" in values)
+
+
+def raising(condition: ColumnElement[bool], **values: Any) -> ReturningUpdate[int, int]:
+    """The statement of a `change`, for one that is made once and run with `changed`."""
     raised = update(Job).where(condition).values(revision=Job.revision + 1, **values)
-    found = tx.execute(raised.returning(Job.id, Job.revision)).first()
+    return raised.returning(Job.id, Job.revision)
+
+
+def changed(tx: Connection, raised: ReturningUpdate[int, int], bound: Mapping[str, Any], *, moved: bool) -> int | None:
+    """As `change`. moved: into the line or out of it, or within it."""
+    found = tx.execute(raised, bound).first()
     if found is None:
         return None
-    tx.execute(update(Canvas).where(Canvas.job_id == found.id).values(wanted=found.revision))
-    if "state" in values or "hurried" in values:
+    tx.execute(_SHOW, {"this": found.id, "newest": found.revision})
+    if moved:
         flows.settle(tx, found.id)
     return int(found.id)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindparam, delete, func, insert, select, update
 
 from db import flows, operators, rows
 from db.connect import Database, reads, writes
@@ -30,7 +30,7 @@ from db.models import (
     State,
     Tick,
 )
-from db.query import change, find_jobs, load_job, load_sections, section_shape, set_down
+from db.query import JOBS, change, find_jobs, load_job, load_sections, section_shape, set_down
 
 log = logging.getLogger("flipbot.queue")
 
@@ -93,6 +93,19 @@ class Limits:
     cooldown_s: int = 0
 
 
+def _waiting(whose: ColumnElement[bool]) -> Select[int]:
+    """How many of somebody's jobs wait or run; no more than matter are counted."""
+    some = select(Job.id).where(IS_OPEN, Job.platform == bindparam("on"), whose)
+    return select(func.count()).select_from(some.limit(bindparam("most", type_=Integer)).subquery())
+
+
+# Made once: putting a statement together takes SQLAlchemy longer than SQLite takes to answer it.
+_OF_USER, _OF_CHAT = _waiting(Job.user_id == bindparam("user")), _waiting(Job.chat_id == bindparam("chat"))
+_KNOWN = JOBS.where(Request.key == bindparam("named"))
+_NEW_REQUEST = insert(Request).returning(Request.id)
+_NEW_JOB = insert(Job).returning(Job.id)
+
+
 @writes
 def submit(db: Database, ask: Ask, limits: Limits) -> rows.Job:
     """Queue a film; once this returns, it is not lost. The same key again returns the job it made.
@@ -101,7 +114,7 @@ def submit(db: Database, ask: Ask, limits: Limits) -> rows.Job:
             LatentsGone
     """
     with db.transaction() as tx:
-        for known in find_jobs(tx, Request.key == ask.key):
+        if (known := _with_key(tx, ask.key)) is not None:
             return known
         now = db.now()
         _may(tx, ask, limits, now)
@@ -114,15 +127,14 @@ def submit(db: Database, ask: Ask, limits: Limits) -> rows.Job:
         }
         what: dict[str, Any] = {"key": ask.key, "locale": ask.locale, "prompt": ask.prompt}
         what |= {"picture": ask.picture, "end_picture": ask.end_picture}
-        request = insert(Request).values(**who, **what, settings=dict(ask.settings)).returning(Request.id)
-        request_id = tx.execute(request).scalar_one()
+        request_id = tx.execute(_NEW_REQUEST, {**who, **what, "settings": dict(ask.settings)}).scalar_one()
         kept, files = _inherited(tx, ask)
         new = ask.sections - len(kept)
         flow = flows.enter(tx, flows.who(ask.platform, ask.user_id), new, ask.weight, now)
         plan: dict[str, Any] = {"parent_id": ask.parent_id, "plan": dict(ask.plan), "sections": ask.sections}
         plan |= {"flow_id": flow, "shape": section_shape(ask.plan), "done": len(kept), **files}
-        job = insert(Job).values(**who, **plan, request_id=request_id, state=State.QUEUED).returning(Job.id)
-        job_id = tx.execute(job).scalar_one()
+        job = {**who, **plan, "request_id": request_id, "state": State.QUEUED}
+        job_id = tx.execute(_NEW_JOB, job).scalar_one()
         if kept:
             tx.execute(insert(Section), [{**section, "job_id": job_id} for section in kept])
         if ask.canvas or ask.platform in CHATS:
@@ -178,10 +190,12 @@ def _may(tx: Connection, ask: Ask, limits: Limits, now_ms: int) -> None:
         used = flows.used_ms(tx, name, now_ms - DAY_MS)
         if (free := free_at(used, limits.gpu_seconds_per_day * 1000)) is not None:
             raise DayUsed(sum(ms for _, ms in used) // 1000, limits.gpu_seconds_per_day, free)
-    for of, limit, whose in _limits(ask, limits):
-        some = select(Job.id).where(IS_OPEN, *whose).limit(limit).subquery()  # no more than matter are counted
-        got = tx.scalar(select(func.count()).select_from(some)) or 0
-        if got >= limit:
+    here = {"on": ask.platform, "user": ask.user_id, "chat": ask.chat_id}
+    for of, limit, count in (
+        ("user", limits.queued_per_user, _OF_USER),
+        ("chat", limits.queued_per_chat, _OF_CHAT),
+    ):
+        if (got := tx.scalar(count, {**here, "most": limit}) or 0) >= limit:
             raise QueueFull(got, limit, of)
     if (got := flows.open_jobs(tx)) >= limits.queued_in_all:
         raise QueueFull(got, limits.queued_in_all, "all")
@@ -228,14 +242,6 @@ def _canvas(ask: Ask, now_ms: int) -> dict[str, Any]:
     return place | asdict(ask.at) | live
 
 
-def _limits(ask: Ask, limits: Limits) -> list[tuple[str, int, list[ColumnElement[bool]]]]:
-    here = Job.platform == ask.platform
-    return [
-        ("user", limits.queued_per_user, [here, Job.user_id == ask.user_id]),
-        ("chat", limits.queued_per_chat, [here, Job.chat_id == ask.chat_id]),
-    ]
-
-
 @writes
 def wish(db: Database, job_id: int, wish: rows.Wish, by: str) -> rows.Job:
     """Stop (keep what is finished) or cancel a job; `by` says who wished it.
@@ -276,9 +282,12 @@ def steer(db: Database, seen: rows.Job, plan: Mapping[str, Any], prompt: str) ->
 def find(db: Database, key: str) -> rows.Job | None:
     """The job that was submitted with that key."""
     with db.reading() as tx:
-        for job in find_jobs(tx, Request.key == key):
-            return job
-    return None
+        return _with_key(tx, key)
+
+
+def _with_key(tx: Connection, key: str) -> rows.Job | None:
+    row = tx.execute(_KNOWN, {"named": key}).first()
+    return None if row is None else rows.Job(**row._mapping)
 
 
 @writes
