@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="tiny", help="checkpoint (default tiny)")
     parser.add_argument("--models-dir", type=Path, default=None, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=None, help="of the random moments (default: another each time)")
+    parser.add_argument("--keep", type=Path, default=None, help="leave data folders and logs in this folder")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -77,7 +78,8 @@ def run(args: argparse.Namespace) -> int:
     seed = random.randrange(10**6) if args.seed is None else args.seed
     moments, got, wrong = random.Random(seed), list[Outcome](), list[str]()
     kills = {"service": 0, "child": 0}
-    with tempfile.TemporaryDirectory() as folder:
+    with ExitStack() as stack:
+        folder = args.keep or stack.enter_context(tempfile.TemporaryDirectory())
         whole = Path(folder) / "whole"
         asyncio.run(submit(whole, args.model, args.models_dir, args.films))
         if work(whole, args).wait() != 0:
@@ -145,12 +147,13 @@ async def outcomes(data_dir: Path) -> list[Outcome]:
 
 
 def work(data_dir: Path, args: argparse.Namespace) -> "subprocess.Popen[bytes]":
-    """A worker that ends when nothing is left to do."""
+    """A worker that ends when nothing is left to do. It says what it does in worker.log there."""
     command = [sys.executable, "-m", "flipbot", "worker", "--until-empty"]
     command += ["--data-dir", str(data_dir), "--model", args.model]
     if args.models_dir:
         command += ["--models-dir", str(args.models_dir)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with (data_dir / "worker.log").open("ab") as log:  # of all its lives, one after the other
+        return subprocess.Popen(command, stdout=log, stderr=log)
 
 
 def batter(
