@@ -47,6 +47,7 @@ log = logging.getLogger("flipbot.poster")
 
 NONCE_MS: Final = 120_000  # for so long a platform surely knows a message by its nonce
 PING_AFTER_MS: Final = 60_000  # of a job: shorter ones are still being looked at
+MOST_SENDS: Final = 4  # of one job's message, where nobody knows whether those before arrived
 SHOWN_PLACES: Final = 5  # in line; further back it is the queue's command that says it
 SLOW_MS: Final = 600_000  # after a 429 everything takes twice its time
 SECOND_MS: Final = 1000
@@ -318,8 +319,9 @@ class Desk:
         """Nothing goes out for this, though it is not what is shown."""
         if canvas.delivery == Delivery.SENDING and not self._known(canvas):
             # A second message only for something new; but where the platform would have known the first by its nonce,
-            # the end of a job is worth one that may be a second.
-            return canvas.wanted <= canvas.sent_revision and not (self.sender.nonce and message.terminal)
+            # the end of a job is worth one that may be a second, and elsewhere what came of it is.
+            worth = message.terminal and (self.sender.nonce or (message.result and canvas.sends < MOST_SENDS))
+            return canvas.wanted <= canvas.sent_revision and not worth
         if canvas.delivery not in LIVE or lane < Lane.TEXT:
             return False
         old = self.pace.old is not None and self._is_old(canvas)
@@ -332,6 +334,8 @@ class Desk:
     def _spaced_ms(self, chat: Chat, canvas: Canvas, lane: Lane) -> int:
         """When the message itself may be changed again."""
         twice = 2 if self.db.steady() < chat.slow_until_ms else 1
+        if canvas.delivery == Delivery.SENDING and not self.sender.nonce and canvas.wanted <= canvas.sent_revision:
+            return canvas.edited_ms + NONCE_MS  # the first may still arrive
         if lane == Lane.MEDIA:
             return canvas.media_ms + round(self.pace.media_s * 1000) * twice
         if lane >= Lane.TEXT:
