@@ -7,7 +7,7 @@ anything. What comes out is a ChatMessage whose lines are ready to be sent as th
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, Protocol
 
 from bot.canvas import View
@@ -22,6 +22,7 @@ ACTS: Final[tuple[Act, ...]] = (
 )
 PROMPT_SHOWN: Final = 200  # characters of a prompt in the message; Details shows all of it
 STEPS_S: Final = ((90, 5), (600, 30), (3600, 60), (86400, 600))  # (time left up to, said in steps of)
+WARM_MS: Final = 10_000  # that getting ready may take before it is worth a word
 PAUSED: Final = ("headline.paused", "headline.paused_because")
 DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -43,6 +44,9 @@ class Style(Protocol):
 
     def person(self, user_id: str) -> str:
         """Somebody, without calling them."""
+
+    def place(self, chat_id: str) -> str:
+        """A link to a chat; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +85,11 @@ class ChatMessage:
     result:   and there is something to show for it, or to be sorry for
     place:    in line, where it says nothing but that
     answers:  somebody has just pressed something and looks at it
+    dropped:  a film that the message may have is to go out of it
     """
 
     job: int
+    locale: str
     revision: int
     lines: tuple[str, ...]
     quoted: str | None
@@ -95,6 +101,7 @@ class ChatMessage:
     result: bool
     place: int | None
     answers: bool
+    dropped: bool
 
     @property
     def text(self) -> str:
@@ -110,10 +117,15 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What the place allows. extend_s: how much longer one click makes a film, within longest_s."""
+    """What the place allows.
+
+    extend_s:        how much longer one click makes a film, within longest_s
+    keeps_cancelled: what is ready of a film that was cancelled stays in its message
+    """
 
     longest_s: float = 60.0
     extend_s: float = 5.0
+    keeps_cancelled: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,9 +138,13 @@ class Now:
 
 def compose(job: Job, view: View, style: Style, terms: Terms, now: Now) -> ChatMessage:
     """What the message of this job says now."""
+    dropped = job.state == State.CANCELLED and not terms.keeps_cancelled
+    if dropped:
+        view = replace(view, has_film=False)
     film = _film(job, view)
     return ChatMessage(
         job=job.id,
+        locale=job.locale,
         revision=job.revision,
         lines=tuple(_lines(job, view, style, now)),
         quoted=_quoted(job, style),
@@ -140,6 +156,7 @@ def compose(job: Job, view: View, style: Style, terms: Terms, now: Now) -> ChatM
         result=job.state.terminal and (film is not None or job.state == State.FAILED),
         place=view.place if job.state == State.QUEUED and job.done == 0 else None,
         answers=not job.state.terminal and job.wish is not None,
+        dropped=dropped,
     )
 
 
@@ -173,7 +190,8 @@ def job_of(text: str) -> int | None:
 
 def _lines(job: Job, view: View, style: Style, now: Now) -> list[str]:
     locale = job.locale
-    head = _said(style, locale, view.headline, view.facts)
+    brief = view.headline == "headline.warming" and now.ms - (job.started_ms or 0) < WARM_MS
+    head = _said(style, locale, "headline.first" if brief else view.headline, view.facts)
     if view.headline in PAUSED and not job.done:  # of a film that has begun the ordinary sentence says how far it is
         reason = style.escape(str(view.facts.get("why") or "")) or say(locale, "chat.paused_plain")
         return [style.strong(say(locale, "chat.paused", reason=reason, place=view.place or 1))]
@@ -187,6 +205,8 @@ def _lines(job: Job, view: View, style: Style, now: Now) -> list[str]:
             lines.append(say(locale, "chat.job", job=code(job.id)))
         case _ if now.restarted:
             lines.append(say(locale, "chat.restarted"))
+    if job.parent_id is not None:
+        lines.append(say(locale, "chat.parent", job=code(job.parent_id)))
     if job.end_picture and not job.state.terminal:
         lines.append(say(locale, "chat.from_its_end"))
     for note in job.settings.get("notes", ()):
@@ -271,6 +291,8 @@ def _buttons(job: Job, view: View, terms: Terms) -> tuple[tuple[Button, ...], ..
     def button(act: Act, look: Literal["plain", "main", "danger"] = "plain", **facts: object) -> Button:
         return Button(act=act, label=say(locale, f"chat.button.{act}", **facts), look=look)
 
+    if view.headline == "headline.finishing":
+        return ()
     if not job.state.terminal:
         row = [button("stop", "main")] if view.can_stop else []
         if can_steer(job):
@@ -279,7 +301,7 @@ def _buttons(job: Job, view: View, terms: Terms) -> tuple[tuple[Button, ...], ..
         return (tuple(row),) if row else ()
     if job.state == State.FAILED:
         return ((button("retry", "main"), button("edit"), button("details"), button("report")),)
-    if not view.has_film:
+    if job.state == State.CANCELLED or not view.has_film:
         return ((button("again", "main"), button("edit"), button("details")),)
     row = [button("seed", "main"), button("edit")]
     if (more := extend_s(view, terms)) > 0 and not job.end_picture:

@@ -8,6 +8,7 @@ who asked, and to nobody else.
 
 import asyncio
 import hashlib
+import io
 import json
 import logging
 from collections.abc import Iterator, Mapping
@@ -26,10 +27,10 @@ from bot.canvas import look
 from bot.chat import Now, Terms, checking, code, compose, extend_s, job_of, settings_of
 from bot.config import DiscordConfig, SafetyConfig
 from bot.discord_commands import Translator, add_commands
-from bot.discord_sender import NOBODY, STYLE, DiscordSender, FilmButton, content_of, view_of
-from bot.discord_server import memo_of, settings_in
+from bot.discord_sender import NOBODY, STYLE, DiscordSender, FilmButton, content_of, short, view_of
+from bot.discord_server import memo_of, settings_in, terms_of
 from bot.errors import Refused
-from bot.intake import Asked, By, Intake
+from bot.intake import Asked, By, Intake, Wish
 from bot.sender import DISCORD, Pace
 from bot.words import clean, duration, pick, say
 from db import canvases, chats, doors, inbox, jobs, people, reports, requests
@@ -38,7 +39,7 @@ from db.doors import Door, Knock
 from db.errors import NoSuchJob
 from db.media import Media
 from db.models import Platform
-from db.rows import At, Job
+from db.rows import At, Job, Person
 
 log = logging.getLogger("flipbot.discord")
 
@@ -52,7 +53,7 @@ QUIET_S: Final = 3.0  # how long a picture waits for the first answers of others
 CHUNK: Final = 1 << 16
 SYNCED: Final = "discord.commands"  # the memo of the hash of what was registered last
 SLOW_START_S: Final = 60.0
-FULL_PROMPT: Final = 1800  # characters in Details; the rest comes as a file
+FULL_PROMPT: Final = 1500  # characters in Details; a longer one comes as a file beside it
 PERMISSIONS: Final = 274878024704  # view, send (in threads too), attach, embed, read history
 NEEDED: Final = ("view_channel", "send_messages", "attach_files", "read_message_history")
 NEEDED_IN_THREADS: Final = ("view_channel", "send_messages_in_threads", "attach_files", "read_message_history")
@@ -142,7 +143,7 @@ class DiscordBot(discord.Client):
         self._speaking = asyncio.Semaphore(ANSWERED_AT)
         self._unanswered = 0  # requests whose first answer is on its way
         self._all_answered = asyncio.Event()
-        self._recovered = False
+        self.languages: dict[str, str] = {}  # of those who have chosen another one than their client's
 
     async def run(self) -> None:  # type: ignore[override]
         """Speak until cancelled. Where Discord refuses the token or the bot's rights, say so once and rest."""
@@ -184,6 +185,7 @@ class DiscordBot(discord.Client):
     async def setup_hook(self) -> None:
         """Once, after the login and before the gateway."""
         self.add_dynamic_items(FilmButton, TermsButton, SureButton, HistorySelect)
+        self.languages = await people.languages(self.db, HERE)
         await self.tree.set_translator(Translator())
         await self.sync()
         self._spawn(self._recover())
@@ -226,6 +228,23 @@ class DiscordBot(discord.Client):
         """As for channels."""
         await chats.reachable(self.db, HERE, str(after.id))
 
+    async def on_guild_update(self, _: object, after: discord.Guild) -> None:
+        """As for channels, in all of them."""
+        await chats.server_reachable(self.db, HERE, str(after.id))
+
+    async def on_guild_role_update(self, _: object, after: discord.Role) -> None:
+        """Most permissions come by a role."""
+        await chats.server_reachable(self.db, HERE, str(after.guild.id))
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """The bot was let in, perhaps once more."""
+        await chats.server_reachable(self.db, HERE, str(guild.id))
+
+    async def on_member_update(self, _: object, after: discord.Member) -> None:
+        """Discord tells this of the bot itself without any intent: it may have got another role."""
+        if self.user is not None and after.id == self.user.id:
+            await chats.server_reachable(self.db, HERE, str(after.guild.id))
+
     async def on_interaction(self, interaction: Ix) -> None:
         """Modals, whether this process opened them or the one before it."""
         if interaction.type != discord.InteractionType.modal_submit:
@@ -266,9 +285,12 @@ class DiscordBot(discord.Client):
             text = say(locale, "refused.trouble")
         await self.whisper(interaction, text)
 
-    async def whisper(self, interaction: Ix, text: str, view: ui.View | None = None) -> None:
-        """Say something to this person alone."""
+    async def whisper(self, interaction: Ix, text: str, view: ui.View | None = None, rest: str = "") -> None:
+        """Say something to this person alone. rest: what is too long for a message, as a file beside it."""
         more: dict[str, Any] = {"view": view} if view else {}
+        if rest:
+            more["file"] = discord.File(io.BytesIO(rest.encode()), filename="prompt.txt")
+        text = short(text)
         try:
             if interaction.response.is_done():
                 await interaction.followup.send(text, ephemeral=True, allowed_mentions=NOBODY, **more)
@@ -278,8 +300,8 @@ class DiscordBot(discord.Client):
             log.info("not said: %s", type(error).__name__)
 
     def locale(self, interaction: Ix) -> str:
-        """What the person's client speaks."""
-        return pick([str(interaction.locale)])
+        """What the person has chosen, or what their client speaks."""
+        return self.languages.get(str(interaction.user.id)) or pick([str(interaction.locale)])
 
     # A command becomes a job
 
@@ -293,7 +315,7 @@ class DiscordBot(discord.Client):
             "server": str(interaction.guild_id or ""),
             "locale": self.locale(interaction),
             "adult": adult(interaction),
-            "roles": [str(role.id) for role in getattr(interaction.user, "roles", ())],
+            "roles": roles_of(interaction),
             **more,
         }
 
@@ -312,14 +334,14 @@ class DiscordBot(discord.Client):
             ]
             if missing:
                 names = ", ".join(say(locale, f"discord.permission.{name}") for name in missing)
-                raise Refused("refused.permissions", missing=names)
+                raise Refused("refused.permissions", missing=names, channel=STYLE.place(str(interaction.channel_id)))
         server = str(interaction.guild_id or "")
         channels = f"discord.channels.{server}"
         door = await doors.look(
             self.db,
             Knock(
                 platform=HERE, user_id=str(interaction.user.id), chat_id=str(interaction.channel_id),
-                server_id=server, memos=(channels, memo_of(server)) if server else (),
+                server_id=server, roles=roles_of(interaction), memos=(channels, memo_of(server)) if server else (),
             ),
         )  # fmt: skip
         allowed = json.loads(door.memos.get(channels, "[]"))
@@ -333,10 +355,17 @@ class DiscordBot(discord.Client):
             raise Refused("refused.banned_until", reason=reason, until=f"<t:{ban.until_ms // 1000}:f>", wait=wait)
         if door.unreachable is not None:
             await chats.reachable(self.db, HERE, str(interaction.channel_id))
+        if door.person.shut and not server:
+            await people.let_in(self.db, HERE, door.person.user_id)
         return door
 
     async def order(self, interaction: Ix, letter: dict[str, Any], door: Door, *, agreed: bool = False) -> None:
-        """Take a request in: write it down, answer, then look at its picture."""
+        """Take a request in: write it down, answer, then look at its picture. raises: Refused."""
+        who = By(
+            platform=HERE, user_id=letter["user"], chat_id=letter["chat"], locale=letter["locale"],
+            roles=tuple(letter["roles"]),
+        )  # fmt: skip
+        await self.intake.foresee(who, self._wish_of(letter, door.person), door.limits, door.closed, door.queued)
         if self.safety.consent and not agreed and door.person.consent < TERMS_VERSION:
             await self._ask_consent(interaction, letter)
             return
@@ -405,12 +434,10 @@ class DiscordBot(discord.Client):
         picture = await self.fetch(letter["url"])
         end = await self.fetch(letter["end_url"]) if letter.get("end_url") else None
         person = await people.get(self.db, HERE, letter["user"])
+        wish = self._wish_of(letter, person)
         chat = letter["chat"]
         if letter.get("deliver") == "dm":
             chat = str((await self.create_dm(discord.Object(int(letter["user"])))).id)
-        seconds = letter.get("seconds") or person.seconds
-        quality = letter.get("quality") or person.quality
-        rules = self.intake.rules
         at = At(
             message_id=message_id,
             message_ms=self.db.steady(),
@@ -419,11 +446,19 @@ class DiscordBot(discord.Client):
         return await self.intake.submit(
             Asked(
                 platform=HERE, user_id=letter["user"], chat_id=chat, locale=person.language or letter["locale"],
-                picture=picture, end_picture=end, prompt=letter.get("prompt") or "", key=key, seconds=seconds,
-                quality=quality if quality in rules.qualities or letter.get("quality") else None,
-                seed=letter.get("seed"), server_id=letter["server"], roles=tuple(letter["roles"]), at=at,
-                spoiler=bool(letter.get("spoiler") or person.spoiler), adult=bool(letter.get("adult")),
+                picture=picture, end_picture=end, prompt=wish.prompt, key=key, seconds=wish.seconds,
+                usual_seconds=wish.usual_seconds, quality=wish.quality, seed=wish.seed, server_id=letter["server"],
+                roles=tuple(letter["roles"]), at=at, spoiler=bool(letter.get("spoiler") or person.spoiler),
+                adult=bool(letter.get("adult")),
             )
+        )  # fmt: skip
+
+    def _wish_of(self, letter: Mapping[str, Any], person: Person) -> Wish:
+        """What the letter says, and where it says nothing, what the person has chosen."""
+        usual = person.quality if person.quality in self.intake.rules.qualities else None
+        return Wish(
+            prompt=letter.get("prompt") or "", seconds=letter.get("seconds"), usual_seconds=person.seconds,
+            seed=letter.get("seed"), quality=letter.get("quality") or usual,
         )  # fmt: skip
 
     async def _take_back(
@@ -524,7 +559,7 @@ class DiscordBot(discord.Client):
                 await self.anew(interaction, job, keep=0, seed="new")
             case "extend":
                 view_now = await look(self.db, job)
-                more = extend_s(view_now, self.terms(job))
+                more = extend_s(view_now, await self.terms(job))
                 await self.anew(interaction, job, keep="all", add_seconds=more)
             case "again":
                 await self.anew(interaction, job, keep=0)
@@ -546,7 +581,11 @@ class DiscordBot(discord.Client):
         """Whether they may do here what only the owner may."""
         if interaction.user.id in self.config.operators:
             return True
-        here = job.platform == HERE and job.chat_id == str(interaction.channel_id) and interaction.guild_id is not None
+        if interaction.guild_id is None or job.platform != HERE:
+            return False
+        if interaction.channel_id == self.config.report_channel:  # whoever sees it is one of them
+            return True
+        here = job.chat_id == str(interaction.channel_id)
         return here and (interaction.permissions.manage_messages or interaction.permissions.manage_guild)
 
     def by(self, interaction: Ix, job: Job) -> By:
@@ -557,11 +596,12 @@ class DiscordBot(discord.Client):
             chat_id=str(interaction.channel_id),
             locale=self.locale(interaction),
             moderator=self.moderates(interaction, job),
+            roles=roles_of(interaction),
         )
 
-    def terms(self, _: Job | None = None) -> Terms:
-        """What a film may become here."""
-        return Terms(longest_s=self.intake.rules.longest_seconds)
+    async def terms(self, job: Job) -> Terms:
+        """What the film may become here."""
+        return await terms_of(self.db, self.intake.rules.longest_seconds, job)
 
     async def _wish(self, interaction: Ix, job: Job, wish: Any) -> None:
         if job.state.terminal:
@@ -580,7 +620,7 @@ class DiscordBot(discord.Client):
 
     async def show(self, interaction: Ix, job: Job) -> None:
         """Answer with the job's own message."""
-        message = compose(job, await look(self.db, job), STYLE, self.terms(job), Now(ms=self.db.now()))
+        message = compose(job, await look(self.db, job), STYLE, await self.terms(job), Now(ms=self.db.now()))
         sent = await interaction.response.send_message(
             content_of(message), view=view_of(message.buttons, job.id), allowed_mentions=NOBODY
         )
@@ -593,16 +633,17 @@ class DiscordBot(discord.Client):
         locale = self.locale(interaction)
         lines = [say(locale, "chat.job", job=code(job.id)), " · ".join(settings_of(job, STYLE))]
         if job.parent_id:
-            lines.append(say(locale, "discord.out_of", job=code(job.parent_id)))
+            lines.append(say(locale, "chat.parent", job=code(job.parent_id)))
         if job.prompt:
-            lines.append(STYLE.quote(job.prompt[:FULL_PROMPT]))
+            lines.append(STYLE.quote(clean(job.prompt, FULL_PROMPT)))
         if job.film and (link := await self.intake.link(job.id)):
             lines.append(say(locale, "chat.watch", link=link))
         view = ui.View(timeout=None)
         if job.state.terminal:
             view.add_item(SureButton("delete", job.id, say(locale, "discord.delete")))
         view.add_item(FilmButton("report", job.id, say(locale, "chat.button.report")))
-        await self.whisper(interaction, "\n".join(lines), view)
+        rest = job.prompt if len(job.prompt) > FULL_PROMPT else ""
+        await self.whisper(interaction, "\n".join(lines), view, rest)
 
     async def sure(self, interaction: Ix, act: str, job_id: int) -> None:
         """The second click of what takes something away."""
@@ -734,7 +775,7 @@ async def reshow(bot: DiscordBot, interaction: Ix, job_id: int) -> None:
     bot.need_right(interaction, job)
     need_place(interaction, job)
     await bot.admit(interaction)
-    message = compose(job, await look(bot.db, job), STYLE, bot.terms(job), Now(ms=bot.db.now()))
+    message = compose(job, await look(bot.db, job), STYLE, await bot.terms(job), Now(ms=bot.db.now()))
     sent = await interaction.response.send_message(
         content_of(message), view=view_of(message.buttons, job.id), allowed_mentions=NOBODY
     )
@@ -743,6 +784,11 @@ async def reshow(bot: DiscordBot, interaction: Ix, job_id: int) -> None:
     server_id = str(interaction.guild_id or "")
     await canvases.change(bot.db, job.id, server_id=server_id, message_ms=bot.db.steady(), notice="over")
     bot.db.notify()
+
+
+def roles_of(interaction: Ix) -> tuple[str, ...]:
+    """The ids of somebody's roles where they are."""
+    return tuple(str(role.id) for role in getattr(interaction.user, "roles", ()))
 
 
 def adult(interaction: Ix) -> bool:

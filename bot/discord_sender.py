@@ -81,6 +81,10 @@ class DiscordStyle:
         """Shown as a name; it calls nobody unless `allowed_mentions` says so."""
         return f"<@{user_id}>" if user_id.isdigit() else "?"
 
+    def place(self, chat_id: str) -> str:
+        """Shown as the channel's name, to those who see it."""
+        return f"<#{chat_id}>" if chat_id.isdigit() else ""
+
 
 STYLE: Final = DiscordStyle()
 Pressed = Callable[[discord.Interaction[Any], Act, int], Awaitable[None]]
@@ -119,7 +123,12 @@ def view_of(rows: tuple[tuple[Button, ...], ...], job: int) -> ui.View:
 
 def content_of(message: ChatMessage) -> str:
     """The text, which our own sentences never make too long; somebody's reason might."""
-    return message.text if len(message.text) <= CONTENT_LIMIT else message.text[: CONTENT_LIMIT - 1] + "…"
+    return short(message.text)
+
+
+def short(text: str) -> str:
+    """As much of it as a message takes."""
+    return text if len(text) <= CONTENT_LIMIT else text[: CONTENT_LIMIT - 1] + "…"
 
 
 class DiscordSender:
@@ -167,7 +176,7 @@ class DiscordSender:
 
         async def call() -> None:
             with _files(film) as files:
-                more: dict[str, Any] = {"attachments": files} if film else {}
+                more: dict[str, Any] = {"attachments": files} if film or message.dropped else {}
                 await there.edit(
                     content=content_of(message),
                     view=view_of(message.buttons, message.job),
@@ -185,14 +194,14 @@ class DiscordSender:
         except Gone:
             return
 
-    async def notify(self, spot: Spot, text: str, user_id: str, nonce: str) -> None:
+    async def notify(self, spot: Spot, text: str, user_id: str, nonce: str, *, silent: bool) -> None:
         """A reply that pings this one person."""
         only = discord.AllowedMentions(
             everyone=False, roles=False, users=[discord.Object(int(user_id))], replied_user=False
         )
         reply = _reply(Spot(chat_id=spot.chat_id, reply_to=spot.message_id))
         channel = self._channel(spot)
-        await self._call(spot, lambda: channel.send(text, allowed_mentions=only, nonce=nonce, **reply))
+        await self._call(spot, lambda: channel.send(text, allowed_mentions=only, nonce=nonce, silent=silent, **reply))
 
     async def revive(self, spot: Spot, text: str) -> None:
         """A new message opens an archived thread."""

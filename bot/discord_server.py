@@ -4,16 +4,25 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from bot.chat import Terms
 from db import inbox
 from db.connect import Database
+from db.models import Platform, State
+from db.rows import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
-    """prompt: of a film for which nobody wrote one; delete_cancels: who deletes a film's message has it cancelled."""
+    """What holds for one server.
+
+    prompt:         of a film for which nobody wrote one
+    delete_cancels: who deletes a film's message has it cancelled
+    keep_cancelled: what is ready of a film that was cancelled stays in its message
+    """
 
     prompt: str = ""
     delete_cancels: bool = False
+    keep_cancelled: bool = True
 
 
 def memo_of(server_id: str) -> str:
@@ -29,6 +38,13 @@ def settings_in(memo: str | None) -> ServerSettings:
 async def of_server(db: Database, server_id: str) -> ServerSettings:
     """A server's settings; the defaults in direct messages."""
     return settings_in(await inbox.memo(db, memo_of(server_id))) if server_id else ServerSettings()
+
+
+async def terms_of(db: Database, longest_s: float, job: Job) -> Terms:
+    """What the job's place allows; its settings are asked only where they matter."""
+    if job.platform != Platform.DISCORD or job.state != State.CANCELLED or job.film is None:
+        return Terms(longest_s=longest_s)
+    return Terms(longest_s=longest_s, keeps_cancelled=(await of_server(db, job.server_id)).keep_cancelled)
 
 
 async def set_for(db: Database, server_id: str, **changed: Any) -> ServerSettings:

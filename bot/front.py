@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from bot.chat import Terms
 from bot.config import DiscordConfig, SafetyConfig, TelegramConfig
 from bot.discord_bot import DiscordBot
-from bot.discord_server import of_server
+from bot.discord_server import of_server, terms_of
 from bot.film import film_of
 from bot.intake import Intake
 from bot.poster import FilmOf, Hooks, Poster
@@ -18,7 +17,8 @@ from bot.telegram_bot import TelegramBot
 from db import people, requests
 from db.connect import Database
 from db.media import Media
-from db.rows import Job
+from db.models import Platform
+from db.rows import Canvas, Job, Notify
 
 
 @dataclass
@@ -55,9 +55,9 @@ class Front:
         """What has to run."""
         if not self.senders:
             return []
-        terms = Terms(longest_s=self.intake.rules.longest_seconds)
+        terms = partial(terms_of, self.db, self.intake.rules.longest_seconds)
         hooks = hooks_of(self.db, self.intake)
-        poster = Poster(self.db, self.senders, self.film_of, terms=lambda _: terms, hooks=hooks)
+        poster = Poster(self.db, self.senders, self.film_of, terms=terms, hooks=hooks)
         return [*self.bots, poster.run(), Remover(self.db, self.senders).run()]
 
 
@@ -65,17 +65,22 @@ def hooks_of(db: Database, intake: Intake) -> Hooks:
     """What the poster asks of the other parts."""
     known: dict[int, str | None] = {}
 
-    async def pings(job: Job) -> bool:
-        return (await people.get(db, job.platform, job.user_id)).notify != "off"
+    async def notify(job: Job) -> Notify:
+        return (await people.get(db, job.platform, job.user_id)).notify
 
     async def gone(job: Job) -> None:
         """Whoever deletes the message wants no film, on servers that say so."""
         if (await of_server(db, job.server_id)).delete_cancels:
             await requests.wish(db, job.id, "cancel", "")
 
+    async def shut(job: Job, canvas: Canvas) -> None:
+        """Direct messages are closed: the second time, nobody waits there. Telegram's sender sees to its own."""
+        if job.platform == Platform.DISCORD and not canvas.server_id:
+            await people.shut_out(db, job.platform, job.user_id, canvas.chat_id)
+
     async def link(job: Job) -> str | None:
         if job.id not in known:  # the same one each time, else the message would seem to have changed
             known[job.id] = await intake.link(job.id)
         return known[job.id]
 
-    return Hooks(pings=pings, gone=gone, link=link)
+    return Hooks(notify=notify, gone=gone, shut=shut, link=link)

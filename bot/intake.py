@@ -8,7 +8,7 @@ import secrets
 import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Protocol
@@ -39,13 +39,15 @@ from db.errors import (
 )
 from db.media import Media, media_unreferenced
 from db.models import Platform, State
-from db.rows import At, Job
+from db.operators import OwnLimits
+from db.rows import At, Job, QueueState
 
 PROMPT_LIMIT: Final = 4000  # characters; what the text encoders read is far shorter
 SEED_LIMIT: Final = 2**32 - 1
 SHOWN_LIMIT: Final = 40  # characters of a wrong value that are said back
 BACKWARDS: Final = "inverted"  # a plan's sampling, of a film that is made from its end
 MIB: Final = 2**20
+NO_LIMITS: Final = OwnLimits(server={})
 
 Prompts = tuple[tuple[float, str], ...]  # (second it starts at, text), the first at 0.0, rising
 Keep = int | Literal["all", "all_but_last"]  # how many of a film's finished sections stay
@@ -170,9 +172,21 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What can be judged of a request before its picture is there, as in `Asked`."""
+
+    prompt: str = ""
+    seconds: float | str | None = None
+    usual_seconds: float | None = None
+    seed: int | str | None = None
+    quality: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """A request as it came in, nothing of it checked. Numbers may be text, as people type them; None is the default.
 
+    usual_seconds: the length that the person has chosen for films of which they say none; cut where it is too long
     key:         asked twice with the same one, it is one job
     end_picture: what the film shall end with, where the model can
     server_id:   Discord's guild; "" elsewhere
@@ -191,6 +205,7 @@ class Asked:
     key: str
     end_picture: bytes | Path | None = None
     seconds: float | str | None = None
+    usual_seconds: float | None = None
     seed: int | str | None = None
     quality: str | None = None
     server_id: str = ""
@@ -232,11 +247,11 @@ class Intake:
         raises: Refused, one sentence; then nothing of the request is kept
         """
         may = await self.allowed(asked.platform, asked.user_id, asked.server_id, asked.roles)
-        seconds = seconds_of(asked.seconds, self.rules, may.longest_seconds)
-        seed = seed_of(asked.seed, self.seed)
-        quality = quality_of(asked.quality, self.rules)
-        prompts = prompts_of(asked.prompt, seconds, self.model.default_prompt)
-        need_decent(asked.prompt, self.rules.blocked_words)
+        wish = Wish(
+            prompt=asked.prompt, seconds=asked.seconds, usual_seconds=asked.usual_seconds, seed=asked.seed,
+            quality=asked.quality,
+        )  # fmt: skip
+        seconds, seed, quality, prompts = self.judged(wish, may)
         picture = await self._picture(asked.picture)
         end = None if asked.end_picture is None else await self._picture(asked.end_picture)
         await self._need_room()
@@ -253,6 +268,31 @@ class Intake:
             settings["adult"] = True
         return await self._keep(asked, [picture, end] if end else [picture], planned, settings, may)
 
+    def judged(self, wish: Wish, may: Allowance) -> tuple[float, int, str, Prompts]:
+        """Length, seed, quality and prompts of what somebody asks for. raises: Refused."""
+        seconds = seconds_of(wish.seconds, self.rules, may.longest_seconds, wish.usual_seconds)
+        seed = seed_of(wish.seed, self.seed)
+        quality = quality_of(wish.quality, self.rules)
+        prompts = prompts_of(wish.prompt, seconds, self.model.default_prompt)
+        need_decent(wish.prompt, self.rules.blocked_words)
+        return seconds, seed, quality, prompts
+
+    async def foresee(self, by: By, wish: Wish, own: OwnLimits, closed: QueueState, queued: int) -> None:
+        """Refuse what can be refused by what is known already, so that nobody waits for it.
+
+        own:    of their server
+        closed: what operators closed there
+        queued: their films in line
+        raises: Refused
+        """
+        rules = self.rules
+        may = allowance(rules.queue, rules.longest_seconds, rules.roles, {*by.roles, by.user_id}, own)
+        self.judged(wish, may)
+        if closed.draining:
+            raise await self.refusal(Draining(closed.reason), by)
+        if queued >= may.limits.queued_per_user:
+            raise await self.refusal(QueueFull(queued, may.limits.queued_per_user, "user"), by)
+
     async def link(self, job_id: int) -> str | None:
         """A new address where a film can be watched for some days; None without a page that the world can see.
 
@@ -266,9 +306,9 @@ class Intake:
         self, platform: Platform, user_id: str, server_id: str = "", roles: Collection[str] = ()
     ) -> Allowance:
         """What somebody may ask for, by the configuration, their roles and their server."""
-        server = await operators.server_limits(self.db, server_id) if server_id else {}
+        own = await operators.server_limits(self.db, server_id, tuple(roles)) if server_id else NO_LIMITS
         rules = self.rules
-        return allowance(rules.queue, rules.longest_seconds, rules.roles, {*roles, user_id}, server)
+        return allowance(rules.queue, rules.longest_seconds, rules.roles, {*roles, user_id}, own)
 
     async def again(
         self,
@@ -298,6 +338,8 @@ class Intake:
             return known
         job = await self._theirs(job_id, by)
         may = await self.allowed(by.platform, by.user_id, job.server_id, by.roles)
+        if job.state == State.FAILED and not await requests.repeated(self.db, job.id):  # once, that costs nothing
+            may = replace(may, limits=replace(may.limits, cooldown_s=0, gpu_seconds_per_day=0))
         more = seconds_of(add_seconds, self.rules, may.longest_seconds) if add_seconds else 0.0
         kept, total = part_kept(job, keep, longer=more > 0)
         if kept == total and not more:
@@ -381,7 +423,8 @@ class Intake:
         try:
             return await requests.submit(self.db, ask, may.limits)
         except NOT_NOW as error:
-            raise await self.refusal(error, ask) from error
+            by = By(platform=ask.platform, user_id=ask.user_id, chat_id=ask.chat_id, locale=ask.locale)
+            raise await self.refusal(error, by) from error
         except DiskFull as full:
             raise await self._disk_full() from full
         except (DiskFailed, DatabaseBusy) as held_up:
@@ -429,13 +472,13 @@ class Intake:
                     await asyncio.to_thread(self.media.drop, unused)
         return job
 
-    async def refusal(self, error: DbError, ask: requests.Ask) -> Refused:
+    async def refusal(self, error: DbError, by: By) -> Refused:
         """Why the queue does not take a film now, as a sentence that says when it will."""
-        locale = ask.locale
+        locale = by.locale
         match error:
             case QueueFull():
                 got: dict[str, Any] = {"got": error.got, "limit": error.limit}
-                in_ms = await jobs.room_in(self.db, error, ask.platform, ask.user_id, ask.chat_id)
+                in_ms = await jobs.room_in(self.db, error, by.platform, by.user_id, by.chat_id)
                 if in_ms is None:
                     return Refused(QUEUE_FULL[error.of], **got)
                 wait = duration(locale, math.ceil(in_ms / 1000))
@@ -473,14 +516,17 @@ def moment(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def seconds_of(got: float | str | None, rules: Rules, longest: float | None = None) -> float:
-    """How long the film shall be. longest: the person's own limit, where it is not the general one.
+def seconds_of(
+    got: float | str | None, rules: Rules, longest: float | None = None, usual: float | None = None
+) -> float:
+    """How long the film shall be.
 
-    raises: Refused, unless it is a number, above 0 and not above the longest
+    longest: the person's own limit, where it is not the general one; usual: what they have where they say nothing
+    raises:  Refused, unless it is a number, above 0 and not above the longest
     """
     longest = rules.longest_seconds if longest is None else longest
     if got is None or _empty(got):
-        return min(rules.default_seconds, longest)
+        return min(usual or rules.default_seconds, longest)
     seconds = _number(got)
     if seconds is None or not 0 < seconds <= longest:  # NaN fails both
         raise Refused("refused.seconds", got=_said(got), longest=longest)

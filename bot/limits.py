@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from bot.config import Role
+from db.operators import OwnLimits
 from db.requests import Limits
 
 
@@ -21,14 +22,15 @@ def allowance(
     longest_seconds: float,
     roles: Mapping[str, Role],
     theirs: Collection[str],
-    server: Mapping[str, float],
+    own: OwnLimits,
 ) -> Allowance:
     """Work out what somebody may ask for.
 
     roles:  of the configuration, by a Discord role's or a Telegram user's id
     theirs: the ids of the person; of several roles each limit is the most generous one's
-    server: what a server's admins set, which only counts where it is narrower
+    own:    what a server's admins set for it and for its roles, which only counts where it is narrower
     """
+    server = _of_roles(own)
     held = [roles[id] for id in roles if id in theirs]
     general = {
         "queued_per_user": limits.queued_per_user,
@@ -44,6 +46,12 @@ def allowance(
         longest_seconds=_narrower("longest_seconds", longest, server.get("longest_seconds")),
         weight=max((role.weight for role in held), default=1.0),
     )
+
+
+def _of_roles(own: OwnLimits) -> Mapping[str, float]:
+    """A server's limits for somebody: what their roles there say goes before what holds for all, the most generous."""
+    names = {name for role in own.roles for name in role}
+    return {**own.server, **{name: _widest(name, [role.get(name) for role in own.roles], 0) for name in names}}
 
 
 def _widest(name: str, said: Collection[float | None], usual: float) -> float:

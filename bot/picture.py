@@ -67,7 +67,7 @@ def read_picture(data: bytes | Path, *, max_bytes: int, max_megapixels: float) -
     with _one_at_a_time, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         opened = _header(raw)
-        _judge(opened, min(max_megapixels, MOST_MEGAPIXELS))
+        judge_size(*opened.size, min(max_megapixels, MOST_MEGAPIXELS))
         try:
             return _decode(opened)
         except Exception as error:
@@ -140,8 +140,8 @@ def _open(factory: Callable[[], ImageFile.ImageFile]) -> ImageFile.ImageFile:
         raise Refused("refused.picture_damaged") from error
 
 
-def _judge(image: Image.Image, max_megapixels: float) -> None:
-    width, height = image.size
+def judge_size(width: int, height: int, max_megapixels: float) -> None:
+    """Whether a picture of that size can be animated. raises: Refused."""
     if min(width, height) < SHORTEST_PX:
         raise Refused("refused.picture_too_small", width=width, height=height, least=SHORTEST_PX)
     if max(width, height) > LONGEST_RATIO * min(width, height):

@@ -41,7 +41,7 @@ from db import canvases, chats, jobs
 from db.connect import Database
 from db.errors import DiskFull, NoSuchJob
 from db.models import Delivery, Notice, Platform, State
-from db.rows import Canvas, Chat, Job
+from db.rows import Canvas, Chat, Job, Notify
 
 log = logging.getLogger("flipbot.poster")
 
@@ -80,11 +80,19 @@ class Step:
 FilmOf = Callable[[Job, ChatMessage, int], Awaitable[Film | None]]
 
 
-async def _yes(_: Job) -> bool:
-    return True
+async def _ping(_: Job) -> Notify:
+    return "ping"
+
+
+async def _usual(_: Job) -> Terms:
+    return Terms()
 
 
 async def _nothing(_: Job) -> None:
+    return None
+
+
+async def _shrug(_: Job, __: Canvas) -> None:
     return None
 
 
@@ -96,13 +104,15 @@ async def _no_link(_: Job) -> str | None:
 class Hooks:
     """What the poster asks of its surroundings.
 
-    pings:  whether the person wants a ping for this job
+    notify: what the person wants to hear of this job, once it has ended
     gone:   the message of a job that is being made was deleted
+    shut:   the chat of a job's message lets nothing in
     link:   the address where a film can be watched that no chat takes, None where there is none
     """
 
-    pings: Callable[[Job], Awaitable[bool]] = _yes
+    notify: Callable[[Job], Awaitable[Notify]] = _ping
     gone: Callable[[Job], Awaitable[None]] = _nothing
+    shut: Callable[[Job, Canvas], Awaitable[None]] = _shrug
     link: Callable[[Job], Awaitable[str | None]] = _no_link
 
 
@@ -115,7 +125,7 @@ class Poster:
         senders: Sequence[Sender],
         film_of: FilmOf,
         *,
-        terms: Callable[[Job], Terms] = lambda _: Terms(),
+        terms: Callable[[Job], Awaitable[Terms]] = _usual,
         hooks: Hooks | None = None,
         look_s: float = LOOK_S,
     ) -> None:
@@ -257,7 +267,7 @@ class Desk:
             return
         if not (job.state.terminal and (await self._message(job, canvas)).result):
             return
-        if not await self.poster.hooks.pings(job):
+        if await self.poster.hooks.notify(job) == "off":
             return
         try:
             there = await self.sender.alone(job.user_id)
@@ -308,7 +318,9 @@ class Desk:
         before = job.started_ms is not None and job.started_ms < poster.born_ms
         restarted = before and job.state == State.QUEUED and job.id not in poster.running_since
         now = Now(ms=self.db.now(), restarted=restarted)
-        message = compose(job, view, self.sender.style, poster.terms(job), now)
+        message = compose(job, view, self.sender.style, await poster.terms(job), now)
+        if canvas.chat_id != job.chat_id and (place := self.sender.style.place(job.chat_id)):
+            message = replace(message, lines=(*message.lines, say(job.locale, "chat.asked_in", place=place)))
         return replace(message, quoted=None) if canvas.plain else message
 
     def _ticks(self, canvas: Canvas, message: ChatMessage) -> bool:
@@ -357,7 +369,12 @@ class Desk:
         return max(at)
 
     def _called(self, chat: Chat) -> tuple[int, ...]:
-        return self.poster.called_ms.get((chat.platform, chat.chat_id), chat.sent_ms)
+        """When the chat's calls went out, at the latest. Of a process before this one the rows say only when each was
+        about to: it went out before the next one's row, and the last before this process began."""
+        known = self.poster.called_ms.get((chat.platform, chat.chat_id))
+        if known is None:
+            return (*chat.sent_ms[1:], self.poster.began_ms) if chat.sent_ms else ()
+        return known
 
     def _is_old(self, canvas: Canvas) -> bool:
         return canvas.message_ms > 0 and self.db.steady() - canvas.message_ms > self.pace.old_after_s * 1000
@@ -485,7 +502,8 @@ class Desk:
 
     async def _ping(self, job: Job, canvas: Canvas, chat: Chat) -> None:
         lost = canvas.notice == Notice.BEGUN and not self._known(canvas)
-        if lost or not await self.poster.hooks.pings(job):
+        how = await self.poster.hooks.notify(job)
+        if lost or how == "off":
             await canvases.change(self.db, job.id, notice=Notice.OVER)
             return
         if self._free_ms(chat, canvas, Lane.TERMINAL) > self.db.steady():
@@ -495,7 +513,7 @@ class Desk:
             return
         text = ready_ping(job, await look(self.db, job), self.sender.style)
         try:
-            await self.sender.notify(_spot(canvas), text, job.user_id, f"{code(job.id)}-ping")
+            await self.sender.notify(_spot(canvas), text, job.user_id, f"{code(job.id)}-ping", silent=how == "silent")
         except Unknown:
             if not self.sender.nonce:
                 await canvases.change(self.db, job.id, notice=Notice.OVER)
@@ -541,10 +559,13 @@ class Desk:
                     await self.poster.hooks.gone(job)
             case Unreachable():
                 await self._chat(unreachable=str(error)[:200])
+                await self.poster.hooks.shut(job, canvas)
             case Closed(elsewhere=None):
                 await self._revive(job, canvas)
             case Closed():
                 await canvases.move(self.db, job.id, str(error.elsewhere), canvas.server_id)
+                if error.elsewhere == canvas.chat_id:  # above a topic: what it answers is the way back
+                    await canvases.change(self.db, job.id, reply_to=canvas.reply_to)
             case Blocked() if not canvas.plain:
                 await canvases.change(self.db, job.id, plain=True)
             case TooBig():
@@ -558,8 +579,10 @@ class Desk:
                 await canvases.put_off(self.db, job.id, backoff_ms)
 
     async def _revive(self, job: Job, canvas: Canvas) -> None:
-        """An archived thread opens with a message."""
+        """An archived thread opens with a message, as soon as the chat's budget has room for one."""
         chat = await chats.get(self.db, self.sender.platform, self.chat_id)
+        if (wait_ms := self._free_ms(chat, canvas, Lane.ANSWER) - self.db.steady()) > 0:
+            await asyncio.sleep(wait_ms / 1000)
         if not await self._begin(canvas, chat):
             return
         try:

@@ -160,8 +160,8 @@ class Sender(Protocol):
     def delete(self, spot: Spot) -> Awaitable[None]:
         """Delete the message; one that is not there any more is no error."""
 
-    def notify(self, spot: Spot, text: str, user_id: str, nonce: str) -> Awaitable[None]:
-        """Reply to the message with a short one that pings this person, and nobody else."""
+    def notify(self, spot: Spot, text: str, user_id: str, nonce: str, *, silent: bool) -> Awaitable[None]:
+        """Reply to the message with a short one that pings this person, and nobody else; silent: without a sound."""
 
     def revive(self, spot: Spot, text: str) -> Awaitable[None]:
         """Open an archived thread again, by saying something short there."""

@@ -75,7 +75,7 @@ async def limits(talk: Talk, here: Here, message: Message, text: str) -> None:
     facts = {"user": queue.queued_per_user, "chat": queue.queued_per_chat, "all": queue.queued_in_all}
     image = rules.max_bytes // (1 << 20)
     html = sentence(here.locale, "telegram.limits", **facts, longest=rules.longest_seconds, image_mib=image)
-    own = await operators.server_limits(talk.db, here.server_id) if here.server_id else {}
+    own = (await operators.server_limits(talk.db, here.server_id)).server if here.server_id else {}
     if own:
         said = ", ".join(f"{name} = {value:g}" for name, value in own.items())
         html += "\n" + sentence(here.locale, "telegram.limits_here", limits=said)

@@ -64,15 +64,13 @@ async def make(talk: Talk, here: Here, order: Order) -> Job | None:
         return None
     wishes = wishes_of(order.text)
     picture = await fetch(talk, here, order)
-    seconds = person.seconds if wishes.seconds is None else wishes.seconds
     rules = talk.intake.rules
-    if isinstance(seconds, float):
-        seconds = min(seconds, rules.longest_seconds)
     quality = wishes.quality or (person.quality if person.quality in rules.qualities else None)
     job = await talk.intake.submit(
         Asked(
             platform=TELEGRAM, user_id=here.user_id, chat_id=here.chat_id, locale=here.locale, picture=picture,
-            prompt=wishes.prompt, key=order.key, seconds=seconds, seed=wishes.seed, quality=quality,
+            prompt=wishes.prompt, key=order.key, seconds=wishes.seconds,
+            usual_seconds=person.seconds, seed=wishes.seed, quality=quality,
             at=At(reply_to=order.message_id, thread_id=order.thread_id), server_id=here.server_id,
             spoiler=bool(wishes.spoiler or person.spoiler),
         )
@@ -179,10 +177,11 @@ def too_big(got: int, most: int) -> Refused:
 
 
 async def show_action(talk: Talk, here: Here) -> None:
-    """ "… is typing", while the picture is fetched: the first answer comes at once."""
+    """ "… is typing", while the picture is fetched: the first answer comes at once, unless the chat is frozen."""
     try:
+        await talk.may_speak(here.chat_id)
         await talk.bot.send_chat_action(
             int(here.chat_id), ChatAction.TYPING, message_thread_id=int(here.thread_id) if here.thread_id else None
         )
-    except TelegramError as error:
+    except (TelegramError, PutOff) as error:
         log.debug("no chat action: %s", type(error).__name__)

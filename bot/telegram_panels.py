@@ -20,12 +20,12 @@ NOTIFY: Final = ("ping", "silent", "off")
 
 async def queue_panel(talk: Talk, here: Here) -> str:
     """What runs, and the next ten; one's own in bold, and only their prompts."""
-    open_ = await jobs.open_jobs(talk.db)
-    if not open_:
+    line, more = await jobs.line(talk.db, QUEUE_SHOWN + 1)
+    if not line:
         return sentence(here.locale, "telegram.queue_empty")
     style = TelegramStyle(talk.names)
-    lines = [style.strong(sentence(here.locale, "telegram.queue_title", films=len(open_)))]
-    for n, job in enumerate(open_[: QUEUE_SHOWN + 1], start=1):
+    lines = [style.strong(sentence(here.locale, "telegram.queue_title", films=len(line) + more))]
+    for n, job in enumerate(line, start=1):
         view = await look(talk.db, job)
         parts = [f"{n}.", sentence(here.locale, "chat.job", job=code(job.id))]
         parts.append(sentence(here.locale, view.headline, **view.facts))
@@ -34,9 +34,9 @@ async def queue_panel(talk: Talk, here: Here) -> str:
         mine = (job.platform, job.user_id) == (TELEGRAM, here.user_id)
         if mine and job.prompt:
             parts.append(style.quote(job.prompt[:60]))
-        line = " · ".join(parts)
-        lines.append(style.strong(line) if mine and not job.prompt else line + (" ←" if mine else ""))
-    if (more := len(open_) - QUEUE_SHOWN - 1) > 0:
+        said = " · ".join(parts)
+        lines.append(style.strong(said) if mine and not job.prompt else said + (" ←" if mine else ""))
+    if more > 0:
         lines.append(sentence(here.locale, "telegram.queue_more", films=more))
     return "\n".join(lines)
 
@@ -77,7 +77,7 @@ async def history_film(talk: Talk, here: Here, job: Job) -> None:
     style = TelegramStyle(talk.names)
     now = Now(ms=talk.db.now())
     message = compose(replace(job, locale=here.locale), await look(talk.db, job), style, talk_terms(talk), now)
-    rows = buttons_of(message, lambda seed: say(here.locale, "telegram.copy_seed", seed=seed))
+    rows = buttons_of(message)
     limit = LOCAL_LIMIT if talk.config.local_server else PUBLIC_LIMIT
     film = await talk.film_of(job, message, limit) if message.film else None
     if film is None:

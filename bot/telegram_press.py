@@ -16,13 +16,14 @@ from bot.errors import Refused
 from bot.telegram_order import accepted
 from bot.telegram_panels import history_film, set_settings, settings_panel
 from bot.telegram_talk import TELEGRAM, Here, Talk, sentence
-from bot.telegram_text import Row, TelegramStyle, data, data_of
+from bot.telegram_text import Row, TelegramStyle, data, data_of, in_parts
 from bot.words import say
 from db import inbox, jobs, people, reports, requests
 from db.errors import NoSuchJob
 from db.rows import At, Job, Question
 
 CONFIRM_S: Final = 20.0  # between the two clicks that throw something away
+PROMPT_PART: Final = 3000  # UTF-16 units of a prompt in one message
 TAP_S: Final = 2.0  # a second press that fast is a double tap
 
 Press = Callable[[Talk, Here, CallbackQuery, int, int], Awaitable[str | None]]
@@ -134,14 +135,17 @@ async def details(talk: Talk, here: Here, query: CallbackQuery, number: int, rev
         return None
     style = TelegramStyle(talk.names)
     lines = [style.strong(sentence(here.locale, "chat.job", job=code(number)))]
-    if job.prompt:
-        lines.append(style.quote(job.prompt[:3500]))
+    first, *rest = in_parts(job.prompt, PROMPT_PART)
+    if first:
+        lines.append(style.quote(first))
     lines.append(" · ".join(settings_of(replace(job, locale=here.locale), style)))
     if job.parent_id:
-        lines.append(sentence(here.locale, "telegram.parent", job=code(job.parent_id)))
+        lines.append(sentence(here.locale, "chat.parent", job=code(job.parent_id)))
     if job.film and (link := await talk.intake.link(job.id)):
         lines.append(sentence(here.locale, "chat.watch", link=link))
     await talk.tell(here, "\n".join(lines), rows=details_rows(here.locale, job))
+    for part in rest:
+        await talk.tell(here, style.quote(part))
     return None
 
 

@@ -53,7 +53,6 @@ from bot.sender import (
     Unreachable,
 )
 from bot.telegram_text import CAPTION_LIMIT, TEXT_LIMIT, Row, TelegramStyle, buttons_of, told
-from bot.words import say
 from db import people
 from db.connect import Database
 from db.models import Platform
@@ -264,13 +263,12 @@ class TelegramSender:
         except Gone:
             return
 
-    async def notify(self, spot: Spot, text: str, user_id: str, nonce: str) -> None:
+    async def notify(self, spot: Spot, text: str, user_id: str, nonce: str, *, silent: bool) -> None:
         """Reply to the message with a short one; the person's name in it is a mention, which may ring."""
-        quiet = (await people.get(self.db, self.platform, user_id)).notify == "silent"
         await self._try(spot, self.bot.send_message(
             int(spot.chat_id), text, parse_mode=ParseMode.HTML, link_preview_options=NO_PREVIEW,
             message_thread_id=_number(spot.thread_id), reply_parameters=_reply(spot.message_id or spot.reply_to),
-            disable_notification=quiet,
+            disable_notification=silent,
         ))  # fmt: skip
 
     async def revive(self, spot: Spot, text: str) -> None:
@@ -302,7 +300,7 @@ class TelegramSender:
         }  # fmt: skip
 
     def _keyboard(self, message: ChatMessage) -> InlineKeyboardMarkup | None:
-        return keyboard(buttons_of(message, lambda seed: say("en", "telegram.copy_seed", seed=seed)))
+        return keyboard(buttons_of(message))
 
 
 def _reply(message_id: str | None) -> ReplyParameters | None:

@@ -154,7 +154,7 @@ class Talk:
         fleeting: in a group it goes after half a minute
         raises:   PutOff, Failed
         """
-        await self._may_speak(here.chat_id)
+        await self.may_speak(here.chat_id)
         if units(plain(html)) > TEXT_LIMIT:
             html = escape(cut(plain(html), TEXT_LIMIT))
         markup: Any = keyboard(rows)
@@ -183,7 +183,7 @@ class Talk:
             await removals.later(self.db, TELEGRAM, here.chat_id, str(sent.message_id), FLEETING_MS)
         return str(sent.message_id)
 
-    async def _may_speak(self, chat_id: str) -> None:
+    async def may_speak(self, chat_id: str) -> None:
         """Raise PutOff while the chat is frozen: to ask again meanwhile makes it last longer."""
         left_ms = (await chats.get(self.db, TELEGRAM, chat_id)).frozen_until_ms - self.db.steady()
         if left_ms > 0:

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -85,6 +85,18 @@ def cut(text: str, limit: int) -> str:
     return kept.rstrip() + "…"
 
 
+def in_parts(text: str, limit: int) -> list[str]:
+    """The text as parts of at most so many UTF-16 units; at least one."""
+    parts, room = [""], limit
+    for letter in text:
+        if units(letter) > room:
+            parts.append("")
+            room = limit
+        parts[-1] += letter
+        room -= units(letter)
+    return parts
+
+
 def escape(text: str) -> str:
     """Somebody's text for HTML: on one line, and formatting nothing."""
     return html.escape(clean(text), quote=False)
@@ -138,18 +150,22 @@ class TelegramStyle:
         name = escape(self.names.get(user_id, ""))[:64] or "👤"
         return f'<a href="tg://user?id={user_id}">{name}</a>' if user_id.isdecimal() else name
 
+    def place(self, chat_id: str) -> str:
+        """Groups have no address that a bot knows."""
+        return ""
+
 
 Row = list[tuple[str, str, str]]  # (label, what: "data" or "copy" and the value joined by ":", look)
 
 
-def buttons_of(message: ChatMessage, seed_label: Callable[[int], str]) -> list[Row]:
+def buttons_of(message: ChatMessage) -> list[Row]:
     """The rows of buttons under a message about a job."""
     flat: Row = [
         (b.label, "data:" + data(b.act, message.job, message.revision), b.look) for row in message.buttons for b in row
     ]
     rows: list[Row] = [flat[n : n + PER_ROW] for n in range(0, len(flat), PER_ROW)]
     if message.terminal and message.seed is not None and message.film is not None:
-        copy = (seed_label(message.seed), f"copy:{message.seed}", "plain")
+        copy = (say(message.locale, "telegram.copy_seed", seed=message.seed), f"copy:{message.seed}", "plain")
         if rows and len(rows[-1]) < PER_ROW:
             rows[-1].append(copy)
         else:

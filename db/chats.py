@@ -38,6 +38,19 @@ def reachable(db: Database, platform: Platform, chat_id: str) -> bool:
 
 
 @writes
+def server_reachable(db: Database, platform: Platform, server_id: str) -> bool:
+    """As `reachable`, for every chat of a server that a message stands in."""
+    there = select(Canvas.chat_id).where(Canvas.platform == platform, Canvas.server_id == server_id)
+    shut = (Chat.platform == platform, Chat.unreachable.is_not(None), Chat.chat_id.in_(there))
+    with db.reading() as tx:
+        if tx.scalar(select(Chat.chat_id).where(*shut).limit(1)) is None:
+            return False
+    with db.transaction() as tx:
+        tx.execute(update(Chat).where(*shut).values(unreachable=None))
+    return True
+
+
+@writes
 def migrate(db: Database, platform: Platform, old: str, new: str) -> None:
     """A chat has a new id: everything that stands there does from now on (a group that became a supergroup)."""
     with db.transaction() as tx:

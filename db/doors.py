@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from db import operators, people, rows
 from db.connect import Database, reads
-from db.flows import ALL
-from db.models import Ban, Chat, Memo, Person, Platform
+from db.flows import ALL, IS_OPEN
+from db.models import Ban, Chat, Job, Memo, Person, Platform
 
 Who = tuple[Platform, str]
 AT_ONCE = 500  # of one query: well below what either database takes as values of one statement
@@ -26,6 +26,7 @@ class Knock:
     user_id: str
     chat_id: str
     server_id: str = ""
+    roles: tuple[str, ...] = ()
     memos: tuple[str, ...] = ()
 
 
@@ -35,12 +36,18 @@ class Door:
 
     ban:         the one that holds now
     unreachable: why nobody could speak in the chat
+    closed:      what operators closed, for everybody or for that server
+    queued:      their films that wait or run
+    limits:      of the server and of their roles there
     memos:       those found
     """
 
     person: rows.Person
     ban: rows.Ban | None
     unreachable: str | None
+    closed: rows.QueueState
+    queued: int
+    limits: operators.OwnLimits
     memos: Mapping[str, str]
 
 
@@ -92,12 +99,18 @@ def _all(db: Database, knocks: Sequence[Knock]) -> list[Door]:
         known = _people(tx, knocks)
         bans = _bans(tx, knocks, now)
         closed = _closed(tx, knocks)
+        gates = operators.find_states(tx, {knock.server_id for knock in knocks})
+        queued = _queued(tx, knocks)
+        limits = operators.find_limits(tx, {(k.server_id, role) for k in knocks for role in ("", *k.roles)})
         memos = _memos(tx, knocks)
     return [
         Door(
             person=known.get((k.platform, k.user_id), rows.Person(platform=k.platform, user_id=k.user_id)),
             ban=operators.longest(b for b in bans.get((k.platform, k.user_id), ()) if b.scope in (ALL, k.server_id)),
             unreachable=closed.get((k.platform, k.chat_id)),
+            closed=gates[k.server_id],
+            queued=queued.get((k.platform, k.user_id), 0),
+            limits=operators.own_limits(limits, k.server_id, k.roles),
             memos={name: memos[name] for name in k.memos if name in memos},
         )
         for k in knocks
@@ -125,6 +138,14 @@ def _closed(tx: Connection, knocks: Sequence[Knock]) -> dict[tuple[Platform, str
         Chat.platform.in_(_platforms(knocks)), Chat.chat_id.in_(chats), Chat.unreachable.is_not(None)
     )
     return {(row.platform, row.chat_id): row.unreachable for row in tx.execute(shut)}
+
+
+def _queued(tx: Connection, knocks: Sequence[Knock]) -> dict[Who, int]:
+    theirs = select(Job.platform, Job.user_id, func.count().label("queued")).where(
+        IS_OPEN, Job.platform.in_(_platforms(knocks)), Job.user_id.in_(_users(knocks))
+    )
+    found = tx.execute(theirs.group_by(Job.platform, Job.user_id))
+    return {(row.platform, row.user_id): row.queued for row in found}
 
 
 def _memos(tx: Connection, knocks: Sequence[Knock]) -> dict[str, str]:

@@ -5,7 +5,8 @@ Each deed and its line in the audit are one commit.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, Integer, bindparam, delete, insert, or_, select, update
@@ -19,6 +20,7 @@ from db.query import change, load_job, set_down
 log = logging.getLogger("flipbot.queue")
 
 SERVER_LIMITS: Final = ("queued_per_user", "queued_per_chat", "gpu_seconds_per_day", "cooldown_s", "longest_seconds")
+NAMES: Final = 500  # of one query
 BAN = (Ban.platform, Ban.user_id, Ban.scope, Ban.until_ms, Ban.reason, Ban.by, Ban.since_ms)
 _DEED = (Audit.id, Audit.at_ms, Audit.by, Audit.action, Audit.scope, Audit.target, Audit.reason, Audit.facts)
 
@@ -68,18 +70,28 @@ def state(db: Database, server_id: str = "") -> rows.QueueState:
         return find_state(tx, server_id)
 
 
-_CLOSED = select(Gate.scope, Gate.paused, Gate.draining, Gate.reason, Gate.by, Gate.since_ms).where(
-    Gate.scope.in_([ALL, bindparam("here")]), or_(Gate.paused, Gate.draining)
-)
+_GATE = (Gate.scope, Gate.paused, Gate.draining, Gate.reason, Gate.by, Gate.since_ms)
+_CLOSED = select(*_GATE).where(Gate.scope.in_([ALL, bindparam("here")]), or_(Gate.paused, Gate.draining))
 
 
 def find_state(tx: Connection, server_id: str = "") -> rows.QueueState:
     """As `state`, in a transaction."""
-    found = {row.scope: row for row in tx.execute(_CLOSED, {"here": server_id})}
-    if not found:
+    return _together({row.scope: row for row in tx.execute(_CLOSED, {"here": server_id})}, server_id)
+
+
+def find_states(tx: Connection, servers: Collection[str]) -> dict[str, rows.QueueState]:
+    """As `state`, of several servers in a transaction."""
+    some = select(*_GATE).where(Gate.scope.in_([ALL, *servers]), or_(Gate.paused, Gate.draining))
+    found = {row.scope: row for row in tx.execute(some)}
+    return {server: _together(found, server) for server in servers}
+
+
+def _together(found: Mapping[str, Any], server_id: str) -> rows.QueueState:
+    """What the gates for all and of one server close together; the one for all says why."""
+    gates = [found[scope] for scope in (ALL, server_id) if scope in found]
+    if not gates:
         return rows.QueueState()
-    said = found.get(ALL) or found[server_id]
-    paused, draining = any(row.paused for row in found.values()), any(row.draining for row in found.values())
+    said, paused, draining = gates[0], any(row.paused for row in gates), any(row.draining for row in gates)
     return rows.QueueState(paused=paused, draining=draining, reason=said.reason, by=said.by, since_ms=said.since_ms)
 
 
@@ -188,27 +200,58 @@ def bans(db: Database, scope: str | None = None) -> list[rows.Ban]:
 
 
 @writes
-def limit_server(db: Database, by: str, server_id: str, limits: Mapping[str, float]) -> None:
+def limit_server(db: Database, by: str, server_id: str, limits: Mapping[str, float], role: str = "") -> None:
     """Set a server's own limits (of SERVER_LIMITS), instead of those it had. They only count where they are narrower.
 
+    role:   of one of its roles alone, whose members they hold for instead of the server's
     raises: ValueError, for another name or a value below 0
     """
+    name = limits_of(server_id, role)
     if wrong := [name for name, value in limits.items() if name not in SERVER_LIMITS or value < 0]:
         raise ValueError(f"a server's limits are {', '.join(SERVER_LIMITS)}, from 0 on; not {', '.join(wrong)}")
     with db.transaction() as tx:
         values = {"limits": dict(limits), "by": by, "since_ms": db.now()}
-        changed = update(ServerLimits).where(ServerLimits.server_id == server_id).values(**values)
+        changed = update(ServerLimits).where(ServerLimits.server_id == name).values(**values)
         if tx.execute(changed.returning(ServerLimits.server_id)).first() is None:
-            tx.execute(insert(ServerLimits).values(server_id=server_id, **values))
-        _audit(tx, db.now(), by, "limits", server_id, facts=dict(limits))
+            tx.execute(insert(ServerLimits).values(server_id=name, **values))
+        _audit(tx, db.now(), by, "limits", server_id, role, facts=dict(limits))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnLimits:
+    """What admins set: for their server, and for those of somebody's roles there that they set some for."""
+
+    server: Mapping[str, float]
+    roles: tuple[Mapping[str, float], ...] = ()
+
+
+def limits_of(server_id: str, role: str = "") -> str:
+    """The name under which the limits of a server, or of one of its roles, are kept."""
+    return f"{server_id}/{role}" if role else server_id
 
 
 @reads
-def server_limits(db: Database, server_id: str) -> Mapping[str, float]:
-    """A server's own limits; nothing where its admins set none."""
+def server_limits(db: Database, server_id: str, roles: Sequence[str] = ()) -> OwnLimits:
+    """A server's own limits and those of its roles; nothing where its admins set none."""
     with db.reading() as tx:
-        found = tx.scalar(select(ServerLimits.limits).where(ServerLimits.server_id == server_id))
-        return found or {}
+        return own_limits(find_limits(tx, {(server_id, role) for role in ("", *roles)}), server_id, roles)
+
+
+def find_limits(tx: Connection, whose: Collection[tuple[str, str]]) -> Mapping[str, Mapping[str, float]]:
+    """The limits of servers and roles (server, role or ""), by `limits_of`, in a transaction."""
+    names = sorted(limits_of(server, role) for server, role in whose if server)
+    found: dict[str, Mapping[str, float]] = {}
+    for n in range(0, len(names), NAMES):
+        some = ServerLimits.server_id.in_(names[n : n + NAMES])
+        said = tx.execute(select(ServerLimits.server_id, ServerLimits.limits).where(some))
+        found |= {row.server_id: row.limits for row in said}
+    return found
+
+
+def own_limits(found: Mapping[str, Mapping[str, float]], server_id: str, roles: Sequence[str]) -> OwnLimits:
+    """What of the limits that were found is somebody's."""
+    theirs = tuple(found[name] for role in roles if (name := limits_of(server_id, role)) in found)
+    return OwnLimits(server=found.get(server_id, {}), roles=theirs)
 
 
 @reads

@@ -38,6 +38,14 @@ def get(db: Database, platform: Platform, user_id: str) -> rows.Person:
         return _load(tx, platform, user_id)
 
 
+@reads
+def languages(db: Database, platform: Platform) -> dict[str, str]:
+    """The languages of those who have chosen one, by their ids."""
+    chosen = select(Person.user_id, Person.language).where(Person.platform == platform, Person.language.is_not(None))
+    with db.reading() as tx:
+        return {row.user_id: row.language for row in tx.execute(chosen)}
+
+
 @writes
 def accept(db: Database, platform: Platform, user_id: str, version: int) -> rows.Person:
     """They accept the terms in that version, 1 or later. Accepting again changes nothing, an older version neither."""

@@ -145,6 +145,13 @@ def submit(db: Database, ask: Ask, limits: Limits) -> rows.Job:
     return job_row
 
 
+@reads
+def repeated(db: Database, job_id: int) -> bool:
+    """Whether a film was made out of this one already."""
+    with db.reading() as tx:
+        return tx.scalar(select(Job.id).where(Job.parent_id == job_id).limit(1)) is not None
+
+
 def _inherited(tx: Connection, ask: Ask) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """What the new job takes over from its parent: rows of its first sections, and the job's own files.
 

@@ -152,6 +152,8 @@ WORDS: Final = {
     "chat.paused": "The queue is paused: {reason}. Your place ({place}) is kept.",
     "chat.paused_plain": "for now",
     "chat.restarted": "The bot was restarted and goes on from here.",
+    "chat.parent": "made from film {job}",
+    "chat.asked_in": "asked for in {place}",
     "chat.from_its_end": "Made from its end, so the last second comes first.",
     "chat.by": "by {person}",
     "chat.seed": "seed {seed}",
@@ -221,7 +223,9 @@ WORDS: Final = {
     "failed.cancelled": "The film was cancelled before it was ready.",
     "failed.unknown": "Something unexpected happened ({reason}). Try again, and if it stays, tell the owner.",
     # Discord: commands and options with what they say of themselves, forms, answers
-    "refused.permissions": "I may not post here: {missing} is missing. Ask an admin for it, or try another channel.",
+    "refused.permissions": (
+        "I may not post in {channel}: {missing} is missing. Ask an admin for it, or try another channel."
+    ),
     "refused.adults_only": "This film was made in an age-restricted channel and is not shown outside of one.",
     "refused.channel": "Films are made in {channels} on this server. Ask for yours there.",
     "refused.picture_fetch": "The picture could not be fetched from Discord. Send it once more.",
@@ -265,6 +269,8 @@ WORDS: Final = {
     "discord.name.user_jobs": "user_jobs",
     "discord.name.channel": "channel",
     "discord.name.delete_cancels": "delete_cancels",
+    "discord.name.keep_cancelled": "keep_cancelled",
+    "discord.name.role": "role",
     "discord.name.allowed": "allowed",
     "discord.menu.animate": "Animate image",
     "discord.menu.report": "Report video",
@@ -290,6 +296,8 @@ WORDS: Final = {
     "discord.about.config": "What is configured, and what was done lately",
     "discord.about.server_prompt": "What films get for which nobody wrote a prompt; - for the bot's own",
     "discord.about.delete_cancels": "Whether deleting a growing film's message cancels the film",
+    "discord.about.keep_cancelled": "Whether what is ready of a cancelled film stays in its message",
+    "discord.about.role": "Only for those who have this role; the most generous of somebody's roles counts",
     "discord.about.image": "The picture to begin with",
     "discord.about.prompt": "What should happen: fog rolls in | 3s: night falls",
     "discord.about.seconds": "Length of the film",
@@ -340,7 +348,6 @@ WORDS: Final = {
     "discord.sure_cancel": "Cancel for good",
     "discord.delete": "Delete this film",
     "discord.deleted": "The film is deleted.",
-    "discord.out_of": "made out of film {job}",
     "discord.steered": "Noted: what is not begun yet of film {job} follows your new text.",
     "discord.reported": "Thank you. The moderators will look at it.",
     "discord.report": "Film {job} was reported by {user} (it belongs to {owner}). {link}",
@@ -380,11 +387,14 @@ WORDS: Final = {
     "discord.banned": "{user} may not ask for films any more.",
     "discord.unbanned": "{user} may ask for films again.",
     "discord.limits": "Limits of this server: {limits}",
+    "discord.limits_role": "Limits of {role}: {limits}",
     "discord.channels_all": "Films may be asked for in every channel.",
     "discord.channels": "Films may be asked for in: {channels}",
     "discord.server_prompt": "Without a prompt of their own, films get: {prompt}",
     "discord.delete_cancels": "Who deletes the message of a film that grows has it cancelled.",
     "discord.delete_keeps": "A film whose message is deleted is finished and posted anew.",
+    "discord.keeps_cancelled": "What is ready of a cancelled film stays in its message.",
+    "discord.drops_cancelled": "A cancelled film goes out of its message.",
     "discord.config": "Films up to {longest} s, {per_user} in line per person, qualities: {qualities}",
     # the page
     "page.title": "Flipbot",
@@ -617,7 +627,6 @@ WORDS: Final = {
     "telegram.no_such_command": "There is no such command. /help lists them.",
     "telegram.queued": "Film {job} is in line.",
     "telegram.steered": "From now on it follows your text (film {job}).",
-    "telegram.parent": "made from film {job}",
     "telegram.cancel_sure": (
         "{seconds} s are ready and would be lost. Press Cancel again to do it, or Stop here to keep them."
     ),

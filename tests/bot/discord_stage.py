@@ -13,6 +13,7 @@ from PIL import Image
 
 from bot.config import DiscordConfig, SafetyConfig
 from bot.discord_bot import DiscordBot
+from bot.discord_server import terms_of
 from bot.film import film_of
 from bot.front import hooks_of
 from bot.intake import Intake, ModelFacts, Planned, Prompts, Rules
@@ -57,7 +58,7 @@ def replanner(
 
 
 QUICK = Pace(budget=(1000, 1.0), media_s=0.0, text_s=0.2)
-WHO = ("user", "channel", "locale", "app_permissions", "permissions")  # of an interaction
+WHO = ("user", "channel", "locale", "app_permissions", "permissions", "roles")  # of an interaction
 
 
 @dataclass
@@ -79,7 +80,8 @@ class Stage:
         before = self.there.identified
         self.bot = DiscordBot(self.config, self.safety, self.intake, self.db, self.media, TOKEN, self.pace)
         hooks = hooks_of(self.db, self.intake)
-        poster = Poster(self.db, [self.bot.sender], partial(film_of, self.db, self.media), hooks=hooks)
+        terms = partial(terms_of, self.db, self.intake.rules.longest_seconds)
+        poster = Poster(self.db, [self.bot.sender], partial(film_of, self.db, self.media), terms=terms, hooks=hooks)
         self.tasks = [asyncio.create_task(self.bot.run()), asyncio.create_task(poster.run())]
         await self.there.until(lambda: self.there.identified > before and self.there._sockets)
 
@@ -130,17 +132,26 @@ class Stage:
 
 @asynccontextmanager
 async def stage(
-    folder: Path, *, consent: bool = False, public_url: str = "", slow: bool = False, **config: Any
+    folder: Path,
+    *,
+    consent: bool = False,
+    public_url: str = "",
+    slow: bool = False,
+    ends: bool = False,
+    rules: Mapping[str, Any] | None = None,
+    **config: Any,
 ) -> AsyncIterator[Stage]:
     """A bot that runs, and its server; slow: both keep Discord's limits on messages, else neither does."""
-    rules = Rules(
-        queue=requests.Limits(queued_per_user=500, queued_per_chat=500, queued_in_all=500),
-        longest_seconds=60.0, default_seconds=5.0, qualities=("standard", "draft"), min_free=1,
-    )  # fmt: skip
-    model = ModelFacts(name="still@1", trained=True, default_prompt="gentle motion")
+    usual: dict[str, Any] = {
+        "queue": requests.Limits(queued_per_user=500, queued_per_chat=500, queued_in_all=500),
+        "longest_seconds": 60.0, "default_seconds": 5.0, "qualities": ("standard", "draft"), "min_free": 1,
+    }  # fmt: skip
+    model = ModelFacts(name="still@1", trained=True, default_prompt="gentle motion", ends=ends)
     async with Discord() as there, Database.open(data_dir=ready(folder)) as db:
         media = Media(folder / "media")
-        intake = Intake(db, media, planner, rules, model, replanner=replanner, public_url=public_url)
+        intake = Intake(
+            db, media, planner, Rules(**usual | dict(rules or {})), model, replanner=replanner, public_url=public_url
+        )
         made = Stage(
             there,
             db,

@@ -8,14 +8,16 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 
-from bot.chat import ChatMessage, Terms
+from bot.chat import ChatMessage
 from bot.config import SafetyConfig, TelegramConfig
+from bot.discord_server import terms_of
 from bot.intake import Intake, ModelFacts, Planned, Prompts, Rules
 from bot.poster import Poster
 from bot.remover import Remover
@@ -94,7 +96,7 @@ class Stage:
             self.config, self.safety, self.intake, self.db, self.media, self.server.token,
             film_of=self.film_of, **({"paces": paces} if paces else {}),
         )  # fmt: skip
-        poster = Poster(self.db, [self.bot.sender], self.film_of, terms=lambda _: Terms(longest_s=20.0))
+        poster = Poster(self.db, [self.bot.sender], self.film_of, terms=partial(terms_of, self.db, 20.0))
         remover = Remover(self.db, [self.bot.sender], between_s=0.05)
         self.running = [asyncio.create_task(each.run()) for each in (self.bot, poster, remover)]
 

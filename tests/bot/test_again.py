@@ -269,3 +269,14 @@ async def refused(taker: Intake, **who: Any) -> str:
     with pytest.raises(Refused) as caught:
         await film(taker, finished=0, stop=False, **who)
     return say("en", caught.value.key, **caught.value.facts)
+
+
+async def test_what_failed_is_tried_again_once_for_nothing(taker: Intake) -> None:
+    job = await film(taker, finished=0, stop=False)
+    claim = await jobs.claim(taker.db, "w", 60_000)
+    assert claim
+    await jobs.fail(taker.db, claim, "internal", {})
+    taker.rules = dataclasses.replace(taker.rules, queue=dataclasses.replace(taker.rules.queue, cooldown_s=3600))
+    retried = await taker.again(job.id, ANN, key="free", keep="all")
+    assert retried.parent_id == job.id
+    assert await refusal(taker.again(job.id, ANN, key="not free", keep="all")) == "refused.too_soon"

@@ -1,16 +1,17 @@
 """What a film's message says, from the rows alone, as each platform writes it."""
 
 import pytest
-from test_canvas import SHA, a_job, place, some_sections, told
+from test_canvas import SHA, a_job, at_step, place, some_sections, told
 
 from bot.canvas import OPEN, view
 from bot.chat import Now, Style, Terms, compose
 from bot.discord_sender import STYLE
 from bot.telegram_text import TelegramStyle
 from db.models import State
-from db.rows import Forecast, Job, Place, QueueState
+from db.rows import Forecast, Job, Place, Progress, QueueState
 
 NOW = Now(ms=1_000_000_000)
+USUAL = Terms()
 
 
 def head(job: Job, at: Place | None, when: Forecast | None, closed: QueueState = OPEN, style: Style = STYLE) -> str:
@@ -63,3 +64,37 @@ def test_telegram_keeps_counting_where_its_server_knows_how(locale: str, says: s
     assert says.format(ticking) in head(job, line, when, style=style)
     style.ticks = False
     assert says.format({"en": "in 60 s", "zh": "60 秒后"}[locale]) in head(job, line, when, style=style)
+
+
+def buttons(job: Job, under_way: Progress | None = None, terms: Terms = USUAL) -> list[str]:
+    found = view(job, some_sections(job.done), under_way, None, None)
+    return [button.act for row in compose(job, found, STYLE, terms, NOW).buttons for button in row]
+
+
+def test_that_the_model_is_made_ready_is_said_once_it_takes_long() -> None:
+    begun = {"state": State.RUNNING, "started_ms": NOW.ms - 9_000}
+    assert head(a_job(**begun), None, None) == "**Drawing the first second**"
+    assert head(a_job(**begun | {"started_ms": NOW.ms - 11_000}), None, None) == "**Getting ready**"
+
+
+def test_each_state_has_its_buttons() -> None:
+    film = {"film": SHA, "done": 3}
+    assert buttons(a_job()) == ["cancel"]
+    assert buttons(a_job(state=State.RUNNING)) == ["steer", "cancel"]
+    assert buttons(a_job(state=State.RUNNING, film=SHA, done=2)) == ["stop", "steer", "cancel"]
+    assert buttons(a_job(state=State.RUNNING, **film), at_step(3, 8)) == ["stop", "cancel"]
+    assert buttons(a_job(state=State.RUNNING, **film), at_step(3, 8, "writing")) == []
+    for state in (State.DONE, State.STOPPED):
+        assert buttons(a_job(state=state, **film)) == ["seed", "edit", "extend", "details"]
+    assert buttons(a_job(state=State.DONE, **film), terms=Terms(longest_s=3.6)) == ["seed", "edit", "details"]
+    assert buttons(a_job(state=State.CANCELLED, **film)) == ["again", "edit", "details"]
+    assert buttons(a_job(state=State.FAILED, reason="internal")) == ["retry", "edit", "details", "report"]
+
+
+def test_what_is_ready_of_a_cancelled_film_stays_or_goes() -> None:
+    job = a_job(state=State.CANCELLED, film=SHA, done=2, wish_by="5", parent_id=40)
+    found = view(job, some_sections(2), None, None, None)
+    kept, gone = (compose(job, found, STYLE, Terms(keeps_cancelled=keeps), NOW) for keeps in (True, False))
+    assert kept.film and not kept.dropped and kept.result and "2.4 s" in kept.text
+    assert gone.film is None and gone.dropped and not gone.result and "2.4 s" not in gone.text
+    assert "by <@5>" in gone.text and "made from film 14" in gone.text

@@ -2,17 +2,21 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
-from discord_stage import stage
+from discord_stage import png, stage
 
 from bot.config import DiscordConfig
 from bot.discord_bot import DiscordBot, examine, invite
+from bot.discord_commands import OPTIONS
 from bot.discord_sender import STYLE
 from bot.errors import Refused
-from db import canvases, inbox, jobs, people, renditions
+from bot.sender import Spot
+from bot.words import say
+from db import canvases, chats, inbox, jobs, people, renditions, requests
 from db.models import Platform, State
-from tests.fakes.discord import ADULT, CHANNEL, DM, TOKEN, Discord
+from tests.fakes.discord import ADULT, CHANNEL, DM, GUILD, ROLE, TOKEN, Discord
 
 HERE = Platform.DISCORD
 
@@ -144,7 +148,7 @@ async def test_refusals_reach_only_the_one_who_asked(tmp_path: Path) -> None:
         await s.there.answer(asked)
         (said,) = s.there.said_to(asked)
         assert said.ephemeral
-        assert "Send Messages, Attach Files, Read Message History" in said.content
+        assert "Send Messages, Attach Files, Read Message History" in said.content and f"<#{CHANNEL}>" in said.content
         big = s.there.upload(b"x") | {"size": 30 * 2**20}
         asked = await s.there.command("animate", {"image": big})
         await s.there.answer(asked)
@@ -161,6 +165,178 @@ async def test_refusals_reach_only_the_one_who_asked(tmp_path: Path) -> None:
         async with asyncio.timeout(30):  # the refusal is said first, then the letter is put away
             while await inbox.unhandled(s.db, HERE):  # noqa: ASYNC110  (rows have no event)
                 await asyncio.sleep(0.05)
+
+
+async def test_what_is_known_beforehand_is_refused_at_once_and_seen_by_nobody_else(tmp_path: Path) -> None:
+    queue = requests.Limits(queued_per_user=1, queued_per_chat=9, queued_in_all=9)
+    async with stage(tmp_path, operators=(1,), rules={"queue": queue, "blocked_words": ("rude",)}) as s:
+        wide = s.there.upload(b"x") | {"width": 9000, "height": 100}
+        refusals = {
+            "more than 8 times as long": {"image": wide},
+            "a word that is not allowed": {"prompt": "something rude"},
+            "the film ends at 4 s": {"prompt": "fog | 9s: rain"},
+            "1 of your films are in line": {},
+        }
+
+        async def first_said(**options: Any) -> str:
+            answer = (await s.there.answer(await s.animate(**options)))["message"]
+            assert answer.ephemeral
+            return str(answer.content)
+
+        await s.animate()
+        await s.job(1)
+        for sentence, options in refusals.items():
+            assert sentence in await first_said(**options)
+        await s.there.answer(await s.there.command("drain", group="studio", user="1"))
+        assert "No new films are taken in" in await first_said(user="7001")
+        banned = {"user": {"id": "7002", "username": "u", "discriminator": "0", "avatar": None}}
+        await s.there.answer(await s.there.command("ban", {"user": banned, "reason": "spam"}, group="studio", user="1"))
+        assert "You may not ask for films here: spam" in await first_said(user="7002")
+        assert len(s.there.in_channel()) == 1
+
+
+async def test_a_role_of_the_server_may_have_limits_of_its_own(tmp_path: Path) -> None:
+    async with stage(tmp_path, operators=(1,)) as s:
+        for given in ({"seconds": 2}, {"seconds": 5, "role": {"role": ROLE}}):
+            asked = await s.there.command("limits", given, group="studio", user="1")
+            await s.there.answer(asked)
+        assert s.there.said_to(asked)[0].content == "Limits of <@&2500>: longest_seconds = 5"
+        refused = (await s.there.answer(await s.animate()))["message"]
+        assert refused.ephemeral and "at most 2 seconds. You asked for 4" in refused.content
+        allowed = (await s.there.answer(await s.animate(roles=("2500",))))["message"]
+        await s.there.until(lambda: "Next in line" in allowed.content)
+
+
+async def test_the_language_is_the_clients_unless_another_was_chosen(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        await s.there.answer(await s.there.command("settings", {"language": "zh"}))
+        for _ in range(2):
+            asked = await s.there.command("history")
+            assert (await s.there.answer(asked))["message"].content == say("zh", "discord.no_films")
+            await s.stop()
+            await s.start()
+        asked = await s.there.command("history", user="7001", locale="zh-TW")
+        assert (await s.there.answer(asked))["message"].content == say("zh", "discord.no_films")
+        asked = await s.there.command("history", user="7002", locale="de")
+        assert (await s.there.answer(asked))["message"].content == say("en", "discord.no_films")
+
+
+async def test_a_long_prompt_is_kept_whole_and_shown_whole_in_the_details(tmp_path: Path) -> None:
+    prompt = " ".join(f"wave{n}" for n in range(500))
+    async with stage(tmp_path) as s:
+        message = (await s.there.answer(await s.animate(prompt)))["message"]
+        await s.job(1)
+        while await s.work():
+            pass
+        await s.there.until(lambda: "Details" in message.buttons())
+        assert len(message.content) < 500
+        asked = await s.there.press(message, "Details")
+        await s.there.answer(asked)
+        (details,) = s.there.said_to(asked)
+        assert details.ephemeral and "wave100" in details.content
+        assert s.there.files[details.attachments[0]["id"]].decode() == prompt
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_an_end_picture_can_be_given_where_the_model_can_end_on_one(tmp_path: Path, ends: bool) -> None:
+    async with stage(tmp_path, ends=ends) as s:
+        animate = next(each for each in s.there.commands if each["name"] == "animate")
+        options = [option["name"] for option in animate["options"]]
+        assert options == ["image", *OPTIONS[1:5], *(["end_image"] if ends else []), *OPTIONS[6:]]
+        if ends:
+            message = (await s.there.answer(await s.animate(end_image=s.there.upload(png("red")))))["message"]
+            await s.there.until(lambda: "Made from its end" in message.content)
+            assert (await s.job(1)).plan["sampling"] == "inverted"
+
+
+async def test_by_direct_message_the_film_comes_there_and_a_closed_door_is_noticed(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        first = await s.there.answer(await s.animate(deliver="dm"))
+        assert first["message"].ephemeral and "direct message" in first["message"].content
+        (canvas,) = await s.there.until(lambda: s.there.in_channel(DM))
+        while await s.work():
+            pass
+        await s.there.until(lambda: "Your film is ready" in canvas.content and canvas.attachments)
+        s.there.fail("POST", f"/channels/{DM}/messages", (403, 50007), times=9)
+        for n in (2, 3, 4):
+            await s.animate(f"film {n}", deliver="dm")
+            await s.job(n)
+            await chats.reachable(s.db, HERE, DM)  # as if they had spoken there
+
+        async def dropped() -> bool:
+            return sorted(job.state for job in await jobs.recent(s.db, 3))[0] == State.CANCELLED
+
+        async with asyncio.timeout(30):
+            while not await dropped():
+                await chats.reachable(s.db, HERE, DM)
+                await asyncio.sleep(0.1)
+        assert (await people.get(s.db, HERE, "7000")).shut >= 2
+        await s.animate("there again", channel=DM)
+        async with asyncio.timeout(30):
+            while (await people.get(s.db, HERE, "7000")).shut:  # noqa: ASYNC110  (rows have no event)
+                await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+async def test_a_server_decides_whether_a_cancelled_films_part_stays(tmp_path: Path, keep: bool) -> None:
+    async with stage(tmp_path, operators=(1,)) as s:
+        asked = await s.there.command("config", {"keep_cancelled": keep}, group="studio", user="1")
+        await s.there.answer(asked)
+        message = (await s.there.answer(await s.animate()))["message"]
+        await s.job(1)
+        await s.work()
+        await s.there.until(lambda: message.attachments)
+        await s.there.answer(await s.there.command("cancel", {"job": "1"}))
+        await s.there.until(lambda: "Cancelled" in message.content)
+        assert len(message.attachments) == keep
+        assert list(message.buttons()) == ["Run again", "Edit prompt", "Details"]
+        again = (await s.there.answer(await s.there.press(message, "Run again")))["message"]
+        assert "made from film 1" in again.content
+
+
+async def test_when_roles_change_what_could_not_be_said_is_tried_again(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        message = (await s.there.answer(await s.animate()))["message"]
+        await s.there.until(lambda: "Next in line" in message.content)
+        s.there.fail("PATCH", "/channels/", (403, 50013))
+        await s.work()
+        await s.there.until(lambda: not s.there.faults[-1].times)
+        async with asyncio.timeout(30):
+            while (await chats.get(s.db, HERE, CHANNEL)).unreachable is None:  # noqa: ASYNC110  (rows have no event)
+                await asyncio.sleep(0.05)
+        assert "1.2 of" not in message.content
+        await s.there.dispatch("GUILD_ROLE_UPDATE", {"guild_id": GUILD, "role": ROLE})
+        await s.there.until(lambda: "1.2 of 3.6 s" in message.content and message.attachments)
+
+
+async def test_moderators_take_a_reported_film_away(tmp_path: Path) -> None:
+    async with stage(tmp_path, report_channel=int(ADULT)) as s:
+        message = (await s.there.answer(await s.animate()))["message"]
+        await s.job(1)
+        while await s.work():
+            pass
+        film = await s.job(1)
+        assert film.film and s.media.exists(film.film)
+        await s.there.until(lambda: "Details" in message.buttons())
+        await s.there.answer(await s.there.menu("Report video", s.there._json(message), user="8000"))
+        reason = {"reason": "`that is` @everyone me"}
+        await s.there.answer(await s.there.submit(s.there.modals[-1]["custom_id"], reason, user="8000"))
+        (told,) = await s.there.until(lambda: s.there.in_channel(ADULT))
+        assert f"/{CHANNEL}/{message.id}" in told.content and "`ˋthat isˋ @everyone me`" in told.content
+        await s.there.answer(await s.there.press(told, "Delete this film", channel=ADULT, user="9000"))
+        assert await jobs.recent(s.db, 5) == []
+        assert not any(s.media.exists(sha) for sha in (film.film, film.picture))
+
+
+async def test_a_ping_may_come_without_a_sound(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        assert s.bot is not None
+        for silent in (True, False):
+            spot = Spot(chat_id=CHANNEL, message_id="1")
+            await s.bot.sender.notify(spot, "<@7000>, your film is ready.", "7000", f"n{silent}", silent=silent)
+        loud, quiet = s.there.in_channel()[::-1]
+        assert (quiet.silent, loud.silent) == (True, False)
+        assert quiet.mentions == {"parse": [], "users": [7000], "replied_user": False}
 
 
 async def test_the_terms_are_asked_once(tmp_path: Path) -> None:
@@ -216,7 +392,7 @@ async def test_a_session_that_ended_begins_anew(tmp_path: Path) -> None:
         await s.job(1)
 
 
-@pytest.mark.parametrize("kind", ["429", "global", 500, "lost"])
+@pytest.mark.parametrize("kind", ["429", "global", "old", 500, "lost"])
 async def test_trouble_with_edits_ends_in_the_newest_state(kind: str | int, tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         message = (await s.there.answer(await s.animate()))["message"]
@@ -433,7 +609,7 @@ async def test_the_studio_is_for_those_who_run_the_server(tmp_path: Path) -> Non
 
 async def test_menus_animate_and_report_what_stands_in_a_message(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
-        picture = s.there.upload(await _picture())
+        picture = s.there.upload(png("navy"))
         posted = s.there._json(s.there._new("3000", {"content": "look"}, []))
         posted["attachments"] = [picture]
         await s.there.answer(await s.there.menu("Animate image", posted))
@@ -448,12 +624,6 @@ async def test_menus_animate_and_report_what_stands_in_a_message(tmp_path: Path)
         asked = await s.there.submit(s.there.modals[-1]["custom_id"], {"reason": "not nice"}, user="8000")
         await s.there.answer(asked)
         assert "moderators" in s.there.said_to(asked)[0].content
-
-
-async def _picture() -> bytes:
-    from discord_stage import png
-
-    return png("navy")
 
 
 async def test_commands_are_localized_and_registered_where_they_belong(tmp_path: Path) -> None:

@@ -632,6 +632,23 @@ async def test_a_reported_film_is_looked_at_by_the_operators(tmp_path: Path) -> 
         assert await jobs.recent(there.db, 5) == []
 
 
+async def test_the_details_show_a_long_prompt_whole(tmp_path: Path) -> None:
+    prompt = "".join(f"{n:03d}👩‍👩‍👧 " for n in range(400))
+    async with stage(tmp_path) as there:
+        chat = there.server.private(ANN)
+        there.server.sends(ANN, chat)
+        question = await there.message(chat, "What should move?")
+        there.server.says(ANN, chat, prompt, reply_to=question["message_id"])
+        canvas = await there.message(chat, "000👩‍👩‍👧", kind="text")
+        await there.finish()
+        done = await there.message(chat, "ready", kind="video")
+        assert done["message_id"] == canvas["message_id"]
+        there.server.presses(ANN, chat, done["message_id"], "Details")
+        await there.message(chat, "399👩‍👩‍👧")
+        said = "".join(call.text for call in there.server.called("sendMessage")[-2:])
+        assert all(f"{n:03d}" in said for n in range(400))
+
+
 async def test_deleting_ones_own_film_asks_twice(tmp_path: Path) -> None:
     async with stage(tmp_path) as there:
         chat = there.server.private(ANN)
@@ -653,7 +670,8 @@ async def test_the_language_is_the_clients_unless_another_was_chosen(tmp_path: P
         chat = there.server.private(MEI)
         there.server.sends(MEI, chat, caption="雾气涌来 1.2s")
         await there.finish()
-        await there.message(chat, say("zh", "chat.ai"), kind="video")
+        done = await there.message(chat, say("zh", "chat.ai"), kind="video")
+        assert say("zh", "telegram.copy_seed", seed=100) in labels(done)
         there.server.says(MEI, chat, "/settings")
         panel = await there.message(chat, say("zh", "telegram.settings_title"))
         there.server.presses(MEI, chat, panel["message_id"], say("zh", "telegram.setting.language"))

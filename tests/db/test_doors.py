@@ -1,15 +1,18 @@
 """Who asks, looked up: each gets what is known of them, however many ask at once, in few reads."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
+from makers import PLENTY, ask
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import chats, doors, inbox, operators, people
+from db import chats, doors, inbox, operators, people, requests
 from db.connect import Database
 from db.doors import Knock
 from db.models import Platform
+from db.operators import OwnLimits
 
 HERE = Platform.DISCORD
 
@@ -33,6 +36,22 @@ async def test_each_of_a_burst_gets_what_is_known_of_them(db: Database) -> None:
     assert four.ban is None and five.ban is None and six.ban is None
     assert (one.unreachable, six.unreachable) == (None, "50001")
     assert (one.memos, six.memos) == ({}, {"m": "[1]"})
+
+
+async def test_what_is_closed_and_in_line_and_limited_is_known_too(db: Database) -> None:
+    await operators.drain(db, "terminal", "moving", "s")
+    await operators.limit_server(db, "me", "s", {"queued_per_user": 2})
+    await operators.limit_server(db, "me", "s", {"queued_per_user": 4}, role="r")
+    for n in range(3):
+        await requests.submit(db, ask(str(n), platform=HERE, user_id="1"), PLENTY)
+    await requests.wish(db, 1, "cancel", "1")
+    await requests.submit(db, ask("4", platform=Platform.TELEGRAM, user_id="2"), PLENTY)
+    with_role = replace(knock("1"), roles=("q", "r"))
+    one, two, other = await asyncio.gather(*(doors.look(db, k) for k in (with_role, knock("2"), knock("1", "c", "t"))))
+    assert (one.queued, two.queued, other.queued) == (2, 0, 2)
+    assert (one.closed.draining, one.closed.reason, other.closed.draining) == (True, "moving", False)
+    assert one.limits == OwnLimits(server={"queued_per_user": 2}, roles=({"queued_per_user": 4},))
+    assert (two.limits.roles, other.limits.server) == ((), {})
 
 
 async def test_a_burst_needs_few_reads(db: Database) -> None:

@@ -5,6 +5,7 @@ from db import jobs, operators, people, requests, sections
 from db.connect import Database
 from db.errors import Banned, DayUsed, Draining, Duplicate, NoSuchJob, TooSoon
 from db.models import Platform, State
+from db.operators import OwnLimits
 from db.requests import DAY_MS, TWIN_MS, Limits, free_at
 
 HOUR_MS = 3_600_000
@@ -165,13 +166,20 @@ async def test_the_very_same_film_is_made_once_within_ten_minutes(db: Database, 
 
 
 async def test_a_servers_limits_are_kept_and_a_wrong_name_is_refused(db: Database) -> None:
-    assert await operators.server_limits(db, "one") == {}
+    assert await operators.server_limits(db, "one") == OwnLimits(server={})
     await operators.limit_server(db, "discord:9", "one", {"queued_per_user": 2, "cooldown_s": 30})
     await operators.limit_server(db, "discord:9", "one", {"cooldown_s": 60})
-    assert await operators.server_limits(db, "one") == {"cooldown_s": 60}
+    assert await operators.server_limits(db, "one") == OwnLimits(server={"cooldown_s": 60})
+    await operators.limit_server(db, "me", "one", {"queued_per_user": 3}, role="77")
+    theirs = await operators.server_limits(db, "one", ("77", "78"))
+    assert theirs == OwnLimits(server={"cooldown_s": 60}, roles=({"queued_per_user": 3},))
     with pytest.raises(ValueError, match="not queued_in_all"):
         await operators.limit_server(db, "discord:9", "one", {"queued_in_all": 1})
-    assert [deed[1:3] for deed in await deeds(db)] == [("limits", "one"), ("limits", "one")]
+    assert [deed[1:4] for deed in await deeds(db)] == [
+        ("limits", "one", ""),
+        ("limits", "one", ""),
+        ("limits", "one", "77"),
+    ]
 
 
 async def test_what_no_limit_needs_is_tidied_away(db: Database, clock: Clock) -> None:

@@ -10,7 +10,7 @@ import json
 import re
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,10 @@ REQUESTS = {  # (verb, path with {} for what differs): (name, schema)
 APP = "1000"
 BOT = {"id": APP, "username": "Flipbot", "discriminator": "0", "avatar": None, "bot": True, "global_name": None}
 GUILD, CHANNEL, ADULT, DM = "2000", "3000", "3100", "4000"  # ADULT is age-restricted
+ROLE = {
+    "id": "2500", "name": "Patrons", "color": 0, "colors": {"primary_color": 0}, "hoist": False, "position": 1,
+    "permissions": "0", "managed": False, "mentionable": False, "flags": 0,
+}  # fmt: skip
 EVERYTHING = str((1 << 52) - 1)
 TOKEN = "a.secret.token"
 SNOWFLAKE = "^(0|[1-9][0-9]*)$"
@@ -101,7 +105,8 @@ def _is(kind: str, value: Any) -> bool:
 class Fault:
     """What goes wrong with the next calls that match.
 
-    kind: "429", "global", "lost" (it happens, the answer does not come), "hang", a status, or (status, code)
+    kind: "429", "global", "old" (the 429 of messages over an hour old), "lost" (it happens, the answer does not come),
+          "hang", a status, or (status, code)
     """
 
     method: str
@@ -124,6 +129,7 @@ class Sent:
     interaction: str | None = None
     reply_to: str | None = None
     mentions: Any = None
+    silent: bool = False
     history: list[str] = field(default_factory=list)
     deleted: bool = False
 
@@ -204,12 +210,18 @@ class Discord:
     async def command(
         self, name: str, options: Mapping[str, Any] | None = None, *, group: str | None = None, **who: Any
     ) -> str:
-        """Somebody types a command; returns the interaction's id. Dicts among the options are attachments."""
-        given, resolved = [], {}
+        """Somebody types a command; returns the interaction's id.
+
+        Dicts among the options are attachments, or roles and users where they say so: {"role": {…}}, {"user": {…}}.
+        """
+        given: list[Any] = []
+        resolved: dict[str, Any] = defaultdict(dict)
         for key, value in (options or {}).items():
             kind = 3
             if isinstance(value, dict):
-                kind, resolved[value["id"]] = 11, value
+                what, value = next(iter(value.items())) if len(value) == 1 else ("attachment", value)
+                kind = {"attachment": 11, "role": 8, "user": 6}[what]
+                resolved[f"{what}s"][value["id"]] = value
                 value = value["id"]
             elif isinstance(value, bool):
                 kind = 5
@@ -221,7 +233,7 @@ class Discord:
             given = [{"name": name, "type": 1, "options": given}]
         data = {"id": named, "name": group or name, "type": 1, "options": given}
         if resolved:
-            data["resolved"] = {"attachments": resolved}
+            data["resolved"] = resolved
         return await self.interaction(2, data, **who)
 
     async def menu(self, name: str, message: dict[str, Any], **who: Any) -> str:
@@ -243,6 +255,7 @@ class Discord:
     async def interaction(
         self, kind: int, data: dict[str, Any], *, user: str = "7000", channel: str = CHANNEL, locale: str = "en-US",
         permissions: str = "0", app_permissions: str = EVERYTHING, message: Any = None, again: str | None = None,
+        roles: Sequence[str] = (),
     ) -> str:  # fmt: skip
         """Send one through the gateway; again: the id of one that is delivered a second time."""
         found = again or self.id()
@@ -266,8 +279,8 @@ class Discord:
             payload["guild_id"] = GUILD
             payload["guild"] = {"id": GUILD, "locale": "en-US", "features": []}
             payload["member"] = {
-                "user": person, "roles": [], "joined_at": "2026-01-01T00:00:00+00:00", "deaf": False, "mute": False,
-                "flags": 0, "permissions": permissions,
+                "user": person, "roles": list(roles), "joined_at": "2026-01-01T00:00:00+00:00", "deaf": False,
+                "mute": False, "flags": 0, "permissions": permissions,
             }  # fmt: skip
         self.answers.setdefault(found, asyncio.get_running_loop().create_future())
         await self.dispatch("INTERACTION_CREATE", payload)
@@ -351,7 +364,7 @@ class Discord:
             for found in (CHANNEL, ADULT)
         ]
         guild = {
-            "id": GUILD, "name": "Studio", "roles": [], "channels": channels,
+            "id": GUILD, "name": "Studio", "roles": [ROLE], "channels": channels,
             "members": [], "threads": [], "emojis": [], "stickers": [], "premium_tier": 0, "features": [],
             "member_count": 2, "owner_id": "7000",
         }  # fmt: skip
@@ -382,8 +395,9 @@ class Discord:
 
     async def _faulty(self, fault: Fault, request: web.Request, path: str) -> web.StreamResponse:
         match fault.kind:
-            case "429" | "global":
-                return self._too_fast(fault.wait_s, everywhere=fault.kind == "global")
+            case "429" | "global" | "old":
+                code = 30046 if fault.kind == "old" else 0
+                return self._too_fast(fault.wait_s, everywhere=fault.kind == "global", code=code)
             case "lost":
                 await self._act(request, path)
                 if request.transport:
@@ -397,8 +411,8 @@ class Discord:
             case status:
                 return self._error(int(status), 0, "server error")
 
-    def _too_fast(self, wait_s: float, *, everywhere: bool = False) -> web.Response:
-        body = {"message": "You are being rate limited.", "retry_after": wait_s, "global": everywhere}
+    def _too_fast(self, wait_s: float, *, everywhere: bool = False, code: int = 0) -> web.Response:
+        body = {"code": code, "message": "You are being rate limited.", "retry_after": wait_s, "global": everywhere}
         headers = {
             "Via": "1.1 google",
             "Retry-After": str(wait_s),
@@ -560,7 +574,7 @@ class Discord:
         sent = Sent(
             self.id(), channel, body.get("content") or "", body.get("components") or [],
             [self.upload(content, name) for name, content in files], ephemeral, interaction, reply,
-            body.get("allowed_mentions"),
+            body.get("allowed_mentions"), bool(body.get("flags", 0) & 4096),
         )  # fmt: skip
         self.messages[sent.id] = sent
         return sent
