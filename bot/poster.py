@@ -47,7 +47,7 @@ log = logging.getLogger("flipbot.poster")
 
 NONCE_MS: Final = 120_000  # for so long a platform surely knows a message by its nonce
 PING_AFTER_MS: Final = 60_000  # of a job: shorter ones are still being looked at
-MOST_SENDS: Final = 4  # of one job's message, where nobody knows whether those before arrived
+LATEST_MS: Final = 1_800_000  # between two messages of one job, where nobody knows whether the first arrived
 SHOWN_PLACES: Final = 5  # in line; further back it is the queue's command that says it
 SLOW_MS: Final = 600_000  # after a 429 everything takes twice its time
 SECOND_MS: Final = 1000
@@ -55,6 +55,7 @@ BREATH_S: Final = 0.2  # between two looks at rows that change all the time
 LOOK_S: Final = 5.0
 FILM_S: Final = 2.0  # between two looks for a film that is still being made
 TROUBLE_S: Final = 30.0  # after an error of our own
+WHOLE: Final = ""  # of chats, the row that holds for all of a platform's
 LIVE: Final = (Delivery.LIVE, Delivery.AGAIN)
 
 
@@ -149,6 +150,8 @@ class Poster:
     async def run(self) -> None:
         """Post until cancelled."""
         try:
+            for platform in self.senders:
+                self.frozen_until_ms[platform] = (await chats.get(self.db, platform, WHOLE)).frozen_until_ms
             while True:
                 seen = self.db.commits
                 await self._scan()
@@ -332,7 +335,7 @@ class Desk:
         if canvas.delivery == Delivery.SENDING and not self._known(canvas):
             # A second message only for something new; but where the platform would have known the first by its nonce,
             # the end of a job is worth one that may be a second, and elsewhere what came of it is.
-            worth = message.terminal and (self.sender.nonce or (message.result and canvas.sends < MOST_SENDS))
+            worth = message.terminal and (self.sender.nonce or message.result)
             return canvas.wanted <= canvas.sent_revision and not worth
         if canvas.delivery not in LIVE or lane < Lane.TEXT:
             return False
@@ -347,7 +350,8 @@ class Desk:
         """When the message itself may be changed again."""
         twice = 2 if self.db.steady() < chat.slow_until_ms else 1
         if canvas.delivery == Delivery.SENDING and not self.sender.nonce and canvas.wanted <= canvas.sent_revision:
-            return canvas.edited_ms + NONCE_MS  # the first may still arrive
+            # Those before may still arrive; the more there were, the longer it waits for their answers.
+            return canvas.edited_ms + min(NONCE_MS * 2 ** min(canvas.sends - 1, 9), LATEST_MS)
         if lane == Lane.MEDIA:
             return canvas.media_ms + round(self.pace.media_s * 1000) * twice
         if lane >= Lane.TEXT:
@@ -547,7 +551,9 @@ class Desk:
         match error:
             case PutOff(scope="all"):
                 until = now + round(error.retry_after_s * 1000) + SECOND_MS
-                self.poster.frozen_until_ms[platform] = max(until, self.poster.frozen_until_ms[platform])
+                until = max(until, self.poster.frozen_until_ms[platform])
+                self.poster.frozen_until_ms[platform] = until
+                await chats.change(self.db, platform, WHOLE, frozen_until_ms=until)
             case PutOff():
                 until = now + round(error.retry_after_s * 1000) + SECOND_MS
                 await self._chat(frozen_until_ms=until, slow_until_ms=until + SLOW_MS)
