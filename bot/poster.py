@@ -351,7 +351,7 @@ class Desk:
         twice = 2 if self.db.steady() < chat.slow_until_ms else 1
         if canvas.delivery == Delivery.SENDING and not self.sender.nonce and canvas.wanted <= canvas.sent_revision:
             # Those before may still arrive; the more there were, the longer it waits for their answers.
-            return canvas.edited_ms + min(NONCE_MS * 2 ** min(canvas.sends - 1, 9), LATEST_MS)
+            return canvas.edited_ms + min(NONCE_MS << min(max(canvas.sends - 1, 0), 9), LATEST_MS)
         if lane == Lane.MEDIA:
             return canvas.media_ms + round(self.pace.media_s * 1000) * twice
         if lane >= Lane.TEXT:

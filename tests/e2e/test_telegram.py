@@ -1,7 +1,6 @@
 """Real processes and a Bot API server: what somebody sent is made once, whenever the service is killed."""
 
 import asyncio
-import os
 import signal
 import subprocess
 from collections.abc import AsyncIterator
@@ -10,11 +9,8 @@ from typing import Any
 
 import pytest
 
-from db import jobs
-from db.connect import Database
-from db.models import Platform
 from tests.e2e.conftest import start
-from tests.fakes.telegram import Call, Fault, Telegram, a_picture, labels, person
+from tests.fakes.telegram import Telegram, a_picture, labels, person
 
 ANN = person(111)
 QUIETLY: dict[str, object] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -85,48 +81,3 @@ async def test_a_photo_becomes_a_film_though_the_service_is_killed_midway(
     finally:
         service.kill()
         service.wait()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="kill -9 is what Windows does anyway")
-async def test_killed_at_any_call_it_makes_one_job_of_each_message(
-    server: Telegram, small: Path, chatty: Path, data_dir: Path
-) -> None:
-    chat = server.private(ANN)
-    words = ("front", "-c", chatty, "--data-dir", data_dir, "--model", small)
-    moments = {
-        "between commit and confirmation": lambda call: (
-            call.method == "getUpdates" and call.params.get("offset", 0) > 0
-        ),
-        "before the picture is fetched": lambda call: call.method == "getFile",
-        "while the first answer is sent": lambda call: call.method == "sendMessage",
-    }
-    for moment, holds in moments.items():
-        service = start(*words, **QUIETLY)
-
-        def at_that(call: Call, holds: Any = holds, service: Any = service) -> bool:
-            if holds(call):
-                service.send_signal(signal.SIGKILL)
-                return True
-            return False
-
-        fault = Fault("break", at_that)
-        server.faults = [fault]
-        server.sends(ANN, chat, a_picture(), caption=moment)
-        await server.until(lambda fault=fault: fault.met, PATIENT_S)
-        await asyncio.to_thread(service.communicate, timeout=60)
-    server.faults = []
-    service = start(*words, **QUIETLY)
-    try:
-        for number in range(1, len(moments) + 1):  # what may have been sent comes with the next state
-            server.says(ANN, chat, f"/cancel {number}")
-        for moment in moments:
-            await shown(server, "text", moment)
-        await server.until(lambda: not server.updates, PATIENT_S)
-        await end(service)
-    finally:
-        service.kill()
-        service.wait()
-    async with Database.open(data_dir=data_dir) as db:
-        made = await jobs.recent(db, 20, "111", Platform.TELEGRAM)
-        assert sorted(job.prompt for job in made) == sorted(moments)

@@ -106,7 +106,8 @@ class Fault:
     """What goes wrong with the next calls that match.
 
     kind: "429", "global", "old" (the 429 of messages over an hour old), "lost" (it happens, the answer does not come),
-          "hang", a status, or (status, code)
+          "break" (it does not happen, the connection breaks), "hang", a status, or (status, code)
+    skip: so many calls that match pass first; met: is called when it meets one
     """
 
     method: str
@@ -114,6 +115,8 @@ class Fault:
     kind: Any
     times: int = 1
     wait_s: float = 0.3
+    skip: int = 0
+    met: Callable[[], None] = lambda: None
 
 
 @dataclass
@@ -195,8 +198,8 @@ class Discord:
     def id(self) -> str:
         return str(next(self._ids))
 
-    def fail(self, method: str, path: str, kind: Any, times: int = 1, wait_s: float = 0.3) -> None:
-        self.faults.append(Fault(method, path, kind, times, wait_s))
+    def fail(self, method: str, path: str, kind: Any, times: int = 1, wait_s: float = 0.3, **more: Any) -> None:
+        self.faults.append(Fault(method, path, kind, times, wait_s, **more))
 
     def upload(self, content: bytes, name: str = "photo.png") -> dict[str, Any]:
         """A file that somebody attached."""
@@ -386,6 +389,9 @@ class Discord:
             return self._error(401, 0, "401: Unauthorized")
         for fault in self.faults:
             if fault.times and fault.method in (request.method, "*") and re.search(fault.path, path):
+                if fault.skip:
+                    fault.skip -= 1
+                    continue
                 fault.times -= 1
                 return await self._faulty(fault, request, path)
         limited = self._limited(request.method, path)
@@ -398,8 +404,10 @@ class Discord:
             case "429" | "global" | "old":
                 code = 30046 if fault.kind == "old" else 0
                 return self._too_fast(fault.wait_s, everywhere=fault.kind == "global", code=code)
-            case "lost":
-                await self._act(request, path)
+            case "lost" | "break":
+                if fault.kind == "lost":
+                    await self._act(request, path)
+                fault.met()
                 if request.transport:
                     request.transport.abort()
                 return web.Response(status=500)
