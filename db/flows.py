@@ -22,6 +22,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.orm import aliased
 
 from db import turns
 from db.models import OPEN, Flow, Gate, Job, Ledger, Platform, State, Tick
@@ -54,6 +55,17 @@ _ENTERED = (
 )
 _ONE_MORE = update(Tick).values(weight=bindparam("weighs"), open=Tick.open + 1)
 _OPEN = select(Tick.open)
+_PASSED = (
+    update(Tick)
+    .values(
+        time=_DUE,
+        weight=bindparam("weighs"),
+        sections=Tick.sections + 1,
+        gpu_ms=Tick.gpu_ms + bindparam("took_ms", type_=Integer),
+    )
+    .returning(Tick.sections)
+)
+_SINCE = update(Job).where(Job.id == _THIS).values(since=_TO)
 _PAUSED = select(Gate.scope).where(Gate.scope == Job.server_id, Gate.paused).exists().label("paused")
 _STANDS = select(
     *(Job.flow_id, Job.rank, Job.state, Job.not_before_ms, Job.done, Job.sections, Job.hurried, _PAUSED)
@@ -72,9 +84,22 @@ def who(platform: Platform, user_id: str) -> str:
 
 
 def next_turn() -> Select[int | None]:
-    """The id of the job whose section is to be made next, or no row."""
+    """The id of the job whose flow has the next turn, or no row."""
     due = select(Flow.head).where(Flow.turn.is_not(None)).order_by(Flow.turn, Flow.id).limit(1)
     return due.correlate(None).with_for_update(skip_locked=True, of=Flow)
+
+
+def long_waiting(since: BindParameter[int]) -> Select[int]:
+    """The id of the job that has waited longest to go on, at or before this, where it can have a turn instead of one
+    that goes on; or no row. `turns` says why."""
+    head = select(Flow.head).where(Flow.turn.is_not(None)).order_by(Flow.turn, Flow.id).limit(1).correlate(None)
+    of = aliased(Job)
+    goes_on = select(of.id).where(of.id == head.scalar_subquery(), of.rank >= turns.STARTED).correlate(None).exists()
+    begun = text(f"job.rank >= {turns.STARTED}")  # as ix_job_wait has it
+    now = select(Tick.time).scalar_subquery()
+    long = select(Job.id).join(Flow, Flow.id == Job.flow_id).where(begun, Job.since <= since, goes_on)
+    long = long.where(Flow.served <= now).order_by(Job.since, Job.id).limit(1)
+    return long.correlate(None).with_for_update(skip_locked=True, of=Job)
 
 
 def enter(tx: Connection, name: str, sections: int, weight: float | None, now_ms: int) -> int:
@@ -147,7 +172,8 @@ def serve(tx: Connection, job_id: int, gpu_ms: int, now_ms: int) -> None:
             weight = 0.0
             break
         now, weight, left = turns.elapse(now, weight, left, leaving)
-    tx.execute(update(Tick).values(time=now, weight=weight, sections=Tick.sections + 1, gpu_ms=Tick.gpu_ms + gpu_ms))
+    made = tx.execute(_PASSED, {"due": now, "weighs": weight, "took_ms": gpu_ms}).scalar_one()
+    tx.execute(_SINCE, {"this": job_id, "to": made})
 
 
 def leave(tx: Connection, job_id: int) -> None:
@@ -193,6 +219,11 @@ def rebase(tx: Connection) -> None:
     weight = select(func.coalesce(func.sum(Flow.weight), 0.0)).where(Flow.last > select(Tick.time).scalar_subquery())
     jobs = select(func.count()).select_from(Job).where(IS_OPEN)
     tx.execute(update(Tick).values(weight=weight.scalar_subquery(), open=jobs.scalar_subquery()))
+
+
+def sections_made(tx: Connection) -> int:
+    """How many sections were made so far, of all films."""
+    return tx.scalar(select(Tick.sections)) or 0
 
 
 def open_jobs(tx: Connection) -> int:

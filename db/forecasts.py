@@ -38,6 +38,7 @@ class Waiting:
     shape: str
     running: bool
     made: float
+    since: int = 0
 
 
 class Play:
@@ -60,7 +61,7 @@ class Play:
         known = sorted(pace.values())
         self.usual = known[len(known) // 2] if known else 1  # of a kind that was never made; never of the asker's own
         for job in waiting:
-            line.hold(job.flow, job.id, job.done, job.sections, job.hurried)
+            line.hold(job.flow, job.id, job.done, job.sections, job.hurried, job.since)
         for job in waiting:
             if job.running:
                 self.places[job.id] = rows.Place(jobs_ahead=0, sections_ahead=0, running=True)
@@ -204,8 +205,8 @@ def _kept(db: Database, tx: Connection) -> _Kept:
 
 
 def _read(tx: Connection) -> Play:
-    tick = tx.execute(select(Tick.time, Tick.weight)).one()
-    line = turns.Line(tick.time, tick.weight)
+    tick = tx.execute(select(Tick.time, Tick.weight, Tick.sections)).one()
+    line = turns.Line(tick.time, tick.weight, tick.sections)
     asked = (
         Job.id,
         Job.flow_id,
@@ -216,6 +217,7 @@ def _read(tx: Connection) -> Play:
         Job.hurried,
         Job.shape,
         Job.not_before_ms,
+        Job.since,
     )
     step: Any = (Progress.n, Progress.step, Progress.of)
     found = tx.execute(select(*asked, *step).outerjoin(Progress, Progress.job_id == Job.id).where(IS_OPEN))
@@ -241,6 +243,7 @@ def _waiting(row: Any) -> Waiting:
         shape=row.shape,
         running=row.state == State.RUNNING,
         made=min(made, 1.0),
+        since=row.since,
     )
 
 

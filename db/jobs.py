@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Integer, and_, bindparam, func, select, update
 
-from db import flows, operators, rows
+from db import flows, operators, rows, turns
 from db.connect import Database, reads, writes
 from db.errors import LeaseLost
 from db.flows import IS_OPEN, next_turn
@@ -42,18 +42,22 @@ _AT_HAND = select(
     select(Job.id).where(Job.state == State.RUNNING, Job.lease_until_ms < _NOW).exists().label("expired"),
     flows.waking(_NOW).exists().label("waking"),
     flows.pause_of_all().exists().label("paused"),
+    select(Tick.sections).scalar_subquery().label("made"),
 )
 # One statement chooses and takes: two workers can never hold the same job.
-_TAKE = raising(
-    Job.id == next_turn().scalar_subquery(),
-    state=State.RUNNING,
-    fence=Job.fence + 1,
-    worker=bindparam("by"),
-    lease_until_ms=bindparam("until_ms"),
-    started_ms=func.coalesce(Job.started_ms, _NOW),
-    reason=None,
-    facts={},
-)
+_TAKEN: dict[str, Any] = {
+    "state": State.RUNNING,
+    "fence": Job.fence + 1,
+    "worker": bindparam("by"),
+    "lease_until_ms": bindparam("until_ms"),
+    "started_ms": func.coalesce(Job.started_ms, _NOW),
+    "reason": None,
+    "facts": {},
+}
+_TURN = next_turn().scalar_subquery()
+_LONG = flows.long_waiting(bindparam("waited_since", type_=Integer)).scalar_subquery()
+_TAKE = raising(Job.id == _TURN, **_TAKEN)
+_TAKE_LONG = raising(and_(Job.id == func.coalesce(_LONG, _TURN), Job.state == State.QUEUED), **_TAKEN)
 
 
 @writes
@@ -70,7 +74,9 @@ def claim(db: Database, worker: str, lease_ms: int) -> rows.Claim | None:
         if at_hand.waking:
             flows.wake(tx, now)
         taking = {"by": worker, "until_ms": now + lease_ms, "now_ms": db.now()}
-        job_id = None if at_hand.paused else changed(tx, _TAKE, taking, moved=True)
+        long = turns.waited_since(at_hand.made)
+        take, taking = (_TAKE, taking) if long is None else (_TAKE_LONG, {**taking, "waited_since": long})
+        job_id = None if at_hand.paused else changed(tx, take, taking, moved=True)
         got = None if job_id is None else _claimed(tx, job_id, worker)
     if got or reaped:
         db.notify()

@@ -36,6 +36,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from db.turns import STARTED
+
 
 class State(StrEnum):
     """Where a job is in its life: received ─▶ queued ⇄ running ─▶ done | stopped | failed | cancelled."""
@@ -190,6 +192,7 @@ class Job(Base):
         CheckConstraint("wish IN ('stop', 'cancel')", name="wish"),
         CheckConstraint("fence >= 0 AND crashes >= 0 AND revision >= 1", name="risen"),
         Index("ix_job_turn", "flow_id", "rank", "id", **where("rank IS NOT NULL")),
+        Index("ix_job_wait", "since", "id", **where(f"rank >= {STARTED}")),
         Index("ix_job_wake", "not_before_ms", **where("not_before_ms > 0")),
         Index("ix_job_state", "state", "id"),
         Index("ix_job_lease", "lease_until_ms", **where("state = 'running'")),
@@ -209,6 +212,7 @@ class Job(Base):
     flow_id: Mapped[int | None] = mapped_column(Id)  # whose turns it takes; see db.turns
     shape: Mapped[str] = mapped_column(String(200), default="", server_default="")  # as its sections'
     rank: Mapped[int | None]  # its place among those of its flow, smallest first; none while it can have no turn
+    since: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")  # sections of all at its last one
     hurried: Mapped[bool] = mapped_column(default=False, server_default=false())  # an operator put it first
     plan: Mapped[dict[str, Any]] = mapped_column(JSON)
     steered: Mapped[str | None]  # the prompt, where its request's is not what holds any more

@@ -134,6 +134,8 @@ def submit(db: Database, ask: Ask, limits: Limits) -> rows.Job:
         plan: dict[str, Any] = {"parent_id": ask.parent_id, "plan": dict(ask.plan), "sections": ask.sections}
         plan |= {"flow_id": flow, "shape": section_shape(ask.plan), "done": len(kept), **files}
         job = {**who, **plan, "request_id": request_id, "state": State.QUEUED}
+        if kept:
+            job["since"] = flows.sections_made(tx)
         job_id = tx.execute(_NEW_JOB, job).scalar_one()
         if kept:
             tx.execute(insert(Section), [{**section, "job_id": job_id} for section in kept])

@@ -6,6 +6,11 @@ nothing for a film that has no section yet (its first second comes first), and e
 film. Within a flow first seconds come first, then what is nearest its end; but while four films of a flow wait to go
 on, no further one is begun: it would only wait with the others.
 
+So a long film would wait after its first second until all shorter ones are finished. Therefore every eighth turn,
+where it is not a first second's, belongs to the film that has waited longest to go on: if that is longer than thirty
+sections, and if virtual time has passed its flow, which was served no more than its share. For who has many films in
+line it would only put off the end of another one.
+
 Virtual time is that of a machine which serves everybody with work at every moment, by weight (generalized processor
 sharing). It passes by sections recorded, never by seconds; somebody who comes back starts at its now, so that nobody
 saves up turns by staying away, and nobody pays for turns that nobody else wanted.
@@ -19,6 +24,8 @@ from dataclasses import dataclass, field
 
 STARTED = 1_000_000  # ranks from here on are of films that have a first second: more sections than any film has
 BEGUN = 4  # films of one flow that wait to go on: then no other one has its first second
+GAP = 30  # sections made since a film's last one: then it has waited long
+EVERY = 8  # turns; one of them may be that of a film that has waited long
 HURRIED = 10_000_000  # below zero by this much: what an operator put first
 
 
@@ -46,6 +53,14 @@ def due(head: int) -> int:
 def turn(served: float, weight: float, head: int) -> float:
     """When a flow's next thing is due in virtual time: the smallest has the next turn, of equals the oldest flow."""
     return served + due(head) / weight - (HURRIED if head < 0 else 0)
+
+
+def waited_since(made: int) -> int | None:
+    """The count of sections at or before which a film that has waited long was last at its turn; None: not this turn.
+
+    made: sections, by all workers together
+    """
+    return made - GAP if made % EVERY == 0 else None
 
 
 def elapse(
@@ -77,16 +92,29 @@ class Flow:
     stamp: int = 0
 
 
+@dataclass(slots=True)
+class Film:
+    """A film in line; `since`: how many sections had been made when its last one was."""
+
+    flow: int
+    done: int
+    sections: int
+    hurried: bool
+    since: int
+
+
 class Line:
     """Flows and their films in memory: what the rows would do, for forecasts and simulations.
 
     Films are taken with `take` (the next turn) and put down with `made`.
     """
 
-    def __init__(self, now: float = 0.0, weight: float = 0.0) -> None:
-        self.now, self.weight = now, weight
+    def __init__(self, now: float = 0.0, weight: float = 0.0, count: int = 0) -> None:
+        """count: sections made so far, by all."""
+        self.now, self.weight, self.count = now, weight, count
         self.flows: dict[int, Flow] = {}
-        self.films: dict[int, tuple[int, int, int, bool]] = {}  # id → flow, done, sections, hurried
+        self.films: dict[int, Film] = {}  # by id
+        self._waits: list[tuple[int, int]] = []  # (since, film) of those that wait to go on; of one only its own counts
         self._turns: list[tuple[float, int, int]] = []  # (turn, flow, stamp); of one flow only the newest counts
         self._lasts: list[tuple[float, int]] = []
 
@@ -96,11 +124,13 @@ class Line:
         if flow.last > self.now:
             heapq.heappush(self._lasts, (flow.last, id))
 
-    def hold(self, flow: int, film: int, done: int, sections: int, hurried: bool = False) -> None:
+    def hold(self, flow: int, film: int, done: int, sections: int, hurried: bool = False, since: int = 0) -> None:
         """Take over a film that waits; call `settle` for its flow after the last one."""
-        self.films[film] = (flow, done, sections, hurried)
+        self.films[film] = Film(flow, done, sections, hurried, since)
         its, place = self.flows[flow], rank(done, sections, hurried)
         heapq.heappush(its.fresh if place < STARTED else its.begun, (place, film))
+        if place >= STARTED:
+            heapq.heappush(self._waits, (since, film))
         its.open += 1
 
     def join(self, flow: int, film: int, sections: int, weight: float = 1.0) -> None:
@@ -124,27 +154,62 @@ class Line:
     def take(self) -> int | None:
         """The film whose turn is next, taken out of the line; None where nobody waits."""
         while self._turns:
-            _, flow, stamp = heapq.heappop(self._turns)
+            _, flow, stamp = self._turns[0]
             its = self.flows[flow]
             if stamp == its.stamp and (head := choose(its.fresh, its.begun)) is not None:
-                heapq.heappop(its.fresh if head[0] < STARTED else its.begun)
-                self.settle(flow)
-                return head[1]
+                film = self._long_waiting() if head[0] >= STARTED else None
+                return self._out(head if film is None else film)
+            heapq.heappop(self._turns)
         return None
+
+    def _out(self, film: tuple[int, int]) -> int:
+        """Take a film out of its flow, given as (rank, id)."""
+        flow = self.films[film[1]].flow
+        films = self.flows[flow].fresh if film[0] < STARTED else self.flows[flow].begun
+        if films[0] == film:
+            heapq.heappop(films)
+        else:
+            films.remove(film)
+            heapq.heapify(films)
+        self.settle(flow)
+        return film[1]
+
+    def _long_waiting(self) -> tuple[int, int] | None:
+        """The film that has waited longest to go on, where it is its turn, as (rank, id)."""
+        limit = waited_since(self.count)
+        had: list[tuple[int, int]] = []  # those whose flow had more than its share
+        found = None
+        while found is None and limit is not None and self._waits and self._waits[0][0] <= limit:
+            since, id = heapq.heappop(self._waits)
+            film = self.films.get(id)
+            if film is None or film.since != since:
+                continue
+            its, place = self.flows[film.flow], (rank(film.done, film.sections, film.hurried), id)
+            if place not in its.begun:
+                continue
+            if its.served <= self.now:
+                found = place
+            else:
+                had.append((since, id))
+        for each in had:
+            heapq.heappush(self._waits, each)
+        return found
 
     def made(self, film: int) -> bool:
         """A film's section is made; true if that was its last one."""
-        flow, done, sections, hurried = self.films[film]
-        its = self.flows[flow]
+        of = self.films[film]
+        its = self.flows[of.flow]
         its.served += 1 / its.weight
+        self.count += 1
         self._elapse()
         its.open -= 1
-        if done + 1 == sections:
+        ended = of.done + 1 == of.sections
+        if ended:
             del self.films[film]
         else:
-            self.hold(flow, film, done + 1, sections, hurried)
-        self.settle(flow)
-        return done + 1 == sections
+            self.hold(of.flow, film, of.done + 1, of.sections, of.hurried, self.count)
+        self.settle(of.flow)
+        return ended
 
     def _elapse(self) -> None:
         left = 1.0

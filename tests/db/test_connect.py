@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 from makers import LEASE_MS, PLENTY, Clock, ask
-from sqlalchemy import Connection, Select, func, insert, select, text
+from sqlalchemy import Connection, Integer, Select, bindparam, func, insert, select, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from db import canvases, jobs, progress, requests
 from db.connect import Database, sqlite_path
 from db.errors import ConfigError, DatabaseInUse, DatabaseUnusable, DiskFull, NoSuchJob
-from db.flows import IS_OPEN, next_turn, waking
+from db.flows import IS_OPEN, long_waiting, next_turn, waking
 from db.models import Canvas, Job, Platform, State
 from db.turns import STARTED
 
@@ -200,6 +200,8 @@ async def test_neither_the_next_turn_nor_a_limit_is_found_by_looking_at_every_jo
         assert turn == "SEARCH flow USING INDEX ix_flow_turn (turn>?)"  # the first of those that are due
         woken = plan(tx, waking(clock.ms))
         assert woken == "SEARCH job USING INDEX ix_job_wake (not_before_ms>? AND not_before_ms<?)"
+        long = plan(tx, long_waiting(bindparam("waited_since", 7, type_=Integer)))
+        assert "SEARCH job USING INDEX ix_job_wait (since<?)" in long
         head = select(Job.id).where(Job.flow_id == 1, Job.rank.is_not(None), Job.rank >= STARTED)
         found = plan(tx, head.order_by(Job.rank, Job.id).limit(4))
         assert found == "SEARCH job USING COVERING INDEX ix_job_turn (flow_id=? AND rank>?)"

@@ -2,11 +2,13 @@
 
 import pytest
 from makers import LEASE_MS, PLAN, PLENTY, Clock, ask, made, sha
+from sqlalchemy import select
 
 from db import canvases, jobs, requests, sections
 from db.connect import Database
 from db.errors import NoSuchJob, NotFinished
 from db.media import media_keep
+from db.models import Job as JobRow
 from db.models import Platform, State
 from db.requests import Limits
 from db.rows import Claim, Job
@@ -39,6 +41,8 @@ async def test_a_longer_film_has_the_sections_of_the_first_one_at_birth(db: Data
         assert one.sampling_ms == one.decode_ms == one.encode_ms == one.gpu_ms == 0  # the parent has paid for it
     assert [canvas.job_id for canvas in await canvases.due(db, Platform.PAGE)] == [child.id]
     assert (await jobs.get(db, parent.id)) == parent
+    with db.reading() as tx:
+        assert tx.scalar(select(JobRow.since).where(JobRow.id == child.id)) == 3  # it waits to go on since now
 
 
 async def test_its_first_turn_is_the_section_after_those_it_took_over(db: Database) -> None:

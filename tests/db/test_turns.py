@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from db import flows, jobs, operators, people, requests, sections, turns
 from db.connect import Database
 from db.models import Flow, Job, Ledger, Platform, Section, Tick
-from db.turns import BEGUN, STARTED, Line, choose, due, elapse, rank, turn
+from db.turns import BEGUN, EVERY, GAP, STARTED, Line, choose, due, elapse, rank, turn
 from tests.ready import ready
 
 
@@ -182,8 +182,34 @@ async def check(db: Database) -> None:
         assert kept is not None and spent is not None and kept <= spent
 
 
-async def test_the_service_takes_the_very_turns_of_the_line_in_memory(db: Database) -> None:
+def test_a_long_film_goes_on_now_and_then_though_shorter_ones_always_come() -> None:
+    line = Line()
+    line.join(1, 10, 200)
+    assert served(line, 1) == [10]
+    for film in range(60):
+        line.join(2 + film % 2, 100 + film, 3)
+    turns_of_it = [n for n, film in enumerate(served(line, 180), start=1) if film == 10]
+    assert turns_of_it and all(n % EVERY == 0 for n in turns_of_it)
+    assert all(later - earlier > GAP for earlier, later in zip([0, *turns_of_it], turns_of_it, strict=False))
+
+
+def test_who_had_their_share_gets_no_turn_for_having_waited_long() -> None:
+    line = Line()
+    line.join(1, 10, 200)
+    assert served(line, 1) == [10]
+    for film in range(40):
+        line.join(1, 100 + film, 2)
+    line.join(2, 20, 80)
+    assert 10 not in served(line, 81)
+
+
+@pytest.mark.parametrize(("gap", "every"), [(GAP, EVERY), (4, 2)])
+async def test_the_service_takes_the_very_turns_of_the_line_in_memory(
+    db: Database, monkeypatch: pytest.MonkeyPatch, gap: int, every: int
+) -> None:
     """A random community, once through the rows and once through `turns.Line`: the same film has every turn."""
+    monkeypatch.setattr(turns, "GAP", gap)
+    monkeypatch.setattr(turns, "EVERY", every)
     drawn = random.Random(3)
     line = Line()
     flow: dict[int, int] = {}  # numbered as they come, for of two that are due at once the older has its turn
