@@ -213,22 +213,23 @@ def arguments() -> argparse.ArgumentParser:
     for name, says in gates.items():
         gate = add(name, command_gate, says)
         gate.set_defaults(action=name)
-        gate.add_argument("--server", default="", metavar="ID", help="for one Discord server alone")
+        gate.add_argument("--server", default="", metavar="ID", help="for one Discord server or Telegram group alone")
         if name != "resume":
             gate.add_argument("reason", nargs="*", metavar="REASON", help="what people are told")
     first = add("first", command_first, "put a film before all others")
-    first.add_argument("job", type=int, metavar="JOB", help="its number, as `flipbot queue` shows it")
+    first.add_argument("job", metavar="JOB", help="its number, as `flipbot queue` shows it")
     for name, says in (("ban", "let somebody ask for nothing"), ("unban", "lift a ban")):
         ban = add(name, command_ban, says)
         ban.set_defaults(action=name)
         ban.add_argument("who", metavar="WHO", help="discord:ID or telegram:ID")
-        ban.add_argument("--server", default="", metavar="ID", help="on one Discord server alone")
+        ban.add_argument("--server", default="", metavar="ID", help="on one Discord server or Telegram group alone")
         if name == "ban":
             ban.add_argument("--for", dest="lasting", metavar="TIME", help="30m, 12h or 7d (default: for ever)")
             ban.add_argument("--reason", default="", help="what they are told")
     add("audit", command_audit, "show what operators did, newest first")
-    cancel = add("cancel", command_cancel, "take a film out of the line")
-    cancel.add_argument("job", type=int, metavar="JOB", help="its number, as `flipbot queue` shows it")
+    cancel = add("cancel", command_cancel, "stop a film, whether it waits or is being made")
+    cancel.add_argument("job", metavar="JOB", help="its number, as `flipbot queue` shows it")
+    cancel.add_argument("reason", nargs="*", metavar="REASON", help="what flipbot audit says of it")
     with_model(add("doctor", command_doctor, "say what works on this machine, and what to do about the rest"))
     fetch = add("download", command_download, "fetch the weights of a large model; it goes on where it stopped")
     fetch.add_argument("name", metavar="MODEL", help="framepack or framepack-f1")
@@ -652,18 +653,21 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
     settings = settings_of(args)
     out = Console()
 
-    def shown(line: dict[str, Any]) -> RenderableType:
+    def shown(line: dict[str, Any], served: bool) -> RenderableType:
         closed = operate.state_line(line["state"], locale)
+        told = [Text(closed)] if closed else []
+        if not served and line["jobs"]:
+            told.append(Text(words.say(locale, "terminal.no_service")))
         table = terminal.queue_table(line["jobs"], locale, line["more"])
-        return Group(*([Text(closed)] if closed else []), table if line["jobs"] else words.say(locale, EMPTY))
+        return Group(*told, table if line["jobs"] else Text(words.say(locale, EMPTY)))
 
     async def show() -> None:
         async with control.connect(settings.data_dir) as remote:
             if remote is not None and out.is_terminal and not args.once:
-                with Live(shown(await remote.queue()), console=out, auto_refresh=False) as live:
+                with Live(shown(await remote.queue(), True), console=out, auto_refresh=False) as live:
                     while True:
                         await asyncio.sleep(QUEUE_EVERY_S)
-                        live.update(shown(await remote.queue()), refresh=True)
+                        live.update(shown(await remote.queue(), True), refresh=True)
             if remote is not None:
                 line = await remote.queue()
             elif sqlite_path(settings.database.url, settings.data_dir).exists():
@@ -672,7 +676,7 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
             else:
                 line = {"jobs": [], "more": 0, "state": {"paused": False, "draining": False, "reason": ""}}
         if line["jobs"] or operate.state_line(line["state"], locale):
-            out.print(shown(line))
+            out.print(shown(line, remote is not None))
         else:
             terminal.tell(console, words.say(locale, EMPTY))
 
@@ -695,14 +699,14 @@ def command_gate(args: argparse.Namespace, console: Console, locale: str) -> int
     """flipbot pause, resume, drain"""
     reason = " ".join(getattr(args, "reason", []))
     state = asyncio.run(order(settings_of(args), action=args.action, reason=reason, scope=args.server))
-    terminal.tell(console, operate.state_line(state, locale) or words.say(locale, f"terminal.did_{args.action}"))
+    terminal.tell(console, operate.gate_line(args.action, args.server, reason, state, locale))
     return terminal.DONE
 
 
 def command_first(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot first JOB"""
-    asyncio.run(order(settings_of(args), action="first", job=args.job))
-    terminal.tell(console, words.say(locale, "terminal.did_first", job=args.job))
+    done = asyncio.run(order(settings_of(args), action="first", job=args.job))
+    terminal.tell(console, words.say(locale, "terminal.did_first", job=done["job"]))
     return terminal.DONE
 
 
@@ -711,8 +715,11 @@ def command_ban(args: argparse.Namespace, console: Console, locale: str) -> int:
     what = {"who": args.who, "scope": args.server}
     if args.action == "ban":
         what |= {"for_ms": operate.lasting(args.lasting), "reason": args.reason}
-    asyncio.run(order(settings_of(args), action=args.action, **what))
-    terminal.tell(console, words.say(locale, f"terminal.did_{args.action}", who=args.who))
+    done = asyncio.run(order(settings_of(args), action=args.action, **what))
+    if args.action == "ban":
+        terminal.tell(console, operate.ban_line(args.who, args.server, done["until_ms"], locale))
+    else:
+        terminal.tell(console, words.say(locale, "terminal.did_unban", who=args.who))
     return terminal.DONE
 
 
@@ -724,21 +731,9 @@ def command_audit(args: argparse.Namespace, console: Console, locale: str) -> in
 
 
 def command_cancel(args: argparse.Namespace, console: Console, locale: str) -> int:
-    """flipbot cancel JOB"""
-    settings = settings_of(args)
-
-    async def cancelled() -> None:
-        async with control.connect(settings.data_dir) as remote:
-            if remote is not None:
-                await remote.wish(args.job, "cancel")
-                return
-        if not sqlite_path(settings.database.url, settings.data_dir).exists():
-            raise Refused("terminal.no_such_job", job=args.job)
-        async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
-            await control.wish(db, args.job, "cancel")
-
-    asyncio.run(cancelled())
-    terminal.tell(console, words.say(locale, "terminal.cancelled_job", job=args.job))
+    """flipbot cancel JOB [REASON]"""
+    done = asyncio.run(order(settings_of(args), action="cancel", job=args.job, reason=" ".join(args.reason)))
+    terminal.tell(console, words.say(locale, "terminal.cancelled_job", job=done["job"]))
     return terminal.DONE
 
 

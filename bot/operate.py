@@ -10,7 +10,7 @@ from rich.table import Table
 from bot import words
 from bot.errors import Refused
 from bot.intake import moment
-from db import operators
+from db import jobs, operators
 from db.connect import Database
 from db.errors import NoSuchJob
 from db.flows import ALL
@@ -19,6 +19,7 @@ from db.models import Platform
 BY: Final = "terminal"
 UNITS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 NEWEST: Final = 50
+CALLED: Final = {"prioritise": "first"}  # what a terminal calls it
 
 Order = Mapping[str, Any]  # "action", and what it needs: reason, scope, job, who, for_ms
 
@@ -54,9 +55,17 @@ async def _state(db: Database, order: Order) -> dict[str, Any]:
 
 
 async def _first(db: Database, order: Order) -> dict[str, Any]:
-    job = await operators.prioritise(db, BY, int(order["job"]))
+    job = await operators.prioritise(db, BY, film_number(order.get("job")))
     if job.state.terminal:
-        raise Refused("refused.job_over")
+        raise Refused("refused.film_ended", job=job.id)
+    return {"job": job.id}
+
+
+async def _cancel(db: Database, order: Order) -> dict[str, Any]:
+    job = await jobs.get(db, film_number(order.get("job")))
+    if job.state.terminal:
+        raise Refused("refused.film_ended", job=job.id)
+    await operators.cancel(db, BY, job.id, _reason(order))
     return {"job": job.id}
 
 
@@ -85,6 +94,7 @@ ACTIONS: Final[Mapping[str, Callable[[Database, Order], Awaitable[dict[str, Any]
     "drain": _drain,
     "state": _state,
     "first": _first,
+    "cancel": _cancel,
     "ban": _ban,
     "unban": _unban,
     "audit": _audit,
@@ -96,13 +106,24 @@ def _reason(order: Order) -> str:
 
 
 def _scope(order: Order) -> str:
-    return str(order.get("scope") or ALL)[:100]
+    """A server, or all. raises: Refused"""
+    said = str(order.get("scope") or "")
+    if said and not re.fullmatch(r"-?\d{1,20}", said, re.ASCII):
+        raise Refused("refused.server", got=words.clean(said, 40))
+    return said or ALL
+
+
+def film_number(said: object) -> int:
+    """The film that a number names. raises: Refused"""
+    if not re.fullmatch(r"\d{1,18}", str(said), re.ASCII):
+        raise Refused("refused.film_number", got=words.clean(str(said), 40))
+    return int(str(said))
 
 
 def person(who: str) -> tuple[Platform, str]:
     """The person that "discord:123" or "telegram:123" names. raises: Refused"""
     platform, _, user = who.partition(":")
-    if platform not in set(Platform) or not user or len(user) > 100:
+    if platform not in (Platform.DISCORD, Platform.TELEGRAM) or not re.fullmatch(r"\d{1,20}", user, re.ASCII):
         raise Refused("refused.person", got=words.clean(who, 40))
     return Platform(platform), user
 
@@ -126,12 +147,27 @@ def state_line(state: Mapping[str, Any], locale: str) -> str:
     return ""
 
 
+def gate_line(action: str, server: str, reason: str, state: Mapping[str, Any], locale: str) -> str:
+    """What an operator has just closed or opened: for all, or for one server."""
+    if server:
+        because = "_because" if reason and action != "resume" else ""
+        return words.say(locale, f"terminal.server_{action}{because}", server=server, reason=reason)
+    return state_line(state, locale) or words.say(locale, f"terminal.did_{action}")
+
+
+def ban_line(who: str, server: str, until_ms: int | None, locale: str) -> str:
+    """Who is banned where, and how long."""
+    key = ("terminal.server_ban" if server else "terminal.did_ban") + ("" if until_ms is None else "_until")
+    return words.say(locale, key, who=who, server=server, until="" if until_ms is None else moment(until_ms))
+
+
 def audit_table(deeds: list[dict[str, Any]], locale: str) -> Table:
     """What operators did, newest first."""
     table = Table(box=None, pad_edge=False)
     for column in ("at", "by", "action", "scope", "target", "reason"):
-        table.add_column(words.say(locale, f"terminal.column_{column}"), overflow="fold")
+        table.add_column(words.say(locale, f"terminal.column_{column}"), overflow="fold", no_wrap=column == "at")
     for deed in deeds:
-        said = [words.clean(str(deed[name])) for name in ("by", "action", "scope", "target", "reason")]
+        did = CALLED.get(deed["action"], deed["action"])
+        said = [words.clean(str(each)) for each in (deed["by"], did, *(deed[n] for n in ("scope", "target", "reason")))]
         table.add_row(moment(deed["at_ms"]), *said)
     return table

@@ -37,14 +37,23 @@ def test_a_terminal_pauses_drains_and_resumes(
     assert "Paused: too hot." in run(capsys, "queue", *data)[1]
     assert run(capsys, "resume", *data)[1] == "Open: sections are made and films are taken in.\n"
     assert "Draining: no new films" in run(capsys, "drain", *data)[1]
-    assert run(capsys, "ban", *data, "discord:7", "--for", "2h", "--reason", "spam") == (0, "discord:7 is banned.\n")
+    code, told = run(capsys, "ban", *data, "discord:7", "--for", "2h", "--reason", "spam")
+    assert code == 0 and told.startswith("discord:7 is banned everywhere until 20")
+    told = "discord:7 is banned on server 42, for ever.\n"
+    assert run(capsys, "ban", *data, "discord:7", "--server", "42") == (0, told)
     assert run(capsys, "unban", *data, "discord:7")[0] == 0
     assert run(capsys, "unban", *data, "discord:7") == (2, "flipbot: discord:7 is not banned there.\n")
     assert run(capsys, "ban", *data, "ann")[0] == 2
     assert run(capsys, "first", *data, "9") == (2, "flipbot: There is no film 9.\n")
+    assert run(capsys, "cancel", *data, "9", "spam") == (2, "flipbot: There is no film 9.\n")
+    assert run(capsys, "cancel", *data, "x")[1] == "flipbot: x is no film's number. flipbot queue shows them.\n"
+    told = "Server 42 is paused: tidying up. Its films wait for flipbot resume.\n"
+    assert run(capsys, "pause", *data, "--server", "42", "tidying", "up")[1] == told
+    assert run(capsys, "pause", *data, "--server", "x")[0] == 2
     code, table = run(capsys, "audit", *data)
     assert code == 0
-    assert [line.split()[4] for line in table.splitlines()[1:]] == ["unban", "ban", "drain", "resume", "pause"]
+    did = ["pause", "unban", "ban", "ban", "drain", "resume", "pause"]
+    assert [line.split()[4] for line in table.splitlines()[1:]] == did
 
 
 async def test_a_running_service_carries_orders_out(tmp_path: Path) -> None:
@@ -84,7 +93,7 @@ def test_a_length_of_time_is_a_number_and_a_unit() -> None:
 
 
 def test_a_person_is_a_platform_and_an_id() -> None:
-    assert person("discord:12:3") == (Platform.DISCORD, "12:3")
-    for wrong in ("ann", "discord:", "irc:ann", ":ann", "discord:" + "1" * 101):
+    assert person("discord:123") == (Platform.DISCORD, "123")
+    for wrong in ("ann", "discord:", "discord:ann", "irc:1", ":1", "discord:" + "1" * 101):
         with pytest.raises(Refused):
             person(wrong)
