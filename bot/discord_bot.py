@@ -11,8 +11,7 @@ import hashlib
 import io
 import json
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -31,6 +30,7 @@ from bot.discord_sender import NOBODY, STYLE, DiscordSender, FilmButton, content
 from bot.discord_server import memo_of, settings_in, terms_of
 from bot.errors import Refused
 from bot.intake import Asked, By, Intake, Wish
+from bot.rush import Rush
 from bot.sender import DISCORD, Pace
 from bot.words import clean, duration, pick, say
 from db import canvases, chats, doors, inbox, jobs, people, reports, requests
@@ -49,7 +49,6 @@ CDN: Final = ("cdn.discordapp.com", "media.discordapp.net")
 FETCH_S: Final = 60.0  # for a picture of 20 MB over a slow line
 LOOKED_AT: Final = 2  # pictures at once
 ANSWERED_AT: Final = 32  # first answers at once: a new connection for each of a burst costs more than waiting for one
-QUIET_S: Final = 3.0  # how long a picture waits for the first answers of others
 CHUNK: Final = 1 << 16
 SYNCED: Final = "discord.commands"  # the memo of the hash of what was registered last
 SLOW_START_S: Final = 60.0
@@ -141,8 +140,7 @@ class DiscordBot(discord.Client):
         self._working: set[asyncio.Task[None]] = set()
         self._looking = asyncio.Semaphore(LOOKED_AT)
         self._speaking = asyncio.Semaphore(ANSWERED_AT)
-        self._unanswered = 0  # requests whose first answer is on its way
-        self._all_answered = asyncio.Event()
+        self._rush = Rush()
         self.languages: dict[str, str] = {}  # of those who have chosen another one than their client's
 
     async def run(self) -> None:  # type: ignore[override]
@@ -372,31 +370,13 @@ class DiscordBot(discord.Client):
         if not (letter.get("prompt") or "").strip():
             letter = {**letter, "prompt": settings_in(door.memos.get(memo_of(letter["server"]))).prompt}
         key = f"discord:{interaction.id}"
-        with self._answering():
+        with self._rush.answering():
             if not await inbox.receive(self.db, HERE, [(key, letter["user"], json.dumps(letter))]):
                 return  # the gateway delivered it twice
             message_id = await self._answer(interaction, letter)
         async with self._looking:  # in a burst, answers come before pictures
-            await self._quiet()
+            await self._rush.quiet()
             await self._work(key, letter, message_id, interaction)
-
-    @contextmanager
-    def _answering(self) -> Iterator[None]:
-        """While somebody's first answer is on its way; what is slow waits for it in `_quiet`."""
-        self._unanswered += 1
-        self._all_answered.clear()
-        try:
-            yield
-        finally:
-            self._unanswered -= 1
-            if not self._unanswered:
-                self._all_answered.set()
-
-    async def _quiet(self) -> None:
-        """Until all are answered, but no longer than a while: those who never stop coming must not keep a film out."""
-        if self._unanswered:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._all_answered.wait(), QUIET_S)
 
     async def _answer(self, interaction: Ix, letter: Mapping[str, Any]) -> str | None:
         """The status message; None where it did not arrive or nobody knows, then the poster sends one."""

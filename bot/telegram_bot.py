@@ -11,11 +11,11 @@ import json
 import logging
 import os
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from telegram import Bot, Update
+from telegram import Bot, Message, Update
 from telegram.constants import UpdateType
 from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, RetryAfter, TelegramError
 from telegram.request import HTTPXRequest
@@ -26,6 +26,7 @@ from bot.poster import FilmOf
 from bot.sender import TELEGRAM_GROUP, TELEGRAM_PRIVATE, Moved, Pace, PutOff, SendError
 from bot.telegram_commands import command_plans, description_plans
 from bot.telegram_messages import message_came
+from bot.telegram_order import picture_of
 from bot.telegram_press import pressed
 from bot.telegram_send import TelegramSender, after_s
 from bot.telegram_talk import TELEGRAM, Names, Talk, here_of, sentence
@@ -43,7 +44,7 @@ POLL_S: Final = 25  # how long a poll waits for an update
 TRIES: Final = 8  # of an update that cannot be handled now
 BACKOFF_S: Final = 2.0  # before the second of them, then twice that
 LATEST_S: Final = 600.0
-AT_ONCE: Final = 32  # updates handled at one time
+AT_ONCE: Final = 200  # updates handled at one time; most of them wait for their pictures' turn
 LOOK_S: Final = 5.0  # at the inbox, when nobody says that something came
 WANTED: Final = (UpdateType.MESSAGE, UpdateType.CALLBACK_QUERY, UpdateType.MY_CHAT_MEMBER)
 
@@ -106,6 +107,8 @@ class TelegramBot:
         self._handling: dict[int, asyncio.Task[None]] = {}
         self._last: dict[str, asyncio.Task[None]] = {}  # of each chat
         self._places = asyncio.Semaphore(AT_ONCE)
+        self._typing: set[asyncio.Task[None]] = set()
+        self._fresh: dict[str, Update] = {}  # kept, and not handled yet: by the keys of their letters
 
     async def run(self) -> None:
         """Serve until cancelled. What is wrong with the token or the network is logged, and nothing else suffers."""
@@ -118,9 +121,11 @@ class TelegramBot:
                 else:
                     await asyncio.Event().wait()
         finally:
-            for task in self._handling.values():
+            under_way = [*self._handling.values(), *self._typing]
+            for task in under_way:
                 task.cancel()
-            await asyncio.gather(*self._handling.values(), return_exceptions=True)
+            await asyncio.gather(*under_way, return_exceptions=True)
+            await self.talk.end()
             with suppress(TelegramError, RuntimeError):
                 await self.bot.shutdown()
 
@@ -217,13 +222,37 @@ class TelegramBot:
 
     async def keep(self, updates: tuple[Update, ...]) -> None:
         """Commit updates to the inbox; what is there already is passed over, and what is not for the bot never kept."""
+        ours = [update for update in updates if self._for_us(update)]
+        self._answer(ours)
         letters = []
-        for update in filter(self._for_us, updates):
-            user = update.effective_user
-            letters.append((f"{self.bot.id}:{update.update_id}", str(user.id) if user else None, update.to_json()))
+        for update in ours:
+            user, key = update.effective_user, f"{self.bot.id}:{update.update_id}"
+            letters.append((key, str(user.id) if user else None, update.to_json()))
+            self._fresh[key] = update
+            await asyncio.sleep(0)  # that takes a while, and who asks wants an answer
         if letters:
             await inbox.receive(self.db, TELEGRAM, letters)
             self._came.set()
+
+    def _answer(self, updates: Sequence[Update]) -> None:
+        """Say at once that a film was asked for, whatever else there is to do."""
+        orders = [update.message for update in updates if update.message and self._orders(update.message)]
+        if orders:
+            task = asyncio.create_task(self._type(orders))
+            self._typing.add(task)
+            task.add_done_callback(self._typing.discard)
+
+    def _orders(self, message: Message) -> bool:
+        command = command_of(message.text or message.caption or "", self.bot.username)
+        private = message.chat.type == "private" and command is None and picture_of(message) is not None
+        return private or (command is not None and command[0] == "animate")
+
+    async def _type(self, orders: Sequence[Message]) -> None:
+        with self.talk.rush.answering(len(orders)):
+            frozen = await chats.frozen(self.db, TELEGRAM, {str(message.chat.id) for message in orders})
+            topics = {str(m.chat.id): str(m.message_thread_id) if m.is_topic_message else "" for m in orders}
+            open_ = {chat_id: topic for chat_id, topic in topics.items() if chat_id not in frozen}
+            await asyncio.gather(*(self.talk.types(chat_id, topic) for chat_id, topic in open_.items()))
 
     def _for_us(self, update: Update) -> bool:
         """False for what people say to each other in a group, which a bot without privacy mode gets to hear."""
@@ -249,7 +278,7 @@ class TelegramBot:
 
     def _begin(self, letter: Letter) -> None:
         """Handle a letter once those before it in its chat were."""
-        update = Update.de_json(json.loads(letter.content), self.bot)
+        update = self._fresh.pop(letter.key, None) or Update.de_json(json.loads(letter.content), self.bot)
         chat = str(update.effective_chat.id) if update and update.effective_chat else ""
         task = asyncio.create_task(self._handle(letter, update, self._last.get(chat)))
         self._handling[letter.id] = self._last[chat] = task
@@ -265,6 +294,8 @@ class TelegramBot:
     async def _handle(self, letter: Letter, update: Update | None, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait([before])
+        if update is not None and update.message is not None and self._orders(update.message):
+            await self.talk.rush.quiet()  # in a burst, answers come before pictures
         wait_s = 0.0
         async with self._places:
             wait_s = await self._once(letter, update)
@@ -334,9 +365,6 @@ class TelegramBot:
         if spoken is None:
             return
         here = await self.talk.here(*spoken)
-        if here.private:
-            await people.let_in(self.db, TELEGRAM, here.user_id)
-        await chats.reachable(self.db, TELEGRAM, here.chat_id)
         if update.callback_query is not None:
             await pressed(self.talk, here, update.callback_query)
         elif message is not None:

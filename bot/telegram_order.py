@@ -8,7 +8,6 @@ from typing import Final
 
 import aiohttp
 from telegram import Message
-from telegram.constants import ChatAction
 from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError
 
 from bot.errors import Refused
@@ -18,7 +17,7 @@ from bot.telegram_send import after_s
 from bot.telegram_talk import TELEGRAM, TERMS, Here, Talk, sentence
 from bot.telegram_text import wishes_of
 from db import inbox, people, requests
-from db.rows import At, Job
+from db.rows import At, Job, Person
 
 log = logging.getLogger("flipbot.telegram")
 
@@ -62,11 +61,18 @@ async def make(talk: Talk, here: Here, order: Order) -> Job | None:
     if talk.safety.consent and person.consent < TERMS:
         await ask_consent(talk, here, order)
         return None
-    wishes = wishes_of(order.text)
-    picture = await fetch(talk, here, order)
+    async with talk.making:
+        job = await submit(talk, here, order, person)
+    log.info("submitted job=%d", job.id)
+    return job
+
+
+async def submit(talk: Talk, here: Here, order: Order, person: Person) -> Job:
+    """Fetch its picture and put it in line. raises: Refused, SendError."""
+    wishes, picture = wishes_of(order.text), await fetch(talk, here, order)
     rules = talk.intake.rules
     quality = wishes.quality or (person.quality if person.quality in rules.qualities else None)
-    job = await talk.intake.submit(
+    return await talk.intake.submit(
         Asked(
             platform=TELEGRAM, user_id=here.user_id, chat_id=here.chat_id, locale=here.locale, picture=picture,
             prompt=wishes.prompt, key=order.key, seconds=wishes.seconds,
@@ -75,10 +81,6 @@ async def make(talk: Talk, here: Here, order: Order) -> Job | None:
             spoiler=bool(wishes.spoiler or person.spoiler),
         )
     )  # fmt: skip
-    log.info("submitted job=%d", job.id)
-    if person.shut:
-        await people.let_in(talk.db, TELEGRAM, here.user_id)
-    return job
 
 
 async def ask_consent(talk: Talk, here: Here, order: Order) -> None:
@@ -115,7 +117,6 @@ async def fetch(talk: Talk, here: Here, order: Order) -> bytes:
     most = limit if local else min(limit, PUBLIC_MIB * MIB)
     if order.file_size is not None and order.file_size > most:
         raise too_big(order.file_size, most)
-    await show_action(talk, here)
     try:
         file = await talk.bot.get_file(order.file_id)
     except RetryAfter as error:
@@ -174,14 +175,3 @@ def read_local(folder: Path, path: str, most: int) -> bytes:
 def too_big(got: int, most: int) -> Refused:
     """The refusal of a picture with so many bytes."""
     return Refused("refused.picture_too_big", got_mib=-(-got // MIB), limit_mib=most // MIB)
-
-
-async def show_action(talk: Talk, here: Here) -> None:
-    """ "… is typing", while the picture is fetched: the first answer comes at once, unless the chat is frozen."""
-    try:
-        await talk.may_speak(here.chat_id)
-        await talk.bot.send_chat_action(
-            int(here.chat_id), ChatAction.TYPING, message_thread_id=int(here.thread_id) if here.thread_id else None
-        )
-    except (TelegramError, PutOff) as error:
-        log.debug("no chat action: %s", type(error).__name__)

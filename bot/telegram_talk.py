@@ -7,20 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import aiohttp
 from telegram import Bot, CallbackQuery, Chat, ChatMember, ForceReply, Message, ReplyParameters, Update, User
-from telegram.constants import ParseMode
+from telegram.constants import ChatAction, ParseMode
 from telegram.error import TelegramError
 
 from bot.config import SafetyConfig, TelegramConfig
 from bot.errors import Refused
 from bot.intake import By, Intake
 from bot.poster import FilmOf
+from bot.rush import Rush
 from bot.sender import Failed, Gone, PutOff, SendError, Unknown, Unreachable
 from bot.telegram_send import NO_PREVIEW, calling, keyboard
 from bot.telegram_text import ANSWER_LIMIT, TEXT_LIMIT, Row, cut, escape, plain, units
 from bot.words import pick, say
-from db import chats, inbox, people, removals
+from db import chats, doors, inbox, people, removals
 from db.connect import Database
+from db.doors import Knock
 from db.media import Media
 from db.models import Platform
 from db.rows import Job, Question
@@ -30,6 +33,9 @@ log = logging.getLogger("flipbot.telegram")
 TELEGRAM: Final = Platform.TELEGRAM
 TERMS: Final = 1  # the version of the terms that people accept; a new one asks everybody again
 FLEETING_MS: Final = 30_000  # a refusal stands so long in a group
+PICTURES: Final = 4  # fetched and looked at, at once
+TYPED_AT: Final = 16  # first answers at once
+TYPE_S: Final = 10.0  # a first answer that takes longer is none
 NAMES: Final = 10_000  # people whose name this process remembers
 
 
@@ -90,20 +96,27 @@ class Talk:
         self.db, self.media, self.names = db, media, names
         self.albums: OrderedDict[str, None] = OrderedDict()  # that were dealt with
         self.pressed: OrderedDict[str, float] = OrderedDict()  # what was pressed when
+        self.rush = Rush()
+        self.making = asyncio.Semaphore(PICTURES)
+        self._typing: aiohttp.ClientSession | None = None
 
     # Where
 
     async def here(self, user: User, chat: Chat, message: Message | None) -> Here:
-        """Who spoke where, in which language."""
+        """Who spoke where, in which language. Who speaks lets the bot speak there, too."""
         self.names.see(user)
-        person = await people.get(self.db, TELEGRAM, str(user.id))
+        door = await doors.look(self.db, Knock(platform=TELEGRAM, user_id=str(user.id), chat_id=str(chat.id)))
+        if door.unreachable is not None:
+            await chats.reachable(self.db, TELEGRAM, str(chat.id))
+        if door.person.shut and chat.type == "private":
+            await people.let_in(self.db, TELEGRAM, str(user.id))
         spoken = pick([user.language_code or "en"])
         topic = message.message_thread_id if message and message.is_topic_message else None
         return Here(
             user_id=str(user.id),
             chat_id=str(chat.id),
             private=chat.type == "private",
-            locale=person.language or spoken,
+            locale=door.person.language or spoken,
             spoken=spoken,
             message_id=str(message.message_id) if message else None,
             thread_id=str(topic) if topic else None,
@@ -182,6 +195,28 @@ class Talk:
         if fleeting and not here.private:
             await removals.later(self.db, TELEGRAM, here.chat_id, str(sent.message_id), FLEETING_MS)
         return str(sent.message_id)
+
+    async def types(self, chat_id: str, thread_id: str) -> None:
+        """ "… is typing": the first answer to a picture, before anything of it is looked at.
+
+        Past the library, whose client takes several times the CPU time: in a burst everybody waits for that.
+        """
+        if self._typing is None:
+            limit = aiohttp.ClientTimeout(total=TYPE_S)
+            self._typing = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=TYPED_AT), timeout=limit)
+        told = {"chat_id": chat_id, "action": ChatAction.TYPING.value}
+        if thread_id:
+            told["message_thread_id"] = thread_id
+        try:
+            async with self._typing.post(f"{self.bot.base_url}/sendChatAction", data=told) as answer:
+                await answer.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            log.debug("no chat action: %s", type(error).__name__)
+
+    async def end(self) -> None:
+        """Nothing will be said any more."""
+        if self._typing is not None:
+            await self._typing.close()
 
     async def may_speak(self, chat_id: str) -> None:
         """Raise PutOff while the chat is frozen: to ask again meanwhile makes it last longer."""

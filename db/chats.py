@@ -1,5 +1,6 @@
 """Chats: how fast messages may follow each other there, how large a file may be, whether anybody can speak at all."""
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
@@ -8,6 +9,7 @@ from db import rows
 from db.connect import Database, reads, writes
 from db.models import Canvas, Chat, Job, Platform, Request, ServerLimits
 
+AT_ONCE = 500  # of one query
 REMEMBERED = 64  # calls of a chat; more than any budget counts
 
 
@@ -16,6 +18,18 @@ def get(db: Database, platform: Platform, chat_id: str) -> rows.Chat:
     """The chat; one that nothing is known of is an ordinary one."""
     with db.reading() as tx:
         return load(tx, platform, chat_id)
+
+
+@reads
+def frozen(db: Database, platform: Platform, chat_ids: Collection[str]) -> set[str]:
+    """Those of the chats in which nobody may speak now, because they were spoken to too fast."""
+    found: set[str] = set()
+    some = sorted(chat_ids)
+    with db.reading() as tx:
+        for n in range(0, len(some), AT_ONCE):
+            theirs = (Chat.platform == platform, Chat.chat_id.in_(some[n : n + AT_ONCE]))
+            found |= set(tx.scalars(select(Chat.chat_id).where(*theirs, Chat.frozen_until_ms > db.steady())))
+    return found
 
 
 @writes

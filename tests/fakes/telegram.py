@@ -340,7 +340,7 @@ class Telegram:
 
     def _limits(self, method: str, p: dict[str, Any], files: dict[str, bytes], names: dict[str, str]) -> None:
         """The lengths and sizes. raises: Wrong, or Refusal where the real server's answer is known."""
-        media = p.get("media") if isinstance(p.get("media"), dict) else {}
+        media: dict[str, Any] = p["media"] if isinstance(p.get("media"), dict) else {}
         for said, most in ((p.get("text"), 4096), (p.get("caption"), 1024), (media.get("caption"), 1024)):
             if said is None or method == "answerCallbackQuery":
                 continue
@@ -358,12 +358,10 @@ class Telegram:
             raise Wrong("a placeholder has at most 64 characters")
         if method == "setMyCommands":
             _commands(p["commands"])
-        most = {"setMyDescription": ("description", 512), "setMyShortDescription": ("short_description", 120)}.get(
-            method
-        )
-        if most and len(p.get(most[0], "")) > most[1]:
-            raise Wrong(f"{most[0]} is too long")
-        self._uploads(method, p, media or {}, files, names)
+        long = {"setMyDescription": ("description", 512), "setMyShortDescription": ("short_description", 120)}
+        if method in long and len(p.get(long[method][0], "")) > long[method][1]:
+            raise Wrong(f"{long[method][0]} is too long")
+        self._uploads(method, p, media, files, names)
 
     def _uploads(
         self, method: str, p: dict[str, Any], media: dict[str, Any], files: dict[str, bytes], names: dict[str, str]
@@ -401,7 +399,7 @@ class Telegram:
             return True
         said = message.get("text", "")
         command = re.match(r"/(\w+)(?:@(\w+))?", said)
-        return bool(command) and command[2] in (None, self.username)
+        return command is not None and command[2] in (None, self.username)
 
     def _new(self, chat: Chat, content: dict[str, Any]) -> dict[str, Any]:
         message_id = next(self._ids)
@@ -665,13 +663,13 @@ def _entities(text: str, name: str) -> dict[str, Any]:
 
 
 def _member(user_id: int, status: str) -> dict[str, Any]:
-    member = {"user": {"id": user_id, "is_bot": False, "first_name": "Somebody"}, "status": status}
+    member: dict[str, Any] = {"user": {"id": user_id, "is_bot": False, "first_name": "Somebody"}, "status": status}
     if status == "administrator":
         rights = (
             "be_edited is_anonymous manage_chat delete_messages manage_video_chats restrict_members promote_members"
         )
         rights += " change_info invite_users post_stories edit_stories delete_stories"
-        member |= {right if right.startswith("is_") else f"can_{right}": True for right in rights.split()}
+        member |= dict.fromkeys((r if r.startswith("is_") else f"can_{r}" for r in rights.split()), True)
     return member
 
 
