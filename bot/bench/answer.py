@@ -69,7 +69,11 @@ def run(args: argparse.Namespace) -> int:
         print("The servers of this bench come with the source tree, not with the package.", file=sys.stderr)  # noqa: T201
         return 2
     sys.path.insert(0, str(ROOT))
-    table = Table("answer", "requests", "within 3 s", "median", "p90", "p99", "slowest", "server's CPU", "load")
+    table = Table(
+        *("answer", "requests", "in 3 s", "median", "p90", "p99", "slowest", "server CPU", "load"),
+        box=None,
+        pad_edge=False,
+    )
     reached = True
     for platform in args.platform or PLATFORMS:
         bursts = asyncio.run({"discord": on_discord, "telegram": on_telegram}[platform](args.commands))
@@ -125,7 +129,7 @@ async def on_discord(commands: int) -> list[Burst]:
         with contextlib.suppress(AssertionError):  # what is missing then counts as NEVER_S
             await there.until(lambda: len(there.first_answers) == commands, within_s=NEVER_S)
         took = filled(there.first_answers, commands)
-        return [Burst("Discord, first response", took, time.process_time() - began_s)]
+        return [Burst("Discord", took, time.process_time() - began_s)]
 
 
 async def on_telegram(commands: int) -> list[Burst]:
@@ -161,8 +165,8 @@ async def on_telegram(commands: int) -> list[Burst]:
                 await there.until(lambda: len(answers("sendMessage")) == commands, NEVER_S)
             server_s = time.process_time() - began_s
             return [
-                Burst("Telegram, typing", filled(answers("sendChatAction", "sendMessage"), commands), server_s),
-                Burst("Telegram, message", filled(answers("sendMessage"), commands), server_s),
+                Burst("Telegram typing", filled(answers("sendChatAction", "sendMessage"), commands), server_s),
+                Burst("Telegram message", filled(answers("sendMessage"), commands), server_s),
             ]
     finally:
         await there.stop()
