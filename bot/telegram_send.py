@@ -4,12 +4,11 @@ Only errors of bot/sender.py leave this file. Everything sent is HTML with previ
 out is dropped by Telegram, so every edit says caption and buttons again.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import IO, Any, Final, TypeVar
 
 from telegram import (
     Bot,
@@ -230,8 +229,7 @@ class TelegramSender:
 
     async def _put_in(self, where: dict[str, Any], message: ChatMessage, film: Film, markup: Any, spot: Spot) -> None:
         with ExitStack() as stack:
-            file = stack.enter_context(await asyncio.to_thread(film.path.open, "rb"))
-            poster = stack.enter_context(await asyncio.to_thread(film.poster.open, "rb")) if film.poster else None
+            file, poster = _opened(film, stack)
             media = InputMediaAnimation if film.kind == "preview" else InputMediaVideo
             extra: dict[str, Any] = {} if film.kind == "preview" else {"supports_streaming": True}
             shown = media(
@@ -309,6 +307,12 @@ def _reply(message_id: str | None) -> ReplyParameters | None:
 
 def _number(text: str | None) -> int | None:
     return int(text) if text else None
+
+
+def _opened(film: Film, stack: ExitStack) -> tuple[IO[bytes], IO[bytes] | None]:
+    """The film's files, open as long as the stack is; not in a thread, which nobody would close after if cancelled."""
+    poster = stack.enter_context(film.poster.open("rb")) if film.poster else None
+    return stack.enter_context(film.path.open("rb")), poster
 
 
 def _mp4(name: str) -> str:

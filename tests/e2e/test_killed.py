@@ -252,7 +252,7 @@ class Lives:
                 prompt = await self.chat.asked_again(prompt)
                 if awaited == "Cancelled":
                     await self.chat.cancel(prompt)
-                elif not self.chat.nonce:  # what may have been sent comes with the next state only
+                elif awaited != end and not self.chat.nonce:  # what may have been sent comes with the next state only
                     break
         self.fuse.unlink(missing_ok=True)
         self.chat.disarm()
