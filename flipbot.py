@@ -24,7 +24,7 @@ from rich.text import Text
 
 from bot import control, fetching, operate, terminal, words
 from bot.config import DiscordConfig, LimitsConfig, SafetyConfig, TelegramConfig, WebConfig
-from bot.errors import Refused
+from bot.errors import Gone, Refused
 from bot.front import Front
 from bot.intake import (
     Example,
@@ -168,6 +168,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return code
     except Refused as refused:
         terminal.tell(console, f"flipbot: {words.say(locale, refused.key, **refused.facts)}")
+        if isinstance(refused, Gone):
+            return terminal.FAILED
     except (DbError, GenError) as error:
         terminal.tell(console, f"flipbot: {error}")
     except KeyboardInterrupt:

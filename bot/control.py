@@ -16,10 +16,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
-from aiohttp import ClientConnectionError, ClientSession, ClientTimeout, FormData, UnixConnector, web
+from aiohttp import ClientError, ClientSession, ClientTimeout, FormData, UnixConnector, web
 
 from bot.canvas import look
-from bot.errors import Refused
+from bot.errors import Gone, Refused
 from bot.intake import Asked, By, Intake, seconds_of
 from bot.operate import Order, operate
 from db import jobs, operators, requests
@@ -298,8 +298,11 @@ class Remote:
             part.unlink(missing_ok=True)
 
     async def _answer(self, method: str, path: str, **how: Any) -> dict[str, Any]:
-        async with self.session.request(method, path, **how) as response:
-            answer: dict[str, Any] = await response.json()
+        try:
+            async with self.session.request(method, path, **how) as response:
+                answer: dict[str, Any] = await response.json()
+        except ClientError as error:
+            raise Gone("terminal.service_stopped") from error
         if "refused" in answer:
             _refuse(answer)
         return answer
@@ -320,7 +323,7 @@ async def connect(data_dir: Path) -> AsyncIterator[Remote | None]:
         remote: Remote | None = Remote(session)
         try:
             await Remote(session).hello()
-        except ClientConnectionError:  # what a killed service left behind
+        except Gone:  # what a killed service left behind
             remote = None
         yield remote
 

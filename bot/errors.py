@@ -2,6 +2,7 @@
 
 BotError
 └── Refused    what a person asked for cannot be done; carries the sentence's key and its numbers
+    └── Gone   the service that was asked does not answer any more
 """
 
 
@@ -24,3 +25,7 @@ class Refused(BotError):
     def __str__(self) -> str:
         facts = " ".join(f"{name}={value!r}" for name, value in self.facts.items())
         return f"{self.key} {facts}".strip()
+
+
+class Gone(Refused):
+    """The service that was asked has stopped meanwhile."""

@@ -17,7 +17,7 @@ from rich.table import Table
 from bot import words
 from bot.canvas import View, when
 from bot.control import Remote
-from bot.errors import Refused
+from bot.errors import Gone, Refused
 from bot.picture import Picture
 from db.models import State
 
@@ -74,8 +74,8 @@ async def animate(remote: Remote, order: Order, console: Console, locale: str) -
     job = await submit(remote, order, console, locale)
     try:
         last = await follow(remote, job, order.target, console, locale)
-    except ClientError as error:
-        raise Refused("terminal.service_gone", job=job) from error
+    except (ClientError, Gone) as error:
+        raise Gone("terminal.service_gone", job=job) from error
     return report(last, order.target, console, locale)
 
 

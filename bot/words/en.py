@@ -741,6 +741,7 @@ WORDS: Final = {
     "terminal.no_picture": "Name the picture that the film begins with, or a film with --extend.",
     "terminal.extend_keeps": "A film that goes on keeps what it was made with: leave out {options}.",
     "terminal.no_such_job": "There is no film {job}.",
+    "terminal.service_stopped": "The service has just stopped. flipbot run starts it; what is in line is kept.",
     "terminal.service_gone": "The service stopped while it made film {job}. It goes on with the next flipbot run.",
     "terminal.column_job": "film",
     "terminal.column_from": "from",

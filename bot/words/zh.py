@@ -710,6 +710,7 @@ WORDS: Final = {
     "terminal.no_picture": "请给出影片开头的图片，或用 --extend 指定一部影片。",
     "terminal.extend_keeps": "延长的影片保持原来的设置：请去掉 {options}。",
     "terminal.no_such_job": "没有影片 {job}。",
+    "terminal.service_stopped": "服务刚刚停止。运行 flipbot run 来启动；排队的影片都会保留。",
     "terminal.service_gone": "服务在制作影片 {job} 时停止了。再次运行 flipbot run 后会继续。",
     "terminal.column_job": "影片",
     "terminal.column_from": "来自",

@@ -4,7 +4,7 @@ import io
 import json
 import stat
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from bot import control
-from bot.errors import Refused
+from bot.errors import Gone, Refused
 from bot.intake import Intake, ModelFacts, Planned, Rules
 from db import jobs, sections
 from db.connect import Database
@@ -131,6 +131,18 @@ async def test_a_job_that_is_over_cannot_be_cancelled(data_dir: Path) -> None:
         with pytest.raises(Refused) as refused:
             await remote.wish(id, "cancel")
         assert refused.value.key == "refused.job_over"
+
+
+async def test_a_service_that_stops_while_it_is_asked_is_said_in_one_sentence(data_dir: Path) -> None:
+    async with AsyncExitStack() as stack:
+        async with serving(data_dir):
+            remote = await stack.enter_async_context(control.connect(data_dir))
+            assert remote is not None
+            await remote.queue()
+        for ask in (remote.queue(), remote.operate({"action": "state"})):
+            with pytest.raises(Gone) as gone:
+                await ask
+            assert gone.value.key == "terminal.service_stopped"
 
 
 async def test_a_process_that_only_works_takes_nothing_in(data_dir: Path) -> None:
