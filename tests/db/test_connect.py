@@ -4,6 +4,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -141,10 +142,14 @@ async def test_a_cancelled_caller_leaves_no_half_done_verb(db: Database) -> None
 
 async def test_closing_waits_for_the_verbs_under_way(tmp_path: Path) -> None:
     async with Database.open(data_dir=tmp_path) as db:
+        let = threading.Event()
+        db.writers.submit(let.wait, 60)  # another verb that takes its time
         verb = asyncio.create_task(requests.submit(db, ask(), PLENTY))
         await asyncio.sleep(0)
-        await asyncio.sleep(0)
         verb.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await verb
+        let.set()
     async with Database.open(data_dir=tmp_path) as db:
         assert len(await jobs.open_jobs(db)) == 1
 
