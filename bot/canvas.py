@@ -17,6 +17,8 @@ WAITS: Final = {  # what a job that is in line is held up by
     "disk_full": "no_room",
     "out_of_memory": "smaller",
     "section_lost": "continuing",
+    "worker_crashed": "engine_again",
+    "worker_lost": "engine_again",
 }
 ENDINGS: Final = ("decoding", "writing")  # phases of a section after its last sampling step
 
@@ -82,7 +84,8 @@ def view(
     seconds_done, seconds_total = round(seconds_done, 1), round(max(seconds_total, seconds_done), 1)
     in_line = place.jobs_ahead + 1 if place and job.state == State.QUEUED else None
     open_, wished = not job.state.terminal, job.wish is not None
-    if wished or not open_:
+    held_up = job.state == State.QUEUED and job.reason in WAITS
+    if wished or not open_ or held_up:
         told = None
     return View(
         job=job.id,

@@ -208,6 +208,7 @@ WORDS: Final = {
     "headline.no_room": "Waiting: the disk is full. It goes on by itself when there is room",
     "headline.held_up": "Waiting: the disk cannot be written to. It goes on by itself",
     "headline.continuing": "A finished part was damaged on the disk; continuing from the last good one",
+    "headline.engine_again": "The engine stopped and is started again; nothing is lost",
     "headline.smaller": "The memory ran out; trying again with less",
     "failed.service_died": (
         "The whole service stopped {deaths} times while this part was being made. "

@@ -190,6 +190,7 @@ WORDS: Final = {
     "headline.no_room": "等待中：磁盘已满，有空间后会自动继续",
     "headline.held_up": "等待中：磁盘暂时无法写入，稍后会自动继续",
     "headline.continuing": "磁盘上一段已完成的内容损坏了，正从最后完好的一段继续",
+    "headline.engine_again": "引擎停止了，正在重新启动；不会丢失任何内容",
     "headline.smaller": "内存不够，正用更省内存的方式重试",
     "failed.service_died": "制作这一段时，整个服务停止了 {deaths} 次。请换低一些的画质，或缩短影片。",
     "failed.disk_failed": "磁盘无法使用。请检查磁盘，然后重新制作。",

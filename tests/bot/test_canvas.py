@@ -86,6 +86,12 @@ def test_between_two_turns_it_says_when_it_goes_on() -> None:
     assert when("en", found) == "It goes on in about 61 s, all of it is there in about 7 min"
 
 
+def test_what_holds_a_film_up_is_said_and_no_time_is_guessed() -> None:
+    for reason, sentence in (("worker_crashed", "The engine stopped"), ("disk_full", "Waiting: the disk is full")):
+        found = view(a_job(reason=reason), [], None, place(ahead=2, sections=6), told(9_000))
+        assert said(found).startswith(sentence) and found.eta_ms is None
+
+
 def test_a_paused_queue_says_why() -> None:
     found = view(a_job(), [], None, place(), None, QueueState(paused=True, reason="too hot"))
     assert said(found) == "Paused: too hot. Nothing is lost, it goes on by itself"

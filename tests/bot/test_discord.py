@@ -602,7 +602,15 @@ async def test_the_studio_is_for_those_who_run_the_server(tmp_path: Path) -> Non
         await s.animate()
         await s.job(1)
         assert await s.work() is None
-        for name in ("status", "resume", "limits", "channels", "config", "drain"):
+        claim = None
+        await s.there.answer(await s.there.command("resume", group="studio", user="1"))
+        while claim is None:
+            claim = await jobs.claim(s.db, "worker", 60_000)
+        await jobs.release(s.db, claim, crashed=True, reason="worker_crashed")
+        asked = await s.there.command("status", group="studio", user="1")
+        await s.there.answer(asked)
+        assert "The engine stopped and is started again" in s.there.said_to(asked)[0].content
+        for name in ("resume", "limits", "channels", "config", "drain"):
             asked = await s.there.command(name, group="studio", user="1")
             assert (await s.there.answer(asked))["message"].ephemeral
 
