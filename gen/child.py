@@ -15,6 +15,7 @@ import ctypes
 import io
 import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -40,6 +41,7 @@ from gen.texts import TEXT_PARTS, Texts, TextsElsewhere, TextsHere, fits_here
 from gen.transformer import placement_of
 from gen.types import Conditioning, Plan, Step
 
+NICE = 5  # of this process: where the processor computes, people are answered first, and nothing else waits
 PREVIEW_EVERY_S = 1.0
 
 log = logging.getLogger("flipbot.child")
@@ -281,6 +283,8 @@ def jpeg(picture: Image.Image) -> str:
 
 def main() -> None:
     """Serve the parent until it closes stdin."""
+    if hasattr(os, "nice"):
+        os.nice(NICE)
     serve(lambda say, cancelled: Child(say, cancelled).answer)
 
 
