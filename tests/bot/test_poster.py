@@ -514,8 +514,28 @@ def test_after_a_restart_the_newest_state_is_shown_once(tmp_path: Path) -> None:
         w.start()
         await w.settled()
         (message,) = w.room.of(job.id)
+        assert "restarted" not in message.text
         assert len(message.history) == edits + 1
         assert message.text.startswith("Your film is ready")
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+def test_that_the_bot_was_restarted_is_said_until_its_film_goes_on(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask()
+        await w.make()
+        await w.settled()
+        await w.kill()
+        w.start()
+        await asyncio.sleep(60)
+        (message,) = w.room.of(job.id)
+        assert message.text.endswith("The bot was restarted and goes on from here.")
+        claim = await jobs.claim(w.db, "worker", 3_600_000)
+        assert claim
+        await asyncio.sleep(60)
+        assert "restarted" not in message.text
 
     with world(tmp_path) as run:
         run(play)
