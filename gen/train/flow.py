@@ -23,7 +23,7 @@ from gen.context import AT_2X, AT_4X, RECENT, positions_f1
 from gen.train import architecture
 from gen.train.architecture import WINDOW
 from gen.train.captions import CALM, caption
-from gen.train.clips import LATENTS
+from gen.train.clips import LATENTS, encode_stills, load_vae
 from gen.train.effects import EFFECTS
 from gen.train.muon import Pair
 from gen.train.text import Text, other_sentences
@@ -91,6 +91,35 @@ class Captions:
         mask = torch.arange(states.shape[1])[None] < ends[:, None]
         pooled = torch.stack([pooled for _, pooled in drawn])
         return states.to(self.device), mask.to(self.device), pooled.to(self.device)
+
+
+class Light:
+    """The history in a wrong light: what a film's own small errors add up to, section after section.
+
+    The encoder is linear, so a gain and an offset of each colour are the same of the codes.
+    """
+
+    def __init__(self, checkpoint: Path, device: str = "cpu") -> None:
+        plain = torch.cat([torch.zeros(1, 3), torch.eye(3)])  # black, red, green, blue
+        codes = encode_stills(load_vae(checkpoint / "vae"), plain.view(4, 3, 1, 1).expand(-1, -1, 64, 64))
+        black, *colours = codes[:, :, 4, 4].T.to(device)
+        self.black, self.colours = black, torch.stack(colours) - black  # (C,), (3, C)
+
+    def __call__(self, recent: Tensor) -> Tensor:
+        """(B, C, T, h, w), six in ten of them with a gain around 1 and offsets around 0 that grow towards the end."""
+        count, t = len(recent), recent.shape[2]
+        wrong = (torch.rand(count, 1) < 0.6).float()
+        gain = wrong * 0.07 * torch.randn(count, 1)
+        offset = wrong * (0.04 * torch.randn(count, 1) + 0.015 * torch.randn(count, 3))
+        begin = torch.rand(count, 1)
+        grows = begin + (1 - begin) * torch.linspace(0, 1, t)  # (B, T)
+        gain, offset, grows = (part.to(recent.device) for part in (gain, offset, grows))
+        return torch.lerp(recent, self.lit(recent, 1 + gain, offset), grows[:, None, :, None, None])
+
+    def lit(self, codes: Tensor, gain: Tensor, offset: Tensor) -> Tensor:
+        """The codes (B, C, T, h, w) of the picture times gain (B, 1) plus offset (B, 3), of pixels in 0..1."""
+        black = self.black.view(1, -1, 1, 1, 1)
+        return black + gain[:, :, None, None, None] * (codes - black) + (offset @ self.colours)[:, :, None, None, None]
 
 
 class Sections:
@@ -189,7 +218,7 @@ def draw_sigma(count: int, tokens: float) -> Tensor:
     return torch.where(kind > 0.7, torch.ones(()), shifted(t, tokens))
 
 
-def loss_of(model: Any, batch: Batch, captions: Captions) -> tuple[Tensor, Tensor]:
+def loss_of(model: Any, batch: Batch, captions: Captions, light: Light) -> tuple[Tensor, Tensor]:
     """Mean squared error of the velocity, as one number and per sample."""
     count = len(batch.truth)
     tokens = batch.truth[0, 0].numel() / 4
@@ -198,7 +227,8 @@ def loss_of(model: Any, batch: Batch, captions: Captions) -> tuple[Tensor, Tenso
     level = (torch.rand(count) * 0.25 * (torch.rand(count) < 0.7)).to(device)
     made = (batch.recent.abs().sum((1, 3, 4), keepdim=True) > 0).float()
     first = (made.sum(2, keepdim=True) <= 1).float()  # the picture itself is never noisy
-    spoilt = batch.recent + level.view(-1, 1, 1, 1, 1) * torch.randn_like(batch.recent) * made * (1 - first)
+    spoilt = torch.lerp(batch.recent, light(batch.recent), made * (1 - first))
+    spoilt = spoilt + level.view(-1, 1, 1, 1, 1) * torch.randn_like(batch.recent) * made * (1 - first)
     noise = torch.randn_like(batch.truth)
     wide = sigma.view(-1, 1, 1, 1, 1)
     x = (1 - wide) * batch.truth + wide * noise
@@ -291,6 +321,7 @@ def train_flow(run: FlowRun) -> None:
     training = Training(run)
     model = training.model
     captions = Captions(run.checkpoint, training.step, run.device)
+    light = Light(run.checkpoint, run.device)
     sections = Sections(run.work / "clips", training.step, PIXELS * run.many)
     own = Own(random.Random(training.step))
     torch.manual_seed(training.step + 1)
@@ -302,7 +333,7 @@ def train_flow(run: FlowRun) -> None:
         if done > run.own_from and training.step % 30 == 0:
             own.make(model, sections, captions, run.device)
         batch = own.batch() if own.batches and own.draw.random() < 0.25 else sections.batch()
-        loss, each = loss_of(model, batch.to(run.device), captions)
+        loss, each = loss_of(model, batch.to(run.device), captions, light)
         loss.backward()  # type: ignore[no-untyped-call]
         training.optimiser.step(fall(done) * min(1.0, (training.step - began + 1) / 50))
         seen.append(each)

@@ -12,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, CLIPTokenizer
 
+from gen.bench.tiny import SHIPPED
 from gen.context import pack_f1
 from gen.train import fastvae, linear, tokens
 from gen.train.captions import PHRASES, caption
+from gen.train.clips import encode_stills, load_vae
 from gen.train.effects import EFFECTS, Film, State, step
-from gen.train.flow import draw_sigma, section, shifted
+from gen.train.flow import Light, draw_sigma, section, shifted
 from gen.train.muon import orthogonal
 from gen.train.photos import HELD_OUT, Stills, procedural
 from gen.train.text import codes
@@ -199,3 +201,13 @@ def test_a_picture_drawn_by_code_has_colours_and_edges() -> None:
     picture = procedural(np.random.default_rng(3), 64).astype(float)
     assert picture.shape == (64, 64, 3)
     assert picture.std() > 5
+
+
+def test_a_wrong_light_of_codes_is_that_of_the_picture() -> None:
+    light, vae = Light(SHIPPED), load_vae(SHIPPED / "vae")
+    still = torch.from_numpy(procedural(np.random.default_rng(3))[:96, :96].copy()).permute(2, 0, 1).float() / 255
+    gain, offset = torch.tensor([[0.9]]), torch.tensor([[0.05, 0.02, -0.01]])
+    wanted = encode_stills(vae, (still * gain + offset.view(3, 1, 1))[None])[None]
+    codes = encode_stills(vae, still[None])[None]
+    assert (light.lit(codes, gain, offset) - wanted).norm() < 0.05 * (codes - wanted).norm()
+    assert torch.allclose(light.lit(codes, torch.ones(1, 1), torch.zeros(1, 3)), codes, atol=1e-5)
