@@ -103,7 +103,8 @@ class Light:
         plain = torch.cat([torch.zeros(1, 3), torch.eye(3)])  # black, red, green, blue
         codes = encode_stills(load_vae(checkpoint / "vae"), plain.view(4, 3, 1, 1).expand(-1, -1, 64, 64))
         black, *colours = codes[:, :, 4, 4].T.to(device)
-        self.black, self.colours = black, torch.stack(colours) - black  # (C,), (3, C)
+        self.black: Tensor = black  # (C,)
+        self.colours: Tensor = torch.stack(colours) - black  # (3, C)
 
     def __call__(self, recent: Tensor) -> Tensor:
         """(B, C, T, h, w), six in ten of them with a gain around 1 and offsets around 0 that grow towards the end."""
@@ -119,7 +120,8 @@ class Light:
     def lit(self, codes: Tensor, gain: Tensor, offset: Tensor) -> Tensor:
         """The codes (B, C, T, h, w) of the picture times gain (B, 1) plus offset (B, 3), of pixels in 0..1."""
         black = self.black.view(1, -1, 1, 1, 1)
-        return black + gain[:, :, None, None, None] * (codes - black) + (offset @ self.colours)[:, :, None, None, None]
+        tint = (offset @ self.colours)[:, :, None, None, None]
+        return black + gain[:, :, None, None, None] * (codes - black) + tint
 
 
 class Sections:
