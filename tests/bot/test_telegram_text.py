@@ -106,6 +106,7 @@ def a_message(head: str, quoted: str | None, **other: object) -> ChatMessage:
     fields: dict[str, object] = {
         "job": 47, "lines": (head, "second line"), "quoted": quoted, "buttons": (), "film": None, "seed": None,
         "alt": "", "terminal": False, "answers": False, "revision": 3, "result": False, "place": None,
+        "locale": "en", "dropped": False,
     }  # fmt: skip
     return ChatMessage(**(fields | other))  # type: ignore[arg-type]
 
@@ -128,8 +129,8 @@ def test_the_seed_of_a_finished_film_can_be_copied() -> None:
         (Button(act="seed", label="New seed"), Button(act="edit", label="Edit"), Button(act="details", label="D")),
     )
     message = a_message("x", None, buttons=buttons, film=Wanted(kind="final", sha="a"), seed=42, terminal=True)
-    rows = buttons_of(message, lambda seed: f"Copy {seed}")
+    rows = buttons_of(message)
     assert rows == [
         [("New seed", "data:fp:seed:1b:3", "plain"), ("Edit", "data:fp:edit:1b:3", "plain")],
-        [("D", "data:fp:details:1b:3", "plain"), ("Copy 42", "copy:42", "plain")],
+        [("D", "data:fp:details:1b:3", "plain"), ("Copy seed 42", "copy:42", "plain")],
     ]

@@ -19,6 +19,7 @@ def message(sha: str) -> ChatMessage:
     return ChatMessage(
         job=1, revision=1, lines=("ready",), quoted=None, buttons=(), film=Wanted(kind="final", sha=sha), seed=None,
         alt="", terminal=True, result=True, place=None, answers=False,
+        locale="en", dropped=False,
     )  # fmt: skip
 
 

@@ -87,6 +87,8 @@ def test_ctrl_c_keeps_what_is_there(hub: Hub, tmp_path: Path) -> None:
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        # in the background of a shell Ctrl-C is ignored, and what is ignored would be so in the process as well
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert hub.held.wait(60)
     process.send_signal(signal.SIGINT)
