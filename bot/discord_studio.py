@@ -14,6 +14,7 @@ from bot.discord_server import ServerSettings, set_for
 from bot.discord_words import Ix, word
 from bot.errors import Refused
 from bot.intake import need_decent
+from bot.limits import told
 from bot.words import clean, say
 from db import inbox, jobs, operators
 from db.flows import ALL
@@ -171,7 +172,7 @@ def _limits(group: app_commands.Group, desk: Desk) -> None:
         if changed:
             now |= changed
             await operators.limit_server(desk.db, desk.who(interaction), server, now, whose)
-        said = ", ".join(f"{name} = {value:g}" for name, value in now.items()) or "–"
+        said = told(desk.bot.locale(interaction), now)
         key = "discord.limits_role" if role else "discord.limits"
         await desk.tell(interaction, key, limits=said, **({"role": f"<@&{role.id}>"} if role else {}))
 

@@ -6,6 +6,7 @@ from typing import Final
 from telegram import Message
 
 from bot.errors import Refused
+from bot.limits import told
 from bot.telegram_talk import TELEGRAM, Here, Talk, sentence
 from bot.telegram_text import TelegramStyle
 from bot.words import clean, say
@@ -77,8 +78,7 @@ async def limits(talk: Talk, here: Here, message: Message, text: str) -> None:
     html = sentence(here.locale, "telegram.limits", **facts, longest=rules.longest_seconds, image_mib=image)
     own = (await operators.server_limits(talk.db, here.server_id)).server if here.server_id else {}
     if own:
-        said = ", ".join(f"{name} = {value:g}" for name, value in own.items())
-        html += "\n" + sentence(here.locale, "telegram.limits_here", limits=said)
+        html += "\n" + sentence(here.locale, "telegram.limits_here", limits=told(here.locale, own))
     await talk.tell(here, html)
 
 

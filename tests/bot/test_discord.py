@@ -200,7 +200,7 @@ async def test_a_role_of_the_server_may_have_limits_of_its_own(tmp_path: Path) -
         for given in ({"seconds": 2}, {"seconds": 5, "role": {"role": ROLE}}):
             asked = await s.there.command("limits", given, group="studio", user="1")
             await s.there.answer(asked)
-        assert s.there.said_to(asked)[0].content == "Limits of <@&2500>: longest_seconds = 5"
+        assert s.there.said_to(asked)[0].content == "Limits of <@&2500>: films up to 5 s"
         refused = (await s.there.answer(await s.animate()))["message"]
         assert refused.ephemeral and "at most 2 seconds. You asked for 4" in refused.content
         allowed = (await s.there.answer(await s.animate(roles=("2500",))))["message"]

@@ -799,7 +799,7 @@ async def test_operators_pause_ban_and_resume(tmp_path: Path) -> None:
         there.server.says(OPERATOR, group, "/limits two")
         await there.message(group, "/limits off")
         there.server.says(OPERATOR, group, "/limits 1 5s")
-        await there.message(group, "queued_per_user = 1, longest_seconds = 5")
+        await there.message(group, "1 at once per person, films up to 5 s")
         shown = there.server.sends(BOB, group)
         there.server.says(ANN, group, "/animate fog 9s", reply_to=shown)
         await there.message(group, "at most 5 seconds")
