@@ -6,10 +6,9 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from db import rows
-from db.connect import Database, reads, writes
+from db.connect import AT_ONCE, Database, reads, writes
 from db.models import Canvas, Chat, Job, Platform, Request, ServerLimits
 
-AT_ONCE = 500  # of one query
 REMEMBERED = 64  # calls of a chat; more than any budget counts
 
 

@@ -40,6 +40,7 @@ WRITING = (*PRAGMAS, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 READING = (*PRAGMAS, "query_only=ON")
 MIGRATING = (*PRAGMAS, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=OFF")  # a step may build a table anew
 READERS = 4
+AT_ONCE = 500  # values of one query: well below what either database takes
 BUSY_S = 120.0  # how long another process may keep the write lock: a backup, a shell left open in a transaction
 BUSY_EVERY_S = 0.25
 FULL = {sqlite3.SQLITE_FULL}

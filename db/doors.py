@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from db import operators, people, rows
-from db.connect import Database, reads
+from db.connect import AT_ONCE, Database, reads
 from db.flows import ALL, IS_OPEN
 from db.models import Ban, Chat, Job, Memo, Person, Platform
 
 Who = tuple[Platform, str]
-AT_ONCE = 500  # of one query: well below what either database takes as values of one statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,11 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from db import rows
-from db.connect import Database, reads, writes
+from db.connect import AT_ONCE, Database, reads, writes
 from db.errors import DbError
 from db.models import Inbox, Memo, Platform, Question
 
 KEPT_MS = 72 * 3600 * 1000  # Telegram delivers again for up to 24 hours
-AT_ONCE = 500  # keys in one query: well below what either database takes as values of one statement
 ASKED_MS = 7 * 24 * 3600 * 1000  # nobody answers a question that old
 
 

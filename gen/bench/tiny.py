@@ -27,6 +27,7 @@ from gen.card import read_checkpoint
 from gen.engine import Engine, cropped
 from gen.memory import plan_checkpoint, this_machine
 from gen.plan import make_plan
+from gen.process import MALLOC
 from gen.train.effects import EFFECTS, Film
 from gen.types import Conditioning, Plan
 from gen.weights import load
@@ -47,6 +48,8 @@ ASKED = {
     "calm": "calm",
 }
 SECTIONS = 8
+# malloc.h
+MALLOPT = {"MALLOC_MMAP_MAX_": -4, "MALLOC_TRIM_THRESHOLD_": -1, "MALLOC_TOP_PAD_": -2}
 STEP = 4  # frames between those that are compared
 
 
@@ -254,8 +257,8 @@ def rows_of(
 def allocate_as_the_service() -> None:
     """What gen.process.MALLOC does for a child, for this process, where the C library is glibc."""
     if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "mallopt"):
-        for option, value in ((-4, 0), (-1, 2**31 - 1), (-2, 2**26)):  # malloc.h: mmap_max, trim_threshold, top_pad
-            library.mallopt(option, value)
+        for name, option in MALLOPT.items():
+            library.mallopt(option, min(int(MALLOC[name]), 2**31 - 1))
 
 
 def table(rows: Sequence[Row], title: str) -> Table:

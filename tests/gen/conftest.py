@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderKLHunyuanVideo
 from PIL import Image
 
 from gen.bench.golden import card_of, checkpoint_of, models_of
@@ -32,6 +33,20 @@ def card() -> Card:
     """Window 2 and 4 steps, so that a film of several sections takes a second."""
     sizes = {"small": ((32, 48), (48, 32), (32, 32))}
     return dataclasses.replace(card_of(GOLDEN / "weights"), window=2, steps=4, size="small", sizes=sizes)
+
+
+@pytest.fixture(scope="module")
+def vae() -> AutoencoderKLHunyuanVideo:
+    """A VAE of random weights, small enough for any test."""
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    return AutoencoderKLHunyuanVideo(
+        latent_channels=4,
+        block_out_channels=(4, 4, 8, 8),
+        layers_per_block=1,
+        norm_num_groups=2,
+        mid_block_add_attention=False,
+    ).eval()
 
 
 @pytest.fixture(scope="session")

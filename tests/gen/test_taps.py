@@ -11,19 +11,6 @@ from gen.taps import drop_zero_taps
 from gen.weights import load_part
 
 
-@pytest.fixture(scope="module")
-def vae() -> AutoencoderKLHunyuanVideo:
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
-    return AutoencoderKLHunyuanVideo(
-        latent_channels=4,
-        block_out_channels=(4, 4, 8, 8),
-        layers_per_block=1,
-        norm_num_groups=2,
-        mid_block_add_attention=False,
-    ).eval()
-
-
 def deep(vae: AutoencoderKLHunyuanVideo) -> list[torch.nn.Conv3d]:
     return [conv for conv in vae.modules() if isinstance(conv, torch.nn.Conv3d) and conv.kernel_size[0] == 3]
 

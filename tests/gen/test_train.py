@@ -26,19 +26,6 @@ from gen.train.text import codes
 effects = st.lists(st.sampled_from(EFFECTS), min_size=1, max_size=60)
 
 
-@pytest.fixture(scope="module")
-def vae() -> AutoencoderKLHunyuanVideo:
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
-    return AutoencoderKLHunyuanVideo(
-        latent_channels=4,
-        block_out_channels=(4, 4, 8, 8),
-        layers_per_block=1,
-        norm_num_groups=2,
-        mid_block_add_attention=False,
-    ).eval()
-
-
 @pytest.mark.parametrize("frames", [1, 5, 17])
 def test_the_fast_vae_gives_what_the_real_one_gives(vae: AutoencoderKLHunyuanVideo, frames: int) -> None:
     vae.use_framewise_encoding = vae.use_framewise_decoding = False
