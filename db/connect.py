@@ -15,7 +15,6 @@ import logging
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
@@ -28,6 +27,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from db import migrations
 from db.errors import ConfigError, DatabaseBusy, DatabaseUnusable, DbError, DiskFailed, DiskFull
 from db.lock import Lock
+from db.together import Together
 
 log = logging.getLogger("flipbot.db")
 
@@ -91,10 +91,8 @@ class Database:
         self.busy_s = busy_s
         self.commits = 0
         self.under_way: set[asyncio.Future[Any]] = set()  # verbs, which end even when their caller is cancelled
-        self.arrived: deque[Any] = deque()  # letters that wait for their commit, see db.inbox
-        self.arriving = threading.Lock()
-        self.knocking: deque[Any] = deque()  # people who wait to be looked up, see db.doors
-        self.looking = threading.Lock()
+        self.arriving: Together[Any, int] = Together()  # letters that wait for their commit, see db.inbox
+        self.knocking: Together[Any, Any] = Together()  # people who wait to be looked up, see db.doors
         self.writers = ThreadPoolExecutor(writers, "flipbot-writes")
         self.readers = ThreadPoolExecutor(READERS, "flipbot-reads")
         self._writing = writing

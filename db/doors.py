@@ -3,6 +3,7 @@
 In a burst each read of its own would cost several turns of a connection's thread, and who asks waits for an answer.
 """
 
+import functools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from db import operators, people, rows
 from db.connect import AT_ONCE, Database, reads
 from db.flows import ALL, IS_OPEN
 from db.models import Ban, Chat, Job, Memo, Person, Platform
+from db.together import Call
 
 Who = tuple[Platform, str]
 
@@ -50,46 +52,29 @@ class Door:
     memos: Mapping[str, str]
 
 
-@dataclass
-class _Knocked:
-    """One call of `look` that waits to be looked up; then one of the two is there."""
-
-    knock: Knock
-    door: Door | None = None
-    error: Exception | None = None
-
-
 async def look(db: Database, knock: Knock) -> Door:
     """What is known of somebody who asks, and of the chat.
 
     Those who come while a look is under way are looked up together, in the next one.
     """
-    own = _Knocked(knock)
-    db.knocking.append(own)
-    return await _looked_up(db, own)
+    return await _looked_up(db, db.knocking.wait(knock))
 
 
 @reads
-def _looked_up(db: Database, own: _Knocked) -> Door:
-    """Look up all who wait, unless one of them did it for us."""
-    with db.looking:
-        while own.door is None and own.error is None:
-            _look_up(db, [db.knocking.popleft() for _ in range(min(len(db.knocking), AT_ONCE))])
-    if own.error is not None:
-        raise own.error
-    assert own.door is not None
-    return own.door
+def _looked_up(db: Database, own: Call[Knock, Door]) -> Door:
+    door: Door = db.knocking.answer(own, functools.partial(_look_up, db), AT_ONCE)
+    return door
 
 
-def _look_up(db: Database, together: Sequence[_Knocked]) -> None:
+def _look_up(db: Database, together: Sequence[Call[Knock, Door]]) -> None:
     try:
-        doors = _all(db, [each.knock for each in together])
+        doors = _all(db, [each.asked for each in together])
     except Exception as error:  # noqa: BLE001  (raised by each call of `look`)
         for each in together:
             each.error = error
     else:
         for each, door in zip(together, doors, strict=True):
-            each.door = door
+            each.got = door
 
 
 def _all(db: Database, knocks: Sequence[Knock]) -> list[Door]:

@@ -4,6 +4,8 @@ A platform such as Telegram forgets an update once it is confirmed. So an update
 confirmed, then handled; its number stays for longer than the platform may deliver it again.
 """
 
+import functools
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,19 +16,18 @@ from db import rows
 from db.connect import AT_ONCE, Database, reads, writes
 from db.errors import DbError
 from db.models import Inbox, Memo, Platform, Question
+from db.together import Call
 
 KEPT_MS = 72 * 3600 * 1000  # Telegram delivers again for up to 24 hours
 ASKED_MS = 7 * 24 * 3600 * 1000  # nobody answers a question that old
 
 
-@dataclass
-class _Arrived:
-    """One call of `receive` that waits for its commit; then `new` says how many of its letters are new."""
+@dataclass(frozen=True, slots=True)
+class _Post:
+    """What one call of `receive` brings."""
 
     platform: Platform
     letters: Sequence[tuple[str, str | None, str]]
-    new: int | None = None
-    error: Exception | None = None
 
 
 async def receive(db: Database, platform: Platform, letters: Sequence[tuple[str, str | None, str]]) -> int:
@@ -35,24 +36,15 @@ async def receive(db: Database, platform: Platform, letters: Sequence[tuple[str,
     What arrives while others write is committed together: the first who has a turn does it for all, and each returns
     after the commit that holds its own.
     """
-    own = _Arrived(platform, letters)
-    db.arrived.append(own)
-    return await _received(db, own)
+    return await _received(db, db.arriving.wait(_Post(platform, letters)))
 
 
 @writes
-def _received(db: Database, own: _Arrived) -> int:
-    """Commit what waits, unless somebody did it for us."""
-    with db.arriving:
-        if own.new is None and own.error is None:
-            _receive_all(db, [db.arrived.popleft() for _ in range(len(db.arrived))])
-    if own.error is not None:
-        raise own.error
-    assert own.new is not None
-    return own.new
+def _received(db: Database, own: Call[_Post, int]) -> int:
+    return db.arriving.answer(own, functools.partial(_receive_all, db), sys.maxsize)
 
 
-def _receive_all(db: Database, together: Sequence[_Arrived]) -> None:
+def _receive_all(db: Database, together: Sequence[Call[_Post, int]]) -> None:
     """What no database could take is raised to the one who brought it: the others are then written one by one."""
     try:
         with db.transaction(quiet=True) as tx:
@@ -66,25 +58,31 @@ def _receive_all(db: Database, together: Sequence[_Arrived]) -> None:
             each.error = error
 
 
-def _commit(db: Database, tx: Connection, together: Sequence[_Arrived]) -> None:
+def _commit(db: Database, tx: Connection, together: Sequence[Call[_Post, int]]) -> None:
     """Write the letters that are not known, in two statements however many they are; each call gets its own count."""
     now = db.now()
     tx.execute(delete(Inbox).where(Inbox.content.is_(None), Inbox.created_ms < now - KEPT_MS))
-    keys = [key for each in together for key, _, _ in each.letters]
+    keys = [key for each in together for key, _, _ in each.asked.letters]
     known: set[str] = set()
     for some in range(0, len(keys), AT_ONCE):
         known.update(tx.scalars(select(Inbox.key).where(Inbox.key.in_(keys[some : some + AT_ONCE]))))
     fresh: list[dict[str, Any]] = []
     for each in together:
         new = 0
-        for key, user_id, content in each.letters:
+        for key, user_id, content in each.asked.letters:
             if key in known:
                 continue
             known.add(key)
-            told = {"key": key, "platform": each.platform, "user_id": user_id, "content": content, "created_ms": now}
+            told = {
+                "key": key,
+                "platform": each.asked.platform,
+                "user_id": user_id,
+                "content": content,
+                "created_ms": now,
+            }
             fresh.append(told)
             new += 1
-        each.new = new
+        each.got = new
     if fresh:
         tx.execute(insert(Inbox), fresh)
 
