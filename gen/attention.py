@@ -6,7 +6,9 @@ the others need none.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -27,13 +29,15 @@ class Kernel:
     version: tuple[int, ...]
     card: Capability
     why_card: str
+    functions: tuple[str, ...]  # that diffusers takes from the module
 
 
 # The fastest first. source: diffusers' attention_dispatch (versions), the packages' own pages (cards)
+SAGE = ("sageattn", "sageattn_varlen", "sageattn_qk_int8_pv_fp16_cuda", "sageattn_qk_int8_pv_fp8_cuda")
 KERNELS = (
-    Kernel("sage", "sageattention", "sageattention", (2, 1, 1), (8, 0), "its int8 kernels need Ampere or newer"),
-    Kernel("flash", "flash-attn", "flash_attn", (2, 6, 3), (8, 0), "it needs Ampere or newer"),
-    Kernel("xformers", "xformers", "xformers", (0, 0, 29), (7, 0), "it needs Volta or newer"),
+    Kernel("sage", "sageattention", "sageattention", (2, 1, 1), (8, 0), "its int8 kernels need Ampere or newer", SAGE),
+    Kernel("flash", "flash-attn", "flash_attn", (2, 6, 3), (8, 0), "it needs Ampere or newer", ("flash_attn_func",)),
+    Kernel("xformers", "xformers", "xformers.ops", (0, 0, 29), (7, 0), "it needs Volta or newer", ()),
 )
 NAMES = ("auto", NATIVE, *(kernel.name for kernel in KERNELS))
 
@@ -46,24 +50,60 @@ class Choice:
     why: str
 
 
-def choose(asked: str, capability: Capability | None) -> Choice:
-    """The backend for a card; capability None: there is none.
+Trial = Callable[[str], str | None]  # why a kernel does not compute here; None: it does
+
+
+def choose(asked: str, capability: Capability | None, trial: Trial = lambda _: None) -> Choice:
+    """The backend for a card; capability None: there is none. trial: runs a kernel that seems fit.
 
     raises: AttentionMissing, where one is asked for by name and cannot be used
     """
     if asked == NATIVE:
         return Choice(NATIVE, "It is what the configuration asks for.")
-    reasons = {kernel.name: obstacle(kernel, capability) for kernel in KERNELS}
-    if asked != "auto":
-        if why := reasons[asked]:
-            raise AttentionMissing(name=asked, why=why)
-        return Choice(asked, "It is what the configuration asks for.")
-    if capability is None:
+    if asked == "auto" and capability is None:
         return Choice(NATIVE, "Without a card of NVIDIA's the others do not run.")
+    reasons = {}
     for kernel in KERNELS:
-        if reasons[kernel.name] is None:
+        if asked not in ("auto", kernel.name):
+            continue
+        why = obstacle(kernel, capability) or trial(kernel.name)
+        if why is None and asked == "auto":
             return Choice(kernel.name, "It is the fastest of those that work here.")
+        if why is None:
+            return Choice(asked, "It is what the configuration asks for.")
+        reasons[kernel.name] = why
+    if asked != "auto":
+        raise AttentionMissing(name=asked, why=reasons[asked])
     return Choice(NATIVE, " ".join(f"Not {name}: {why}." for name, why in reasons.items()))
+
+
+def trial_on(device: str) -> Trial:
+    """Tries a kernel on a device, against PyTorch's own: some are built for other cards, or another PyTorch."""
+
+    def tried(name: str) -> str | None:
+        import torch
+        from diffusers.models.attention_dispatch import dispatch_attention_fn
+
+        attend: Any = dispatch_attention_fn
+        # (1, tokens, heads, width of a head), as the blocks have them; more than one tile of each kernel
+        shape, dtype = (1, 300, 2, 128), torch.float16
+        generator = torch.Generator("cpu").manual_seed(1)
+        q, k, v = (torch.randn(shape, generator=generator).to(device, dtype) for _ in range(3))
+        try:
+            with torch.no_grad():
+                made, plain = (attend(q, k, v, backend=each).float() for each in (name, NATIVE))
+            off = float((made - plain).norm() / plain.norm())
+        except Exception as error:  # noqa: BLE001  each fails in its own way
+            return f"it does not run on this card ({said(error)})"
+        return None if off < 0.1 else f"it computes something else on this card (off by {off:.0%})"
+
+    return tried
+
+
+def said(error: Exception) -> str:
+    """An error in one short line."""
+    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {first:.120}" if first else type(error).__name__
 
 
 def obstacle(kernel: Kernel, capability: Capability | None) -> str | None:
@@ -72,7 +112,7 @@ def obstacle(kernel: Kernel, capability: Capability | None) -> str | None:
         return "there is no card that it could run on"
     if capability < kernel.card:
         return f"{kernel.why_card}, this card has {capability[0]}.{capability[1]}"
-    if importlib.util.find_spec(kernel.module) is None:
+    if importlib.util.find_spec(kernel.module.split(".")[0]) is None:
         return f"{kernel.package} is not installed"
     try:
         found = version(kernel.package)
@@ -81,7 +121,12 @@ def obstacle(kernel: Kernel, capability: Capability | None) -> str | None:
     numbers = tuple(int(part) for part in found.split("+")[0].split(".")[:3] if part.isdigit())
     if numbers < kernel.version:
         return f"{kernel.package} {found} is older than {'.'.join(map(str, kernel.version))}"
-    return None
+    try:
+        module = importlib.import_module(kernel.module)
+    except Exception as error:  # noqa: BLE001  such as one that was built for another PyTorch
+        return f"{kernel.package} {found} cannot be loaded here ({said(error)})"
+    absent = next((name for name in kernel.functions if not hasattr(module, name)), None)
+    return None if absent is None else f"{kernel.package} {found} has no {absent}"
 
 
 def capability_of(device: str) -> Capability | None:

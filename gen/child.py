@@ -32,7 +32,7 @@ from gen.card import PARTS, Card, find_checkpoint
 from gen.engine import Engine, Previewer
 from gen.files import identity, weight_files
 from gen.lora import identity_of_loras, merge_of
-from gen.memory import Wishes, plan_checkpoint, summary, this_machine, told
+from gen.memory import Machine, Wishes, plan_checkpoint, share_of, summary, this_machine, told
 from gen.pipe import Message, Say, serve
 from gen.sample import make_caches, ran
 from gen.taehv import load_taehv
@@ -93,13 +93,16 @@ class Child:
             message.get("ram_limit_gib", 0.0),
             message.get("tighter", 0),
         )
-        planned = plan_checkpoint(checkpoint, this_machine(device), wishes)
+        machine = this_machine(device)
+        planned = plan_checkpoint(checkpoint, machine, wishes)
         log.info("%s", summary(planned))
+        keep_within(machine, wishes)
         dtype = torch.float32 if planned.precision == "fp32" else None
         placement = placement_of(planned, compiled=message.get("compile", False))
         here = fits_here(checkpoint)
         parts = tuple(part for part in PARTS if here or part not in TEXT_PARTS)
-        kernel = attention.choose(message.get("attention", "auto"), attention.capability_of(device))
+        trial = attention.trial_on(device)
+        kernel = attention.choose(message.get("attention", "auto"), attention.capability_of(device), trial)
         loras = [(Path(file), float(weight)) for file, weight in message.get("loras", ())]
         shapes = Files(weight_files(checkpoint.parts["transformer"], "transformer")).shapes
         merge = merge_of(loras, shapes)
@@ -255,6 +258,14 @@ class Child:
             self.say({"event": "step", "n": step.n, "of": step.of, "preview": preview})
 
         return step_done
+
+
+def keep_within(machine: Machine, wishes: Wishes) -> None:
+    """Let torch take no more of a card than may be taken (gen/memory.py)."""
+    if machine.gpu:
+        index = torch.device(machine.device).index
+        which = torch.cuda.current_device() if index is None else index
+        torch.cuda.set_per_process_memory_fraction(share_of(machine, wishes), which)
 
 
 def give_back() -> None:

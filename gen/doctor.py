@@ -101,7 +101,7 @@ def kernels(model: ModelConfig) -> list[Finding]:
     """Which attention kernel is chosen, and why not a faster one."""
     where = "cuda" if model.device == "auto" else model.device
     try:
-        chosen = attention.choose(model.attention, attention.capability_of(where))
+        chosen = attention.choose(model.attention, attention.capability_of(where), attention.trial_on(where))
     except GenError as error:
         return [Finding(False, str(error))]
     name = "PyTorch's own" if chosen.backend == attention.NATIVE else chosen.backend

@@ -28,11 +28,12 @@ ALIGN = 256  # bytes: where tensors begin in a block's buffer (gen/stream.py)
 # Counted with tensors of the device meta at the 13 B model's shapes (`flipbot bench vram --plan` counts again)
 ACTIVATIONS = {2: 19.5, 4: 17.9}  # peak of one call ÷ (tokens × dim × bytes of a value), attention fused
 CACHED = 3  # tensors as large as the tokens, that a step cache holds beside a call
-ACTIVATIONS_FP16 = 13.5  # the same of fp16, whose residual is float32: ÷ (tokens × dim × 4)
+ACTIVATIONS_FP16 = 12.75  # the same of fp16, whose residual is float32: ÷ (tokens × dim × 4)
 DECODE = 1195.0  # peak of the VAE's decoder ÷ (frames × rows × columns of a tile × bytes of a value)
 DECODED = 12.0  # values kept for each finished pixel: the pieces, and their joins over space and time
 # Of CUDA and the libraries; from what others measured, to be measured by `flipbot bench vram`
 CONTEXT = 0.5 * GB  # what the driver takes for a process that has loaded torch's kernels
+STARTED = 0.2 * GB  # of that, what is gone already once CUDA can be asked what is free
 WORKSPACE = 0.25 * GB  # cuBLAS and cuDNN
 FRAGMENTS = 0.04  # of what the allocator holds
 RUNTIME_RAM = 2.6 * GB  # torch, CUDA's kernels and the libraries in RAM
@@ -40,12 +41,12 @@ RUNTIME_CPU = 0.4 * GB  # the same without a GPU
 ENCODERS_RAM = 1.7 * GB  # the picture's encoder in float32; those of the text run in a process of their own that ends
 
 TEXT_TOKENS, IMAGE_TOKENS = 256, 729  # the most beside a section's tokens
-TABLES = 4  # modulation tables kept (gen/modulation.py)
+TABLES = 4  # modulation tables kept in RAM; the device has one of them (gen/modulation.py)
 SLOTS = 2
 TIGHTER = 0.85  # of the memory, for each time it ran out all the same
-# What a decode may take: a little more than sampling, or a share of a large memory. Larger tiles gain little: the rest
-# is better spent on blocks that stay.
-DECODE_LEAST, DECODE_SHARE = 1.4, 0.16
+# What a decode may take: as much as sampling, or a share of a large memory. Larger tiles gain little: the rest is
+# better spent on blocks that stay.
+DECODE_SHARE = 0.16
 # (rows and columns, frames) of a tile, the largest first; 0: whole pictures. 16 frames are diffusers' own, 64 those of
 # HunyuanVideo's own VAE (sample_tsize): two thirds of the work, since less is decoded twice.
 TILES = (
@@ -56,6 +57,7 @@ TILES = (
     (384, 16),
     (320, 16),
     (256, 16),
+    (224, 16),
     (192, 16),
     (160, 16),
     (128, 16),
@@ -71,7 +73,10 @@ PRECISIONS = ("fp32", "bf16", "fp16", "fp8", "nf4")
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is. Bytes; a device that is no GPU has no VRAM of its own, and capability (0, 0)."""
+    """What there is. Bytes; a device that is no GPU has no VRAM of its own, and capability (0, 0).
+
+    vram_free: what one process may have in all, what CUDA takes for itself included
+    """
 
     device: str = "cpu"
     name: str = "CPU"
@@ -187,14 +192,14 @@ class MemoryPlan:
     @property
     def vram(self) -> int:
         """The peak on the device."""
-        held = self.weights + self.vae.bytes + TABLES * self.parts.table + self.once
+        held = self.weights + self.vae.bytes + self.parts.table + self.once
         return round((held + WORKSPACE) * (1 + FRAGMENTS) + CONTEXT)
 
     @property
     def ram(self) -> int:
         """The peak of the process that computes."""
         if self.machine.gpu:
-            return round(RUNTIME_RAM + ENCODERS_RAM + self.streamed)
+            return round(RUNTIME_RAM + ENCODERS_RAM + TABLES * self.parts.table + self.streamed)
         return round(RUNTIME_CPU + self.weights + self.vae.bytes + TABLES * self.parts.table + self.once)
 
 
@@ -206,12 +211,14 @@ def make_memory_plan(
     shapes: of the transformer's tensors
     raises: TooLittleMemory, BadPrecision: one sentence, before anything is loaded
     """
-    failures = []
-    for precision in candidates(machine, wishes.precision):
+    failures, precisions = [], candidates(machine, wishes.precision)
+    for precision in precisions:
         try:
             return plan_for(precision, shapes, vae, card, machine, wishes)
         except TooLittleMemory as short:
             failures.append(short)
+    if wishes.tighter:  # there is no such step down: take the smallest plan that fits at all
+        return plan_for(precisions[-1], shapes, vae, card, machine, wishes, least=True)
     raise failures[-1]  # of the narrowest: what is missing at least
 
 
@@ -234,12 +241,22 @@ def candidates(machine: Machine, wished: str) -> tuple[str, ...]:
 
 
 def plan_for(
-    precision: str, shapes: Mapping[str, Shape], vae: Decoder, card: Card, machine: Machine, wishes: Wishes
+    precision: str,
+    shapes: Mapping[str, Shape],
+    vae: Decoder,
+    card: Card,
+    machine: Machine,
+    wishes: Wishes,
+    *,
+    least: bool = False,
 ) -> MemoryPlan:
-    """The plan in one precision. raises: TooLittleMemory."""
+    """The plan in one precision. raises: TooLittleMemory.
+
+    least: no block stays on a GPU, and only what there is bounds it
+    """
     value = value_bytes(precision, machine)
     parts = parts_of(shapes, precision, value, card.steps)
-    vram_limit, ram_limit = limits(machine, wishes)
+    vram_limit, ram_limit = limits(machine, replace(wishes, tighter=0) if least else wishes)
     h, w = largest(card)
     count, dim = tokens(card, h, w), dim_of(shapes)
     activations, cached = activation_bytes(count, dim, value, precision), CACHED * count * dim * value
@@ -247,13 +264,15 @@ def plan_for(
         limit, total, kept = wishes.vram_limit_gib * GIB, machine.vram_total, 2
     else:
         limit, total, kept = wishes.ram_limit_gib * GIB, machine.ram_total, 4
-    memory = min(limit or total, total)
-    tiles, decode = choose_tiles(card, vae, memory * TIGHTER**wishes.tighter, activations, kept)
+    most = max(activations + cached, DECODE_SHARE * min(limit or total, total)) * TIGHTER**wishes.tighter
+    tiles, decode = choose_tiles(card, vae, most, kept)
     plan = MemoryPlan(
         machine, precision, parts, (), SLOTS, tiles, vae, activations, cached, decode, vram_limit, ram_limit
     )
     if not machine.gpu:
         return within(replace(plan, resident=tuple(range(len(parts.blocks)))))
+    if least:
+        return within(plan)
     everything = replace(plan, resident=tuple(range(len(parts.blocks))))
     if everything.vram <= vram_limit:
         return within(everything)
@@ -281,6 +300,16 @@ def limits(machine: Machine, wishes: Wishes) -> tuple[int, int]:
     vram, ram = limit(machine.vram_free, wishes.vram_limit_gib), limit(machine.ram_free, wishes.ram_limit_gib)
     tight = TIGHTER**wishes.tighter
     return (int(vram * tight), ram) if machine.gpu else (0, int(ram))
+
+
+def share_of(machine: Machine, wishes: Wishes) -> float:
+    """The share of a card that torch's allocator may take, 0 to 1, so that all in all the limit is kept.
+
+    A plan is arithmetic; this holds whatever comes. Without it Windows would hand out RAM in place of a full card's
+    memory, a tenth as fast, and what `vram_limit_gib` leaves to others would be theirs only as planned.
+    """
+    most, _ = limits(machine, replace(wishes, tighter=0))
+    return max(0.0, min(1.0, (most - CONTEXT) / machine.vram_total))
 
 
 def value_bytes(precision: str, machine: Machine) -> int:
@@ -381,13 +410,13 @@ def activation_bytes(count: int, dim: int, value: int, precision: str) -> int:
     return round(count * dim * value * factor + 2 * widened)
 
 
-def choose_tiles(card: Card, vae: Decoder, memory: float, activations: int, value: int) -> tuple[Tiles, int]:
-    """The largest tiles whose decode keeps within its share of the device's memory, and what they take."""
+def choose_tiles(card: Card, vae: Decoder, most: float, value: int) -> tuple[Tiles, int]:
+    """The largest tiles whose decode takes no more than so many bytes, and what they take."""
     h, w = largest(card)
     for side, frames in TILES:
         tiles = Tiles(side, frames)
         need = decode_bytes(card, vae, h, w, tiles, value)
-        if (side < max(h, w)) and need <= max(DECODE_LEAST * activations, DECODE_SHARE * memory):
+        if side < max(h, w) and need <= most:
             return tiles, need
     return tiles, need
 
@@ -431,7 +460,7 @@ def this_machine(device: str) -> Machine:
         here,
         name=torch.cuda.get_device_name(device),
         vram_total=total,
-        vram_free=free,
+        vram_free=min(total, free + round(STARTED)),
         capability=torch.cuda.get_device_capability(device),
     )
 
@@ -461,7 +490,7 @@ def told(plan: MemoryPlan) -> dict[str, Any]:
         "parts": {
             "blocks": sum(blocks[n] for n in plan.resident),
             "slots": slot_bytes(parts, plan.slots if plan.streams else 0),
-            "tables": TABLES * parts.table,
+            "tables": parts.table if plan.machine.gpu else TABLES * parts.table,
             "embedders": parts.small,
             "vae": plan.vae.bytes,
             "once": plan.once,
@@ -488,7 +517,9 @@ def memory_table(plan: MemoryPlan, title: str) -> Table:
         table.add_row(f"{blocks - stay} blocks, {plan.precision}", "RAM, travel every step", gb(plan.streamed))
         table.add_row(f"{plan.slots} slots for them", where, gb(slot_bytes(parts, plan.slots)))
     table.add_row("modulation layers", "in their file, read once a prompt", gb(parts.modulation))
-    table.add_row(f"their tables, {TABLES} prompts", where, gb(TABLES * parts.table))
+    if plan.machine.gpu:
+        table.add_row("their table for the prompt under way", where, gb(parts.table))
+    table.add_row(f"their tables for {TABLES} prompts", "RAM", gb(TABLES * parts.table))
     table.add_row("refiner, time and picture projections", "in their file" if plan.streams else where, gb(parts.aside))
     table.add_row("embedders and head", where, gb(parts.small))
     table.add_row("VAE", where, gb(plan.vae.bytes))

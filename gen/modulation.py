@@ -25,7 +25,7 @@ from gen.types import Text
 
 T = TypeVar("T")
 MODULATED = ("norm1", "norm1_context", "norm", "norm_out")  # modules with a layer of their own for the time
-KEPT = 4  # tables in memory: 56 MB each with 25 steps of the 13 B model, beside 39 MB of refined text
+KEPT = 4  # tables in RAM: 56 MB each with 25 steps of the 13 B model, beside 39 MB of refined text
 
 
 class Looked(nn.Module):
@@ -89,9 +89,19 @@ class Table:
         rows = sum(row.nbytes for step in self.rows for row in step)
         return rows + self.temb.nbytes + self.words.nbytes
 
+    def on(self, device: torch.device) -> Table:
+        """A copy of it on a device."""
+        layers = [torch.cat(rows).to(device) for rows in zip(*self.rows, strict=True)]  # one copy for all of its steps
+        rows = [[layer[n : n + 1] for layer in layers] for n in range(len(self.rows))]
+        return Table(self.steps, rows, self.temb.to(device), self.words.to(device))
+
 
 class Modulation:
-    """The tables and projections of one transformer, the last few of each."""
+    """The tables and projections of one transformer, the last few of each.
+
+    Tables wait in RAM; the device has the one that is used. Bringing another is 0.1 GB over the bus: nothing beside a
+    section, and on a card of 6 GB three more of them would take the place of a block.
+    """
 
     def __init__(self, transformer: Any, device: torch.device, aside: Aside | None = None) -> None:
         """aside: brings the parts that only tables and projections need; None: they are there all the time."""
@@ -100,6 +110,7 @@ class Modulation:
         self.aside: AbstractContextManager[object] = aside or nullcontext()
         self.looked = [module for module in transformer.modules() if isinstance(module, Looked)]
         self.tables: Recent[Table] = Recent(KEPT)
+        self.near: Recent[Table] = Recent(1)
         self.images: Recent[Tensor] = Recent(2 * KEPT)
 
     @property
@@ -113,9 +124,12 @@ class Modulation:
 
         def make() -> Table:
             with self.aside:
-                return make_table(self.transformer, self.looked, text, sigmas, guidance)
+                made = make_table(self.transformer, self.looked, text, sigmas, guidance)
+                return made if self.device.type == "cpu" else made.on(torch.device("cpu"))
 
-        return self.tables.get(key, make)
+        if self.device.type == "cpu":
+            return self.tables.get(key, make)
+        return self.near.get(key, lambda: self.tables.get(key, make).on(self.device))
 
     def image(self, embeds: Tensor) -> Tensor:
         """(1, m, dim), the projected image embeddings."""

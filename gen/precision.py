@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from gen.tensors import Source
 
 E4M3_MOST = 448.0  # the largest float8_e4m3fn
+ROWS = 2048  # of a product's input that are rounded at once: a copy of all of them would be the largest tensor there is
 NF4_BLOCK = 64  # values that share a scale
 NAMES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -77,10 +78,21 @@ class Linear16(Packed):
         if self.narrow:
             bias = None if self.bias is None else self.bias.to(torch.float16)
             return F.linear(x.to(torch.float16), self.weight, bias)
-        most = x.abs().amax().float()
+        lowest, highest = x.aminmax()
+        most = torch.maximum(-lowest, highest).float()
         scale = torch.exp2(torch.ceil(torch.log2((most / HALF_SAFE).clamp(min=1.0))))
-        out = F.linear((x / scale).to(torch.float16), self.weight).float() * scale
-        return out if self.bias is None else out + self.bias
+        rows = x.reshape(-1, x.shape[-1])
+        out = rows.new_empty(rows.shape[0], self.outputs, dtype=torch.float32)
+        for some, made in zip(pieces(rows), pieces(out), strict=True):
+            made.copy_(F.linear((some / scale).to(torch.float16), self.weight)).mul_(scale)
+            if self.bias is not None:
+                made.add_(self.bias)
+        return out.view(*x.shape[:-1], -1)
+
+
+def pieces(rows: Tensor) -> list[Tensor]:
+    """ROWS rows after the other; not copied."""
+    return [rows[n : n + ROWS] for n in range(0, len(rows), ROWS)]
 
 
 # Layers whose input is a modulated norm, so bounded, and whose output stays within the block: float16 all through, and
@@ -114,10 +126,14 @@ class Linear8(Packed):
 def scaled_product(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
     """A product of e4m3 by e4m3, x rounded with a scale for each of its rows; the sum in float32, the result as x."""
     rows = x.reshape(-1, x.shape[-1])
-    of_rows = rows.abs().amax(dim=1, keepdim=True).float().clamp(min=1e-12) / E4M3_MOST
-    narrow = (rows / of_rows.to(rows.dtype)).clamp(-E4M3_MOST, E4M3_MOST).to(torch.float8_e4m3fn)
+    of_rows = rows.new_empty(rows.shape[0], 1, dtype=torch.float32)
+    narrow = rows.new_empty(rows.shape, dtype=torch.float8_e4m3fn)
+    for some, largest, kept in zip(pieces(rows), pieces(of_rows), pieces(narrow), strict=True):
+        largest.copy_(some.abs().amax(dim=1, keepdim=True)).clamp_(min=1e-12).div_(E4M3_MOST)
+        kept.copy_((some / largest.to(some.dtype)).clamp_(-E4M3_MOST, E4M3_MOST))
     out = torch._scaled_mm(narrow, weight.t(), scale_a=of_rows, scale_b=scale.t(), out_dtype=torch.bfloat16)
-    out = out if bias is None else out + bias.to(out.dtype)
+    if bias is not None:
+        out.add_(bias)
     return out.to(x.dtype).reshape(*x.shape[:-1], -1)
 
 

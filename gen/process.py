@@ -7,7 +7,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -18,8 +18,17 @@ QUIET = {"TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error", "TQD
 # glibc gives large tensors back to the system after every operation and takes them anew, page by page; with these the
 # tiny checkpoint decodes a section in 2.4 s instead of 4.0 (docs/training-log.md). Other systems take no notice.
 MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000", "MALLOC_TOP_PAD_": "67108864"}
+# torch's allocator for a card: without this it keeps pieces that fit nothing that comes later, and a plan has no room
+# for them. Windows has no such thing; whoever has set it keeps theirs.
+SEGMENTS = {"PYTORCH_ALLOC_CONF": "expandable_segments:True"}
 LINE_LIMIT = 1 << 24  # bytes of one event; a preview is some 20 kB
 SILENT_S = 1800.0  # without a word; loading 25 GB from a slow disk, or compiling, takes minutes
+
+
+def segments(platform: str, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """SEGMENTS, where they are known and nobody has said otherwise."""
+    theirs = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
+    return {} if platform != "linux" or any(name in environment for name in theirs) else SEGMENTS
 
 
 class ChildDied(Exception):
@@ -82,7 +91,7 @@ class ChildProcess:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=LINE_LIMIT,
-            env={**os.environ, **QUIET, **MALLOC},
+            env={**os.environ, **QUIET, **MALLOC, **segments(sys.platform, os.environ)},
             **alone,
         )
         log.info("child started module=%s pid=%s", cls.module, process.pid)

@@ -16,6 +16,7 @@ import logging
 import mmap
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -89,6 +90,12 @@ class HostBuffer:
 def cuda() -> Any:
     """torch.cuda, parts of which have no types."""
     return torch.cuda
+
+
+def forget_error(device: torch.device) -> None:
+    """CUDA keeps an error until somebody asks, and torch asks after each kernel: let it blame one that nobody needs."""
+    with suppress(RuntimeError):
+        torch.ones(1, device=device).add_(1)
 
 
 class Lane(Protocol):
@@ -206,6 +213,7 @@ class Streamer:
         for n, each in enumerate(self.streamed):
             if not each.host.pin():
                 log.warning("pinned memory refused blocks=%d/%d; copies will be slow", n, len(self.streamed))
+                forget_error(self.device)
                 return False
         return True
 

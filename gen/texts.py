@@ -28,7 +28,7 @@ from safetensors.torch import load_file, save_file
 
 from gen import encode
 from gen.card import Checkpoint, PromptTemplate
-from gen.errors import EncoderFailed, GenError, TextEncoderDied, by_reason
+from gen.errors import DeviceMissing, EncoderFailed, GenError, OutOfMemory, TextEncoderDied, by_reason
 from gen.files import identity_of, weight_files
 from gen.types import Text
 
@@ -156,19 +156,24 @@ class TextsElsewhere:
     # The process
 
     def made(self, prompts: list[str], waiting: Waiting | None) -> dict[str, Text]:
-        """The encodings from a process; one that dies is started once more."""
+        """The encodings from a process; one that dies is started once more, without the card where it used it."""
+        place = self.place()
         with tempfile.TemporaryDirectory(prefix="flipbot-texts-") as folder:
             out = Path(folder)
             for n in range(1, TRIES + 1):
-                status = self.run(prompts, out, waiting)
+                status = self.run(prompts, out, place, waiting)
                 if (out / "error.json").is_file():
-                    raise error_of(json.loads((out / "error.json").read_text("utf-8")))
-                if status == 0 and (out / "texts.safetensors").is_file():
+                    error = error_of(json.loads((out / "error.json").read_text("utf-8")))
+                    if place == "cpu" or not isinstance(error, OutOfMemory | DeviceMissing):
+                        raise error
+                    (out / "error.json").unlink()
+                elif status == 0 and (out / "texts.safetensors").is_file():
                     return read_texts(out / "texts.safetensors", prompts)
-                log.warning("text encoder died status=%s try=%d/%d", status, n, TRIES)
+                log.warning("text encoder died on=%s status=%s try=%d/%d", place, status, n, TRIES)
+                place = "cpu"
         raise TextEncoderDied(status=status)
 
-    def run(self, prompts: list[str], out: Path, waiting: Waiting | None) -> int:
+    def run(self, prompts: list[str], out: Path, place: str, waiting: Waiting | None) -> int:
         """Start it, and wait; returns its exit status."""
         template = self.checkpoint.card.prompt_template
         words = encode.in_template("{}", template)  # here, where diffusers is imported already
@@ -176,7 +181,7 @@ class TextsElsewhere:
             "parts": {part: str(self.checkpoint.parts[part]) for part in TEXT_PARTS},
             "template": asdict(template) | {"template": words},
             "prompts": prompts,
-            "device": self.place(),
+            "device": place,
             "dtype": None if self.dtype is None else str(self.dtype).removeprefix("torch."),
             "threads": self.threads,
             "out": str(out),
@@ -204,6 +209,7 @@ class TextsElsewhere:
         """The card if it has room for one layer beside what is on it; else the CPU."""
         if not self.device.startswith("cuda"):
             return "cpu"
+        torch.cuda.empty_cache()  # what the last section worked with is free, but for the driver it is ours
         free, _ = torch.cuda.mem_get_info(torch.device(self.device))
         return self.device if free >= ON_CARD else "cpu"
 

@@ -80,7 +80,14 @@ def device_of(name: str) -> torch.device:
     """The device of this name, tried out; raises DeviceMissing."""
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device).item()
+        try:
+            torch.zeros(1, device=device).item()
+        except RuntimeError:
+            if device.type != "cuda" or not torch.cuda.is_available():
+                raise
+            plain: Any = torch._C
+            plain._accelerator_setAllocatorSettings("expandable_segments:False")  # virtual cards know none
+            torch.zeros(1, device=device).item()
     except (
         RuntimeError,
         AssertionError,

@@ -68,6 +68,7 @@ FRAMEPACK: Mapping[str, Any] = {
 VAE_BYTES = 492_957_606  # AutoencoderKLHunyuanVideo in float16
 CARDS_GIB = (6, 8, 12, 16, 24)
 STEPS = 25
+CALLS = (("bf16", False), ("fp16", False), ("fp8", False), ("fp8", True))  # precision, and whether fp8 is multiplied
 FEW = (160, 160)  # rows and columns of a decode that is counted: the VAE joins its tiles row by row, in Python
 META = torch.device("meta")
 
@@ -167,12 +168,13 @@ def counts_table(card: Card) -> tuple[Table, bool]:
     table = Table(title="peaks: counted on the device meta, and as planned")
     for column in ("what", "counted GB", "planned GB"):
         table.add_column(column, justify="left" if column == "what" else "right")
-    h, w = 256, 320  # peaks grow with the tokens and the tile: a small picture tells as much as a large one
+    h, w = 608, 640
     short, rows = replace(card, window=3), []
-    for kind in ("bf16", "fp16", "fp8"):
+    for kind, fast in CALLS:
         value = value_bytes(kind, example(8))
         planned = activation_bytes(tokens(card, h, w), 3072, value, kind)
-        rows.append((f"one call, {kind}, {h}x{w}", count_activations(FRAMEPACK, card, h, w, kind), planned))
+        counted = count_activations(FRAMEPACK, card, h, w, kind, fast=fast)
+        rows.append((f"one call, {kind}{' product' if fast else ''}, {h}x{w}", counted, planned))
     for tiles in (Tiles(0), Tiles(128), Tiles(128, 8)):
         planned = decode_bytes(short, Decoder(VAE_BYTES), *FEW, tiles, 2)
         rows.append((f"decode, tiles {tiles}", count_decode(short, *FEW, tiles), planned))
@@ -181,14 +183,20 @@ def counts_table(card: Card) -> tuple[Table, bool]:
     return table, all(counted <= planned <= 1.25 * counted for _, counted, planned in rows)
 
 
-def count_activations(config: Mapping[str, Any], card: Card, h: int, w: int, kind: str) -> int:
-    """Bytes at the peak of one call: two blocks of each kind, their widths those of the config."""
+def count_activations(config: Mapping[str, Any], card: Card, h: int, w: int, kind: str, *, fast: bool = False) -> int:
+    """Bytes at the peak of one call: two blocks of each kind, their widths those of the config.
+
+    fast: with fp8 products, as cards from sm89 on have them
+    """
     model = empty({**config, "num_layers": 2, "num_single_layers": 2})
     value = {2: torch.bfloat16, 4: torch.float32}[value_bytes(kind, example(8))]
     for parameter in model.parameters():
         parameter.data = parameter.data.to(value)
     for _, block in precision_blocks(model):
         precision.convert(block, kind, value)
+        for layer in block.modules():
+            if isinstance(layer, precision.Linear8):
+                layer.fast = fast
     fixed, words, temb, x = inputs(model, card, h, w, value, META)
     return peak_of(lambda: walk(model, fixed, words, temb, x, None))
 

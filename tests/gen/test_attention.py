@@ -16,10 +16,17 @@ from gen.weights import Models
 AMPERE, TURING = (8, 6), (7, 5)
 
 
-def install(folder: Path, monkeypatch: pytest.MonkeyPatch, module: str, package: str, version: str) -> None:
-    """A package that only says its name and version."""
+def install(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, module: str, package: str, version: str, source: str = ""
+) -> None:
+    """A package that has what is looked for, or is as its source says."""
+    kernel = next(each for each in attention.KERNELS if each.package == package)
+    whole = "\n".join(f"def {name}(): ..." for name in kernel.functions)
     (folder / module).mkdir()
-    (folder / module / "__init__.py").write_text("")
+    (folder / module / "__init__.py").write_text(source or whole)
+    (folder / module / "ops.py").write_text("")
+    for name in (module, f"{module}.ops"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     info = folder / f"{package.replace('-', '_')}-{version}.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
@@ -49,6 +56,33 @@ def test_the_fastest_that_imports_and_fits_the_card_is_chosen(tmp_path: Path, mo
     assert attention.choose("native", AMPERE).backend == "native"
     with pytest.raises(AttentionMissing, match=r"Ampere or newer, this card has 7\.5"):
         attention.choose("sage", TURING)
+
+
+def test_one_that_is_installed_and_does_not_load_is_not_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = "raise ImportError('undefined symbol: _ZN3c10')"
+    install(tmp_path, monkeypatch, "flash_attn", "flash-attn", "2.8.3", broken)
+    install(tmp_path, monkeypatch, "sageattention", "sageattention", "2.2.0", "def sageattn(): ...")
+    why = attention.choose("auto", AMPERE).why
+    assert "flash-attn 2.8.3 cannot be loaded here (ImportError: undefined symbol: _ZN3c10)" in why
+    assert "sageattention 2.2.0 has no sageattn_varlen" in why
+    with pytest.raises(AttentionMissing, match="cannot be loaded here"):
+        attention.choose("flash", AMPERE)
+
+
+def test_one_that_does_not_compute_on_this_card_is_not_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, monkeypatch, "sageattention", "sageattention", "2.2.0")
+    install(tmp_path, monkeypatch, "flash_attn", "flash-attn", "2.8.3")
+    failures = {"sage": "it does not run on this card (RuntimeError: no kernel image)"}
+    assert attention.choose("auto", AMPERE, failures.get).backend == "flash"
+    assert "Not sage: it does not run" in attention.choose("auto", AMPERE, (failures | {"flash": "no"}).get).why
+    with pytest.raises(AttentionMissing, match="no kernel image"):
+        attention.choose("sage", AMPERE, failures.get)
+
+
+def test_a_kernel_is_tried_against_pytorchs_own() -> None:
+    tried = attention.trial_on("cpu")
+    assert tried("_native_math") is None
+    assert (tried("flash") or "").startswith("it does not run on this card (TypeError")
 
 
 def test_one_that_is_too_old_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

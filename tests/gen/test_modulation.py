@@ -123,6 +123,35 @@ def test_a_table_is_made_once_for_a_prompt_and_its_steps() -> None:
     assert modulation.images.made == 1
 
 
+def test_a_table_that_was_brought_to_a_device_says_the_same() -> None:
+    assembled = load_transformer(GOLDEN, Placement(), CPU)
+    modulation, config = assembled.modulation, assembled.transformer.config
+    text = Text(drawn(1, 7, config.text_embed_dim), drawn(1, config.pooled_projection_dim))
+    table = modulation.table(text, list(make_sigmas(3, 30)[:-1]), torch.tensor([6000.0]))
+    brought = table.on(CPU)
+    assert brought.steps == table.steps
+    assert brought.bytes == table.bytes
+    for there, here in zip(brought.rows, table.rows, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(there, here, strict=True))
+    assert torch.equal(brought.temb, table.temb) and torch.equal(brought.words, table.words)
+    assert {row.device.type for row in table.on(torch.device("meta")).rows[2]} == {"meta"}
+
+
+def test_a_device_has_the_table_under_way_and_ram_the_others() -> None:
+    assembled = load_transformer(GOLDEN, Placement(), CPU)
+    config = assembled.transformer.config
+    modulation = Modulation(
+        assembled.transformer, torch.device("meta")
+    )  # stands for a card: what is there has no values
+    sigmas, guidance = list(make_sigmas(2, 30)[:-1]), torch.tensor([6000.0])
+    texts = [Text(drawn(1, n, config.text_embed_dim), drawn(1, config.pooled_projection_dim)) for n in (5, 6)]
+    near = [modulation.table(text, sigmas, guidance) for text in (*texts, texts[0], texts[0])]
+    assert {table.temb.device.type for table in near} == {"meta"}
+    assert {table.temb.device.type for table in modulation.tables} == {"cpu"}
+    assert (modulation.tables.made, modulation.near.made, len(modulation.near)) == (2, 3, 1)
+    assert near[2] is near[3]
+
+
 def test_rows_are_gone_after_a_call_that_broke_off() -> None:
     assembled = load_transformer(GOLDEN, Placement(), CPU)
     modulation: Modulation = assembled.modulation

@@ -160,6 +160,46 @@ def test_a_buffer_has_the_exact_size_and_its_tensors_do_not_overlap() -> None:
     assert {p.untyped_storage().data_ptr() for p in block.parameters()} == {host.bytes.untyped_storage().data_ptr()}
 
 
+class Refuses:
+    """CUDA's runtime on a system that pins two buffers and no more (WSL, Windows), and blames the next kernel then."""
+
+    def __init__(self) -> None:
+        self.pinned: list[int] = []
+        self.blamed: list[torch.device] = []
+
+    def cudaHostRegister(self, pointer: int, size: int, flags: int) -> int:
+        if len(self.pinned) == 2:
+            return 2
+        self.pinned.append(pointer)
+        return 0
+
+    def cudaHostUnregister(self, pointer: int) -> int:
+        self.pinned.remove(pointer)
+        return 0
+
+    def kernel(self, *_: object, device: torch.device) -> None:
+        self.blamed.append(device)
+        raise RuntimeError("CUDA error: out of memory")
+
+
+def test_a_refusal_to_pin_is_said_once_and_no_kernel_is_blamed_for_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    driver = Refuses()
+    monkeypatch.setattr(torch.cuda, "cudart", lambda: driver)
+    streamer = Streamer(streamed(stack(4), range(4)), 2, CPU)
+    assert (streamer.pinned, driver.pinned) == (False, [])  # without a card nothing is asked of it
+    streamer.device = torch.device("cuda")
+    monkeypatch.setattr(torch, "ones", driver.kernel)
+    assert streamer.pin() is False
+    assert driver.pinned == [each.host.bytes.data_ptr() for each in streamer.streamed[:2]]
+    assert driver.blamed == [torch.device("cuda")]
+    assert "pinned memory refused blocks=2/4" in caplog.text
+    for each in streamer.streamed:
+        each.host.unpin()
+    assert driver.pinned == []
+
+
 def test_what_does_not_fit_its_place_is_refused() -> None:
     layout = Layout((Place("a", (2,), torch.float32, 0), Place("b", (1,), torch.float32, 256)), 512)
     buffer = torch.zeros(512, dtype=torch.uint8)

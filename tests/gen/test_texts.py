@@ -111,6 +111,35 @@ def test_an_engine_asks_only_for_prompts_it_has_not_seen(
     ]
 
 
+class OnACard(TextsElsewhere):
+    """As where a card has room."""
+
+    def place(self) -> str:
+        return "cuda"
+
+
+FAILS_ON_A_CARD = """
+    import io, json, os, sys
+    line = sys.stdin.readline()
+    asked = json.loads(line)
+    if asked["device"] == "cuda":
+        from gen.text_child import told
+        {fails}
+        sys.exit(1)
+    sys.stdin = io.StringIO(line)
+"""
+
+
+@pytest.mark.parametrize("reason", ["out_of_memory", "device_missing", ""])
+def test_what_a_card_cannot_encode_the_processor_does(elsewhere: TextsElsewhere, tmp_path: Path, reason: str) -> None:
+    fails = FAILS_ON_A_CARD.format(fails=f"told(asked, {reason!r}, {{}})" if reason else "os._exit(3)")
+    on_card = OnACard(elsewhere.checkpoint, elsewhere.folder, device="cuda", dtype=torch.float32, threads=1)
+    on_card.program = program(tmp_path, fails + MAKES_ZEROS.format(log=str(tmp_path / "log")))
+    made = on_card.encode(PROMPTS)
+    assert all(equal(text, Text(torch.zeros(1, 5, 64), torch.zeros(1, 32))) for text in made.values())
+    assert list(made) == list(PROMPTS)
+
+
 def test_what_it_says_is_wrong_is_said_here(elsewhere: TextsElsewhere, tmp_path: Path) -> None:
     elsewhere.program = program(tmp_path, SAYS_WHY)
     with pytest.raises(CheckpointCorrupt, match="llama is cut off"):

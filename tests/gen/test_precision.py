@@ -1,0 +1,75 @@
+"""Layers kept in fewer bits: what they compute, and that rounding their input takes little memory."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gen import precision
+from gen.bench.live import peak_of
+
+META = torch.device("meta")
+MANY = 2 * precision.ROWS + 5  # rows of an input: two whole pieces, and one that is not
+
+
+def packed(kind: type[precision.Packed], weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> precision.Packed:
+    layer = kind(weight.shape[1], weight.shape[0], bias is not None, dtype)
+    for name, tensor in layer.pack(weight).items():
+        setattr(layer, name, precision.frozen(tensor))
+    layer.bias = None if bias is None else precision.frozen(bias.to(dtype))
+    return layer
+
+
+def off(made: Tensor, right: Tensor) -> float:
+    return float((made.float() - right).norm() / right.norm())
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_product_in_fp8_is_near_the_wide_one_and_rows_do_not_hear_of_each_other(bias: bool) -> None:
+    torch.manual_seed(1)
+    weight, added = torch.randn(32, 64) / 8, torch.randn(32) if bias else None
+    x = torch.randn(1, MANY, 64, dtype=torch.bfloat16) * torch.logspace(-3, 3, MANY)[None, :, None].bfloat16()
+    layer = packed(precision.Linear8, weight, added, torch.bfloat16)
+    wide = nn.functional.linear(x.float(), weight, added)
+    assert off(layer(x), wide) < 0.05
+    assert isinstance(layer, precision.Linear8)
+    layer.fast = True
+    made = layer(x)
+    assert (made.dtype, made.shape) == (torch.bfloat16, wide.shape)
+    assert off(made[:, : MANY // 2], wide[:, : MANY // 2]) < 0.06  # the small ones have a scale of their own
+    pieces = torch.cat([layer(some) for some in precision.pieces(x[0])])[None]
+    assert torch.equal(made, pieces)
+
+
+def test_a_product_in_fp16_bears_what_float16_cannot_hold() -> None:
+    torch.manual_seed(2)
+    weight, added = torch.randn(16, 48) / 7, torch.randn(16)
+    layer = packed(precision.Linear16, weight, added, torch.float32)
+    for most in (1.0, 3e5):
+        x = torch.randn(2, MANY, 48)
+        x[0, 3, 5] = -most  # the largest may be below nothing
+        made = layer(x)
+        assert (made.dtype, made.shape) == (torch.float32, (2, MANY, 16))
+        assert off(made, nn.functional.linear(x, weight, added)) < 2e-3
+
+
+@pytest.mark.parametrize("kind", ["fp16", "fp8"])
+def test_rounding_an_input_takes_a_piece_of_it_at_a_time(kind: str) -> None:
+    rows, inputs, outputs = 16_000, 15_360, 3072  # the largest product of the 13 B model
+    with META:
+        layer = precision.KINDS[kind](inputs, outputs, True, torch.bfloat16)
+        x = torch.empty(1, rows, inputs, dtype=torch.float16 if kind == "fp16" else torch.bfloat16)
+    if isinstance(layer, precision.Linear8):
+        layer.fast = True
+    made = rows * outputs * (4 if kind == "fp16" else 2)
+    rounded = 0 if kind == "fp16" else rows * inputs  # a byte each: the product wants them all
+    assert peak_of(lambda: layer(x)) < made + rounded + 4 * precision.ROWS * inputs * 2
+
+
+@pytest.mark.skipif(not precision.has_four_bit(), reason="bitsandbytes is not installed")
+def test_a_product_in_four_bits_is_near_the_wide_one() -> None:
+    torch.manual_seed(3)
+    weight, added, x = torch.randn(32, 128) / 11, torch.randn(32), torch.randn(1, 9, 128)
+    layer = packed(precision.Linear4, weight, added, torch.float32)
+    assert off(layer(x), nn.functional.linear(x, weight, added)) < 0.12
