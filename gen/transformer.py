@@ -51,13 +51,24 @@ def placement_of(plan: MemoryPlan, *, compiled: bool = False) -> Placement:
     return Placement(plan.precision, resident, plan.slots, aside=plan.streams, compiled=compiled)
 
 
+@dataclass
+class Compiled:
+    """Blocks that are compiled when they are first called; works: until that has failed."""
+
+    works: bool = True
+
+
 @dataclass(frozen=True)
 class Assembled:
-    """The transformer, ready to be called, with what serves it. streamer: None where everything is resident."""
+    """The transformer, ready to be called, with what serves it.
+
+    streamer: None where everything is resident    compiled: None where the blocks are not
+    """
 
     transformer: Any
     modulation: Modulation
     streamer: Streamer | None
+    compiled: Compiled | None = None
 
 
 def load_transformer(folder: Path, placement: Placement, device: torch.device, merge: Merge | None = None) -> Assembled:
@@ -123,26 +134,27 @@ def assemble(model: Any, source: Source, placement: Placement, device: torch.dev
         elif not name.startswith(inside):
             place(model, name, source.read(name).to(device, dtype, copy=True))
     aside = Aside(model, source, device, dtype) if placement.aside else None
-    if placement.compiled:
-        compile_blocks([block for _, block in blocks])
+    compiled = compile_blocks([block for _, block in blocks]) if placement.compiled else None
     streamer = Streamer(streamed, placement.slots, device) if streamed else None
-    return Assembled(model, Modulation(model, device, aside), streamer)
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # what packing worked with
+    return Assembled(model, Modulation(model, device, aside), streamer, compiled)
 
 
-def compile_blocks(blocks: Sequence[Any], backend: str | Callable[..., Any] = "inductor") -> None:
+def compile_blocks(blocks: Sequence[Any], backend: str | Callable[..., Any] = "inductor") -> Compiled:
     """Let the blocks be compiled when they are first called; where that fails, one sentence, and all run as they are.
 
     The forward, not the call: what fills the slots stays outside. Blocks of one kind share what was compiled.
     """
-    works = True
+    all_of_them = Compiled()
 
     def compiled(block: Any) -> Callable[..., Any]:
         plain: Callable[..., Any] = block.forward
         quick: Callable[..., Any] | None = None
 
         def forward(*args: Any, **kwargs: Any) -> Any:
-            nonlocal works, quick
-            if works:
+            nonlocal quick
+            if all_of_them.works:
                 try:
                     if quick is None:  # that refuses, too: on some systems and versions of Python
                         quick = torch.compile(plain, backend=backend)
@@ -150,7 +162,7 @@ def compile_blocks(blocks: Sequence[Any], backend: str | Callable[..., Any] = "i
                 except (torch.OutOfMemoryError, MemoryError):
                     raise
                 except Exception as error:  # noqa: BLE001  compilers fail in every way; a wrong call fails again
-                    works = False
+                    all_of_them.works = False
                     why = next((line for line in str(error).splitlines() if line.strip()), "")
                     log.warning("compile is off: torch.compile failed here (%s: %.200s)", type(error).__name__, why)
             return plain(*args, **kwargs)
@@ -159,6 +171,7 @@ def compile_blocks(blocks: Sequence[Any], backend: str | Callable[..., Any] = "i
 
     for block in blocks:
         block.forward = compiled(block)
+    return all_of_them
 
 
 def place(model: nn.Module, name: str, tensor: Tensor) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -51,8 +54,8 @@ def test_every_measurement_runs_on_a_cpu_too(rehearsed: list[Line]) -> None:
         "under 6 GiB, bf16",
         "streamed / resident",
         "precision, 2 + 4 blocks",
-        "attention, one layer",
         "offloading, 2 + 8 blocks",
+        "attention, one layer",
     ]
     by_name = {line.what: line for line in found}
     assert by_name["GB a step over the bus"].ok
@@ -65,7 +68,7 @@ def test_every_measurement_runs_on_a_cpu_too(rehearsed: list[Line]) -> None:
     assert len(offloading) == 3
     assert not [line for line in offloading if "does not run" in line.figure]
     assert len(list(tables_of(found))) == len(groups)
-    assert markdown_of(found).count("\n") == len(found) + 2
+    assert markdown_of(found, "2026-11-25, a card").count("\n") == len(found) + 4
 
 
 def test_what_fails_in_one_group_takes_nothing_from_the_others() -> None:
@@ -74,6 +77,51 @@ def test_what_fails_in_one_group_takes_nothing_from_the_others() -> None:
 
     (line,) = vram.guarded("a group", vram.Meter(CPU), broken)
     assert line == Line("a group", "failed", "OutOfMemoryError: CUDA out of memory.", ok=False)
+
+
+def test_after_the_minutes_nothing_begins_and_what_was_measured_is_written(tmp_path: Path) -> None:
+    parser, file = argparse.ArgumentParser(), tmp_path / "vram.md"
+    vram.add_arguments(parser)
+    assert vram.run(parser.parse_args(["--rehearse", "--minutes", "0", "--markdown", str(file)])) == 0
+    written = file.read_text("utf-8")
+    assert written.startswith(f"`flipbot bench vram`: {time.strftime('%Y-')}")
+    assert "| under 6 GiB, bf16 | s a step, streamed |" in written
+    assert written.count("| left out | 0 minutes are over") == 5
+
+
+def test_what_was_measured_is_written_before_the_next_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def breaks_off(setup: object, console: object, minutes: float) -> Iterator[list[Line]]:
+        yield [Line("a group", "s a step", "1.000")]
+        raise KeyboardInterrupt
+
+    parser, file = argparse.ArgumentParser(), tmp_path / "vram.md"
+    vram.add_arguments(parser)
+    monkeypatch.setattr(vram, "measure", breaks_off)
+    assert vram.run(parser.parse_args(["--rehearse", "--markdown", str(file)])) == 130
+    assert "| a group | s a step | 1.000 |" in file.read_text("utf-8")
+    assert "stands above" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("seconds", "times"), [(0.001, 3), (6.0, 3), (9.0, 2), (15.0, 1), (90.0, 1)])
+def test_a_slow_card_is_measured_less_often(seconds: float, times: int) -> None:
+    assert vram.repeats(dataclasses.replace(vram.rehearsal(CPU), steps=3), seconds) == times
+
+
+def test_blocks_that_could_not_be_compiled_are_not_measured_as_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> object:
+        raise RuntimeError("no compiler here")
+
+    monkeypatch.setattr(torch, "compile", fails)
+    lines = vram.compile_lines(vram.rehearsal(CPU), vram.Meter(CPU), "a group")
+    assert [line.what for line in lines] == ["as they are, streamed: s a step; the first", "compiled"]
+    assert lines[1].figure.startswith("does not work here")
+
+
+def test_the_driver_s_tool_need_not_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert vram.asked_of_driver(torch.device("cuda", 0), "memory.used") == ""
 
 
 def test_the_stock_class_and_our_walk_get_as_many_tokens() -> None:

@@ -1,0 +1,115 @@
+"""docs/gpu.md and README.md promise what the memory plan says today."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gen.bench.vram import FRAMEPACK, VAE_BYTES, example, plans, shapes_of
+from gen.card import PRESETS
+from gen.errors import TooLittleMemory
+from gen.hub import gib_of
+from gen.memory import GB, GIB, Decoder, MemoryPlan, Wishes, make_memory_plan
+
+ROOT = Path(__file__).parents[2]
+CARD, VAE = PRESETS["framepack-f1"], Decoder(VAE_BYTES)
+NAMES = {"bf16": "bf16", "fp8": "fp8", "nf4": "4 bit"}
+SHAPES = shapes_of(FRAMEPACK)
+
+
+@pytest.fixture(scope="module")
+def guide() -> str:
+    """docs/gpu.md in one line of single blanks, and its tables as they are."""
+    text = (ROOT / "docs" / "gpu.md").read_text("utf-8")
+    return text + " ".join(text.split())
+
+
+def shown() -> Iterator[tuple[int, str, MemoryPlan]]:
+    """The plans worth a row: up to the widest precision that needs no copies."""
+    whole: set[int] = set()
+    for gib, kind, made in plans(SHAPES):
+        if gib not in whole and not (gib == 12 and kind == "nf4"):
+            yield gib, kind, made
+        if not made.streams:
+            whole.add(gib)
+
+
+def rows() -> list[str]:
+    """The rows of docs/gpu.md."""
+    found, before = [], 0
+    for gib, kind, made in shown():
+        card = f" {gib} GB " if gib != before else " "
+        travels = f"{made.streamed / GB:.1f} GB | {made.streamed / 25e9:.2f} s" if made.streams else "nothing | 0"
+        stay = len(made.resident) if made.streams else "all"
+        found.append(f"|{card}| {NAMES[kind]} | {stay} | {travels} | {made.ram / GB:.1f} GB |")
+        before = gib
+    return found
+
+
+def test_the_table_of_cards_is_the_plan(guide: str) -> None:
+    for row in rows():
+        assert row in guide, f"docs/gpu.md lacks\n{row}"
+
+
+def test_readme_says_the_same() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    for gib in dict.fromkeys(gib for gib, _, _ in shown()):
+        some = [(kind, made) for each, kind, made in shown() if each == gib]
+        names = " · ".join(NAMES[kind] for kind, _ in some)
+        copied = " · ".join(f"{made.streamed / GB:.1f}" if made.streams else "nothing" for _, made in some)
+        ram = " · ".join(f"{made.ram / GB:.1f}" for _, made in some)
+        unit = "" if copied.endswith("nothing") else " GB"
+        row = f"| {gib} GB | {names} | {copied}{unit} | {ram} GB |"
+        assert row in text, f"README.md lacks\n{row}"
+
+
+def plan_with(free_gib: float, kind: str = "auto", total: float = 0.0, **machine: object) -> MemoryPlan:
+    there = dataclasses.replace(example(total or free_gib), vram_free=int(free_gib * GIB), **machine)  # type: ignore[arg-type]
+    return make_memory_plan(SHAPES, VAE, CARD, there, Wishes(precision=kind))
+
+
+def least(kind: str, **machine: object) -> str:
+    """GiB that must be free, to the next tenth."""
+    tenths = next(n for n in range(20, 100) if fits(n / 10, kind, **machine))
+    return f"{tenths / 10:.1f} GiB"
+
+
+def fits(free: float, kind: str, **machine: object) -> bool:
+    try:
+        plan_with(free, kind, 6.0, **machine)
+    except TooLittleMemory:
+        return False
+    return True
+
+
+def test_what_is_needed_at_least_is_what_the_plan_needs(guide: str) -> None:
+    said = [least(kind) for kind in ("bf16", "fp8", "nf4")]
+    assert f"At least {said[0]} must be free for bf16, {said[1]} for fp8 and {said[2]} for 4 bit" in guide
+    assert f"at least {least('fp16', capability=(7, 5))} must be free" in guide
+    eight = plan_with(8.0, capability=(7, 5))
+    figures = f"({len(eight.resident)} blocks stay, {eight.streamed / GB:.1f} GB are copied each step, "
+    assert f"{figures}{eight.ram / GB:.1f} GB of RAM)" in guide
+
+
+def test_what_a_desktop_takes_is_what_it_says(guide: str) -> None:
+    words = {1: "a block", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
+    fewer = {}
+    for kind in ("bf16", "fp8", "nf4"):
+        fewer[kind] = len(plan_with(6, kind).resident) - len(plan_with(5.5, kind, 6.0).resident)
+    counts = [words[each] for each in fewer.values()]
+    assert f"{counts[0]} fewer stays in bf16, {counts[1]} in fp8, {counts[2]} in 4 bit" in guide
+
+
+def test_the_weights_weigh_what_it_says(guide: str) -> None:
+    core = {kind: sum(made.parts.blocks) / GB for _, kind, made in plans(SHAPES)}
+    assert (
+        f"{core['bf16']:.1f} GB are left that every step needs ({core['fp8']:.1f} GB in fp8, {core['nf4']:.1f} GB"
+        in guide
+    )
+    six = plan_with(6, "bf16")
+    assert f"works on about {six.activations / GB:.1f} GB beside the weights" in guide
+    assert f"with a step cache on {six.once / GB:.1f} GB" in guide
+    assert f"about {gib_of('framepack-f1'):.0f} GiB" in guide
