@@ -743,10 +743,15 @@ def command_download(args: argparse.Namespace, console: Console, locale: str) ->
     """flipbot download MODEL"""
     settings = settings_of(args)
     models_dir = settings.models_dir
-    gib = hub.gib_of(args.name)
+    try:
+        gib = hub.gib_of(args.name)
+    except GenError as error:
+        terminal.tell(console, f"flipbot: {fetching.sentence(locale, error.reason, error.facts, str(error))}")
+        return terminal.BAD_INPUT
     if args.source and not args.source.is_dir():
-        raise Refused("refused.data_dir", path=str(args.source), why="there is no such folder")
-    licence = {"licence": sources.LICENCE, "at": sources.LICENCE_AT, "where_not": sources.NOT_GRANTED_IN}
+        raise Refused("refused.no_copy", path=str(args.source))
+    where_not = words.say(locale, "terminal.licence_where")
+    licence = {"licence": sources.LICENCE, "at": sources.LICENCE_AT, "where_not": where_not}
     fetching.agree(console, locale, models_dir=models_dir, accepted=args.accept_licence, **licence)
     say = partial(words.say, locale)
     terminal.tell(console, say("terminal.download_plan", model=args.name, gib=f"{gib:.1f}", path=models_dir))
@@ -754,7 +759,7 @@ def command_download(args: argparse.Namespace, console: Console, locale: str) ->
         with fetching.bar(console, locale) as bar:
             done = hub.download(args.name, models_dir, bar, source=args.source)
     except GenError as error:
-        terminal.tell(console, f"flipbot: {error}")
+        terminal.tell(console, f"flipbot: {fetching.sentence(locale, error.reason, error.facts, str(error))}")
         return terminal.FAILED
     except KeyboardInterrupt:
         terminal.tell(console, say("terminal.download_stopped"))

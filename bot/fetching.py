@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,6 +42,12 @@ def agree(
         note.write_text(f"{licence} ({at}) accepted {time.strftime('%Y-%m-%d %H:%M:%S %z')}\n", encoding="utf-8")
     except OSError as error:
         raise Refused("refused.data_dir", path=str(models_dir), why=error.strerror) from error
+
+
+def sentence(locale: str, reason: str, facts: Mapping[str, object], plain: str) -> str:
+    """What went wrong and what to do, in this language; `plain` where there is no sentence for the reason."""
+    key = f"download.{reason}"
+    return words.say(locale, key, **dict(facts)) if key in words.LANGUAGES[words.DEFAULT] else plain
 
 
 class Bar:

@@ -118,8 +118,6 @@ def find_checkpoint(name: str, models_dir: Path | None = None) -> Checkpoint:
         return Checkpoint(PRESETS[name], downloaded(name, models_dir))
     folder = Path(name)
     if not folder.is_dir():
-        if folder.is_absolute() or len(folder.parts) > 1:
-            raise CheckpointMissing(name=name, where="there is no such folder")
         raise UnknownModel(name=name, known=", ".join(("tiny", *PRESETS)))
     return read_checkpoint(folder)
 

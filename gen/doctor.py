@@ -14,9 +14,17 @@ from rich.console import Console
 from gen import attention
 from gen.card import PRESETS, find_checkpoint
 from gen.config import ModelConfig
-from gen.errors import BadPrecision, GenError, TooLittleMemory
+from gen.errors import (
+    BadPrecision,
+    CheckpointCorrupt,
+    CheckpointIncomplete,
+    CheckpointMissing,
+    GenError,
+    TooLittleMemory,
+    UnknownModel,
+)
 from gen.files import faults, weight_files
-from gen.memory import MemoryPlan, Wishes, memory_table, plan_checkpoint, summary, this_machine
+from gen.memory import MemoryPlan, Wishes, memory_table, plan_checkpoint, plan_published, sentence, this_machine
 from gen.roofline import Gpu, Pace, verdict
 
 GIB = 1 << 30
@@ -48,7 +56,8 @@ def device(model: ModelConfig) -> list[Finding]:
     """The card and its driver, or that there is none."""
     import torch
 
-    found = [Finding(True, f"PyTorch {torch.__version__} works with {torch.get_num_threads()} threads.")]
+    threads = model.threads or torch.get_num_threads()
+    found = [Finding(True, f"PyTorch {torch.__version__} works with {threads} thread{'' if threads == 1 else 's'}.")]
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()
         name = torch.cuda.get_device_name()
@@ -85,7 +94,10 @@ def no_cuda() -> str:
         return "this PyTorch is a build for the CPU only."
     if shutil.which("nvidia-smi") is None:
         return "no NVIDIA driver is installed."
-    asked = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False)
+    try:
+        asked = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return "the NVIDIA driver does not answer; restart the computer."
     return "the NVIDIA driver shows no card." if asked.returncode else "the driver and this PyTorch do not go together."
 
 
@@ -143,7 +155,8 @@ def previews(model: ModelConfig, models_dir: Path) -> list[Finding]:
 def weights(model: ModelConfig, models_dir: Path) -> list[Finding]:
     """Whether every part of the configured checkpoint is there; each file that is not, by name."""
     if found := faults(model.name, models_dir):
-        again = [] if any("flipbot download" in str(each) for each in found) else [to_do(model.name, models_dir)]
+        known = any(isinstance(each, CheckpointMissing | UnknownModel) for each in found)  # and says what to do
+        again = [] if known else [to_do(model.name, models_dir)]
         return [Finding(False, f"Model {model.name}: {error}") for error in found] + again
     card = find_checkpoint(model.name, models_dir).card
     trained = "" if card.trained else " (untrained test checkpoint: shows the machinery, not pictures)"
@@ -176,11 +189,13 @@ def plan(model: ModelConfig, models_dir: Path) -> list[Finding]:
         return []
     with io.StringIO() as text:
         Console(file=text, width=100).print(memory_table(made, f"Memory plan of {model.name} on {made.machine.name}"))
-        return [Finding(True, f"Memory: {summary(made)}.\n{text.getvalue().rstrip()}")]
+        return [Finding(True, f"Memory: {sentence(made)}\n{text.getvalue().rstrip()}")]
 
 
 def planned(model: ModelConfig, models_dir: Path) -> MemoryPlan | None:
     """The memory plan here and now; None where there is no checkpoint or no such device, which is said elsewhere.
+
+    Of published weights it is known before they are fetched: nobody should fetch 40 GiB to hear that they do not fit.
 
     raises: TooLittleMemory, BadPrecision
     """
@@ -190,7 +205,10 @@ def planned(model: ModelConfig, models_dir: Path) -> MemoryPlan | None:
     wishes = Wishes(model.precision, model.vram_limit_gib, model.ram_limit_gib)
     try:
         machine = this_machine(usual if model.device == "auto" else model.device)
-        return plan_checkpoint(find_checkpoint(model.name, models_dir), machine, wishes)
+        try:
+            return plan_checkpoint(find_checkpoint(model.name, models_dir), machine, wishes)
+        except (CheckpointMissing, CheckpointIncomplete, CheckpointCorrupt):
+            return plan_published(PRESETS[model.name], machine, wishes) if model.name in PRESETS else None
     except (TooLittleMemory, BadPrecision):
         raise
     except (GenError, RuntimeError, AssertionError):

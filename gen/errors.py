@@ -7,7 +7,7 @@ GenError
 ├── DeviceMissing, OutOfMemory, TooLittleMemory, BadPrecision, DiskFull, NanLatents, LimitTooSmall
 ├── LoraUnusable, AttentionMissing, PreviewUnusable
 ├── DownloadFailed
-│   └── NoSuchDownload, HubUnreachable, HubRefused, HubLacks, WrongBytes, NoRoom
+│   └── NoSuchDownload, HubUnreachable, HubRefused, HubLacks, CopyLacks, WrongBytes, NoRoom
 └── Cancelled
 
 An error carries facts; the room that talks to people makes the sentence. str(error) is for logs and operators.
@@ -145,8 +145,8 @@ class TooLittleMemory(GenError):
 
     reason = "too_little_memory"  # facts: kind, precision, need, have
     text = (
-        "This model needs {need} GiB of {kind} even in {precision}, and {have} GiB may be taken; "
-        "free some, raise the limit in [model], or choose a smaller model."
+        "This model needs {need} GiB of {kind} even in {precision}, and {have} GiB may be taken; close what else uses "
+        "it, raise the limit in [model] if there is one, or choose a smaller model."
     )
 
 
@@ -195,18 +195,21 @@ class DownloadFailed(GenError):
 class NoSuchDownload(DownloadFailed):
     """Nothing is known to fetch under this name."""
 
-    text = "There is no download called {name}; there are {known}."
+    reason = "no_such_download"  # facts: name, known
+    text = "There is no download called {name}; there are {known}. tiny needs none: it comes with Flipbot."
 
 
 class HubUnreachable(DownloadFailed):
     """The hub does not answer, or not sensibly."""
 
+    reason = "hub_unreachable"  # facts: where, why
     text = "{where} cannot be reached ({why}). Run the same command again later: it goes on where it stopped."
 
 
 class HubRefused(DownloadFailed):
     """The hub wants to know who asks."""
 
+    reason = "hub_refused"  # facts: repo, where
     text = (
         "The hub does not hand out {repo} to just anybody. Accept its terms on {where} with an account of yours, "
         "log in here with `hf auth login` (or set HF_TOKEN), and run the same command again."
@@ -216,18 +219,34 @@ class HubRefused(DownloadFailed):
 class HubLacks(DownloadFailed):
     """A file, a commit or a repository is not there."""
 
+    reason = "hub_lacks"  # facts: where, file
     text = "{where} has not got {file}. It may have been moved; a copy of your own can be given with `--from DIR`."
+
+
+class CopyLacks(DownloadFailed):
+    """The folder of --from has not got a part."""
+
+    reason = "copy_lacks"  # facts: where, file, repo
+    text = (
+        "In {where} is no {file} of {repo}. `--from` takes a Hugging Face cache, another models folder, clones of the "
+        "repositories, or a checkpoint in diffusers' layout."
+    )
 
 
 class WrongBytes(DownloadFailed):
     """A file's size or hash is not what the hub says of it."""
 
-    text = "{file} from {where} is not what it should be: its size or its hash differs. Nothing of it was kept."
+    reason = "wrong_bytes"  # facts: file, where
+    text = (
+        "{file} from {where} is not what it should be: its size or its hash differs. Nothing of it was kept; run the "
+        "same command again, or take another copy."
+    )
 
 
 class NoRoom(DownloadFailed):
     """The disk is too small for what is still to come."""
 
+    reason = "no_room"  # facts: where, needed, free
     text = (
         "There is not enough room in {where}: {needed:.1f} GiB are needed and {free:.1f} GiB are free. Free some, "
         "or set [model] models_dir to a folder on another disk."

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 from gen.card import read_json
 from gen.errors import (
-    CheckpointIncomplete,
+    CopyLacks,
     DiskFull,
     DownloadFailed,
     HubLacks,
@@ -126,7 +126,7 @@ def download(
     """Bring every file that the model needs into models_dir, checked; what is there already is kept.
 
     source: a folder to take them from instead of the hub
-    raises: NoSuchDownload, HubUnreachable, HubRefused, HubLacks, WrongBytes, NoRoom, CheckpointIncomplete, DiskFull
+    raises: NoSuchDownload, HubUnreachable, HubRefused, HubLacks, WrongBytes, NoRoom, CopyLacks, DiskFull
     """
     parts = parts_of(model)
     with writing(models_dir):
@@ -469,7 +469,7 @@ class Folder:
             ((at, root) for at, root in self.places(name, part) if (at / config).is_file()), (None, None)
         )
         if place is None or root is None:
-            raise CheckpointIncomplete(file=str(self.folder / part.home / part.folder / config))
+            raise CopyLacks(where=str(self.folder), file=f"{name}/{config}", repo=part.repo)
         theirs = Manifest.read(root, part.repo) if (root / MANIFEST).is_file() else None
         revision = commit_of(root)
         manifest.revision = manifest.revision or (theirs.revision if theirs else revision)

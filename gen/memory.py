@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from gen.card import Card, Checkpoint, read_json
 from gen.errors import BadPrecision, TooLittleMemory
 from gen.files import weight_files
+from gen.sources import FRAMEPACK, VAE_BYTES
 from gen.tensors import Shape, read_index
 
 if TYPE_CHECKING:
@@ -445,6 +446,14 @@ def plan_checkpoint(checkpoint: Checkpoint, machine: Machine, wishes: Wishes = W
     return make_memory_plan({name: where.shape for name, where in index.items()}, vae, checkpoint.card, machine, wishes)
 
 
+def plan_published(card: Card, machine: Machine, wishes: Wishes = Wishes()) -> MemoryPlan:
+    """The plan for published weights that are not here yet. raises: TooLittleMemory, BadPrecision."""
+    from gen.transformer import empty
+
+    shapes = {name: tuple(tensor.shape) for name, tensor in empty(FRAMEPACK).named_parameters()}
+    return make_memory_plan(shapes, Decoder(VAE_BYTES * (1 if machine.gpu else 2)), card, machine, wishes)
+
+
 def this_machine(device: str) -> Machine:
     """What there is here. device: "cpu", "cuda", "cuda:1", "mps"."""
     import psutil
@@ -471,6 +480,18 @@ def summary(plan: MemoryPlan) -> str:
     peak = f"vram={plan.vram / GIB:.1f}GiB " if plan.machine.gpu else ""
     where = f"precision={plan.precision} resident={stay}/{blocks} tiles={plan.tiles}"
     return f"memory plan {where} {peak}ram={plan.ram / GIB:.1f}GiB"
+
+
+def sentence(plan: MemoryPlan) -> str:
+    """The plan in words."""
+    stay, blocks, gpu = len(plan.resident), len(plan.parts.blocks), plan.machine.gpu
+    ram = f"{plan.ram / GIB:.1f} of {plan.ram_limit / GIB:.1f} GiB of RAM"
+    if not gpu:
+        return f"It works in {plan.precision} and takes at most {ram}."
+    where = f"{stay} of {blocks} blocks stay on the card" if plan.streams else "all blocks stay on the card"
+    copied = f", and {plan.streamed / GB:.1f} GB are copied to it in each step" if plan.streams else ""
+    vram = f"{plan.vram / GIB:.1f} of {plan.vram_limit / GIB:.1f} GiB of its memory"
+    return f"In {plan.precision} {where}{copied}. It takes at most {vram} and {ram}."
 
 
 def told(plan: MemoryPlan) -> dict[str, Any]:

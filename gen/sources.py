@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 LICENCE = "Tencent Hunyuan Community License Agreement"
 LICENCE_AT = "https://huggingface.co/tencent/HunyuanVideo/blob/main/LICENSE"
-NOT_GRANTED_IN = "the European Union, the United Kingdom and South Korea"
 
 STEMS = {"transformer": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model"}  # of the others: "model"
 CONFIGS = {"tokenizer": "tokenizer_config.json", "tokenizer_2": "tokenizer_config.json"} | {
@@ -62,6 +62,15 @@ SOURCES: Mapping[str, Mapping[str, Part]] = {
     "framepack": {"transformer": Part("lllyasviel/FramePackI2V_HY", "", 25.75), **COMMON},
     "framepack-f1": {"transformer": Part("lllyasviel/FramePack_F1_I2V_HY_20250503", "", 25.75), **COMMON},
 }
+
+# transformer/config.json of lllyasviel/FramePack_F1_I2V_HY_20250503, as far as it is not the class's default
+FRAMEPACK: Mapping[str, Any] = {
+    "has_clean_x_embedder": True,
+    "has_image_proj": True,
+    "image_proj_dim": 1152,
+    "image_condition_type": None,
+}
+VAE_BYTES = 492_957_606  # AutoencoderKLHunyuanVideo in float16
 
 
 def needed(part: str, key: str, layers: int) -> bool:

@@ -80,6 +80,7 @@ WORDS: Final = {
     "refused.upload_broken": "The upload arrived incomplete or in a form I do not know. Please try again.",
     "refused.field_too_big": "One of the fields is far too long. Make it shorter and try again.",
     "refused.data_dir": "The data folder {path} cannot be used: {why}. Choose another one with --data-dir.",
+    "refused.no_copy": "There is no folder {path}, which --from names.",
     "refused.licence": "The licence was not accepted, so nothing was fetched.",
     "refused.licence_unasked": "The licence must be accepted first. Read it, and add --accept-licence.",
     "refused.other_model": "The service running here uses {served}, not {got}. Stop it first, or leave --model out.",
@@ -758,8 +759,10 @@ WORDS: Final = {
     "terminal.setting_up": "Preparing the model, which happens once.",
     # flipbot download
     "terminal.licence": "Licence of these weights: {licence} ({at}). Not granted in {where}: nobody there may use it.",
+    "terminal.licence_where": "the European Union, the United Kingdom and South Korea",
     "terminal.licence_ask": "Do you accept it, and are you outside of these? [y/N]",
-    "terminal.download_plan": "{model}: about {gib} GiB go to {path}. What is there is kept; Ctrl-C loses nothing.",
+    "terminal.download_plan": "{model}: about {gib} GiB go to {path}. What is there is kept; Ctrl-C loses nothing. "
+    "Whether this machine is enough for it, flipbot doctor --model {model} says beforehand.",
     "terminal.download_asking": "asking what there is",
     "terminal.download_checking": "checking {file}",
     "terminal.download_done": "{model} is complete in {path}: {gib} GiB, {fetched} of them fetched now.",
@@ -767,4 +770,21 @@ WORDS: Final = {
     "terminal.download_unread": "{file} holds {count} weights that are never read; a file comes whole or not at all.",
     "terminal.download_unproven": "No hash was known for {count} files of the copy; it is written down now.",
     "terminal.download_stopped": "Stopped. What was fetched is kept; the same command goes on from there.",
+    "download.no_such_download": "There is no download called {name}; there are {known}. tiny needs none: it comes "
+    "with Flipbot.",
+    "download.hub_unreachable": "{where} cannot be reached ({why}). Run the same command again later: it goes on where "
+    "it stopped.",
+    "download.hub_refused": "The hub does not hand out {repo} to just anybody. Accept its terms on {where} with an "
+    "account of yours, log in here with `hf auth login` (or set HF_TOKEN), and run the same command again.",
+    "download.hub_lacks": "{where} has not got {file}. It may have been moved; a copy of your own can be given with "
+    "`--from DIR`.",
+    "download.copy_lacks": "In {where} is no {file} of {repo}. `--from` takes a Hugging Face cache, another models "
+    "folder, clones of the repositories, or a checkpoint in diffusers' layout.",
+    "download.wrong_bytes": "{file} from {where} is not what it should be: its size or its hash differs. Nothing of it "
+    "was kept; run the same command again, or take another copy.",
+    "download.no_room": "There is not enough room in {where}: {needed} GiB are needed and {free} GiB are free. Free "
+    "some, or set [model] models_dir to a folder on another disk.",
+    "download.disk_full": "The disk is full ({where}). What was fetched is kept; free some room, and the same command "
+    "goes on from there.",
+    "download.download_failed": "The download failed: {what}.",
 }

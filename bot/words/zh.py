@@ -66,6 +66,7 @@ WORDS: Final = {
     "refused.upload_broken": "上传的内容不完整，或格式不对。请再试一次。",
     "refused.field_too_big": "有一栏的内容太长了。请缩短后再试。",
     "refused.data_dir": "数据文件夹 {path} 无法使用：{why}。请用 --data-dir 选择另一个文件夹。",
+    "refused.no_copy": "--from 指定的文件夹 {path} 不存在。",
     "refused.licence": "许可没有被接受，因此什么都没有下载。",
     "refused.licence_unasked": "需要先接受许可，但这里无法询问。请在阅读之后加上 --accept-licence。",
     "refused.other_model": "这里正在运行的服务使用的是 {served}，不是 {got}。请先停止它，或者不要加 --model。",
@@ -727,8 +728,10 @@ WORDS: Final = {
     "terminal.setting_up": "正在准备模型，只需要一次。",
     # flipbot download
     "terminal.licence": "这些权重采用 {licence}（{at}）。该许可不适用于 {where}：身在这些地区的人不得使用。",
+    "terminal.licence_where": "欧盟、英国和韩国",
     "terminal.licence_ask": "你接受这份许可，并且不在上述地区吗？[y/N]",
-    "terminal.download_plan": "{model}：约 {gib} GiB，存放到 {path}。已有的文件会保留，按 Ctrl-C 不会丢失任何内容。",
+    "terminal.download_plan": "{model}：约 {gib} GiB，存放到 {path}。已有的文件会保留，按 Ctrl-C 不会丢失任何内容。"
+    "这台机器能否运行它，可以先用 flipbot doctor --model {model} 查看。",
     "terminal.download_asking": "正在查询文件列表",
     "terminal.download_checking": "正在校验 {file}",
     "terminal.download_done": "{model} 已完整存放在 {path}：共 {gib} GiB，其中本次下载 {fetched} GiB。",
@@ -736,4 +739,18 @@ WORDS: Final = {
     "terminal.download_unread": "{file} 中有 {count} 个权重从不会被读取；文件只能整个下载。",
     "terminal.download_unproven": "副本中有 {count} 个文件没有已知的哈希值；已完整读取并记录了它们的哈希值。",
     "terminal.download_stopped": "已停止。已下载的部分会保留；再次运行同一命令即可继续。",
+    "download.no_such_download": "没有名为 {name} 的模型可供下载；可以下载的有：{known}。"
+    "tiny 随 Flipbot 附带，无需下载。",
+    "download.hub_unreachable": "无法连接 {where}（{why}）。请稍后再次运行同一命令，它会从中断处继续。",
+    "download.hub_refused": "{repo} 并不对所有人开放。请先用你的账号在 {where} 接受其条款，"
+    "再在本机运行 `hf auth login`（或设置 HF_TOKEN），然后再次运行同一命令。",
+    "download.hub_lacks": "{where} 上没有 {file}，可能已被移走。你也可以用 `--from DIR` 指定自己的副本。",
+    "download.copy_lacks": "{where} 中没有 {repo} 的 {file}。`--from` 可以指定 Hugging Face 缓存、另一个模型文件夹、"
+    "仓库的克隆，或 diffusers 格式的检查点文件夹。",
+    "download.wrong_bytes": "来自 {where} 的 {file} 不正确：大小或哈希值不符，没有保留其中任何内容。"
+    "请再次运行同一命令，或换一份副本。",
+    "download.no_room": "{where} 空间不足：需要 {needed} GiB，可用 {free} GiB。"
+    "请腾出空间，或把 [model] models_dir 设为另一块磁盘上的文件夹。",
+    "download.disk_full": "磁盘已满（{where}）。已下载的部分会保留；腾出空间后，再次运行同一命令即可继续。",
+    "download.download_failed": "下载失败：{what}。",
 }

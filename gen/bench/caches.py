@@ -32,7 +32,8 @@ def cache_table(golden: Path) -> Table:
     """Blocks run, and PSNR of the frames against none skipped."""
     table = Table(title="step caches: one section against none skipped, on the CPU")
     for column in ("weights", "cache", "steps run", "saved", "latents, relative", "frames, PSNR dB"):
-        table.add_column(column, justify="left" if column in ("weights", "cache") else "right")
+        left = column in ("weights", "cache")
+        table.add_column(column, justify="left" if left else "right", no_wrap=column == "cache", overflow="fold")
     for name, engine, plan, conditioning, history in cases(golden):
         for steps in (plan.steps, MANY):
             for row in rows(f"{name}, {steps} steps", engine, replace(plan, steps=steps), conditioning, history):

@@ -29,7 +29,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from gen import decode, precision
+from gen import attention, decode, precision
 from gen.bench.live import peak_of
 from gen.cache import StepCache, TeaCache
 from gen.card import PRESETS, Card
@@ -56,20 +56,13 @@ from gen.memory import (
 from gen.modulation import Table as Rows
 from gen.process import segments
 from gen.schedule import make_sigmas
+from gen.sources import FRAMEPACK, VAE_BYTES
 from gen.stream import blocks_of, cuda
 from gen.tensors import Drawn, Shape, held
 from gen.transformer import Assembled, Placement, assemble, empty, place, placement_of
 from gen.types import Text
 from gen.velocity import Fixed, velocity_by, walk
 
-# transformer/config.json of lllyasviel/FramePack_F1_I2V_HY_20250503, as far as it is not the class's default
-FRAMEPACK: Mapping[str, Any] = {
-    "has_clean_x_embedder": True,
-    "has_image_proj": True,
-    "image_proj_dim": 1152,
-    "image_condition_type": None,
-}
-VAE_BYTES = 492_957_606  # AutoencoderKLHunyuanVideo in float16
 CARDS_GIB = (6, 8, 12, 16, 24)
 STEPS = 25
 CALLS = (("bf16", False), ("fp16", False), ("fp8", False), ("fp8", True))  # precision, and whether fp8 is multiplied
@@ -81,11 +74,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this bench."""
     parser.add_argument("--plan", action="store_true", help="arithmetic only, on any machine")
     parser.add_argument("--rehearse", action="store_true", help="every measurement, narrow layers, on any machine")
-    parser.add_argument("--vram-gib", type=float, default=6.0, help="hard cap on the GPU's memory (default 6)")
-    parser.add_argument("--ram-gib", type=float, default=0.0, help="RAM that may be taken (default: what is free)")
+    parser.add_argument(
+        "--vram-gib", type=float, default=6.0, help="hard cap on the GPU's memory, or that of --plan (default 6)"
+    )
+    parser.add_argument(
+        "--ram-gib", type=float, default=0.0, help="RAM that may be taken (default: what is free; 32 with --plan)"
+    )
     parser.add_argument("--size", default="608x640", help="rows x columns in pixels (default 608x640)")
     parser.add_argument("--steps", type=int, default=3, help="measured steps of each kind (default 3)")
-    parser.add_argument("--minutes", type=float, default=9.0, help="no measurement begins after so long (default 9)")
+    parser.add_argument("--minutes", type=float, default=8.0, help="no measurement begins after so long (default 8)")
     parser.add_argument("--markdown", type=Path, default=None, help="write the tables as markdown to this file too")
 
 
@@ -93,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the tables; 0 where what was measured keeps its limits, 1 where not, 2 where there is no GPU."""
     console = Console()
     if args.plan:
-        return plan_only(console, args.markdown)
+        return plan_only(console, args.vram_gib, args.ram_gib or 32.0, args.markdown)
     if args.rehearse:
         setup = rehearsal(torch.device("cpu"))
     elif torch.cuda.is_available():
@@ -151,14 +148,19 @@ def machine_line(device: torch.device) -> str:
 # Planned
 
 
-def plan_only(console: Console, markdown: Path | None = None) -> int:
-    """The plans for common cards, the counts behind the constants, and traffic against arithmetic."""
-    shapes, card, vae = shapes_of(FRAMEPACK), PRESETS["framepack-f1"], Decoder(VAE_BYTES)
-    six = make_memory_plan(shapes, vae, card, example(6), Wishes())
+def plan_only(console: Console, vram_gib: float, ram_gib: float, markdown: Path | None = None) -> int:
+    """The plans for common cards and for the one asked about, the counts behind the constants, traffic as computed."""
+    shapes, card = shapes_of(FRAMEPACK), PRESETS["framepack-f1"]
+    tables = [plans_table(shapes)]
+    try:
+        asked = make_memory_plan(shapes, Decoder(VAE_BYTES), card, example(vram_gib, ram_gib), Wishes())
+        title = f"FramePack F1 at 640 on a card of {vram_gib:g} GiB, {ram_gib:g} GiB of RAM free"
+        tables.append(memory_table(asked, title))
+    except TooLittleMemory as error:
+        console.print(f"With {vram_gib:g} GiB of a card and {ram_gib:g} GiB of RAM free: {error}", soft_wrap=True)
     counts, right = counts_table(card)
     moved, agrees = traffic_table()
-    title = "FramePack F1 at 640 on a card of 6 GiB, 32 GiB of RAM free"
-    tables = [plans_table(shapes), memory_table(six, title), counts, moved]
+    tables += [counts, moved]
     for table in tables:
         console.print(table)
     if markdown:
@@ -341,11 +343,16 @@ def traffic(kind: str, resident: tuple[int, ...], steps: int) -> tuple[int, int]
 
 
 def rows_for(assembled: Assembled, steps: int, device: torch.device) -> Rows:
-    """A modulation table of made-up text for so many steps."""
+    """A modulation table of made-up text for so many steps.
+
+    Its times and guidance are such that bfloat16 has them: random weights feel a time that was rounded more than any
+    rounding of weights, and precisions are compared here.
+    """
     config = assembled.transformer.config
     text = Text(torch.randn(1, 256, config.text_embed_dim), torch.randn(1, config.pooled_projection_dim))
-    guidance = torch.tensor([10_000.0], device=device)
-    return assembled.modulation.table(text, list(make_sigmas(steps, 13_680)[:-1]), guidance)
+    guidance = torch.tensor([9984.0], device=device)
+    sigmas = (1000 * make_sigmas(steps, 13_680)[:-1]).bfloat16().float() / 1000
+    return assembled.modulation.table(text, list(sigmas), guidance)
 
 
 # Measured
@@ -520,8 +527,8 @@ def measure(setup: Setup, console: Console, minutes: float = math.inf) -> Iterat
         ("streamed / resident", partial(resident_lines, setup, placement)),
         (PRECISION, partial(precision_lines, setup)),
         (OFFLOADING, partial(library_lines, setup)),
-        *([(COMPILED, partial(compile_lines, setup))] if setup.compiles else []),
         ("attention, one layer", partial(attention_lines, setup)),
+        *([(COMPILED, partial(compile_lines, setup))] if setup.compiles else []),
     ]
     for group, lines in others:
         if time.monotonic() > until:
@@ -727,7 +734,12 @@ def attention_lines(setup: Setup, meter: Meter, group: str) -> list[Line]:
     shape = (1, tokens(setup.card, h, w), config.num_attention_heads, config.attention_head_dim)
     q, k, v = (torch.randn(shape, device=setup.device, dtype=torch.float32).to(dtype_of(setup)) for _ in range(3))
     attend: Any = dispatch_attention_fn
+    capability = attention.capability_of(str(setup.device))
+    obstacles = {kernel.name: attention.obstacle(kernel, capability) for kernel in attention.KERNELS}
     for name in BACKENDS:
+        if why := obstacles.get(name):
+            found.append(Line(group, name, f"not here: {why}"))
+            continue
         try:
             with torch.no_grad():
                 work = lambda name=name: attend(q, k, v, backend=name)  # noqa: E731
@@ -735,7 +747,7 @@ def attention_lines(setup: Setup, meter: Meter, group: str) -> list[Line]:
                 seconds = statistics.median(meter.seconds(work) for _ in range(setup.steps))
             found.append(Line(group, name, f"{1000 * seconds:.2f} ms"))
         except Exception as error:  # noqa: BLE001  each kernel refuses in its own way, and that is the finding
-            found.append(Line(group, name, f"not here ({type(error).__name__})"))
+            found.append(Line(group, name, f"not here ({attention.said(error)})"))
     return found
 
 

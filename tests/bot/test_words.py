@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.fetching import sentence
 from bot.words import LANGUAGES, clean, duration, pick, say, why
 from db.models import Reason
-from gen.errors import GenError
+from gen.errors import DownloadFailed, GenError, NoRoom
 
 BOT = Path(__file__).parents[2] / "bot"
 ENGLISH = LANGUAGES["en"]
@@ -95,6 +96,17 @@ def test_an_unknown_reason_is_still_a_sentence(language: str) -> None:
     assert "brand_new" in why(language, "brand_new", {})
     assert why(language, None, {})
     assert "vae.safetensors" in why(language, "checkpoint_corrupt", {"file": "vae.safetensors"})
+
+
+@pytest.mark.parametrize("kind", [DownloadFailed, *DownloadFailed.__subclasses__()])
+def test_what_keeps_a_download_from_ending_is_said_in_every_language(kind: type[DownloadFailed]) -> None:
+    facts = {"needed": 40.4, "free": 3.0 / 7} if kind is NoRoom else {}
+    facts |= {name: f"<{name}>" for name in fields(kind.text) - set(facts)}  # type: ignore[misc]
+    assert sentence("en", kind.reason, facts, "") == str(kind(**facts))
+    other = sentence("zh", kind.reason, facts, "")
+    assert other != sentence("en", kind.reason, facts, "")
+    assert all(f"<{name}>" in other for name in fields(kind.text) if name not in ("needed", "free"))
+    assert sentence("zh", "brand_new", {}, "As it is.") == "As it is."
 
 
 REASONS = {str(reason) for reason in Reason} | {kind.reason for kind in GenError.__subclasses__()}

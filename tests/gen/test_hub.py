@@ -14,11 +14,14 @@ from PIL import Image
 
 from gen import hub as hubs
 from gen.card import PRESETS, find_checkpoint
+from gen.config import ModelConfig
+from gen.doctor import plan, weights
 from gen.engine import Engine
 from gen.errors import (
     CheckpointCorrupt,
     CheckpointIncomplete,
     CheckpointMissing,
+    CopyLacks,
     DiskFull,
     DownloadFailed,
     HubLacks,
@@ -346,7 +349,7 @@ def test_a_plain_checkpoint_folder_is_taken_and_its_hashes_written_down(
     assert len(done.unproven) > 5
     assert faults(MODEL, models) == []
     (plain / "vae" / "config.json").unlink()
-    with pytest.raises(CheckpointIncomplete, match="vae"):
+    with pytest.raises(CopyLacks, match=r"is no vae/config\.json of hunyuanvideo-community/HunyuanVideo"):
         from_copy(plain, tmp_path / "new")
 
 
@@ -384,6 +387,26 @@ def test_every_missing_and_short_file_is_named(hub: Hub, models: Path) -> None:
     assert len(found) == 3
     (models / home_of(REDUX) / "image_encoder" / "config.json").unlink()
     assert len(faults(MODEL, models)) == 4
+
+
+def test_the_doctor_says_what_to_do_and_nothing_that_does_not_help(models: Path, tmp_path: Path) -> None:
+    def said(name: str) -> list[str]:
+        model = ModelConfig(name=name, device="cpu", ram_limit_gib=8.0)
+        return [each.sentence for each in (*weights(model, models), *plan(model, models)) if each.fine is False]
+
+    unknown = said("framepack-f2")
+    assert unknown == [
+        "Model framepack-f2: There is no model framepack-f2; known are tiny, framepack, framepack-f1, or the path of a "
+        "checkpoint's folder."
+    ]
+    assert "no model /no/such" in said("/no/such")[0] and len(said("/no/such")) == 1
+    missing, memory = said("framepack-f1")
+    assert "fetch them with `flipbot download framepack-f1`" in missing
+    assert "of RAM even in fp32" in memory  # said before 40 GiB are fetched
+    (tmp_path / "empty").mkdir()
+    incomplete, do = said(str(tmp_path / "empty"))
+    assert "config.json is not there" in incomplete
+    assert do.startswith("Copy the checkpoint's folder here once more")
 
 
 def test_notes_that_cannot_be_read_are_made_again(hub: Hub, models: Path) -> None:

@@ -15,12 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gen import decode, memory, precision
-from gen.bench.vram import CALLS, FEW, FRAMEPACK, count_activations, count_decode, shapes_of
+from gen.bench.vram import CALLS, FEW, count_activations, count_decode, shapes_of
 from gen.card import PRESETS, find_checkpoint
 from gen.engine import Engine
 from gen.errors import BadPrecision, TooLittleMemory
 from gen.memory import GB, GIB, Decoder, Machine, MemoryPlan, Tiles, Wishes, make_memory_plan, memory_table, tokens
 from gen.modulation import KEPT
+from gen.sources import FRAMEPACK
 from gen.stream import blocks_of, layout_of
 from gen.transformer import Placement, assemble, empty, load_transformer, placement_of
 from gen.types import Conditioning, Plan
@@ -243,6 +244,22 @@ def test_the_table_adds_up(shapes: dict[str, tuple[int, ...]]) -> None:
     text = captured.get()
     for word in ("travel every step", "modulation layers", "peak of the GPU's memory", "peak of RAM"):
         assert word in text
+
+
+def test_the_plan_in_words(shapes: dict[str, tuple[int, ...]]) -> None:
+    six, all_stay = memory.sentence(plan(shapes, card_of(6, 24.5))), memory.sentence(plan(shapes, card_of(24, 32)))
+    assert six.startswith("In bf16 3 of 60 blocks stay on the card, and 17.2 GB are copied to it in each step.")
+    assert "It takes at most 5.6 of 6.0 GiB of its memory and 20.4 of 24.5 GiB of RAM." in six
+    assert all_stay.startswith("In bf16 all blocks stay on the card. It takes at most")
+    tiny = memory.plan_checkpoint(find_checkpoint("tiny"), Machine(ram_total=8 * GIB, ram_free=8 * GIB))
+    assert memory.sentence(tiny).startswith("It works in fp32 and takes at most")
+
+
+def test_published_weights_are_planned_before_they_are_fetched(shapes: dict[str, tuple[int, ...]]) -> None:
+    made = memory.plan_published(CARD, card_of(6, 24.5))
+    assert made.parts == plan(shapes, card_of(6, 24.5)).parts
+    with pytest.raises(TooLittleMemory, match=r"3\.9 GiB may be taken"):
+        memory.plan_published(CARD, card_of(3.9))
 
 
 def test_an_assembled_model_needs_no_more_than_its_source(shapes: dict[str, tuple[int, ...]]) -> None:

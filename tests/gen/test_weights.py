@@ -86,7 +86,7 @@ def test_the_untrained_one_of_set_up_stands_in_for_tiny(folder: Path, tmp_path: 
 def test_a_name_that_is_none_is_answered_with_those_that_are() -> None:
     with pytest.raises(UnknownModel, match="tiny, framepack, framepack-f1"):
         find_checkpoint("no-such-model")
-    with pytest.raises(CheckpointMissing):
+    with pytest.raises(UnknownModel, match="no model /no/such/folder"):  # nothing to be fetched under such a name
         find_checkpoint("/no/such/folder")
 
 
