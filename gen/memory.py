@@ -38,7 +38,8 @@ STARTED = 0.2 * GB  # of that, what is gone already once CUDA can be asked what 
 WORKSPACE = 0.25 * GB  # cuBLAS and cuDNN
 FRAGMENTS = 0.04  # of what the allocator holds
 RUNTIME_RAM = 2.6 * GB  # torch, CUDA's kernels and the libraries in RAM
-RUNTIME_CPU = 0.4 * GB  # the same without a GPU
+RUNTIME_CPU = 0.5 * GB  # the same without a GPU
+SCRATCH_CPU = 2.8  # what a decode takes of RAM ÷ its tensors: oneDNN's own copies of them (measured with tiny)
 ENCODERS_RAM = 1.7 * GB  # the picture's encoder in float32; those of the text run in a process of their own that ends
 
 TEXT_TOKENS, IMAGE_TOKENS = 256, 729  # the most beside a section's tokens
@@ -188,7 +189,8 @@ class MemoryPlan:
     @property
     def once(self) -> int:
         """The most that a phase takes beside the weights: sampling, making a table, or decoding."""
-        return max(self.activations + self.cached, self.parts.aside + 2 * self.parts.layer, self.decode)
+        decode = self.decode if self.machine.gpu else round(SCRATCH_CPU * self.decode)
+        return max(self.activations + self.cached, self.parts.aside + 2 * self.parts.layer, decode)
 
     @property
     def vram(self) -> int:
@@ -266,6 +268,9 @@ def plan_for(
     else:
         limit, total, kept = wishes.ram_limit_gib * GIB, machine.ram_total, 4
     most = max(activations + cached, DECODE_SHARE * min(limit or total, total)) * TIGHTER**wishes.tighter
+    if not machine.gpu:  # smaller ones before it is refused; a film that has begun keeps its own
+        held = RUNTIME_CPU + sum(parts.blocks) + parts.small + vae.bytes + TABLES * parts.table
+        most = min(most, (ram_limit - held) / SCRATCH_CPU)
     tiles, decode = choose_tiles(card, vae, most, kept)
     plan = MemoryPlan(
         machine, precision, parts, (), SLOTS, tiles, vae, activations, cached, decode, vram_limit, ram_limit

@@ -1,7 +1,8 @@
 """`flipbot bench growth`: a long film's last section costs no more than its second, in time and in memory.
 
 The whole way is run: queue, dispatcher, child, film, rows. Measured are the wall time from one recorded section to the
-next, and the resident memory of the child and of the service when a section has just been recorded.
+next, and the resident memory of the child and of the service: the least between two sections, which is what they hold,
+and the most, which is what a section takes meanwhile.
 """
 
 import argparse
@@ -9,6 +10,8 @@ import asyncio
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,12 +32,16 @@ MOST_GROWTH_MB = 10.0
 AROUND = 5  # sections whose median stands for the one asked about: two cores are shared with others
 
 
+LOOK_S = 0.05
+
+
 @dataclass(frozen=True)
 class Point:
-    """What was seen when a section had been recorded."""
+    """What was seen of a section, until it was recorded. MB: the least, and of the child the most."""
 
     seconds: float
     child_mb: float
+    child_most_mb: float
     service_mb: float
     film_bytes: int
 
@@ -59,10 +66,12 @@ def run(args: argparse.Namespace) -> int:
         ("time per section", "s", lambda p: p.seconds),
         ("RSS of the child", "MB", lambda p: p.child_mb),
         ("RSS of the service", "MB", lambda p: p.service_mb),
+        ("RSS of the child, at its peak", "MB", lambda p: p.child_most_mb),
     ):
         a, b = (statistics.median(map(pick, some)) for some in (early, late))
-        ok = b / a <= MOST_RATIO and (unit == "s" or b - a <= MOST_GROWTH_MB)
-        reach = f"≤ {MOST_RATIO}" + (f", ≤ +{MOST_GROWTH_MB:.0f} MB" if unit == "MB" else "")
+        held = unit == "MB" and "peak" not in what  # a peak is seen by looking now and then
+        ok = b / a <= MOST_RATIO and (not held or b - a <= MOST_GROWTH_MB)
+        reach = f"≤ {MOST_RATIO}" + (f", ≤ +{MOST_GROWTH_MB:.0f} MB" if held else "")
         table.add_row(what, f"{a:.2f} {unit}", f"{b:.2f} {unit}", f"{b / a:.3f}", reach, "yes" if ok else "NO")
         fine &= ok
     table.add_row("film", f"{points[1].film_bytes:,} B", f"{points[-1].film_bytes:,} B", "", "", "")
@@ -81,6 +90,8 @@ async def measure(folder: Path, model: str, models_dir: Path | None, sections: i
         working = asyncio.create_task(dispatch.run())
         points: list[Point] = []
         started = time.perf_counter()
+        seen_mb: list[tuple[float, float]] = []
+        looking = asyncio.create_task(look(dispatch, seen_mb))
         try:
             while job.done < sections:
                 seen, done = db.commits, job.done
@@ -89,18 +100,29 @@ async def measure(folder: Path, model: str, models_dir: Path | None, sections: i
                     raise RuntimeError(f"the film ended with {job.state}: {job.reason} {dict(job.facts)}")
                 if job.done > done:
                     now = time.perf_counter()
-                    points.append(point(now - started, dispatch, media.path(str(job.film))))
+                    points.append(point(now - started, seen_mb, media.path(str(job.film))))
                     started = now
+                    seen_mb.clear()
                 await db.changed(seen, 1.0)
         finally:
             working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+            looking.cancel()
+            await asyncio.gather(working, looking, return_exceptions=True)
     return points
 
 
-def point(seconds: float, dispatch: Dispatch, film: Path) -> Point:
-    """The memory of both processes now."""
-    assert dispatch.child is not None
-    child = psutil.Process(dispatch.child.process.pid).memory_info().rss
-    service = psutil.Process().memory_info().rss
-    return Point(seconds, child / 1e6, service / 1e6, film.stat().st_size)
+async def look(dispatch: Dispatch, seen_mb: list[tuple[float, float]]) -> None:
+    """Look at the memory of both processes (child, service) again and again."""
+    service = psutil.Process()
+    while True:
+        if dispatch.child is not None and dispatch.child.alive:
+            with suppress(psutil.Error):
+                child = psutil.Process(dispatch.child.process.pid)
+                seen_mb.append((child.memory_info().rss / 1e6, service.memory_info().rss / 1e6))
+        await asyncio.sleep(LOOK_S)
+
+
+def point(seconds: float, seen_mb: Sequence[tuple[float, float]], film: Path) -> Point:
+    """The memory of both processes while a section was made."""
+    child, service = zip(*seen_mb, strict=True)
+    return Point(seconds, min(child), max(child), min(service), film.stat().st_size)

@@ -201,9 +201,11 @@ def test_what_is_loaded_is_what_was_planned() -> None:
     assert memory.TABLES == KEPT
 
 
-@pytest.mark.parametrize(("ram", "tiles"), [(2, Tiles(0, 16)), (8, Tiles(0, 64))])
-def test_the_tiny_checkpoint_is_whole_in_memory_anywhere(ram: int, tiles: Tiles) -> None:
-    machine = Machine("cpu", "CPU", ram_total=ram * GIB, ram_free=GIB)
+@pytest.mark.parametrize(
+    ("ram", "free", "tiles"), [(2, 1, Tiles(0, 16)), (8, 1, Tiles(0, 16)), (8, 3, Tiles(0, 64)), (64, 40, Tiles(0, 64))]
+)
+def test_the_tiny_checkpoint_is_whole_in_memory_anywhere(ram: int, free: int, tiles: Tiles) -> None:
+    machine = Machine("cpu", "CPU", ram_total=ram * GIB, ram_free=free * GIB)
     made = memory.plan_checkpoint(find_checkpoint("tiny"), machine)
     assert (made.precision, made.streams, made.tiles) == ("fp32", False, tiles)
     assert placement_of(made) == Placement("fp32", None, 2)
