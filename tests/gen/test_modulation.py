@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from gen.context import pack_f1
-from gen.modulation import KEPT, Looked, Modulation, Recent, is_modulation
+from gen.modulation import KEPT, Aside, Looked, Modulation, Recent, is_modulation
 from gen.schedule import make_sigmas
-from gen.tensors import Drawn
+from gen.tensors import Drawn, Shape, Source
 from gen.transformer import Assembled, Placement, assemble, empty, load_transformer
 from gen.types import Text
 from gen.velocity import prepare, velocity, velocity_by
@@ -150,6 +151,68 @@ def test_a_device_has_the_table_under_way_and_ram_the_others() -> None:
     assert {table.temb.device.type for table in modulation.tables} == {"cpu"}
     assert (modulation.tables.made, modulation.near.made, len(modulation.near)) == (2, 3, 1)
     assert near[2] is near[3]
+
+
+def test_a_lora_of_the_modulation_is_in_the_table() -> None:
+    def merge(name: str, tensor: Tensor) -> Tensor:
+        return tensor * 2 if name == "transformer_blocks.0.norm1.linear.weight" else tensor
+
+    tables = []
+    for each in (None, merge):
+        assembled = load_transformer(GOLDEN, Placement(), CPU, each)
+        config = assembled.transformer.config
+        text = Text(drawn(1, 7, config.text_embed_dim), drawn(1, config.pooled_projection_dim))
+        tables.append(assembled.modulation.table(text, list(make_sigmas(2, 30)[:-1]), torch.tensor([6000.0])))
+        names = [looked.name for looked in assembled.modulation.looked]
+    changed = [name for name, a, b in zip(names, tables[0].rows[0], tables[1].rows[0], strict=True) if not a.equal(b)]
+    assert changed == ["transformer_blocks.0.norm1.linear"]
+
+
+def test_between_two_peoples_sections_no_weight_is_read() -> None:
+    assembled = load_transformer(GOLDEN, Placement(resident=(0,), aside=True), CPU)
+    modulation, config = assembled.modulation, assembled.transformer.config
+    reads: list[str] = []
+    source = modulation.looked[0].source
+    counted = Counted(source, reads)
+    for looked in modulation.looked:
+        looked.source = counted
+    assert isinstance(modulation.aside, Aside)
+    modulation.aside.source = counted
+    start = drawn(1, config.in_channels, 1, 6, 10)
+    people = [
+        (
+            Text(drawn(1, n, config.text_embed_dim), drawn(1, config.pooled_projection_dim)),
+            drawn(1, n, config.image_proj_dim),
+        )
+        for n in (5, 9)
+    ]
+
+    def turns() -> None:
+        for text, image in people:
+            prepare(assembled.transformer, pack_f1(start, [start] * 4, 2), image, CPU, modulation)
+            modulation.table(text, list(make_sigmas(2, 30)[:-1]), torch.tensor([6000.0]))
+
+    with torch.no_grad():
+        turns()
+        first = len(reads)
+        turns()
+    assert len(reads) == first > len(modulation.looked)
+
+
+class Counted:
+    """A source that writes down what is read of it."""
+
+    def __init__(self, source: Source, reads: list[str]) -> None:
+        self.source = source
+        self.reads = reads
+
+    @property
+    def shapes(self) -> Mapping[str, Shape]:
+        return self.source.shapes
+
+    def read(self, name: str) -> Tensor:
+        self.reads.append(name)
+        return self.source.read(name)
 
 
 def test_rows_are_gone_after_a_call_that_broke_off() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from gen.bench.live import Live
 from gen.memory import spread
-from gen.stream import HostBuffer, Layout, Place, Streamed, Streamer, fill, layout_of, settle
+from gen.stream import CudaLane, HostBuffer, Layout, Place, Streamed, Streamer, fill, layout_of, settle
 
 CPU = torch.device("cpu")
 
@@ -158,6 +159,110 @@ def test_a_buffer_has_the_exact_size_and_its_tensors_do_not_overlap() -> None:
     settle(block, layout, host.bytes)
     assert torch.equal(block(torch.ones(1, 8)), expected)
     assert {p.untyped_storage().data_ptr() for p in block.parameters()} == {host.bytes.untyped_storage().data_ptr()}
+
+
+class Device:
+    """CUDA's streams and events: what is queued waits for the events that its stream was told of before."""
+
+    def __init__(self) -> None:
+        self.queues: dict[str, list[tuple[str, Any]]] = {"compute": [], "copy": []}
+        self.current = "compute"
+
+    def stream(self, name: str) -> DeviceStream:
+        return DeviceStream(self, name)
+
+
+class DeviceStream:
+    """One queue."""
+
+    def __init__(self, device: Device, name: str) -> None:
+        self.device, self.name = device, name
+
+    def wait_event(self, event: DeviceEvent) -> None:
+        if event.at is not None:  # one that was never recorded lets everything pass
+            self.device.queues[self.name].append(("wait", event.at))
+
+    def __enter__(self) -> None:
+        self.before, self.device.current = self.device.current, self.name
+
+    def __exit__(self, *_: object) -> None:
+        self.device.current = self.before
+
+
+class DeviceEvent:
+    """A place in a queue."""
+
+    def __init__(self) -> None:
+        self.at: tuple[str, int] | None = None
+
+    def record(self, stream: DeviceStream) -> None:
+        self.at = (stream.name, len(stream.device.queues[stream.name]))
+
+
+def test_on_a_card_no_slot_is_read_before_it_is_filled_or_filled_while_it_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    device, blocks = Device(), stack(6)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda _: device.stream("copy"))
+    monkeypatch.setattr(torch.cuda, "Event", DeviceEvent)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: device.stream(device.current))
+    streamer = Streamer(streamed(blocks, range(6)), 2, CPU)
+    lane = CudaLane(2, CPU)
+    plain = lane.copy
+
+    def copy(slot: int, source: Tensor, target: Tensor) -> None:
+        plain(slot, source, target)
+        queue = device.queues["copy"]
+        queue.append(("copy", slot))
+        lane.copied[slot].record(lane.stream)  # as the lane did behind the copy, which this queue only now holds
+
+    monkeypatch.setattr(lane, "copy", copy)
+    streamer.lane = lane
+    slots = {streamer.slots[n].data_ptr(): n for n in range(2)}
+    for n, block in enumerate(blocks):
+        block.up.register_forward_pre_hook(
+            lambda *_, n=n: device.queues["compute"].append(
+                ("read", slots[streamer.parameters[n][0].untyped_storage().data_ptr()])
+            )
+        )
+    for _ in range(3):
+        run(blocks, torch.randn(1, 8))
+    for first in (("copy", "compute"), ("compute", "copy")):
+        done = played(device.queues, first)
+        assert done.count("copy 0") == done.count("copy 1") == 10
+        assert done.count("read 0") + done.count("read 1") == 18
+
+
+def played(queues: dict[str, list[tuple[str, Any]]], first: tuple[str, str]) -> list[str]:
+    """The order in which a card does what is queued, one queue running ahead of the other as far as it is let; checked.
+
+    A slot that is read must hold a copy that nobody has read yet.
+    """
+    at, fresh = {"compute": 0, "copy": 0}, {0: False, 1: False}
+    done: list[str] = []
+    while any(at[name] < len(queue) for name, queue in queues.items()):
+        for name in first:
+            if at[name] == len(queues[name]):
+                continue
+            what, which = queues[name][at[name]]
+            if what == "wait":
+                other, place = which
+                if at[other] < place:
+                    continue
+            elif what == "copy":
+                assert not fresh[which], "filled before it was read"
+                fresh[which] = True
+                done.append(f"copy {which}")
+            else:
+                assert fresh[which], "read before it was filled"
+                fresh[which] = False
+                done.append(f"read {which}")
+            at[name] += 1
+            break
+        else:
+            raise AssertionError("each waits for the other")
+    return done
 
 
 class Refuses:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from gen.card import PARTS, PRESETS, UNTRAINED, Checkpoint, find_checkpoint, find_tiny
 from gen.errors import CheckpointCorrupt, CheckpointIncomplete, CheckpointMissing, DeviceMissing, GenError, UnknownModel
 from gen.files import check, identity, present
+from gen.tensors import Files
 from gen.weights import load
 
 CARD = {
@@ -240,3 +242,18 @@ def test_a_weight_file_that_goes_is_missed(folder: Path) -> None:
         with pytest.raises(CheckpointIncomplete) as missed:
             look(checkpoint)
         assert missed.value.facts["file"] == str(folder / "vae" / WEIGHTS)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system does not list what is mapped")
+def test_a_tensor_is_mapped_from_its_file_and_let_go_of(tmp_path: Path) -> None:
+    file = tmp_path / "weights.safetensors"
+    save_file({"a": torch.arange(1 << 20, dtype=torch.float32), "b": torch.ones(3)}, file)
+
+    def mapped() -> bool:
+        return str(file) in Path("/proc/self/maps").read_text()
+
+    tensor = Files([file]).read("a")
+    assert mapped()
+    assert float(tensor[-1]) == (1 << 20) - 1
+    del tensor
+    assert not mapped()
