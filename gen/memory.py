@@ -203,7 +203,8 @@ class MemoryPlan:
         """The peak of the process that computes."""
         if self.machine.gpu:
             return round(RUNTIME_RAM + ENCODERS_RAM + TABLES * self.parts.table + self.streamed)
-        return round(RUNTIME_CPU + self.weights + self.vae.bytes + TABLES * self.parts.table + self.once)
+        held = self.weights + self.parts.aside + self.vae.bytes + TABLES * self.parts.table
+        return round(RUNTIME_CPU + held + self.once)
 
 
 def make_memory_plan(
@@ -269,7 +270,7 @@ def plan_for(
         limit, total, kept = wishes.ram_limit_gib * GIB, machine.ram_total, 4
     most = max(activations + cached, DECODE_SHARE * min(limit or total, total)) * TIGHTER**wishes.tighter
     if not machine.gpu:  # smaller ones before it is refused; a film that has begun keeps its own
-        held = RUNTIME_CPU + sum(parts.blocks) + parts.small + vae.bytes + TABLES * parts.table
+        held = RUNTIME_CPU + sum(parts.blocks) + parts.small + parts.aside + vae.bytes + TABLES * parts.table
         most = min(most, (ram_limit - held) / SCRATCH_CPU)
     tiles, decode = choose_tiles(card, vae, most, kept)
     plan = MemoryPlan(
@@ -546,7 +547,8 @@ def memory_table(plan: MemoryPlan, title: str) -> Table:
     if plan.machine.gpu:
         table.add_row("their table for the prompt under way", where, gb(parts.table))
     table.add_row(f"their tables for {TABLES} prompts", "RAM", gb(TABLES * parts.table))
-    table.add_row("refiner, time and picture projections", "in their file" if plan.streams else where, gb(parts.aside))
+    aside = "in their file, read once a prompt" if plan.machine.gpu else where
+    table.add_row("refiner, time and picture projections", aside, gb(parts.aside))
     table.add_row("embedders and head", where, gb(parts.small))
     table.add_row("VAE", where, gb(plan.vae.bytes))
     table.add_row("sampling, at its peak", where, gb(plan.activations))

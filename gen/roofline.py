@@ -81,12 +81,14 @@ def verdict(paces: Sequence[Pace], gpu: Gpu, attention: str, streamed: int = 0) 
     if not gpu.peak:
         return None, f"{said}. What {gpu.name or 'this machine'} can do at most is not known here."
     share = reached / gpu.peak
-    said = f"{said}, {share:.0%} of what {gpu.name} can do at most ({gpu.peak:.1f})."
+    said = f"{said}, {share:.0%} of what {gpu.name} can do in 16 bits at most ({gpu.peak:.1f})."
     if decode > DECODE_SHARE:
         return (
             None,
             f"{said} Decoding takes {decode:.0%} of the time: it needs more of the card's memory.",
         )
+    if share > 1:
+        return True, f"{said} That is normal: products of 8 bits do more."
     if share >= NORMAL:
         return True, f"{said} That is normal."
     copying = streamed / SLOW_BUS  # seconds of a step, where copies and computing take turns

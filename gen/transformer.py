@@ -46,9 +46,13 @@ class Placement:
 
 
 def placement_of(plan: MemoryPlan, *, compiled: bool = False) -> Placement:
-    """What a memory plan says of the transformer."""
+    """What a memory plan says of the transformer.
+
+    On a GPU what is needed once a prompt comes from its file even where all blocks stay: beside the modulation's 6.8 GB
+    it is little to read, and the plan has no room for it.
+    """
     resident = plan.resident if plan.streams else None
-    return Placement(plan.precision, resident, plan.slots, aside=plan.streams, compiled=compiled)
+    return Placement(plan.precision, resident, plan.slots, aside=plan.machine.gpu, compiled=compiled)
 
 
 @dataclass

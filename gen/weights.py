@@ -57,7 +57,7 @@ def load(
     """
     place = device_of(device)
     with quiet():
-        # Where weights travel for want of room, the picture's encoder computes on the CPU: once a picture, a second.
+        # Where there is no room to spare, the picture's encoder computes on the CPU: once a picture, a second.
         aside = {"image_encoder": torch.device("cpu")} if placement is not None and placement.aside else {}
         others = [part for part in parts if part != "transformer"]
         found = {part: load_part(checkpoint.parts[part], part, aside.get(part, place), dtype) for part in others}

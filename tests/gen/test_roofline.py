@@ -25,7 +25,8 @@ def test_the_speed_is_judged_and_what_holds_it_back_is_named() -> None:
     card = Gpu("NVIDIA GeForce RTX 3060", (8, 6), 28, 1.777e9)
     fine, said = verdict(at(32), card, "native")  # what a 3060 was seen to do
     assert fine is True
-    assert "62% of what NVIDIA GeForce RTX 3060 can do at most (25.5)" in said
+    assert "62% of what NVIDIA GeForce RTX 3060 can do in 16 bits at most (25.5)" in said
+    assert "products of 8 bits do more" in verdict(at(15), card, "sage")[1]  # 130 %
     assert "kernel" in verdict(at(64), card, "native", 8_000_000_000)[1]  # so little travels in no time
     slow, said = verdict(at(64), card, "sage", 18_000_000_000)
     assert slow is None
