@@ -7,7 +7,6 @@ change pixels in their last bits, and a film that is gone on with must be equal 
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -229,7 +228,8 @@ def make_memory_plan(
 def candidates(machine: Machine, wished: str) -> tuple[str, ...]:
     """The precisions to try, the best first. raises: BadPrecision for a wish that cannot be."""
     if wished == "nf4" and not machine.four_bit:
-        raise BadPrecision(precision="nf4", why="bitsandbytes is not installed (pip install 'flipbot[nf4]')")
+        why = "bitsandbytes is not installed, or does not work on this card (pip install 'flipbot[nf4]')"
+        raise BadPrecision(precision="nf4", why=why)
     if wished == "bf16" and machine.gpu and machine.capability < (8, 0):
         raise BadPrecision(precision="bf16", why=f"{machine.name} only imitates bfloat16; say fp16 or auto")
     if wished != "auto":
@@ -466,7 +466,9 @@ def this_machine(device: str) -> Machine:
     import torch
 
     seen = psutil.virtual_memory()
-    four_bit = importlib.util.find_spec("bitsandbytes") is not None
+    from gen.precision import four_bit_works, has_four_bit
+
+    four_bit = has_four_bit() and (not device.startswith("cuda") or four_bit_works(device))
     here = Machine(device, device.upper(), ram_total=seen.total, ram_free=seen.available, four_bit=four_bit)
     if not here.gpu:
         return here

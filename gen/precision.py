@@ -200,6 +200,16 @@ def has_four_bit() -> bool:
     return importlib.util.find_spec("bitsandbytes") is not None
 
 
+def four_bit_works(device: str) -> bool:
+    """Whether it packs and widens on this device: it brings libraries of its own for each version of CUDA."""
+    levels = torch.linspace(-1, 1, NF4_BLOCK, device=device)
+    try:
+        kept, state = four_bit().quantize_4bit(levels, blocksize=NF4_BLOCK, quant_type="nf4", compress_statistics=False)
+        return bool((four_bit().dequantize_4bit(kept, state) - levels).abs().max() < 0.3)
+    except Exception:  # noqa: BLE001  a library that is not there fails in its own ways
+        return False
+
+
 def frozen(tensor: Tensor) -> nn.Parameter:
     """A parameter that is not trained."""
     return nn.Parameter(tensor, requires_grad=False)

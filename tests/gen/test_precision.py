@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import types
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -73,3 +76,16 @@ def test_a_product_in_four_bits_is_near_the_wide_one() -> None:
     weight, added, x = torch.randn(32, 128) / 11, torch.randn(32), torch.randn(1, 9, 128)
     layer = packed(precision.Linear4, weight, added, torch.float32)
     assert off(layer(x), nn.functional.linear(x, weight, added)) < 0.12
+    assert precision.four_bit_works("cpu")
+
+
+def test_four_bits_that_cannot_be_computed_are_not_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def quantize_4bit(self, *_: object, **__: object) -> object:
+            raise RuntimeError("Configured CUDA binary not found")
+
+    precision.four_bit.cache_clear()
+    monkeypatch.setitem(sys.modules, "bitsandbytes", types.SimpleNamespace(functional=Broken()))
+    monkeypatch.setitem(sys.modules, "bitsandbytes.functional", Broken())
+    assert not precision.four_bit_works("cpu")
+    precision.four_bit.cache_clear()
