@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gen.errors import CheckpointCorrupt, CheckpointIncomplete, CheckpointMissing, UnknownModel
+from gen.errors import CheckpointCorrupt, CheckpointIncomplete, CheckpointMissing, FolderMissing, UnknownModel
 from gen.sources import CONFIGS, SOURCES
 from gen.types import FIRST_BLOCK, SAMPLINGS, TEACACHE, cache_as_written, step_cache_of
 
@@ -118,7 +118,8 @@ def find_checkpoint(name: str, models_dir: Path | None = None) -> Checkpoint:
         return Checkpoint(PRESETS[name], downloaded(name, models_dir))
     folder = Path(name)
     if not folder.is_dir():
-        raise UnknownModel(name=name, known=", ".join(("tiny", *PRESETS)))
+        kind = FolderMissing if folder.is_absolute() or len(folder.parts) > 1 else UnknownModel
+        raise kind(name=name, known=", ".join(("tiny", *PRESETS)))
     return read_checkpoint(folder)
 
 

@@ -1,7 +1,7 @@
 """What the engine can fail at.
 
 GenError
-├── CheckpointMissing, CheckpointIncomplete, CheckpointCorrupt, UnknownModel
+├── CheckpointMissing (FolderMissing), CheckpointIncomplete, CheckpointCorrupt, UnknownModel
 ├── SamplingNotSupported, SizeNotSupported, BadPlan, OtherModel
 ├── PictureUnreadable, EncoderFailed, TextEncoderDied, SectionsMissing, SectionLost
 ├── DeviceMissing, OutOfMemory, TooLittleMemory, BadPrecision, DiskFull, NanLatents, LimitTooSmall
@@ -40,6 +40,12 @@ class CheckpointMissing(GenError):
 
     reason = "checkpoint_missing"  # facts: name, where
     text = "The weights of {name} are not here ({where}); fetch them with `flipbot download {name}`."
+
+
+class FolderMissing(CheckpointMissing):
+    """The folder of a checkpoint of one's own is not there; chats hear no more than that the weights are not."""
+
+    text = "There is no folder {name}; [model] name takes {known}, or the path of a checkpoint's folder."
 
 
 class CheckpointIncomplete(GenError):

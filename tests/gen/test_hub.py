@@ -399,7 +399,7 @@ def test_the_doctor_says_what_to_do_and_nothing_that_does_not_help(models: Path,
         "Model framepack-f2: There is no model framepack-f2; known are tiny, framepack, framepack-f1, or the path of a "
         "checkpoint's folder."
     ]
-    assert "no model /no/such" in said("/no/such")[0] and len(said("/no/such")) == 1
+    assert "There is no folder /no/such;" in said("/no/such")[0] and len(said("/no/such")) == 1
     missing, memory = said("framepack-f1")
     assert "fetch them with `flipbot download framepack-f1`" in missing
     assert "of RAM even in fp32" in memory  # said before 40 GiB are fetched

@@ -13,7 +13,15 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from gen.card import PARTS, PRESETS, UNTRAINED, Checkpoint, find_checkpoint, find_tiny
-from gen.errors import CheckpointCorrupt, CheckpointIncomplete, CheckpointMissing, DeviceMissing, GenError, UnknownModel
+from gen.errors import (
+    CheckpointCorrupt,
+    CheckpointIncomplete,
+    CheckpointMissing,
+    DeviceMissing,
+    FolderMissing,
+    GenError,
+    UnknownModel,
+)
 from gen.files import check, identity, present
 from gen.tensors import Files
 from gen.weights import load
@@ -88,7 +96,7 @@ def test_the_untrained_one_of_set_up_stands_in_for_tiny(folder: Path, tmp_path: 
 def test_a_name_that_is_none_is_answered_with_those_that_are() -> None:
     with pytest.raises(UnknownModel, match="tiny, framepack, framepack-f1"):
         find_checkpoint("no-such-model")
-    with pytest.raises(UnknownModel, match="no model /no/such/folder"):  # nothing to be fetched under such a name
+    with pytest.raises(FolderMissing, match="There is no folder /no/such/folder"):
         find_checkpoint("/no/such/folder")
 
 
