@@ -107,10 +107,11 @@ def run(args: argparse.Namespace) -> int:
         )
         return 2
     found: list[Line] = []
+    others = taken_before(setup.device)  # first: whatever asks PyTorch of a card starts CUDA
     where = machine_line(setup.device)
     console.print(where, soft_wrap=True)
     try:
-        for lines in measure(setup, console, args.minutes):
+        for lines in measure(setup, console, args.minutes, others):
             found += lines
             for table in tables_of(lines):  # as they come: what ends the bench does not take them away
                 console.print(table)
@@ -496,14 +497,16 @@ def rehearsal(device: torch.device) -> Setup:
     return Setup(SMALL, card, device, 6.0, 0.0, steps=1, vae=lambda device: random_vae(device, (8, 8, 16, 16)))
 
 
-def measure(setup: Setup, console: Console, minutes: float = math.inf) -> Iterator[list[Line]]:
+def measure(
+    setup: Setup, console: Console, minutes: float = math.inf, others: int | None = None
+) -> Iterator[list[Line]]:
     """Everything, one after the other; what a machine cannot do is a line that says so.
 
     What comes from elsewhere and may take the process with it, compilers and attention kernels, comes last.
-    minutes: nothing begins after these
+    minutes: nothing begins after these    others: bytes on the card before CUDA was started here, None: not known
     """
     until = time.monotonic() + 60 * minutes
-    meter, shapes = Meter(setup.device, taken_before(setup.device)), shapes_of(setup.config)
+    meter, shapes = Meter(setup.device, others), shapes_of(setup.config)
     machine = this_machine(str(setup.device))
     wide = setup.wide
     kinds = ("fp8", "bf16") if wide == "bf16" else (wide,)
@@ -523,14 +526,14 @@ def measure(setup: Setup, console: Console, minutes: float = math.inf) -> Iterat
         meter.cap(setup.vram_gib)
         yield guarded(group, meter, partial(streamed_lines, setup, planned, placement))
     meter.cap(1e6)
-    others: list[tuple[str, Callable[[Meter, str], list[Line]]]] = [
+    rest: list[tuple[str, Callable[[Meter, str], list[Line]]]] = [
         ("streamed / resident", partial(resident_lines, setup, placement)),
         (PRECISION, partial(precision_lines, setup)),
         (OFFLOADING, partial(library_lines, setup)),
         ("attention, one layer", partial(attention_lines, setup)),
         *([(COMPILED, partial(compile_lines, setup))] if setup.compiles else []),
     ]
-    for group, lines in others:
+    for group, lines in rest:
         if time.monotonic() > until:
             yield [Line(group, "left out", f"{minutes:g} minutes are over; --minutes gives more")]
         else:

@@ -93,13 +93,19 @@ def test_after_the_minutes_nothing_begins_and_what_was_measured_is_written(tmp_p
 def test_what_was_measured_is_written_before_the_next_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def breaks_off(setup: object, console: object, minutes: float) -> Iterator[list[Line]]:
+    asked: list[str] = []
+
+    def breaks_off(setup: object, console: object, minutes: float, others: int | None) -> Iterator[list[Line]]:
+        assert asked == ["taken_before", "machine_line"]  # the second starts CUDA, and the first is of the time before
+        assert others == 7
         yield [Line("a group", "s a step", "1.000")]
         raise KeyboardInterrupt
 
     parser, file = argparse.ArgumentParser(), tmp_path / "vram.md"
     vram.add_arguments(parser)
     monkeypatch.setattr(vram, "measure", breaks_off)
+    monkeypatch.setattr(vram, "taken_before", lambda _: asked.append("taken_before") or 7)
+    monkeypatch.setattr(vram, "machine_line", lambda _: asked.append("machine_line") or "a card")
     assert vram.run(parser.parse_args(["--rehearse", "--markdown", str(file)])) == 130
     assert "| a group | s a step | 1.000 |" in file.read_text("utf-8")
     assert "stands above" in capsys.readouterr().out
