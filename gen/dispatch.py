@@ -130,7 +130,7 @@ class Dispatch:
         started = time.monotonic()
         out: Path | None = None
         try:
-            out = await asyncio.to_thread(self.media.workdir)
+            out = self.media.workdir()
             made = await self.make(claim, out)
             await self.record(claim, made, started)
         except ChildDied as died:
@@ -161,7 +161,7 @@ class Dispatch:
             await self.give_back(claim, crashed=True, reason="internal", facts={"what": type(error).__name__})
         finally:
             if out is not None:
-                await asyncio.to_thread(shutil.rmtree, out, ignore_errors=True)
+                shutil.rmtree(out, ignore_errors=True)  # not in a thread: who is cancelled then would leave it
 
     async def make(self, claim: Claim, out: Path) -> dict[str, Any]:
         """Ask the child for the section while the lease is renewed; returns the files it made."""

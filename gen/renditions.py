@@ -75,7 +75,7 @@ class Renditions:
             if not await asyncio.to_thread(self.media.verify, wanted.film):
                 await renditions.failed(self.db, wanted.id, "section_lost", {})
                 return
-            out = await asyncio.to_thread(self.media.workdir)
+            out = self.media.workdir()
             said = await self.ask(wanted, out)
             sha = await asyncio.to_thread(self.media.adopt, Path(said["path"])) if said["path"] else wanted.film
             sizes = {name: said[name] for name in ("bytes", "width", "height", "duration_ms")}
@@ -99,7 +99,7 @@ class Renditions:
             await renditions.crashed(self.db, wanted.id)
         finally:
             if out is not None:
-                await asyncio.to_thread(shutil.rmtree, out, ignore_errors=True)
+                shutil.rmtree(out, ignore_errors=True)  # not in a thread: who is cancelled then would leave it
 
     async def ask(self, wanted: Rendition, out: Path) -> dict[str, Any]:
         """What the process made of it. raises: ChildFailed, ChildDied (also where it took too long)."""
