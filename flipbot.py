@@ -743,11 +743,15 @@ def command_download(args: argparse.Namespace, console: Console, locale: str) ->
     """flipbot download MODEL"""
     settings = settings_of(args)
     models_dir = settings.models_dir
+
+    def failed(error: GenError, status: int) -> int:
+        terminal.tell(console, f"flipbot: {fetching.sentence(locale, error.reason, error.facts, str(error))}")
+        return status
+
     try:
         gib = hub.gib_of(args.name)
     except GenError as error:
-        terminal.tell(console, f"flipbot: {fetching.sentence(locale, error.reason, error.facts, str(error))}")
-        return terminal.BAD_INPUT
+        return failed(error, terminal.BAD_INPUT)
     if args.source and not args.source.is_dir():
         raise Refused("refused.no_copy", path=str(args.source))
     where_not = words.say(locale, "terminal.licence_where")
@@ -759,8 +763,7 @@ def command_download(args: argparse.Namespace, console: Console, locale: str) ->
         with fetching.bar(console, locale) as bar:
             done = hub.download(args.name, models_dir, bar, source=args.source)
     except GenError as error:
-        terminal.tell(console, f"flipbot: {fetching.sentence(locale, error.reason, error.facts, str(error))}")
-        return terminal.FAILED
+        return failed(error, terminal.FAILED)
     except KeyboardInterrupt:
         terminal.tell(console, say("terminal.download_stopped"))
         return terminal.INTERRUPTED

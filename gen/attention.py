@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from gen.errors import AttentionMissing
+from gen.errors import AttentionMissing, first_line
 
 NATIVE = "native"
 Capability = tuple[int, int]
@@ -60,20 +60,19 @@ def choose(asked: str, capability: Capability | None, trial: Trial = lambda _: N
     """
     if asked == NATIVE:
         return Choice(NATIVE, "It is what the configuration asks for.")
-    if asked == "auto" and capability is None:
+    if asked != "auto":
+        kernel = next(kernel for kernel in KERNELS if kernel.name == asked)
+        if why := obstacle(kernel, capability) or trial(asked):
+            raise AttentionMissing(name=asked, why=why)
+        return Choice(asked, "It is what the configuration asks for.")
+    if capability is None:
         return Choice(NATIVE, "Without a card of NVIDIA's the others do not run.")
     reasons = {}
     for kernel in KERNELS:
-        if asked not in ("auto", kernel.name):
-            continue
         why = obstacle(kernel, capability) or trial(kernel.name)
-        if why is None and asked == "auto":
-            return Choice(kernel.name, "It is the fastest of those that work here.")
         if why is None:
-            return Choice(asked, "It is what the configuration asks for.")
+            return Choice(kernel.name, "It is the fastest of those that work here.")
         reasons[kernel.name] = why
-    if asked != "auto":
-        raise AttentionMissing(name=asked, why=reasons[asked])
     return Choice(NATIVE, " ".join(f"Not {name}: {why}." for name, why in reasons.items()))
 
 
@@ -102,7 +101,7 @@ def trial_on(device: str) -> Trial:
 
 def said(error: Exception) -> str:
     """An error in one short line."""
-    first = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    first = first_line(error)
     return f"{type(error).__name__}: {first:.120}" if first else type(error).__name__
 
 

@@ -24,7 +24,16 @@ from gen.errors import (
     UnknownModel,
 )
 from gen.files import faults, weight_files
-from gen.memory import MemoryPlan, Wishes, memory_table, plan_checkpoint, plan_published, sentence, this_machine
+from gen.memory import (
+    Machine,
+    MemoryPlan,
+    Wishes,
+    memory_table,
+    plan_checkpoint,
+    plan_published,
+    sentence,
+    this_machine,
+)
 from gen.roofline import Gpu, Pace, verdict
 
 GIB = 1 << 30
@@ -204,15 +213,19 @@ def planned(model: ModelConfig, models_dir: Path) -> MemoryPlan | None:
     usual = "cuda" if torch.cuda.is_available() else "cpu"
     wishes = Wishes(model.precision, model.vram_limit_gib, model.ram_limit_gib)
     try:
-        machine = this_machine(usual if model.device == "auto" else model.device)
-        try:
-            return plan_checkpoint(find_checkpoint(model.name, models_dir), machine, wishes)
-        except (CheckpointMissing, CheckpointIncomplete, CheckpointCorrupt):
-            return plan_published(PRESETS[model.name], machine, wishes) if model.name in PRESETS else None
+        return plan_of(model.name, models_dir, this_machine(usual if model.device == "auto" else model.device), wishes)
     except (TooLittleMemory, BadPrecision):
         raise
     except (GenError, RuntimeError, AssertionError):
         return None
+
+
+def plan_of(name: str, models_dir: Path, machine: Machine, wishes: Wishes) -> MemoryPlan | None:
+    """The plan of what is there of a model, or of what is published of it; None where it is neither."""
+    try:
+        return plan_checkpoint(find_checkpoint(name, models_dir), machine, wishes)
+    except (CheckpointMissing, CheckpointIncomplete, CheckpointCorrupt):
+        return plan_published(PRESETS[name], machine, wishes) if name in PRESETS else None
 
 
 def encoder() -> Finding:

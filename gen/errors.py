@@ -282,3 +282,8 @@ class Cancelled(GenError):
 def by_reason(reason: str) -> type[GenError] | None:
     """The kind of error with this reason."""
     return next((kind for kind in GenError.__subclasses__() if kind.reason == reason), None)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text that says something; empty where none does."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "")

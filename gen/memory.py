@@ -454,10 +454,9 @@ def plan_checkpoint(checkpoint: Checkpoint, machine: Machine, wishes: Wishes = W
 
 def plan_published(card: Card, machine: Machine, wishes: Wishes = Wishes()) -> MemoryPlan:
     """The plan for published weights that are not here yet. raises: TooLittleMemory, BadPrecision."""
-    from gen.transformer import empty
+    from gen.transformer import shapes_of
 
-    shapes = {name: tuple(tensor.shape) for name, tensor in empty(FRAMEPACK).named_parameters()}
-    return make_memory_plan(shapes, Decoder(VAE_BYTES * (1 if machine.gpu else 2)), card, machine, wishes)
+    return make_memory_plan(shapes_of(FRAMEPACK), Decoder(VAE_BYTES * (1 if machine.gpu else 2)), card, machine, wishes)
 
 
 def this_machine(device: str) -> Machine:

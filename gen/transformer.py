@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 from gen import precision
 from gen.card import read_json
-from gen.errors import CheckpointCorrupt, OutOfMemory
+from gen.errors import CheckpointCorrupt, OutOfMemory, first_line
 from gen.files import weight_files
 from gen.memory import MemoryPlan
 from gen.modulation import Aside, Modulation, detach
 from gen.stream import HostBuffer, Streamed, Streamer, blocks_of, fill, layout_of, settle
-from gen.tensors import Files, Merge, Source
+from gen.tensors import Files, Merge, Shape, Source
 
 log = logging.getLogger("flipbot.transformer")
 
@@ -105,6 +105,11 @@ def empty(config: Mapping[str, Any]) -> Any:
     return model.eval().requires_grad_(False)
 
 
+def shapes_of(config: Mapping[str, Any]) -> dict[str, Shape]:
+    """The tensors of a config's transformer."""
+    return {name: tuple(parameter.shape) for name, parameter in empty(config).named_parameters()}
+
+
 def fits(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], folder: Path) -> None:
     """Raise CheckpointCorrupt where the files lack a tensor that the class has, or have it in another shape."""
     for name, parameter in model.state_dict().items():
@@ -167,7 +172,7 @@ def compile_blocks(blocks: Sequence[Any], backend: str | Callable[..., Any] = "i
                     raise
                 except Exception as error:  # noqa: BLE001  compilers fail in every way; a wrong call fails again
                     all_of_them.works = False
-                    why = next((line for line in str(error).splitlines() if line.strip()), "")
+                    why = first_line(error)
                     log.warning("compile is off: torch.compile failed here (%s: %.200s)", type(error).__name__, why)
             return plain(*args, **kwargs)
 

@@ -76,6 +76,12 @@ def usual_placement(device: torch.device, dtype: torch.dtype | None) -> Placemen
     return Placement({torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype])
 
 
+def set_allocator(settings: str) -> None:
+    """Change torch's allocator of a running process; settings: as in PYTORCH_ALLOC_CONF."""
+    plain: Any = torch._C
+    plain._accelerator_setAllocatorSettings(settings)
+
+
 def device_of(name: str) -> torch.device:
     """The device of this name, tried out; raises DeviceMissing."""
     try:
@@ -85,8 +91,7 @@ def device_of(name: str) -> torch.device:
         except RuntimeError:
             if device.type != "cuda" or not torch.cuda.is_available():
                 raise
-            plain: Any = torch._C
-            plain._accelerator_setAllocatorSettings("expandable_segments:False")  # virtual cards know none
+            set_allocator("expandable_segments:False")  # virtual cards know none
             torch.zeros(1, device=device).item()
     except (
         RuntimeError,

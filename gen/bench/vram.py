@@ -33,7 +33,7 @@ from gen import attention, decode, precision
 from gen.bench.live import peak_of
 from gen.cache import StepCache, TeaCache
 from gen.card import PRESETS, Card
-from gen.errors import GenError, TooLittleMemory
+from gen.errors import GenError, TooLittleMemory, first_line
 from gen.memory import (
     CONTEXT,
     GB,
@@ -45,6 +45,7 @@ from gen.memory import (
     Wishes,
     activation_bytes,
     decode_bytes,
+    largest,
     make_memory_plan,
     memory_table,
     parts_of,
@@ -59,9 +60,10 @@ from gen.schedule import make_sigmas
 from gen.sources import FRAMEPACK, VAE_BYTES
 from gen.stream import blocks_of, cuda
 from gen.tensors import Drawn, Shape, held
-from gen.transformer import Assembled, Placement, assemble, empty, place, placement_of
+from gen.transformer import Assembled, Placement, assemble, empty, place, placement_of, shapes_of
 from gen.types import Text
 from gen.velocity import Fixed, velocity_by, walk
+from gen.weights import set_allocator
 
 CARDS_GIB = (6, 8, 12, 16, 24)
 STEPS = 25
@@ -131,8 +133,7 @@ def run(args: argparse.Namespace) -> int:
 def as_the_engine() -> None:
     """Set torch's allocator as the engine's own process has it."""
     for settings in segments(sys.platform, os.environ).values():
-        plain: Any = torch._C
-        plain._accelerator_setAllocatorSettings(settings)
+        set_allocator(settings)
 
 
 def machine_line(device: torch.device) -> str:
@@ -174,11 +175,6 @@ def markdown_table(table: Table) -> str:
     columns = [list(column.cells) for column in table.columns]
     rows = [[str(column.header) for column in table.columns], ["---"] * len(columns), *zip(*columns, strict=True)]
     return f"{table.title}\n\n" + "".join(f"| {' | '.join(map(str, row))} |\n" for row in rows)
-
-
-def shapes_of(config: Mapping[str, Any]) -> dict[str, Shape]:
-    """The tensors of a config's transformer."""
-    return {name: tuple(p.shape) for name, p in empty(config).named_parameters()}
 
 
 def example(gib: float, ram_gib: float = 32.0) -> Machine:
@@ -546,8 +542,7 @@ def guarded(group: str, meter: Meter, lines: Callable[[Meter, str], list[Line]])
     try:
         return lines(meter, group)
     except (RuntimeError, MemoryError, ValueError, TypeError, AttributeError, ImportError) as error:  # OOM is the first
-        why = next((line for line in str(error).splitlines() if line.strip()), "")
-        return [Line(group, "failed", f"{type(error).__name__}: {why}", ok=False)]
+        return [Line(group, "failed", f"{type(error).__name__}: {first_line(error)}", ok=False)]
 
 
 def build(setup: Setup, placement: Placement) -> Assembled:
@@ -561,7 +556,7 @@ def stepper(
     setup: Setup, assembled: Assembled, steps: int, cache: StepCache | None = None
 ) -> Iterator[Callable[[], object]]:
     """A call that makes the next step, for ever."""
-    h, w = max(bucket for rows in setup.card.sizes.values() for bucket in rows)
+    h, w = largest(setup.card)
     dtype = assembled.transformer.x_embedder.proj.weight.dtype
     with torch.no_grad():
         rows = rows_for(assembled, steps, setup.device)
@@ -595,7 +590,7 @@ def streamed_lines(setup: Setup, planned: MemoryPlan, placement: Placement, mete
         moved, allocated = traffic.bytes - before[0], meter.device_allocations() - before[1]
         sampling_peak, sampling = meter.reserved(), meter.beside(held)
     del step, never_skips
-    h, w = max(bucket for rows in setup.card.sizes.values() for bucket in rows)
+    h, w = largest(setup.card)
     latents = torch.randn(1, setup.card.latent_channels, 2 * setup.card.window, h // 8, w // 8)
     held = meter.begin()
     seconds = meter.seconds(lambda: decode.decode_latents(vae, latents, planned.tiles))
@@ -732,7 +727,7 @@ def attention_lines(setup: Setup, meter: Meter, group: str) -> list[Line]:
     from diffusers.models.attention_dispatch import dispatch_attention_fn
 
     found = []
-    h, w = max(bucket for rows in setup.card.sizes.values() for bucket in rows)
+    h, w = largest(setup.card)
     config = empty(setup.config).config
     shape = (1, tokens(setup.card, h, w), config.num_attention_heads, config.attention_head_dim)
     q, k, v = (torch.randn(shape, device=setup.device, dtype=torch.float32).to(dtype_of(setup)) for _ in range(3))
@@ -804,7 +799,7 @@ def stock_model(setup: Setup) -> Any:
 def stock_call(model: Any, setup: Setup) -> Callable[[], object]:
     """A call of the class's own forward, with as many tokens as a section's."""
     card, config, device, dtype = setup.card, model.config, setup.device, dtype_of(setup)
-    h, w = (side // card.space_compression for side in max(b for rows in card.sizes.values() for b in rows))
+    h, w = (side // card.space_compression for side in largest(card))
 
     def some(*shape: int) -> Tensor:
         return torch.randn(shape, device=device).to(dtype)
@@ -864,7 +859,7 @@ def model_offload(model: Any, setup: Setup) -> Offloaded:
 
     parts = Parts(model, setup.vae(torch.device("cpu")))
     parts.enable_model_cpu_offload(device=setup.device)
-    h, w = max(bucket for rows in setup.card.sizes.values() for bucket in rows)
+    h, w = largest(setup.card)
     latents = torch.randn(1, setup.card.latent_channels, 1, h // 8, w // 8, device=setup.device)
 
     @torch.no_grad()

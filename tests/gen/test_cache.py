@@ -14,7 +14,7 @@ from gen.bench import vram
 from gen.cache import FIT, FirstBlockCache, TeaCache
 from gen.context import pack_f1
 from gen.tensors import Drawn
-from gen.transformer import Placement, assemble, empty
+from gen.transformer import Placement, assemble, empty, shapes_of
 from gen.types import Conditioning
 from gen.velocity import prepare, velocity, velocity_by
 from gen.weights import Models
@@ -114,7 +114,7 @@ def test_at_zero_it_skips_nothing_and_at_infinity_all_but_the_ends(models: Model
 @torch.no_grad()
 @pytest.mark.parametrize("cache", [FirstBlockCache(float("inf"), 5), TeaCache(float("inf"), 5)])
 def test_a_skipped_step_moves_no_weights(cache: FirstBlockCache | TeaCache) -> None:
-    shapes, device = vram.shapes_of(vram.SMALL), torch.device("cpu")
+    shapes, device = shapes_of(vram.SMALL), torch.device("cpu")
     card = replace(vram.PRESETS["framepack-f1"], window=2)
     made = assemble(empty(vram.SMALL), Drawn(shapes, torch.float32), Placement("fp32", (0, 3), 2), device)
     fixed, words, temb, x = vram.inputs(made.transformer, card, 32, 48, torch.float32, device)

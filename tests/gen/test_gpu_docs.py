@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from gen.bench.vram import example, plans, shapes_of
+from gen.bench.vram import example, plans
 from gen.card import PRESETS
 from gen.errors import TooLittleMemory
 from gen.hub import gib_of
 from gen.memory import GB, GIB, Decoder, MemoryPlan, Wishes, make_memory_plan
 from gen.sources import FRAMEPACK, VAE_BYTES
+from gen.transformer import shapes_of
 
 ROOT = Path(__file__).parents[2]
 CARD, VAE = PRESETS["framepack-f1"], Decoder(VAE_BYTES)

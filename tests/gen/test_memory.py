@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gen import decode, memory, precision
-from gen.bench.vram import CALLS, FEW, count_activations, count_decode, shapes_of
+from gen.bench.vram import CALLS, FEW, count_activations, count_decode
 from gen.card import PRESETS, find_checkpoint
 from gen.engine import Engine
 from gen.errors import BadPrecision, TooLittleMemory
@@ -23,7 +23,7 @@ from gen.memory import GB, GIB, Decoder, Machine, MemoryPlan, Tiles, Wishes, mak
 from gen.modulation import KEPT
 from gen.sources import FRAMEPACK
 from gen.stream import blocks_of, layout_of
-from gen.transformer import Placement, assemble, empty, load_transformer, placement_of
+from gen.transformer import Placement, assemble, empty, load_transformer, placement_of, shapes_of
 from gen.types import Conditioning, Plan
 from gen.weights import Models
 
