@@ -58,6 +58,7 @@ from gen.config import ModelConfig, VideoConfig
 from gen.dispatch import Dispatch
 from gen.errors import CheckpointMissing, GenError, OtherModel
 from gen.files import check, present
+from gen.memory import largest
 from gen.plan import continue_plan, frames_after, make_plan
 from gen.process import QUIET
 from gen.renditions import Renditions
@@ -275,14 +276,15 @@ async def service(
     """
     data_dir = settings.data_dir
     checkpoint = find_checkpoint(settings.model.name, settings.models_dir)
-    card = checkpoint.card
+    card, sizes = checkpoint.card, settings.video.sizes(settings.model)
+    largest(card, sizes)  # raises, where the checkpoint has no such size
     media_dir = settings.media.folder(data_dir)
     make_folder(data_dir)
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(Database.open(settings.database.url, data_dir=data_dir))
         await jobs.recover(db)
         media = Media(media_dir)
-        planner, replanner = make_planner(card, settings.video), make_replanner(card)
+        planner, replanner = make_planner(card, settings.model, settings.video), make_replanner(card)
         public = settings.web.public_url if page else ""
         facts = model_facts(card, checkpoint.folder)
         intake = Intake(db, media, planner, rules(settings), facts, replanner=replanner, public_url=public)
@@ -313,7 +315,7 @@ async def service(
             room = Room(media, settings.media.min_free_mib * MIB)
             texts = data_dir / "texts"
             dispatch = Dispatch(
-                db, media, settings.model, settings.models_dir, worker=worker, room=room, texts_dir=texts
+                db, media, settings.model, settings.models_dir, worker=worker, room=room, texts_dir=texts, sizes=sizes
             )
             running.append(dispatch.run())
         tasks = tuple(asyncio.create_task(each) for each in running)
@@ -409,7 +411,7 @@ def rules(settings: Settings) -> Rules:
     )
 
 
-def make_planner(card: Card, video: VideoConfig) -> Planner:
+def make_planner(card: Card, model: ModelConfig, video: VideoConfig) -> Planner:
     """What turns an accepted request into a plan for this checkpoint."""
 
     def plan(
@@ -426,7 +428,7 @@ def make_planner(card: Card, video: VideoConfig) -> Planner:
                 prompts=prompts,
                 seed=seed,
                 sampling=INVERTED if ends else None,
-                size=preset.size or None,
+                size=preset.size or model.size or None,
                 steps=preset.steps(card.steps),
                 step_cache=preset.step_cache or None,
             )
@@ -783,7 +785,10 @@ def command_doctor(args: argparse.Namespace, console: Console, locale: str) -> i
     from gen.doctor import Finding, examine  # imports torch
 
     settings = settings_of(args)
-    found = [*examine(settings.model, settings.models_dir), *asyncio.run(examine_service(settings, Finding))]
+    found = [
+        *examine(settings.model, settings.models_dir, settings.video.sizes(settings.model)),
+        *asyncio.run(examine_service(settings, Finding)),
+    ]
     found += asyncio.run(examine_discord(settings, Finding))
     found += asyncio.run(examine_telegram(settings, Finding))
     for finding in found:
@@ -856,7 +861,8 @@ async def examine_service(settings: Settings, finding: Callable[[bool | None, st
         make_folder(settings.data_dir)
         async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
             found.append(finding(True, f"The database in {settings.data_dir} opens."))
-            found += speed(settings.model, await paces_of(db, settings), settings.models_dir)
+            paces, sizes = await paces_of(db, settings), settings.video.sizes(settings.model)
+            found += speed(settings.model, paces, settings.models_dir, sizes)
         free = Media(settings.media.folder(settings.data_dir)).free_bytes()
         least = settings.media.min_free_mib
         found.append(finding(True if free >= 2 * least * MIB else None, f"Disk: {free / 1024 / MIB:.1f} GiB left."))

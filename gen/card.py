@@ -245,6 +245,12 @@ def downloaded(name: str, models_dir: Path | None) -> dict[str, Path]:
 LANDSCAPE_640 = ((416, 960), (448, 864), (480, 832), (512, 768), (544, 704), (576, 672), (608, 640))
 BUCKETS_640 = LANDSCAPE_640 + tuple((w, h) for h, w in reversed(LANDSCAPE_640))
 
+
+def smaller(side: int) -> tuple[tuple[int, int], ...]:
+    """The 640 set at another size, in steps of 16 pixels: whole patches of the transformer."""
+    return tuple((16 * round(h * side / 640 / 16), 16 * round(w * side / 640 / 16)) for h, w in BUCKETS_640)
+
+
 # The linear map that ComfyUI uses for previews of HunyuanVideo's latents (comfy/latent_formats.py)
 HUNYUAN_RGB = (
     (-0.0395, -0.0331, 0.0445),
@@ -277,7 +283,7 @@ def preset(name: str, version: str, sampling: str) -> Card:
         samplings=(sampling,),
         fps=30,
         size="640",
-        sizes={"640": BUCKETS_640},
+        sizes={"640": BUCKETS_640, "512": smaller(512), "384": smaller(384)},
         steps=25,
         guidance=10.0,
         cfg=1.0,

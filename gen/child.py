@@ -92,6 +92,7 @@ class Child:
             message.get("vram_limit_gib", 0.0),
             message.get("ram_limit_gib", 0.0),
             message.get("tighter", 0),
+            tuple(message.get("sizes", ())),
         )
         machine = this_machine(device)
         planned = plan_checkpoint(checkpoint, machine, wishes)

@@ -27,6 +27,10 @@ class ModelConfig:
         "How the weights are kept; auto: on a GPU bf16, or fp8 where that does not fit, on a CPU fp32.",
         choices=("auto", "fp32", "bf16", "fp16", "fp8", "nf4"),
     )
+    size: str = key(
+        "",
+        'The size of films whose quality names none, one of the checkpoint\'s, such as "640"; empty: its default.',
+    )
     attention: str = key(
         "auto",
         "Attention kernel; auto: the fastest that is installed and that the card can run.",
@@ -60,7 +64,7 @@ class Quality:
     """[video.qualities.NAME]: what a preset changes of the checkpoint's own settings, whichever checkpoint it is."""
 
     steps_percent: int = key(100, "Sampling steps, of the checkpoint's own number.", unit="percent", least=10, most=400)
-    size: str = key("", 'One of the checkpoint\'s sizes, such as "640"; empty: its default.')
+    size: str = key("", 'One of the checkpoint\'s sizes, such as "640"; empty: that of [model].')
     step_cache: str = key(
         "",
         "Which steps may be skipped; empty: as the checkpoint's makers do it.",
@@ -91,3 +95,7 @@ class VideoConfig:
         """raises ValueError: two keys that do not go together."""
         if self.default_seconds > self.longest_seconds:
             raise ValueError("default_seconds is above longest_seconds")
+
+    def sizes(self, model: ModelConfig) -> tuple[str, ...]:
+        """The sizes that may be asked for, each once; "" is the checkpoint's default."""
+        return tuple(dict.fromkeys(quality.size or model.size for quality in self.qualities.values()))

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ class Dispatch:
         *,
         worker: str,
         texts_dir: Path | None = None,
+        sizes: Sequence[str] = (),
         lease_ms: int = LEASE_MS,
         room: Room | None = None,
         retry_ms: int = DISK_RETRY_MS,
@@ -57,6 +58,7 @@ class Dispatch:
         """worker: the name under which claims are made, one per running dispatcher; lease_ms: how long each holds.
 
         room: no turn is taken while the disk is too full; retry_ms: after a trouble of the machine
+        sizes:    that the model may be asked for, which is what memory is planned for; none: all
         children: how a child is started and what it runs
         """
         self.children = children
@@ -65,6 +67,7 @@ class Dispatch:
         self.model = model
         self.models_dir = models_dir
         self.texts_dir = texts_dir or models_dir / "texts"
+        self.sizes = list(sizes)
         self.worker = worker
         self.lease_ms = lease_ms
         self.room = room
@@ -212,6 +215,7 @@ class Dispatch:
                 preview_decoder=self.model.preview_file(self.models_dir),
                 device=self.model.device,
                 precision=self.model.precision,
+                sizes=self.sizes,
                 threads=self.model.threads,
                 tighter=tighter,
                 vram_limit_gib=self.model.vram_limit_gib,

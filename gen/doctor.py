@@ -20,6 +20,7 @@ from gen.errors import (
     CheckpointIncomplete,
     CheckpointMissing,
     GenError,
+    SizeNotSupported,
     TooLittleMemory,
     UnknownModel,
 )
@@ -47,8 +48,8 @@ class Finding:
     sentence: str
 
 
-def examine(model: ModelConfig, models_dir: Path) -> list[Finding]:
-    """Everything the engine needs, and what to do about each miss."""
+def examine(model: ModelConfig, models_dir: Path, sizes: tuple[str, ...] = ()) -> list[Finding]:
+    """Everything the engine needs, and what to do about each miss. sizes: that may be asked for."""
     return [
         *device(model),
         memory(),
@@ -56,7 +57,7 @@ def examine(model: ModelConfig, models_dir: Path) -> list[Finding]:
         *weights(model, models_dir),
         *loras(model, models_dir),
         *previews(model, models_dir),
-        *plan(model, models_dir),
+        *plan(model, models_dir, sizes),
         encoder(),
     ]
 
@@ -188,12 +189,14 @@ def to_do(name: str, models_dir: Path) -> Finding:
     )
 
 
-def plan(model: ModelConfig, models_dir: Path) -> list[Finding]:
+def plan(model: ModelConfig, models_dir: Path, sizes: tuple[str, ...] = ()) -> list[Finding]:
     """What would stay on the device and what would travel, in one table; or why that cannot work."""
     try:
-        made = planned(model, models_dir)
+        made = planned(model, models_dir, sizes)
     except (TooLittleMemory, BadPrecision) as error:
         return [Finding(False, f"Memory: {error}")]
+    except SizeNotSupported as error:
+        return [Finding(False, str(error))]
     if made is None:
         return []
     with io.StringIO() as text:
@@ -201,20 +204,20 @@ def plan(model: ModelConfig, models_dir: Path) -> list[Finding]:
         return [Finding(True, f"Memory: {sentence(made)}\n{text.getvalue().rstrip()}")]
 
 
-def planned(model: ModelConfig, models_dir: Path) -> MemoryPlan | None:
+def planned(model: ModelConfig, models_dir: Path, sizes: tuple[str, ...] = ()) -> MemoryPlan | None:
     """The memory plan here and now; None where there is no checkpoint or no such device, which is said elsewhere.
 
     Of published weights it is known before they are fetched: nobody should fetch 40 GiB to hear that they do not fit.
 
-    raises: TooLittleMemory, BadPrecision
+    raises: TooLittleMemory, BadPrecision, SizeNotSupported
     """
     import torch
 
     usual = "cuda" if torch.cuda.is_available() else "cpu"
-    wishes = Wishes(model.precision, model.vram_limit_gib, model.ram_limit_gib)
+    wishes = Wishes(model.precision, model.vram_limit_gib, model.ram_limit_gib, sizes=sizes)
     try:
         return plan_of(model.name, models_dir, this_machine(usual if model.device == "auto" else model.device), wishes)
-    except (TooLittleMemory, BadPrecision):
+    except (TooLittleMemory, BadPrecision, SizeNotSupported):
         raise
     except (GenError, RuntimeError, AssertionError):
         return None
@@ -237,7 +240,7 @@ def encoder() -> Finding:
     return Finding(False, "PyAV here cannot make H.264. Install it from its wheel: pip install --force-reinstall av.")
 
 
-def speed(model: ModelConfig, paces: Sequence[Pace], models_dir: Path) -> list[Finding]:
+def speed(model: ModelConfig, paces: Sequence[Pace], models_dir: Path, sizes: tuple[str, ...] = ()) -> list[Finding]:
     """Whether the large models run as fast here as they should; nothing is said of others, or before the first film."""
     if model.name not in PRESETS or not paces:
         return []
@@ -246,7 +249,7 @@ def speed(model: ModelConfig, paces: Sequence[Pace], models_dir: Path) -> list[F
         kernel = attention.choose(model.attention, attention.capability_of(where)).backend
     except GenError:
         return []  # that is a finding of its own
-    return [Finding(*verdict(paces, this_gpu(where), kernel, streamed(model, models_dir)))]
+    return [Finding(*verdict(paces, this_gpu(where), kernel, streamed(model, models_dir, sizes)))]
 
 
 def this_gpu(where: str) -> Gpu:
@@ -260,10 +263,10 @@ def this_gpu(where: str) -> Gpu:
     return Gpu(seen.name, (seen.major, seen.minor), seen.multi_processor_count, clock)
 
 
-def streamed(model: ModelConfig, models_dir: Path) -> int:
+def streamed(model: ModelConfig, models_dir: Path, sizes: tuple[str, ...] = ()) -> int:
     """Bytes that travel to the card in each step, as planned here now; 0 where there is no plan."""
     try:
-        made = planned(model, models_dir)
+        made = planned(model, models_dir, sizes)
     except GenError:
         return 0
     return made.streamed if made is not None and made.machine.gpu else 0

@@ -4,7 +4,7 @@ GenError
 ├── CheckpointMissing (FolderMissing), CheckpointIncomplete, CheckpointCorrupt, UnknownModel
 ├── SamplingNotSupported, SizeNotSupported, BadPlan, OtherModel
 ├── PictureUnreadable, EncoderFailed, TextEncoderDied, SectionsMissing, SectionLost
-├── DeviceMissing, OutOfMemory, TooLittleMemory, BadPrecision, DiskFull, NanLatents, LimitTooSmall
+├── DeviceMissing, OutOfMemory, TooLittleMemory (TooLargeSize), BadPrecision, DiskFull, NanLatents, LimitTooSmall
 ├── LoraUnusable, AttentionMissing, PreviewUnusable
 ├── DownloadFailed
 │   └── NoSuchDownload, HubUnreachable, HubRefused, HubLacks, CopyLacks, WrongBytes, NoRoom
@@ -80,7 +80,7 @@ class SizeNotSupported(GenError):
     """The checkpoint has no such size."""
 
     reason = "size_not_supported"  # facts: asked, known
-    text = "This checkpoint has no size {asked}; it knows {known}."
+    text = "This checkpoint has no size {asked}; [model] size, and that of each quality, can be {known}."
 
 
 class BadPlan(GenError):
@@ -154,6 +154,15 @@ class TooLittleMemory(GenError):
         "This model needs {need} GiB of {kind} even in {precision}, and {have} GiB may be taken; close what else uses "
         "it, raise the limit in [model] if there is one, or choose a smaller model."
     )
+
+
+class TooLargeSize(TooLittleMemory):
+    """A smaller size would fit; chats hear no more than that the memory does not do."""
+
+    text = (
+        "At {asked} the model needs {need} GiB of {kind} even in {precision}, and {have} GiB may be taken. "
+        'It fits at {fits} (write size = "{fits}" under [model]), or close what else uses the memory.'
+    )  # facts: those, asked, fits
 
 
 class BadPrecision(GenError):

@@ -7,13 +7,15 @@ change pixels in their last bits, and a film that is gone on with must be equal 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gen.card import Card, Checkpoint, read_json
-from gen.errors import BadPrecision, TooLittleMemory
+from gen.errors import BadPrecision, SizeNotSupported, TooLargeSize, TooLittleMemory
 from gen.files import weight_files
 from gen.sources import FRAMEPACK, VAE_BYTES
 from gen.tensors import Shape, read_index
@@ -96,12 +98,18 @@ class Machine:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the owner sets; 0 and "auto" leave it to the plan. tighter: how often memory ran out under this plan."""
+    """What the owner sets; 0 and "auto" leave it to the plan.
+
+    sizes:   that may be asked for, keys of the card, "" its default; none: all of them
+    tighter: how often memory ran out under this plan. From the first time on it is made for all sizes: the film may be
+             one that was asked for when others were offered
+    """
 
     precision: str = "auto"
     vram_limit_gib: float = 0.0
     ram_limit_gib: float = 0.0
     tighter: int = 0
+    sizes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -212,7 +220,7 @@ def make_memory_plan(
     """The plan for a checkpoint on a machine.
 
     shapes: of the transformer's tensors
-    raises: TooLittleMemory, BadPrecision: one sentence, before anything is loaded
+    raises: TooLittleMemory, BadPrecision, SizeNotSupported: one sentence, before anything is loaded
     """
     failures, precisions = [], candidates(machine, wishes.precision)
     for precision in precisions:
@@ -222,7 +230,21 @@ def make_memory_plan(
             failures.append(short)
     if wishes.tighter:  # there is no such step down: take the smallest plan that fits at all
         return plan_for(precisions[-1], shapes, vae, card, machine, wishes, least=True)
-    raise failures[-1]  # of the narrowest: what is missing at least
+    raise advised(failures[-1], shapes, vae, card, machine, wishes)  # of the narrowest: what is missing at least
+
+
+def advised(
+    short: TooLittleMemory, shapes: Mapping[str, Shape], vae: Decoder, card: Card, machine: Machine, wishes: Wishes
+) -> TooLittleMemory:
+    """The same, or the largest of the smaller sizes that would fit."""
+    area = {size: math.prod(largest(card, (size,))) for size in card.sizes}
+    asked = max((size or card.size for size in wishes.sizes or card.sizes), key=lambda size: area[size])
+    smaller = sorted((size for size in area if area[size] < area[asked]), key=lambda size: -area[size])
+    for size, precision in itertools.product(smaller, candidates(machine, wishes.precision)):
+        with suppress(TooLittleMemory):
+            plan_for(precision, shapes, vae, card, machine, replace(wishes, sizes=(size,)))
+            return TooLargeSize(**short.facts, asked=asked, fits=size)
+    return short
 
 
 def candidates(machine: Machine, wished: str) -> tuple[str, ...]:
@@ -261,7 +283,7 @@ def plan_for(
     value = value_bytes(precision, machine)
     parts = parts_of(shapes, precision, value, card.steps)
     vram_limit, ram_limit = limits(machine, replace(wishes, tighter=0) if least else wishes)
-    h, w = largest(card)
+    h, w = largest(card, () if wishes.tighter else wishes.sizes)
     count, dim = tokens(card, h, w), dim_of(shapes)
     activations, cached = activation_bytes(count, dim, value, precision), CACHED * count * dim * value
     if machine.gpu:  # of what there is, not of what is free: tiles must not change from day to day
@@ -272,7 +294,7 @@ def plan_for(
     if not machine.gpu:  # smaller ones before it is refused; a film that has begun keeps its own
         held = RUNTIME_CPU + sum(parts.blocks) + parts.small + parts.aside + vae.bytes + TABLES * parts.table
         most = min(most, (ram_limit - held) / SCRATCH_CPU)
-    tiles, decode = choose_tiles(card, vae, most, kept)
+    tiles, decode = choose_tiles(card, vae, (h, w), most, kept)
     plan = MemoryPlan(
         machine, precision, parts, (), SLOTS, tiles, vae, activations, cached, decode, vram_limit, ram_limit
     )
@@ -394,9 +416,13 @@ def spread(sizes: Sequence[int], room: int) -> tuple[int, ...]:
     return ()
 
 
-def largest(card: Card) -> tuple[int, int]:
-    """(h, w) in pixels of the card's largest bucket."""
-    return max((bucket for rows in card.sizes.values() for bucket in rows), key=lambda hw: hw[0] * hw[1])
+def largest(card: Card, sizes: Sequence[str] = ()) -> tuple[int, int]:
+    """(h, w) in pixels of the largest bucket of these sizes, or of all. raises: SizeNotSupported."""
+    keys = [size or card.size for size in sizes] or list(card.sizes)
+    for key in keys:
+        if key not in card.sizes:
+            raise SizeNotSupported(asked=key, known=", ".join(card.sizes))
+    return max((bucket for key in keys for bucket in card.sizes[key]), key=lambda hw: hw[0] * hw[1])
 
 
 def tokens(card: Card, h: int, w: int) -> int:
@@ -417,9 +443,9 @@ def activation_bytes(count: int, dim: int, value: int, precision: str) -> int:
     return round(count * dim * value * factor + 2 * widened)
 
 
-def choose_tiles(card: Card, vae: Decoder, most: float, value: int) -> tuple[Tiles, int]:
-    """The largest tiles whose decode takes no more than so many bytes, and what they take."""
-    h, w = largest(card)
+def choose_tiles(card: Card, vae: Decoder, hw: tuple[int, int], most: float, value: int) -> tuple[Tiles, int]:
+    """The largest tiles whose decode of so many pixels takes no more than so many bytes, and what they take."""
+    h, w = hw
     for side, frames in TILES:
         tiles = Tiles(side, frames)
         need = decode_bytes(card, vae, h, w, tiles, value)
@@ -442,7 +468,7 @@ def decode_bytes(card: Card, vae: Decoder, h: int, w: int, tiles: Tiles, value: 
 def plan_checkpoint(checkpoint: Checkpoint, machine: Machine, wishes: Wishes = Wishes()) -> MemoryPlan:
     """The plan for a checkpoint's files, from their headers.
 
-    raises: TooLittleMemory, BadPrecision, CheckpointIncomplete, CheckpointCorrupt
+    raises: TooLittleMemory, BadPrecision, SizeNotSupported, CheckpointIncomplete, CheckpointCorrupt
     """
     folder = checkpoint.parts["vae"]
     values = sum(math.prod(where.shape) for where in read_index(weight_files(folder, "vae")).values())

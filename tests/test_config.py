@@ -91,6 +91,12 @@ def test_a_preset_of_the_file_changes_or_joins_those_that_are_known(tmp_path: Pa
     assert qualities["quick"] == Quality(step_cache="fast")
 
 
+def test_a_preset_without_a_size_has_that_of_the_model() -> None:
+    some = VideoConfig(qualities={"draft": Quality(size="96"), "standard": Quality(), "best": Quality()})
+    assert some.sizes(ModelConfig()) == ("96", "")
+    assert some.sizes(ModelConfig(size="384")) == ("96", "384")
+
+
 def test_presets_are_shares_of_the_checkpoints_own_steps() -> None:
     steps = {name: [quality.steps(own) for own in (1, 8, 25)] for name, quality in VideoConfig().qualities.items()}
     assert steps == {"draft": [1, 5, 15], "standard": [1, 8, 25], "best": [2, 12, 38]}

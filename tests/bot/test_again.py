@@ -24,7 +24,7 @@ from db.rows import Job
 from db.sections import Made
 from flipbot import make_planner, make_replanner
 from gen.card import PRESETS
-from gen.config import VideoConfig
+from gen.config import ModelConfig, VideoConfig
 from tests.ready import ready
 
 CARD = dataclasses.replace(PRESETS["framepack-f1"], samplings=("f1", "inverted"))
@@ -36,7 +36,7 @@ SHA = "0123456789abcdef" * 4
 async def taker(tmp_path: Path) -> AsyncIterator[Intake]:
     model = ModelFacts(name=CARD.name, trained=True, default_prompt="gentle motion")
     async with Database.open(data_dir=ready(tmp_path)) as db:
-        planner, replanner = make_planner(CARD, VideoConfig()), make_replanner(CARD)
+        planner, replanner = make_planner(CARD, ModelConfig(), VideoConfig()), make_replanner(CARD)
         media = Media(tmp_path / "media")
         yield Intake(
             db, media, planner, rules(longest_seconds=10.0), model, seed=iter(range(100, 999)).__next__,

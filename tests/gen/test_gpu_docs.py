@@ -12,7 +12,8 @@ from gen.bench.vram import example, plans
 from gen.card import PRESETS
 from gen.errors import TooLittleMemory
 from gen.hub import gib_of
-from gen.memory import GB, GIB, Decoder, MemoryPlan, Wishes, make_memory_plan
+from gen.memory import GB, GIB, Decoder, MemoryPlan, Wishes, largest, make_memory_plan
+from gen.roofline import step_tflop
 from gen.sources import FRAMEPACK, VAE_BYTES
 from gen.transformer import shapes_of
 
@@ -68,32 +69,44 @@ def test_readme_says_the_same() -> None:
         assert row in text, f"README.md lacks\n{row}"
 
 
-def plan_with(free_gib: float, kind: str = "auto", total: float = 0.0, **machine: object) -> MemoryPlan:
+def plan_with(
+    free_gib: float, kind: str = "auto", total: float = 0.0, size: str = "640", **machine: object
+) -> MemoryPlan:
     there = dataclasses.replace(example(total or free_gib), vram_free=int(free_gib * GIB), **machine)  # type: ignore[arg-type]
-    return make_memory_plan(SHAPES, VAE, CARD, there, Wishes(precision=kind))
+    return make_memory_plan(SHAPES, VAE, CARD, there, Wishes(precision=kind, sizes=(size,)))
 
 
-def least(kind: str, **machine: object) -> str:
+def least(kind: str, size: str = "640", **machine: object) -> str:
     """GiB that must be free, to the next tenth."""
-    tenths = next(n for n in range(20, 100) if fits(n / 10, kind, **machine))
+    tenths = next(n for n in range(20, 100) if fits(n / 10, kind, size, **machine))
     return f"{tenths / 10:.1f} GiB"
 
 
-def fits(free: float, kind: str, **machine: object) -> bool:
+def fits(free: float, kind: str, size: str, **machine: object) -> bool:
     try:
-        plan_with(free, kind, 6.0, **machine)
+        plan_with(free, kind, 6.0, size, **machine)
     except TooLittleMemory:
         return False
     return True
 
 
 def test_what_is_needed_at_least_is_what_the_plan_needs(guide: str) -> None:
-    said = [least(kind) for kind in ("bf16", "fp8", "nf4")]
-    assert f"At least {said[0]} must be free for bf16, {said[1]} for fp8 and {said[2]} for 4 bit" in guide
-    assert f"at least {least('fp16', capability=(7, 5))} must be free" in guide
-    eight = plan_with(8.0, capability=(7, 5))
-    figures = f"({len(eight.resident)} blocks stay, {eight.streamed / GB:.1f} GB are copied each step, "
-    assert f"{figures}{eight.ram / GB:.1f} GB of RAM)" in guide
+    for size in CARD.sizes:
+        h, w = largest(CARD, (size,))
+        said = [least(kind, size) for kind in ("bf16", "fp8", "nf4")] + [least("fp16", size, capability=(7, 5))]
+        assert f"| {size} | {step_tflop(w, h):.0f} TFLOP | {' | '.join(said)} |" in guide
+
+
+def test_small_cards_do_what_it_says(guide: str) -> None:
+    for gib, size in ((8.0, "640"), (6.0, "512")):
+        old = plan_with(gib, size=size, capability=(7, 5))
+        figures = f"({len(old.resident)} blocks stay, {old.streamed / GB:.1f} GB are copied each step, "
+        assert f"{figures}{old.ram / GB:.1f} GB of RAM)" in guide
+    four = plan_with(4.0, "bf16", size="384")
+    assert f"({len(four.resident)} blocks stay in bf16, {four.streamed / GB:.1f} GB are copied each step)" in guide
+    assert plan_with(3.6, total=4.0, size="512").precision == "nf4"
+    with pytest.raises(TooLittleMemory):
+        plan_with(4.0)
 
 
 def test_what_a_desktop_takes_is_what_it_says(guide: str) -> None:

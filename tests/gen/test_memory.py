@@ -18,7 +18,7 @@ from gen import decode, memory, precision
 from gen.bench.vram import CALLS, FEW, count_activations, count_decode
 from gen.card import PRESETS, find_checkpoint
 from gen.engine import Engine
-from gen.errors import BadPrecision, TooLittleMemory
+from gen.errors import BadPrecision, SizeNotSupported, TooLargeSize, TooLittleMemory
 from gen.memory import GB, GIB, Decoder, Machine, MemoryPlan, Tiles, Wishes, make_memory_plan, memory_table, tokens
 from gen.modulation import KEPT
 from gen.sources import FRAMEPACK
@@ -148,6 +148,25 @@ def test_a_precision_that_cannot_be_is_said(shapes: dict[str, tuple[int, ...]]) 
         plan(shapes, turing, precision="bf16")
     with pytest.raises(BadPrecision, match="bitsandbytes is not installed"):
         plan(shapes, card_of(8, four_bit=False), precision="nf4")
+
+
+def test_memory_is_planned_for_the_sizes_that_may_be_asked_for(shapes: dict[str, tuple[int, ...]]) -> None:
+    small, both, default = (plan(shapes, card_of(8), sizes=sizes) for sizes in (("384",), ("384", "640"), ("",)))
+    assert small.activations < both.activations / 2
+    assert both == default == plan(shapes, card_of(8))
+    assert plan(shapes, card_of(8), sizes=("384",), tighter=1).activations == both.activations  # a film of before
+    with pytest.raises(SizeNotSupported, match=r"no size 500; .* can be 640, 512, 384"):
+        plan(shapes, card_of(8), sizes=("500",))
+
+
+def test_a_size_that_fits_is_named_where_the_one_asked_for_does_not(shapes: dict[str, tuple[int, ...]]) -> None:
+    with pytest.raises(TooLargeSize, match=r'At 640 .* fits at 512 \(write size = "512"'):
+        plan(shapes, card_of(4))
+    with pytest.raises(TooLargeSize, match=r"At 512 .* fits at 384 "):
+        plan(shapes, card_of(3), sizes=("512",))
+    with pytest.raises(TooLittleMemory) as none:
+        plan(shapes, card_of(2))
+    assert type(none.value) is TooLittleMemory
 
 
 @given(gib=st.floats(3, 40), ram=st.floats(8, 80), tighter=st.integers(0, 5), limit=st.floats(0, 30))

@@ -106,8 +106,10 @@ def test_published_weights_are_looked_for_in_models_dir_alone(tmp_path: Path) ->
             with pytest.raises(CheckpointMissing, match=f"flipbot download {name}"):
                 find_checkpoint(name, models_dir)
         assert card.latent_channels == len(card.preview_factors) == 16
-        assert len(set(card.sizes["640"])) == 14
-        assert all(h % 16 == w % 16 == 0 for h, w in card.sizes["640"])
+        for size, buckets in card.sizes.items():
+            assert len(set(buckets)) == 14
+            assert all(h % 16 == w % 16 == 0 for h, w in buckets)
+            assert all(0.9 < h * w / (608 * 640) * (640 / int(size)) ** 2 < 1.1 for h, w in buckets)
 
 
 def cut(path: Path, keep: int) -> None:
