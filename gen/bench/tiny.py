@@ -29,24 +29,14 @@ from gen.memory import plan_checkpoint, this_machine
 from gen.plan import make_plan
 from gen.process import MALLOC
 from gen.train.effects import EFFECTS, Film
+from gen.train.export import SAID
 from gen.types import Conditioning, Plan
 from gen.weights import load
 
 Frames = NDArray[np.uint8]  # (F, H, W, 3)
 ROOT = Path(__file__).parents[2]
 SHIPPED = Path(__file__).parents[1] / "checkpoints" / "tiny"
-ASKED = {
-    "night": "night falls",
-    "sunrise": "the sun rises, golden light",
-    "fog": "fog rolls in",
-    "snow": "snow falls",
-    "rain": "rain falls",
-    "spot_right": "a spotlight sweeps to the right",
-    "spot_left": "a spotlight sweeps to the left",
-    "bw": "fade to black and white",
-    "flicker": "old film flicker",
-    "calm": "calm",
-}
+ASKED = {name: english for name, (english, _, _) in SAID.items()}
 SECTIONS = 8
 # malloc.h
 MALLOPT = {"MALLOC_MMAP_MAX_": -4, "MALLOC_TRIM_THRESHOLD_": -1, "MALLOC_TOP_PAD_": -2}

@@ -26,8 +26,9 @@ def _text(args: argparse.Namespace) -> None:
     from gen.train.text import train_text
     from gen.train.untrained import save_encoders
 
-    save_encoders(args.checkpoint)
-    right = train_text(args.checkpoint, log=args.work / "text.jsonl")
+    if not args.on:
+        save_encoders(args.checkpoint)
+    right = train_text(args.checkpoint, args.steps, log=args.work / "text.jsonl")
     print(f"{right:.1%} of fresh captions are told rightly")  # noqa: T201
 
 
@@ -68,7 +69,7 @@ def _sheet(args: argparse.Namespace) -> None:
 def _examples(args: argparse.Namespace) -> None:
     from gen.train.sheet import make_examples
 
-    make_examples(args.checkpoint, args.picture, args.sections)
+    make_examples(args.checkpoint, args.picture, args.output, args.sections)
 
 
 def _resume(args: argparse.Namespace) -> None:
@@ -80,7 +81,7 @@ def _resume(args: argparse.Namespace) -> None:
 def _all(args: argparse.Namespace) -> None:
     args.linear_minutes = args.minutes * 0.05
     args.still_minutes, args.clip_minutes = args.minutes * 0.15, args.minutes * 0.1
-    args.keep, args.trained, args.understands = 400, False, []
+    args.keep, args.trained, args.understands, args.on, args.steps = 400, False, [], False, 1200
     args.note = "Trained, but not measured yet: flipbot bench tiny tells what it can do."
     for step, minutes in ((_data, 0.0), (_text, 0.0), (_vae, 0.0), (_clips, 0.1), (_transformer, 0.6), (_export, 0.0)):
         step(argparse.Namespace(**vars(args) | {"minutes": args.minutes * minutes}))
@@ -111,7 +112,11 @@ def main(arguments: list[str] | None = None) -> int:
     everything = commands.add_parser("all", help="steps 1 to 6, one after the other")
     everything.add_argument("--minutes", type=float, default=360.0, help="for all of it")
     commands.add_parser("data", help="1: gather the pictures that are installed here")
-    commands.add_parser("text", help="2: make the encoders, and train the two for text")
+    text = commands.add_parser("text", help="2: make the encoders, and train the two for text")
+    text.add_argument(
+        "--on", action="store_true", help="train those on that are there: the transformer knows their states"
+    )
+    text.add_argument("--steps", type=int, default=1200, help="500 are enough to learn new texts with --on")
     vae = commands.add_parser("vae", help="3: train the VAE, or go on; then write it to the checkpoint")
     vae.add_argument("--linear-minutes", type=float, default=10.0, help="for the linear code it begins with")
     vae.add_argument("--still-minutes", type=float, default=40.0, help="learning from stills, earlier runs included")
@@ -131,6 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
     sheet.add_argument("--photos", nargs="*", default=[], help="names of held-out photographs, default all")
     examples = commands.add_parser("examples", help="7: a film for each effect of the card, and their sheet")
     examples.add_argument("--picture", type=Path, default=Path(__file__).parents[2] / "examples" / "photo.jpg")
+    examples.add_argument("--output", type=Path, default=Path(__file__).parents[2] / "docs" / "tiny.png")
     examples.add_argument("--sections", type=int, default=4)
     resume = commands.add_parser("resume", help="begin a working folder from a checkpoint's weights")
     resume.add_argument("--encoder", action="store_true", help="train the VAE's encoder on, too (on stills)")

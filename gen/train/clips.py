@@ -20,14 +20,18 @@ from torch import Tensor
 from transformers import SiglipImageProcessor, SiglipVisionModel
 
 from gen.train import fastvae
-from gen.train.effects import EFFECTS, Film, random_state
+from gen.train.architecture import WINDOW
+from gen.train.effects import EFFECTS, UNLEARNED, Film, random_state
 from gen.train.photos import Stills
 
-SIZES = ((96, 96), (128, 128), (80, 112), (112, 80), (112, 160), (160, 112))
-SHARES = (0.32, 0.24, 0.1, 0.1, 0.14, 0.1)
+SIZES = ((96, 96), (128, 128), (80, 112), (112, 80), (112, 160), (160, 112), (192, 192), (160, 224), (224, 160))
+SHARES = (0.3, 0.21, 0.09, 0.09, 0.12, 0.09, 0.05, 0.03, 0.02)
 LATENTS = 28
 PER_SHARD = 16
-WEIGHTS = np.array([1.0, 1.0, 1.0, 2.4, 2.8, 1.0, 1.2, 1.0, 1.0, 1.0])  # of EFFECTS; particles are the hardest
+# How often each effect is drawn: particles are the hardest.
+OFTEN = {"snow": 2.4, "rain": 2.8, "spot_left": 1.2, "ripples": 2.5} | dict.fromkeys(UNLEARNED, 0.0)
+WEIGHTS = np.array([OFTEN.get(effect, 1.0) for effect in EFFECTS])
+SECTION = 4 * WINDOW  # frames
 
 
 def load_vae(directory: Path) -> Any:
@@ -54,7 +58,8 @@ def make_clip(
     if not fresh:  # already under way: from some other state, or for long under the same prompt
         if draw.random() < 0.5:
             film = Film(still, draw, random_state(draw))
-        film.skip([effect] * int(draw.integers(30, 250)))
+        history = 4 * (LATENTS - WINDOW)  # sections begin where a prompt does, so the last one begins at a whole number
+        film.skip([effect] * (SECTION * int(draw.integers(1, 8)) - history % SECTION))
     latents = encode_stills(vae, torch.cat([still[None], film.keys(effect, LATENTS)]))
     return {
         "start": latents[:, :1].half(),

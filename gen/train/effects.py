@@ -9,18 +9,36 @@ and colour stay.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-EFFECTS = ("night", "sunrise", "fog", "snow", "rain", "spot_right", "spot_left", "bw", "flicker", "calm")
-SLOW = 1 / 80  # of the way per frame: light, fog and colour take 80 frames, 2.7 s
+# What comes new goes to the end: clips name an effect by its place.
+PLAIN = ("night", "sunrise", "fog", "snow", "rain", "spot_right", "spot_left", "bw", "flicker", "calm")
+MOTION = ("ripples", "sway", "breathing")
+CAMERA = ("pan_left", "pan_right", "pan_up", "pan_down", "zoom_in", "zoom_out")
+# An effect with a degree: the one it is a kind of, and how.
+DEGREES = {
+    "night_slowly": ("night", "slowly"),
+    "sunrise_slowly": ("sunrise", "slowly"),
+    "fog_slowly": ("fog", "slowly"),
+    "snow_heavy": ("snow", "heavy"),
+    "rain_heavy": ("rain", "heavy"),
+}
+EFFECTS = (*PLAIN, *MOTION, *CAMERA, *DEGREES)
+UNLEARNED = ("sway", "breathing", *CAMERA)  # rendered and told apart, but asking for them gets the calm default
+SLOW = 1 / 80  # of the way per frame: light, fog and colour take 80 frames, 2.7 s; slowly, twice as many
 FAST = 1 / 30  # what passes comes and goes in one second
-SWEEP = 96  # frames that a spotlight takes from side to side
-BREATH = 120  # frames of one breath of light under the calm default
+# What comes back does so after whole sections of 36 frames, so that its phase need not be read off the history.
+SWEEP = 72  # frames that a spotlight takes from side to side
+BREATH = 72  # frames of one breath of light under the calm default
+RIPPLE = 36  # frames that a wave takes to the next one's place
+SWAY = 72  # frames of one swing to both sides, and of one breath in and out
+CAMERA_TURN = 144  # frames in which the camera leaves and comes back
 
 
 @dataclass(frozen=True)
@@ -37,30 +55,44 @@ class State:
     spot: float = 0.0
     spot_x: float = -0.2
     calm: float = 0.0
-    breath: float = 0.0  # frames since the calm began
+    heavy: float = 0.0  # how far snow or rain is heavy
+    ripples: float = 0.0
+    sway: float = 0.0
+    breathing: float = 0.0
+    pan_left: float = 0.0
+    pan_right: float = 0.0
+    pan_up: float = 0.0
+    pan_down: float = 0.0
+    zoom_in: float = 0.0
+    zoom_out: float = 0.0
+    clocks: Mapping[str, int] = field(default_factory=dict)  # frames since each of the MOVING that is seen began
     drift: float = 0.0  # how high the snow lies, of a third of the picture
 
 
 LASTING = ("night", "sunrise", "fog", "bw")
-PASSING = ("snow", "rain", "flicker", "spot", "calm")
+PASSING = ("snow", "rain", "flicker", "spot", "calm", *MOTION, *CAMERA)
+MOVING = ("calm", *MOTION, *CAMERA)
 OPPOSITE = {"night": "sunrise", "sunrise": "night"}
 
 
 def step(state: State, effect: str) -> State:
     """The state one frame later, under a prompt for `effect`."""
+    effect, degree = DEGREES.get(effect, (effect, ""))
     wanted = "spot" if effect.startswith("spot") else effect
+    pace = SLOW / 2 if degree == "slowly" else SLOW
     values: dict[str, float] = {}
     for name in PASSING:
         now = getattr(state, name)
         values[name] = min(1.0, now + FAST) if name == wanted else max(0.0, now - FAST)
     if wanted in LASTING:
-        values[wanted] = min(1.0, getattr(state, wanted) + SLOW)
+        values[wanted] = min(1.0, getattr(state, wanted) + pace)
     if wanted in OPPOSITE:
-        values[OPPOSITE[wanted]] = max(0.0, getattr(state, OPPOSITE[wanted]) - SLOW)
+        values[OPPOSITE[wanted]] = max(0.0, getattr(state, OPPOSITE[wanted]) - pace)
     values["drift"] = min(1.0, state.drift + SLOW) if wanted == "snow" else max(0.0, state.drift - FAST)
-    values["breath"] = state.breath + 1 if wanted == "calm" else 0.0
+    values["heavy"] = min(1.0, state.heavy + FAST) if degree == "heavy" else max(0.0, state.heavy - FAST)
     values["spot_x"] = _sweep(state, effect)
-    return replace(state, **values)
+    clocks = {name: state.clocks.get(name, 0) + 1 for name in MOVING if values[name]}
+    return replace(state, **values, clocks=clocks)
 
 
 def _sweep(state: State, effect: str) -> float:
@@ -133,7 +165,7 @@ class Film:
         return torch.cat(made)
 
     def _frame(self) -> Tensor:
-        s, picture = self.state, self.still
+        s, picture = self.state, self._moved(self.still)
         if s.bw:
             picture = torch.lerp(picture, grey(picture), s.bw)
         if s.flicker:
@@ -154,8 +186,38 @@ class Film:
         if s.spot:
             picture = self._spot(picture, s)
         if s.calm:
-            picture = picture * (1 + 0.07 * s.calm * math.sin(2 * math.pi * s.breath / BREATH))
+            picture = picture * (1 + 0.07 * s.calm * math.sin(self._turn("calm", BREATH)))
         return picture
+
+    def _turn(self, name: str, frames: int) -> float:
+        """How far a move that repeats after so many frames is, in radians."""
+        return 2 * math.pi * self.state.clocks.get(name, 0) / frames
+
+    def _moved(self, picture: Tensor) -> Tensor:
+        """The picture where it moves in its place, or the camera does, by a few pixels of 128."""
+        s = self.state
+        if not any(getattr(s, name) for name in (*MOTION, *CAMERA)):
+            return picture
+        from_x, from_y = 0.5 - self.x, 0.5 - self.y
+        bend = 0.3 * torch.sin(2.4 * math.pi * self.x)
+        wave = self._turn("ripples", RIPPLE) - 2 * math.pi * (3.5 * self.y + bend)
+        swing = 0.022 * s.sway * math.sin(self._turn("sway", SWAY))
+        breath = s.breathing * math.sin(self._turn("breathing", SWAY))
+        swell = 0.044 * breath + self._away("zoom_in", "zoom_out", 0.12)
+        dx = swing * (1 - self.y) + swell * from_x + 0.004 * s.ripples * torch.sin(wave)
+        dy = swell * from_y
+        dx, dy = dx + self._away("pan_right", "pan_left", 0.06), dy + self._away("pan_down", "pan_up", 0.06)
+        grid = torch.stack([(2 * at - 1).expand(picture.shape[1:]) for at in (self.x + dx, self.y + dy)], -1)
+        moved = functional.grid_sample(
+            picture[None], grid[None], mode="bilinear", padding_mode="reflection", align_corners=True
+        )
+        return moved[0] * (1 + 0.24 * s.ripples * torch.cos(wave) + 0.06 * breath)
+
+    def _away(self, there: str, back: str, far: float) -> float:
+        """How far the camera is from where it began, at most `far` one way or the other."""
+        s = self.state
+        parts = [getattr(s, name) * (1 - math.cos(self._turn(name, CAMERA_TURN))) / 2 for name in (there, back)]
+        return far * float(parts[0] - parts[1])
 
     def _old_film(self, picture: Tensor, amount: float) -> Tensor:
         sepia = grey(picture) * torch.tensor([1.08, 0.90, 0.66]).view(3, 1, 1)
@@ -180,8 +242,9 @@ class Film:
         veil = torch.lerp(picture, cold, amount)
         lies = 0.85 * torch.sigmoid((self.y - 1.06 + 0.4 * self.state.drift) / 0.03)
         veil = torch.lerp(veil, 0.80 + 0.18 * veil, lies)
+        veil = torch.lerp(veil, torch.lerp(grey(veil), veil, 0.5) * 0.55 + 0.40, self.state.heavy * amount)
         flakes = (splat(y, p.size * h / 128, h).T @ splat(x, p.size * h / 128, w)).clamp(0, 1) * amount
-        return veil + (1 - veil) * 0.4 * flakes
+        return veil + (1 - veil) * (0.4 + 0.3 * self.state.heavy) * flakes
 
     def _rain(self, picture: Tensor, amount: float) -> Tensor:
         """Grey light, darkest under the clouds above, and faint streaks."""
@@ -191,9 +254,9 @@ class Film:
         x = ((p.x + 0.15 * p.speed * self.n) % 1.0) * w
         clouds = torch.tensor([0.62, 0.68, 0.76]).view(3, 1, 1) * (0.45 + 0.55 * self.y)
         dull = torch.lerp(grey(picture), picture, 0.3) * clouds + 0.05
-        picture = torch.lerp(picture, dull, amount)
+        picture = torch.lerp(picture, dull * (1 - 0.3 * self.state.heavy), amount)
         streaks = (splat(y, torch.full_like(y, h / 30), h).T @ splat(x, p.size * h / 128, w)).clamp(0, 1) * amount
-        return picture + (0.9 - picture) * 0.22 * streaks
+        return picture + (0.9 - picture) * (0.22 + 0.13 * self.state.heavy) * streaks
 
     def _spot(self, picture: Tensor, s: State) -> Tensor:
         ratio = picture.shape[2] / picture.shape[1]
@@ -216,9 +279,9 @@ def splat(centres: Tensor, widths: Tensor, length: int) -> Tensor:
 
 def random_state(draw: np.random.Generator) -> State:
     """A state that a film may be in after some sections: mostly one effect, sometimes two."""
-    state = State()
+    state, known = State(), [effect for effect in EFFECTS if effect not in UNLEARNED]
     for _ in range(int(draw.integers(1, 3))):
-        effect = EFFECTS[int(draw.integers(len(EFFECTS)))]
+        effect = known[int(draw.integers(len(known)))]
         for _ in range(int(draw.integers(10, 110))):
             state = step(state, effect)
     return state

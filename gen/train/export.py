@@ -27,6 +27,20 @@ SAID = {
     "bw": ("fade to black and white", "变成黑白", "colour"),
     "flicker": ("old film flicker", "老电影闪烁", "colour"),
     "calm": ("calm", "平静", "calm"),
+    "ripples": ("water ripples", "水波荡漾", "motion"),
+    "sway": ("gentle sway", "轻轻摇摆", "motion"),
+    "breathing": ("it breathes", "轻轻呼吸", "motion"),
+    "pan_left": ("the camera pans left", "镜头左移", "camera"),
+    "pan_right": ("the camera pans right", "镜头右移", "camera"),
+    "pan_up": ("the camera pans up", "镜头上移", "camera"),
+    "pan_down": ("the camera pans down", "镜头下移", "camera"),
+    "zoom_in": ("zoom in", "镜头推近", "camera"),
+    "zoom_out": ("zoom out", "镜头拉远", "camera"),
+    "night_slowly": ("night falls slowly", "夜幕慢慢降临", "light"),
+    "sunrise_slowly": ("the sun rises slowly", "太阳慢慢升起", "light"),
+    "fog_slowly": ("fog rolls in slowly", "慢慢起雾了", "weather"),
+    "snow_heavy": ("heavy snow", "大雪纷飞", "weather"),
+    "rain_heavy": ("heavy rain", "倾盆大雨", "weather"),
 }
 
 

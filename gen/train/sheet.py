@@ -41,10 +41,10 @@ def make_sheet(checkpoint: Path, photos: Path, output: Path, sections: int, name
     sheet(films).save(output)
 
 
-def make_examples(checkpoint: Path, picture: Path, sections: int) -> None:
+def make_examples(checkpoint: Path, picture: Path, output: Path, sections: int) -> None:
     """Write checkpoint/examples/EFFECT.mp4, a film of the picture for each effect that the card lists, and their sheet.
 
-    The sheet, examples/sheet.png, has one row per effect.
+    output: a PNG, the sheet, with one row per effect
     """
     from gen.bench.tiny import ASKED, Bench
     from gen.train.export import SAID
@@ -64,4 +64,4 @@ def make_examples(checkpoint: Path, picture: Path, sections: int) -> None:
         plan = bench.plan(photo, effect, sections)
         join([clip], folder / f"{effect}.mp4", fps=bench.card.fps, metadata=film_metadata(plan.to_json(), plan.model))
         clip.unlink()
-    sheet(films, columns=6).save(folder / "sheet.png", optimize=True)
+    sheet(films, columns=6).save(output, optimize=True)

@@ -23,15 +23,25 @@ from transformers import AutoTokenizer, CLIPTextModel, CLIPTokenizer, LlamaModel
 from gen.train import tokens
 from gen.train.architecture import POOLED_DIM
 from gen.train.captions import CALM, caption
-from gen.train.effects import EFFECTS
+from gen.train.effects import DEGREES, EFFECTS, UNLEARNED
 
 
 def codes() -> Tensor:
-    """One code per effect: (len(EFFECTS), 64) float32 of ±1, mutually orthogonal, each of mean zero."""
+    """One code per effect: (len(EFFECTS), 64) float32 of squared length 64 and mean zero.
+
+    Those of plain effects are ±1 and at right angles to each other; a degree has a row of its own, and an effect with a
+    degree lies half way between that row and its effect's. What is not learned yet has the code of calm.
+    """
     rows = torch.ones(1, 1)
     while rows.shape[0] < POOLED_DIM:
         rows = torch.cat([torch.cat([rows, rows], 1), torch.cat([rows, -rows], 1)])
-    return rows[1 : len(EFFECTS) + 1]
+    plain = [effect for effect in EFFECTS if effect not in DEGREES]
+    own = {
+        name: rows[n + 1] for n, name in enumerate((*plain, *dict.fromkeys(degree for _, degree in DEGREES.values())))
+    }
+    degreed = {name: (own[effect] + own[degree]) / 2**0.5 for name, (effect, degree) in DEGREES.items()}
+    calm = dict.fromkeys(UNLEARNED, own[CALM])
+    return torch.stack([(own | degreed | calm)[effect] for effect in EFFECTS])
 
 
 class Text:
@@ -118,7 +128,7 @@ def _batch(draw: random.Random, others: Sequence[str], size: int) -> tuple[Tenso
     labels, prompts = [], []
     for _ in range(size):
         effect = draw.choice(EFFECTS) if draw.random() < 0.8 else CALM
-        label, prompt = EFFECTS.index(effect), caption(effect, draw)
+        label, prompt = EFFECTS.index(CALM if effect in UNLEARNED else effect), caption(effect, draw)
         if effect == CALM and draw.random() < 0.75:
             prompt = draw.choice(others)
         elif effect != CALM and draw.random() < 0.15:  # the effect within a longer sentence
@@ -149,6 +159,7 @@ def _key_words() -> list[str]:
     words = (
         "night dark dusk midnight sun dawn gold morning warm fog mist haz smoke snow flake blizzard rain drizzle spot "
         "light beam torch black white colou?r mono gr[ae]y film movie sepia vintage retro cinema left right old "
-        "weather cloud"
+        "weather cloud water rippl wave sway swing rock wind breeze breath pulse swell camera pan tilt zoom closer "
+        "slow gradual heav pour storm"
     )
     return words.split()

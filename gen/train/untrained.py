@@ -11,11 +11,12 @@ from transformers import AutoTokenizer, CLIPTokenizer, SiglipImageProcessor
 
 from gen.train import architecture, tokens
 
-VERSION = "2026-11-25.2"
+VERSION = "2026-11-25.3"
 # Pixels, (h, w), multiples of 16, about as many pixels as the square; ties of aspect go to the later entry.
 SIZES = {
     "96": [[80, 128], [80, 112], [96, 112], [128, 80], [112, 80], [112, 96], [96, 96]],
     "128": [[96, 176], [112, 160], [112, 144], [176, 96], [160, 112], [144, 112], [128, 128]],
+    "192": [[144, 256], [160, 224], [176, 208], [256, 144], [224, 160], [208, 176], [192, 192]],
 }
 
 

@@ -228,7 +228,7 @@ def test_what_is_loaded_is_what_was_planned() -> None:
 )
 def test_the_tiny_checkpoint_is_whole_in_memory_anywhere(ram: int, free: int, tiles: Tiles) -> None:
     machine = Machine("cpu", "CPU", ram_total=ram * GIB, ram_free=free * GIB)
-    made = memory.plan_checkpoint(find_checkpoint("tiny"), machine)
+    made = memory.plan_checkpoint(find_checkpoint("tiny"), machine, Wishes(sizes=("",)))
     assert (made.precision, made.streams, made.tiles) == ("fp32", False, tiles)
     assert placement_of(made) == Placement("fp32", None, 2)
     assert f"memory plan precision=fp32 resident=7/7 tiles={tiles}" in memory.summary(made)

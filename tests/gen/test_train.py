@@ -15,13 +15,15 @@ from transformers import AutoTokenizer, CLIPTokenizer
 from gen.bench.tiny import SHIPPED
 from gen.context import pack_f1
 from gen.train import fastvae, linear, tokens
-from gen.train.captions import PHRASES, caption
-from gen.train.clips import encode_stills, load_vae
-from gen.train.effects import EFFECTS, Film, State, step
+from gen.train.captions import PHRASES, SLOWLY_AFTER, SLOWLY_AFTER_ZH, SLOWLY_BEFORE, SLOWLY_ZH, caption
+from gen.train.clips import SECTION, encode_stills, load_vae
+from gen.train.effects import DEGREES, EFFECTS, LASTING, PASSING, UNLEARNED, Film, State, step
 from gen.train.flow import Light, draw_sigma, section, shifted
 from gen.train.muon import orthogonal
 from gen.train.photos import HELD_OUT, Stills, procedural
 from gen.train.text import codes
+
+SLOWLY = [*SLOWLY_BEFORE, *SLOWLY_AFTER, *SLOWLY_ZH, *SLOWLY_AFTER_ZH]
 
 effects = st.lists(st.sampled_from(EFFECTS), min_size=1, max_size=60)
 
@@ -78,8 +80,7 @@ def test_a_film_never_leaves_the_range_of_its_state(asked: list[str]) -> None:
     state = State()
     for effect in asked:
         state = step(state, effect)
-    shares = (state.night, state.sunrise, state.fog, state.bw, state.snow, state.rain, state.flicker, state.spot)
-    assert all(0 <= share <= 1 for share in shares)
+    assert all(0 <= getattr(state, name) <= 1 for name in (*LASTING, *PASSING, "heavy"))
     assert -0.2 - 1e-6 <= state.spot_x <= 1.2 + 1e-6
 
 
@@ -108,8 +109,44 @@ def test_the_spotlights_sweep_opposite_ways() -> None:
     assert int(early.argmax()) < int(right.argmax())
 
 
+@pytest.mark.parametrize(("effect", "turn"), [("ripples", 36), ("sway", 72), ("breathing", 72), ("zoom_in", 144)])
+def test_what_moves_comes_back_after_whole_sections(effect: str, turn: int) -> None:
+    assert turn % SECTION == 0
+    still = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(1))
+    film = Film(still, np.random.default_rng(0)).frames([effect] * (2 * turn))
+    assert torch.allclose(film[-1], film[turn - 1], atol=1e-3)  # the first turn may still fade in
+    assert (film[turn + turn // 4] - film[-1]).abs().mean() > 0.01
+    if effect != "ripples":
+        assert torch.allclose(film[-1], still, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("effect", "axis", "sign"), [("pan_left", 2, 1), ("pan_right", 2, -1), ("pan_up", 1, 1), ("pan_down", 1, -1)]
+)
+def test_what_is_seen_moves_against_the_camera(effect: str, axis: int, sign: int) -> None:
+    still = torch.zeros(3, 64, 64)
+    still[:, 28:36, 28:36] = 1
+    far = Film(still, np.random.default_rng(0)).frames([effect] * 72)[-1]
+    at = [float((far[0].sum(1 - side) * torch.arange(64)).sum() / far[0].sum()) for side in (0, 1)]
+    assert at[axis - 1] - 31.5 == pytest.approx(sign * 0.06 * 63, abs=0.1)
+    assert at[2 - axis] == pytest.approx(31.5, abs=0.1)
+
+
+def test_slowly_takes_twice_as_long_and_heavy_hides_more() -> None:
+    still = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(1))
+    fast, slow = (Film(still, np.random.default_rng(0)) for _ in range(2))
+    assert torch.allclose(fast.frames(["night"] * 30)[-1], slow.frames(["night_slowly"] * 60)[-1], atol=1e-5)
+    for effect in ("snow", "rain"):
+        usual, heavy = (
+            Film(still, np.random.default_rng(0)).frames([name] * 40)[-1] for name in (effect, f"{effect}_heavy")
+        )
+        assert heavy.std() < 0.85 * usual.std()
+
+
 def test_every_effect_can_be_asked_for_in_english_and_chinese() -> None:
-    assert set(PHRASES) == set(EFFECTS)
+    slowly = {name for name, (_, degree) in DEGREES.items() if degree == "slowly"}
+    assert set(PHRASES) | slowly == set(EFFECTS)
+    assert all(any(word in caption("fog_slowly", random.Random(n)).lower() for word in SLOWLY) for n in range(50))
     for phrases in PHRASES.values():
         assert any(phrase.isascii() for phrase in phrases)
         assert any(not phrase.isascii() for phrase in phrases)
@@ -117,10 +154,18 @@ def test_every_effect_can_be_asked_for_in_english_and_chinese() -> None:
     assert len(drawn) > 25
 
 
-def test_the_codes_of_the_effects_stand_at_right_angles() -> None:
+def test_the_codes_of_the_effects_stand_apart() -> None:
     made = codes()
     assert made.shape[0] == len(EFFECTS)
-    assert torch.equal(made @ made.T, 64 * torch.eye(len(EFFECTS)))
+    near = made @ made.T / 64
+    assert torch.allclose(near.diag(), torch.ones(len(EFFECTS)))
+    plain = [n for n, name in enumerate(EFFECTS) if name not in (*DEGREES, *UNLEARNED)]
+    assert torch.equal(near[plain][:, plain], torch.eye(len(plain)))
+    assert all(torch.equal(made[EFFECTS.index(name)], made[EFFECTS.index("calm")]) for name in UNLEARNED)
+    for name, (kind, _) in DEGREES.items():
+        assert float(near[EFFECTS.index(name), EFFECTS.index(kind)]) == pytest.approx(0.5**0.5)
+    known = [n for n, name in enumerate(EFFECTS) if name not in UNLEARNED]
+    assert float((near - near.diag().diag())[known][:, known].max()) < 0.75
 
 
 @given(text=st.text(st.characters(codec="utf-8", exclude_characters="<"), max_size=40))  # "<unk>" is a token of its own
