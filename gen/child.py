@@ -43,6 +43,7 @@ from gen.types import Conditioning, Plan, Step
 
 NICE = 5  # of this process: where the processor computes, people are answered first, and nothing else waits
 PREVIEW_EVERY_S = 1.0
+TIDY_EVERY = 8  # sections
 
 log = logging.getLogger("flipbot.child")
 
@@ -56,6 +57,7 @@ class Child:
         self.cancelled = cancelled
         self.engine: Engine | None = None
         self.made_by: dict[str, Any] = {}  # what the numbers depend on beside the plan
+        self.untidy = 0  # sections since memory was given back
 
     def answer(self, message: Message) -> None:
         """Do what the message asks and say how it went; never raises."""
@@ -64,8 +66,9 @@ class Child:
                 self.load(message)
             else:
                 self.section(message)
-                give_back()
+                self.tidy(message)
         except errors.GenError as error:
+            give_back()  # a cancel is one: there may be nothing to do after it
             self.say({"event": "error", "reason": error.reason, "facts": dict(error.facts)})
         except (torch.OutOfMemoryError, MemoryError):
             if torch.cuda.is_available():
@@ -200,6 +203,16 @@ class Child:
                 "ram": psutil.Process().memory_info().rss,
             }
         )
+
+    def tidy(self, message: Message) -> None:
+        """Give back, after a film's last section and every few, what the allocator kept for the next one.
+
+        Not after each: the next would ask for it page by page (docs/log.md, 2026-11-25).
+        """
+        self.untidy += 1
+        if self.untidy == TIDY_EVERY or int(message["n"]) + 1 == Plan.from_json(message["plan"]).sections:
+            give_back()
+            self.untidy = 0
 
     def fragments(
         self, fps: int, frames: int, clip: Path | None, final: int, end: Path, provisional: int, out: Path

@@ -338,7 +338,12 @@ def share_of(machine: Machine, wishes: Wishes) -> float:
     memory, a tenth as fast, and what `vram_limit_gib` leaves to others would be theirs only as planned.
     """
     most, _ = limits(machine, replace(wishes, tighter=0))
-    return max(0.0, min(1.0, (most - CONTEXT) / machine.vram_total))
+    return share(most, machine.vram_total)
+
+
+def share(most: float, total: int) -> float:
+    """What is left of so many bytes beside the driver's own, as a share of a card's memory, 0 to 1."""
+    return max(0.0, min(1.0, (most - CONTEXT) / total))
 
 
 def value_bytes(precision: str, machine: Machine) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gen.bench.vram import example, plans
+from gen.bench.vram_planned import example, plans
 from gen.card import PRESETS
 from gen.errors import TooLittleMemory
 from gen.hub import gib_of

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gen import decode, memory, precision
-from gen.bench.vram import CALLS, FEW, count_activations, count_decode
+from gen.bench.vram_planned import CALLS, FEW, count_activations, count_decode
 from gen.card import PRESETS, find_checkpoint
 from gen.engine import Engine
 from gen.errors import BadPrecision, SizeNotSupported, TooLargeSize, TooLittleMemory

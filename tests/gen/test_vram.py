@@ -13,8 +13,12 @@ import torch
 from rich.console import Console
 
 from gen.bench import vram
-from gen.bench.vram import SMALL, Line, count_activations, markdown_of, tables_of, traffic
+from gen.bench.vram import markdown_of, tables_of
+from gen.bench.vram_beside import compile_lines, stock_call, stock_model
+from gen.bench.vram_measured import PUBLISHED, Line, Meter, asked_of_driver, empty_vae, rehearsal, repeats
+from gen.bench.vram_planned import SMALL, count_activations, traffic
 from gen.card import PRESETS
+from gen.memory import tokens
 from gen.precision import has_four_bit
 from gen.sources import VAE_BYTES
 
@@ -42,7 +46,7 @@ def test_without_a_gpu_it_says_what_it_needs(capsys: pytest.CaptureFixture[str])
 @pytest.fixture(scope="module")
 def rehearsed() -> list[Line]:
     """The lines of a rehearsal of the whole bench, without compiling, which takes a minute."""
-    setup = dataclasses.replace(vram.rehearsal(CPU), compiles=False)
+    setup = dataclasses.replace(rehearsal(CPU), compiles=False)
     return [line for lines in vram.measure(setup, Console(quiet=True)) for line in lines]
 
 
@@ -73,10 +77,10 @@ def test_every_measurement_runs_on_a_cpu_too(rehearsed: list[Line]) -> None:
 
 
 def test_what_fails_in_one_group_takes_nothing_from_the_others() -> None:
-    def broken(meter: vram.Meter, group: str) -> list[Line]:
+    def broken(meter: Meter, group: str) -> list[Line]:
         raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
 
-    (line,) = vram.guarded("a group", vram.Meter(CPU), broken)
+    (line,) = vram.guarded("a group", Meter(CPU), broken)
     assert line == Line("a group", "failed", "OutOfMemoryError: CUDA out of memory.", ok=False)
 
 
@@ -113,7 +117,7 @@ def test_what_was_measured_is_written_before_the_next_begins(
 
 @pytest.mark.parametrize(("seconds", "times"), [(0.001, 3), (6.0, 3), (9.0, 2), (15.0, 1), (90.0, 1)])
 def test_a_slow_card_is_measured_less_often(seconds: float, times: int) -> None:
-    assert vram.repeats(dataclasses.replace(vram.rehearsal(CPU), steps=3), seconds) == times
+    assert repeats(dataclasses.replace(rehearsal(CPU), steps=3), seconds) == times
 
 
 def test_blocks_that_could_not_be_compiled_are_not_measured_as_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,24 +125,24 @@ def test_blocks_that_could_not_be_compiled_are_not_measured_as_compiled(monkeypa
         raise RuntimeError("no compiler here")
 
     monkeypatch.setattr(torch, "compile", fails)
-    lines = vram.compile_lines(vram.rehearsal(CPU), vram.Meter(CPU), "a group")
+    lines = compile_lines(rehearsal(CPU), Meter(CPU), "a group")
     assert [line.what for line in lines] == ["as they are, streamed: s a step; the first", "compiled"]
     assert lines[1].figure.startswith("does not work here")
 
 
 def test_the_driver_s_tool_need_not_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert vram.asked_of_driver(torch.device("cuda", 0), "memory.used") == ""
+    assert asked_of_driver(torch.device("cuda", 0), "memory.used") == ""
 
 
 def test_the_stock_class_and_our_walk_get_as_many_tokens() -> None:
-    setup = vram.rehearsal(CPU)
+    setup = rehearsal(CPU)
     seen: list[list[int]] = []
-    model = vram.stock_model(setup)
+    model = stock_model(setup)
     model.transformer_blocks[0].register_forward_pre_hook(lambda _, given: seen.append([x.shape[1] for x in given[:2]]))
-    vram.stock_call(model, setup)()
+    stock_call(model, setup)()
     h, w = setup.card.sizes["s"][0]
-    assert [sum(counts) for counts in seen] == [vram.tokens(setup.card, h, w)]
+    assert [sum(counts) for counts in seen] == [tokens(setup.card, h, w)]
 
 
 def test_a_kernel_that_is_not_here_is_said(rehearsed: list[Line]) -> None:
@@ -147,7 +151,7 @@ def test_a_kernel_that_is_not_here_is_said(rehearsed: list[Line]) -> None:
 
 
 def test_the_vae_that_is_measured_weighs_what_the_published_one_does() -> None:
-    weights = sum(p.numel() for p in vram.empty_vae(vram.PUBLISHED).parameters())
+    weights = sum(p.numel() for p in empty_vae(PUBLISHED).parameters())
     assert 2 * weights == pytest.approx(VAE_BYTES, rel=1e-3)
 
 
