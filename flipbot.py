@@ -124,6 +124,7 @@ class Settings:
     video: VideoConfig
     limits: LimitsConfig
     safety: SafetyConfig
+    file: Path | None = None  # that it was read from
 
     @property
     def data_dir(self) -> Path:
@@ -144,7 +145,7 @@ class Settings:
 def settings_of(args: argparse.Namespace) -> Settings:
     """The configuration file (-c, else ./config.toml where there is one), overruled by the command line."""
     path = args.config or (CONFIG if CONFIG.is_file() else None)
-    settings = Settings(**load(path, SECTIONS))
+    settings = Settings(**load(path, SECTIONS), file=path)
     if args.data_dir:
         settings = replace(settings, service=replace(settings.service, data_dir=str(args.data_dir)))
     if getattr(args, "model", None):
@@ -329,11 +330,9 @@ def make_page(settings: Settings, intake: Intake, db: Database, media: Media) ->
 
     async def doctor() -> str:
         """What `flipbot doctor` says; it imports torch, so it does so in a process of its own."""
-        asked = [sys.executable, "-m", "flipbot", "doctor", "--data-dir", str(data_dir), "--model", settings.model.name]
-        asked += ["--models-dir", str(settings.models_dir)]
         quiet = {**os.environ, **QUIET, "NO_COLOR": "1"}
         child = await asyncio.create_subprocess_exec(
-            *asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=quiet
+            *doctor_command(settings), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=quiet
         )
         said, _ = await child.communicate()
         return said.decode("utf-8", "replace")
@@ -348,6 +347,13 @@ def make_page(settings: Settings, intake: Intake, db: Database, media: Media) ->
         key=read_key(data_dir),
         doctor=doctor,
     )
+
+
+def doctor_command(settings: Settings) -> list[str]:
+    """The doctor's command line, for the same settings."""
+    file = ["--config", str(settings.file)] if settings.file else []
+    folders = ["--data-dir", str(settings.data_dir), "--models-dir", str(settings.models_dir)]
+    return [sys.executable, "-m", "flipbot", "doctor", *file, *folders, "--model", settings.model.name]
 
 
 async def end(tasks: Sequence["asyncio.Task[Any]"]) -> None:

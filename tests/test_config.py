@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bot.config import Role, TelegramConfig, WebConfig
 from db.config import MediaConfig, ServiceConfig, load
 from db.errors import ConfigError
-from flipbot import SECTIONS
+from flipbot import SECTIONS, arguments, doctor_command, settings_of
 from gen.config import ModelConfig, Quality, VideoConfig
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
@@ -224,3 +224,14 @@ def test_a_list_of_small_sections_is_read_and_checked(tmp_path: Path) -> None:
         file.write_text(f"[model]\nloras = {text}\n")
         with pytest.raises(ConfigError, match=sentence):
             load(file, SECTIONS)
+
+
+def test_the_page_s_doctor_examines_the_settings_of_its_service(tmp_path: Path) -> None:
+    file = tmp_path / "other.toml"
+    file.write_text('[model]\nsize = "192"\n')
+    started = ["run", "-c", str(file), "--data-dir", str(tmp_path / "data"), "--model", "tiny"]
+    settings = settings_of(arguments().parse_args(started))
+    examined = settings_of(arguments().parse_args(doctor_command(settings)[3:]))
+    named = dataclasses.replace(settings.model, models_dir=str(settings.models_dir))
+    assert examined == dataclasses.replace(settings, model=named)
+    assert examined.model.size == "192"
