@@ -37,6 +37,7 @@ FAST = 1 / 30  # what passes comes and goes in one second
 SWEEP = 72  # frames that a spotlight takes from side to side
 BREATH = 72  # frames of one breath of light under the calm default
 RIPPLE = 36  # frames that a wave takes to the next one's place
+TOKEN = 16  # pixels of a token's side: 8 of a latent, times the transformer's patch
 SWAY = 72  # frames of one swing to both sides, and of one breath in and out
 CAMERA_TURN = 144  # frames in which the camera leaves and comes back
 
@@ -199,8 +200,9 @@ class Film:
         if not any(getattr(s, name) for name in (*MOTION, *CAMERA)):
             return picture
         from_x, from_y = 0.5 - self.x, 0.5 - self.y
-        bend = 0.3 * torch.sin(2.4 * math.pi * self.x)
-        wave = self._turn("ripples", RIPPLE) - 2 * math.pi * (3.5 * self.y + bend)
+        # Waves of so many pixels, whatever the size: radians of a token's place, which rotary embeddings tell.
+        rows, columns = self.y * (picture.shape[1] - 1) / TOKEN, self.x * (picture.shape[2] - 1) / TOKEN
+        wave = self._turn("ripples", RIPPLE) - 2 * rows - 0.8 * torch.sin(columns)
         swing = 0.022 * s.sway * math.sin(self._turn("sway", SWAY))
         breath = s.breathing * math.sin(self._turn("breathing", SWAY))
         swell = 0.044 * breath + self._away("zoom_in", "zoom_out", 0.12)
