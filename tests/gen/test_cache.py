@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gen.bench import vram
+from gen.bench.vram_planned import SMALL, inputs, rows_for
 from gen.cache import FIT, FirstBlockCache, TeaCache
+from gen.card import PRESETS
 from gen.context import pack_f1
 from gen.tensors import Drawn
 from gen.transformer import Placement, assemble, empty, shapes_of
@@ -114,11 +115,11 @@ def test_at_zero_it_skips_nothing_and_at_infinity_all_but_the_ends(models: Model
 @torch.no_grad()
 @pytest.mark.parametrize("cache", [FirstBlockCache(float("inf"), 5), TeaCache(float("inf"), 5)])
 def test_a_skipped_step_moves_no_weights(cache: FirstBlockCache | TeaCache) -> None:
-    shapes, device = shapes_of(vram.SMALL), torch.device("cpu")
-    card = replace(vram.PRESETS["framepack-f1"], window=2)
-    made = assemble(empty(vram.SMALL), Drawn(shapes, torch.float32), Placement("fp32", (0, 3), 2), device)
-    fixed, words, temb, x = vram.inputs(made.transformer, card, 32, 48, torch.float32, device)
-    table = vram.rows_for(made, 5, device)
+    shapes, device = shapes_of(SMALL), torch.device("cpu")
+    card = replace(PRESETS["framepack-f1"], window=2)
+    made = assemble(empty(SMALL), Drawn(shapes, torch.float32), Placement("fp32", (0, 3), 2), device)
+    fixed, words, temb, x = inputs(made.transformer, card, 32, 48, torch.float32, device)
+    table = rows_for(made, 5, device)
     known = replace(table, words=words.expand(5, -1, -1), temb=temb.expand(5, -1))
     assert made.streamer is not None
     moved = []
