@@ -65,10 +65,9 @@ class Child:
             if message["do"] == "load":
                 self.load(message)
             else:
-                self.section(message)
-                self.tidy(message)
+                self.tidy(self.section(message))
         except errors.GenError as error:
-            give_back()  # a cancel is one: there may be nothing to do after it
+            self.tidy(True)  # a cancel is one: there may be nothing to do after it
             self.say({"event": "error", "reason": error.reason, "facts": dict(error.facts)})
         except (torch.OutOfMemoryError, MemoryError):
             if torch.cuda.is_available():
@@ -139,8 +138,8 @@ class Child:
             return None
         return made.picture
 
-    def section(self, message: Message) -> None:
-        """Make section n of the message's plan from its files, and its film so far."""
+    def section(self, message: Message) -> bool:
+        """Make section n of the message's plan from its files, and its film so far; whether it is the film's last."""
         engine = self.engine
         assert engine is not None, "load comes first"
         plan, n, out = Plan.from_json(message["plan"]), int(message["n"]), Path(message["out"])
@@ -203,14 +202,15 @@ class Child:
                 "ram": psutil.Process().memory_info().rss,
             }
         )
+        return n + 1 == plan.sections
 
-    def tidy(self, message: Message) -> None:
+    def tidy(self, last: bool) -> None:
         """Give back, after a film's last section and every few, what the allocator kept for the next one.
 
         Not after each: the next would ask for it page by page (docs/log.md, 2026-11-25).
         """
         self.untidy += 1
-        if self.untidy == TIDY_EVERY or int(message["n"]) + 1 == Plan.from_json(message["plan"]).sections:
+        if last or self.untidy == TIDY_EVERY:
             give_back()
             self.untidy = 0
 

@@ -65,6 +65,7 @@ class Bench:
 
     def __init__(self, checkpoint: Path, photos: Path, threads: int) -> None:
         torch.set_num_threads(threads)
+        allocate_as_the_service()
         held = read_checkpoint(checkpoint)
         tiles = plan_checkpoint(held, this_machine("cpu")).tiles
         self.engine = Engine(load(held, dtype=torch.float32), held.card, tiles=tiles)
@@ -208,7 +209,6 @@ def run(args: argparse.Namespace) -> int:
     if not (args.checkpoint / "flipbot.json").is_file() or not any(args.photos.glob("*.jpg")):
         console.print(f"There is no checkpoint in {args.checkpoint}, or no .jpg in {args.photos}.")
         return 2
-    allocate_as_the_service()
     bench = Bench(args.checkpoint, args.photos, args.threads)
     effects = args.effects or bench.effects
     photos = bench.photos[: args.count]

@@ -71,8 +71,9 @@ class State:
 
 
 LASTING = ("night", "sunrise", "fog", "bw")
-PASSING = ("snow", "rain", "flicker", "spot", "calm", *MOTION, *CAMERA)
-MOVING = ("calm", *MOTION, *CAMERA)
+MOVES = (*MOTION, *CAMERA)
+MOVING = ("calm", *MOVES)
+PASSING = ("snow", "rain", "flicker", "spot", *MOVING)
 OPPOSITE = {"night": "sunrise", "sunrise": "night"}
 
 
@@ -197,7 +198,7 @@ class Film:
     def _moved(self, picture: Tensor) -> Tensor:
         """The picture where it moves in its place, or the camera does, by a few pixels of 128."""
         s = self.state
-        if not any(getattr(s, name) for name in (*MOTION, *CAMERA)):
+        if not any(getattr(s, name) for name in MOVES):
             return picture
         from_x, from_y = 0.5 - self.x, 0.5 - self.y
         # Waves of so many pixels, whatever the size: radians of a token's place, which rotary embeddings tell.
