@@ -11,6 +11,7 @@ import math
 import random
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -35,7 +36,7 @@ THREADS = 1  # more only wait for one another where other work shares the cores
 CAPTIONS = 240  # phrasings of each effect that are encoded beforehand
 PIXELS = 6 * 96 * 96  # in a batch: more samples where they are small
 BEGINS = (0.4, 0.4, 0.2)  # how often a film's first, second and third section; what lasts is half way in the second
-# How often each effect is learned from, beside 1 of all others: what is hardest to tell how far it has come, or where.
+# How often each effect is learned from, all others 1: it is hardest to tell how far these have come, or where they are.
 OFTEN = {"sunrise": 8.0, "bw": 8.0, "ripples": 5.0, "flicker": 3.0, "calm": 3.0, "sunrise_slowly": 2.0}
 
 
@@ -135,6 +136,7 @@ class Sections:
         self.folder, self.draw, self.pixels = folder, random.Random(seed), pixels
         self.shards: dict[str, list[dict[str, Any]]] = {}
         self.sizes: dict[tuple[int, int], list[dict[str, Any]]] = {}
+        self.shares: dict[tuple[int, int], list[float]] = {}  # of each size's clips, in their order
         self.looked = -1e9
 
     def look(self) -> None:
@@ -151,16 +153,15 @@ class Sections:
         for shard in self.shards.values():
             for clip in shard:
                 self.sizes.setdefault(tuple(clip["start"].shape[2:]), []).append(clip)
+        self.shares = {size: shares(clips) for size, clips in self.sizes.items()}
 
     def some(self) -> list[dict[str, Any]]:
-        """Clips of one size, as many as fit a batch; effects equally often, however many clips there are of each."""
+        """Clips of one size, as many as fit a batch."""
         self.look()
         weights = [len(clips) for clips in self.sizes.values()]
         size = self.draw.choices(list(self.sizes), weights)[0]
-        clips = self.sizes[size]
-        there = Counter(int(clip["effect"]) for clip in clips)
-        often = [OFTEN.get(EFFECTS[int(clip["effect"])], 1.0) / there[int(clip["effect"])] for clip in clips]
-        return self.draw.choices(clips, often, k=max(2, self.pixels // (64 * size[0] * size[1])))
+        count = max(2, self.pixels // (64 * size[0] * size[1]))
+        return self.draw.choices(self.sizes[size], self.shares[size], k=count)
 
     def batch(self) -> Batch:
         """Sections of films: of those with their beginning, the second as often as the first."""
@@ -169,6 +170,13 @@ class Sections:
             begin = self.draw.choices((0, WINDOW, 2 * WINDOW), BEGINS)[0] if clip["fresh"] else LATENTS - WINDOW
             made.append(section(clip, begin))
         return collate(made)
+
+
+def shares(clips: Sequence[dict[str, Any]]) -> list[float]:
+    """How often each clip is drawn: an effect's share is what OFTEN says, however many clips there are of it."""
+    effects = [int(clip["effect"]) for clip in clips]
+    there = Counter(effects)
+    return [OFTEN.get(EFFECTS[effect], 1.0) / there[effect] for effect in effects]
 
 
 def section(clip: dict[str, Any], begin: int) -> tuple[Tensor, Tensor, Tensor, Tensor, int]:

@@ -18,7 +18,7 @@ from gen.train import fastvae, linear, tokens
 from gen.train.captions import PHRASES, SLOWLY_AFTER, SLOWLY_AFTER_ZH, SLOWLY_BEFORE, SLOWLY_ZH, caption
 from gen.train.clips import SECTION, encode_stills, load_vae
 from gen.train.effects import DEGREES, EFFECTS, LASTING, PASSING, UNLEARNED, Film, State, step
-from gen.train.flow import Light, draw_sigma, section, shifted
+from gen.train.flow import OFTEN, Light, draw_sigma, section, shares, shifted
 from gen.train.muon import orthogonal
 from gen.train.photos import HELD_OUT, Stills, procedural
 from gen.train.text import codes
@@ -130,6 +130,14 @@ def test_what_is_seen_moves_against_the_camera(effect: str, axis: int, sign: int
     at = [float((far[0].sum(1 - side) * torch.arange(64)).sum() / far[0].sum()) for side in (0, 1)]
     assert at[axis - 1] - 31.5 == pytest.approx(sign * 0.06 * 63, abs=0.1)
     assert at[2 - axis] == pytest.approx(31.5, abs=0.1)
+
+
+@given(st.lists(st.sampled_from(range(len(EFFECTS))), min_size=1, max_size=60))
+def test_an_effect_is_learned_as_often_however_many_films_there_are_of_it(effects: list[int]) -> None:
+    drawn = shares([{"effect": effect} for effect in effects])
+    for effect in set(effects):
+        share = sum(weight for weight, of in zip(drawn, effects, strict=True) if of == effect)
+        assert share == pytest.approx(OFTEN.get(EFFECTS[effect], 1.0))
 
 
 def test_slowly_takes_twice_as_long_and_heavy_hides_more() -> None:
