@@ -805,7 +805,8 @@ async def random_life(w: World, chance: random.Random) -> None:
             w.start()
     w.room.trouble, w.mortal = 0.0, False
     w.room.next_error.clear()
-    if w.task and w.task.done():
+    if w.task and (w.task.done() or w.task.cancelling()):
+        await asyncio.wait([w.task])  # who was killed a moment ago may still be dying
         w.start()
     while await w.make(took_s=1.0):
         pass
