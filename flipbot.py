@@ -700,6 +700,8 @@ async def order(settings: Settings, **what: Any) -> dict[str, Any]:
     async with control.connect(settings.data_dir) as remote:
         if remote is not None:
             return await remote.operate(what)
+    if "job" in what and not sqlite_path(settings.database.url, settings.data_dir).exists():
+        raise Refused("terminal.no_such_job", job=operate.film_number(what["job"]))
     make_folder(settings.data_dir)
     async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
         return await operate.operate(db, what)

@@ -70,6 +70,7 @@ class Child:
             self.tidy(True)  # a cancel is one: there may be nothing to do after it
             self.say({"event": "error", "reason": error.reason, "facts": dict(error.facts)})
         except (torch.OutOfMemoryError, MemoryError):
+            self.tidy(True)
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             self.say({"event": "error", "reason": errors.OutOfMemory.reason, "facts": {}})
@@ -158,7 +159,7 @@ class Child:
         sampled = time.perf_counter()
         with inputs.writing(out):
             # one key alone, as Conditioning.save says
-            said = json.dumps({**self.made_by, "ran": ran(plan, caches)})
+            said = json.dumps({**self.made_by, **compiled(engine.models), "ran": ran(plan, caches)})
             save_file({"latents": latents.contiguous()}, out / "latents.safetensors", {"made_by": said})
 
         self.say({"event": "phase", "phase": "decoding"})
@@ -254,8 +255,10 @@ class Child:
     def compare(self, before: str | None) -> None:
         """Say it in the log where the section before was made by other weights, LoRAs, precision or attention."""
         theirs = inputs.made_by(Path(before)) if before else None
-        if theirs and {**theirs, "ran": 0} != {**self.made_by, "ran": 0}:
-            log.warning("goes on with what another set-up made: before=%s now=%s", theirs, self.made_by)
+        assert self.engine is not None
+        ours = {**self.made_by, **compiled(self.engine.models)}
+        if theirs and {**theirs, "ran": 0} != {**ours, "ran": 0}:
+            log.warning("goes on with what another set-up made: before=%s now=%s", theirs, ours)
 
     def on_step(self, id: int) -> Callable[[Step], None]:
         """What happens after each sampling step: tell it, with a picture now and then, and hear a cancel."""
@@ -272,6 +275,11 @@ class Child:
             self.say({"event": "step", "n": step.n, "of": step.of, "preview": preview})
 
         return step_done
+
+
+def compiled(models: weights.Models) -> dict[str, bool]:
+    """What there is to say of compiled blocks, which round in other places: nothing where there are none."""
+    return {"compiled": True} if models.compiled is not None and models.compiled.works else {}
 
 
 def keep_within(machine: Machine, wishes: Wishes) -> None:

@@ -19,7 +19,7 @@ from gen.sources import CONFIGS
 from gen.stream import Streamer
 from gen.taps import drop_zero_taps
 from gen.tensors import Merge
-from gen.transformer import Placement, load_transformer
+from gen.transformer import Compiled, Placement, load_transformer
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Models:
     feature_extractor: Any = None
     modulation: Modulation | None = None
     streamer: Streamer | None = None
+    compiled: Compiled | None = None
 
 
 def load(
@@ -66,7 +67,7 @@ def load(
         folder = checkpoint.parts["transformer"]
         check_weights(folder, "transformer")
         made = load_transformer(folder, placement or usual_placement(place, dtype), place, merge)
-    return Models(place, transformer=made.transformer, modulation=made.modulation, streamer=made.streamer, **found)
+    return Models(place, **vars(made), **found)
 
 
 def usual_placement(device: torch.device, dtype: torch.dtype | None) -> Placement:

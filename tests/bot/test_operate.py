@@ -56,6 +56,16 @@ def test_a_terminal_pauses_drains_and_resumes(
     assert [line.split()[4] for line in table.splitlines()[1:]] == did
 
 
+def test_a_film_that_cannot_be_there_makes_no_database(
+    capsys: pytest.CaptureFixture[str], data: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
+    for order in ("first", "cancel"):
+        assert run(capsys, order, *data, "9") == (2, "flipbot: There is no film 9.\n")
+        assert run(capsys, order, *data, "x")[1] == "flipbot: x is no film's number. flipbot queue shows them.\n"
+    assert list(tmp_path.rglob("*.db")) == []
+
+
 async def test_a_running_service_carries_orders_out(tmp_path: Path) -> None:
     from test_control import serving
 

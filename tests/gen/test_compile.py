@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from gen.child import compiled
 from gen.stream import HostBuffer, Streamed, Streamer, fill, layout_of, settle
-from gen.transformer import compile_blocks
+from gen.transformer import Compiled, compile_blocks
+from gen.weights import Models
 
 
 class Block(nn.Module):
@@ -86,3 +88,10 @@ def test_running_out_of_memory_is_no_failure_to_compile() -> None:
     compile_blocks(blocks, backend)
     with pytest.raises(torch.OutOfMemoryError):
         through(blocks, 0.5)
+
+
+def test_latents_say_that_compiled_blocks_made_them_only_where_they_did() -> None:
+    cpu = torch.device("cpu")
+    assert compiled(Models(cpu)) == {}
+    assert compiled(Models(cpu, compiled=Compiled())) == {"compiled": True}
+    assert compiled(Models(cpu, compiled=Compiled(works=False))) == {}
