@@ -29,7 +29,9 @@ SHARES = (0.3, 0.21, 0.09, 0.09, 0.12, 0.09, 0.05, 0.03, 0.02)
 LATENTS = 28
 PER_SHARD = 16
 # How often each effect is rendered, particles most: no two of their films are alike. How often it is learned: flow.py.
-OFTEN = {"snow": 2.4, "rain": 2.8, "spot_left": 1.2, "ripples": 2.5} | dict.fromkeys(UNLEARNED, 0.0)
+OFTEN = {"snow": 2.4, "rain": 2.8, "spot_left": 1.2, "ripples": 2.5, "sway": 5.0, "breathing": 2.5} | dict.fromkeys(
+    UNLEARNED, 0.0
+)
 WEIGHTS = np.array([OFTEN.get(effect, 1.0) for effect in EFFECTS])
 SECTION = 4 * WINDOW  # frames
 

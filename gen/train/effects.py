@@ -30,15 +30,15 @@ DEGREES = {
     "rain_heavy": ("rain", "heavy"),
 }
 EFFECTS = (*PLAIN, *MOTION, *CAMERA, *DEGREES)
-UNLEARNED = ("sway", "breathing", *CAMERA)  # rendered and told apart, but asking for them gets the calm default
+UNLEARNED = CAMERA  # rendered and told apart, but asking for them gets the calm default
 SLOW = 1 / 80  # of the way per frame: light, fog and colour take 80 frames, 2.7 s; slowly, twice as many
 FAST = 1 / 30  # what passes comes and goes in one second
 # What comes back does so after whole sections of 36 frames, so that its phase need not be read off the history.
 SWEEP = 72  # frames that a spotlight takes from side to side
 BREATH = 72  # frames of one breath of light under the calm default
-RIPPLE = 36  # frames that a wave takes to the next one's place
+RIPPLE = 36  # frames that a wave takes to the next one's place, one of water or one of wind
 TOKEN = 16  # pixels of a token's side: 8 of a latent, times the transformer's patch
-SWAY = 72  # frames of one swing to both sides, and of one breath in and out
+BREATHING = 36  # frames of one breath in and out
 CAMERA_TURN = 144  # frames in which the camera leaves and comes back
 
 
@@ -203,18 +203,19 @@ class Film:
         from_x, from_y = 0.5 - self.x, 0.5 - self.y
         # Waves of so many pixels, whatever the size: radians of a token's place, which rotary embeddings tell.
         rows, columns = self.y * (picture.shape[1] - 1) / TOKEN, self.x * (picture.shape[2] - 1) / TOKEN
-        wave = self._turn("ripples", RIPPLE) - 2 * rows - 0.8 * torch.sin(columns)
-        swing = 0.022 * s.sway * math.sin(self._turn("sway", SWAY))
-        breath = s.breathing * math.sin(self._turn("breathing", SWAY))
-        swell = 0.044 * breath + self._away("zoom_in", "zoom_out", 0.12)
-        dx = swing * (1 - self.y) + swell * from_x + 0.004 * s.ripples * torch.sin(wave)
-        dy = swell * from_y
-        dx, dy = dx + self._away("pan_right", "pan_left", 0.06), dy + self._away("pan_down", "pan_up", 0.06)
+        water = self._turn("ripples", RIPPLE) - 2 * rows - 0.8 * torch.sin(columns)
+        wind = self._turn("sway", RIPPLE) - 2 * columns - 0.8 * torch.sin(rows)
+        breath = s.breathing * (1 - math.cos(self._turn("breathing", BREATHING))) / 2
+        swell = self._away("zoom_in", "zoom_out", 0.12)
+        dx = swell * from_x + 0.004 * s.ripples * torch.sin(water) + 0.008 * s.sway * torch.sin(wind)
+        dx = dx + self._away("pan_right", "pan_left", 0.06)
+        dy = swell * from_y + self._away("pan_down", "pan_up", 0.06)
         grid = torch.stack([(2 * at - 1).expand(picture.shape[1:]) for at in (self.x + dx, self.y + dy)], -1)
         moved = functional.grid_sample(
             picture[None], grid[None], mode="bilinear", padding_mode="reflection", align_corners=True
         )
-        return moved[0] * (1 + 0.24 * s.ripples * torch.cos(wave) + 0.06 * breath)
+        light = 0.24 * s.ripples * torch.cos(water) + 0.24 * s.sway * torch.cos(wind) + 0.22 * breath
+        return moved[0] * (1 + light)
 
     def _away(self, there: str, back: str, far: float) -> float:
         """How far the camera is from where it began, at most `far` one way or the other."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from diffusers import HunyuanVideoFramepackTransformer3DModel
 from torch import Tensor
 
@@ -37,7 +39,8 @@ CAPTIONS = 240  # phrasings of each effect that are encoded beforehand
 PIXELS = 6 * 96 * 96  # in a batch: more samples where they are small
 BEGINS = (0.4, 0.4, 0.2)  # how often a film's first, second and third section; what lasts is half way in the second
 # How often each effect is learned from, all others 1: it is hardest to tell how far these have come, or where they are.
-OFTEN = {"sunrise": 8.0, "bw": 8.0, "ripples": 5.0, "flicker": 3.0, "calm": 3.0, "sunrise_slowly": 2.0}
+OFTEN = {"breathing": 9.0, "sway": 9.0, "ripples": 4.0, "sunrise": 4.0, "bw": 4.0, "calm": 4.0, "spot_right": 4.0}
+OFTEN |= {"spot_left": 2.0, "flicker": 2.0, "night_slowly": 2.0, "fog": 1.5, "sunrise_slowly": 2.0}
 
 
 @dataclass(frozen=True)
@@ -329,16 +332,51 @@ class Training:
                 self.average[name].lerp_(weight, rate)
 
 
+class Together:
+    """Processes that train as one (`torchrun --nproc-per-node 2 -m gen.train …`), each with batches of its own.
+
+    Two of them learn from twice as many samples in the same time; two threads of one process gain little here.
+    """
+
+    def __init__(self) -> None:
+        self.count = int(os.environ.get("WORLD_SIZE", "1"))
+        if self.count > 1:
+            dist.init_process_group("gloo")
+        self.rank = dist.get_rank() if self.count > 1 else 0
+
+    def average(self, model: Any) -> None:
+        """Let all go the same way: by the mean of their gradients, so that their weights stay the same."""
+        if self.count > 1:
+            grads = [weight.grad for weight in model.parameters() if weight.grad is not None]
+            flat = torch.cat([grad.flatten() for grad in grads])
+            dist.all_reduce(flat)
+            for grad, total in zip(grads, torch.split(flat, [grad.numel() for grad in grads]), strict=True):
+                grad.copy_(total.view_as(grad) / self.count)
+
+    def first(self, value: float) -> float:
+        """The first one's number, for all: their clocks differ."""
+        held = torch.tensor(value, dtype=torch.float64)
+        if self.count > 1:
+            dist.broadcast(held, 0)
+        return float(held)
+
+    def part(self) -> None:
+        """Say good-bye."""
+        if self.count > 1:
+            dist.destroy_process_group()
+
+
 def train_flow(run: FlowRun) -> None:
     """Train, or go on training, until the budget is spent; state in work/flow.pt, one JSON line a log step."""
     torch.set_num_threads(THREADS)
-    training = Training(run)
+    training, together = Training(run), Together()
     model = training.model
-    captions = Captions(run.checkpoint, training.step, run.device)
+    seed = training.step + 1_000_000 * together.rank
+    captions = Captions(run.checkpoint, seed, run.device)
     light = Light(run.checkpoint, run.device)
-    sections = Sections(run.work / "clips", training.step, PIXELS * run.many)
-    own = Own(random.Random(training.step))
-    torch.manual_seed(training.step + 1)
+    sections = Sections(run.work / "clips", seed, PIXELS * run.many)
+    own = Own(random.Random(seed))
+    torch.manual_seed(seed + 1)
     last = saved = time.monotonic()
     seen: list[Tensor] = []
     began = training.step
@@ -349,20 +387,25 @@ def train_flow(run: FlowRun) -> None:
         batch = own.batch() if own.batches and own.draw.random() < 0.25 else sections.batch()
         loss, each = loss_of(model, batch.to(run.device), captions, light)
         loss.backward()  # type: ignore[no-untyped-call]
+        together.average(model)
         training.optimiser.step(fall(done) * min(1.0, (training.step - began + 1) / 50))
         seen.append(each)
         training.step += 1
         if training.step % 4 == 0:
             training.follow()
         now = time.monotonic()
-        training.spent, last = training.spent + now - last, now
+        training.spent, last = together.first(training.spent + now - last), now
+        if together.rank > 0:
+            continue
         if training.step % 50 == 0:
             _log(run.work / "flow.jsonl", training, torch.cat(seen), len(batch.effects))
             seen = []
         if now - saved > run.save_s:
             training.save()
             saved = now
-    training.save()
+    if together.rank == 0:
+        training.save()
+    together.part()
 
 
 def _log(path: Path, training: Training, seen: Tensor, size: int) -> None:

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer, CLIPTokenizer, SiglipImageProcessor
 
 from gen.train import architecture, tokens
 
-VERSION = "2026-11-25.5"
+VERSION = "2026-11-30.1"
 # Pixels, (h, w), multiples of 16, about as many pixels as the square; ties of aspect go to the later entry.
 SIZES = {
     "96": [[80, 128], [80, 112], [96, 112], [128, 80], [112, 80], [112, 96], [96, 96]],
