@@ -20,19 +20,19 @@ def deep(vae: AutoencoderKLHunyuanVideo) -> list[torch.nn.Conv3d]:
 def test_a_vae_whose_first_taps_are_zero_gives_the_same_with_shorter_kernels(
     vae: AutoencoderKLHunyuanVideo, seed: int
 ) -> None:
-    made = copy.deepcopy(vae)
+    made = copy.deepcopy(vae).double()  # in float32 another processor's kernels round by up to 1e-4 here
     draw = torch.Generator().manual_seed(seed)
     zeros = torch.randint(0, 3, (len(deep(made)),), generator=draw).tolist()
     for conv, taps in zip(deep(made), zeros, strict=True):
         conv.weight.data[:, :, :taps] = 0
     # 21 frames: more than one of the chunks over time that a VAE works in
-    video = torch.randn(1, 3, 21, 16, 24, generator=draw)
+    video = torch.randn(1, 3, 21, 16, 24, generator=draw, dtype=torch.float64)
     codes = made.encode(video).latent_dist.mean
     pixels = made.decode(codes).sample
     assert drop_zero_taps(made) == sum(taps > 0 for taps in zeros)
     assert len(deep(made)) == zeros.count(0)
-    assert torch.allclose(made.encode(video).latent_dist.mean, codes, atol=1e-4)
-    assert torch.allclose(made.decode(codes).sample, pixels, atol=1e-4)
+    assert torch.allclose(made.encode(video).latent_dist.mean, codes, rtol=0, atol=1e-9)
+    assert torch.allclose(made.decode(codes).sample, pixels, rtol=0, atol=1e-9)
 
 
 def test_a_zero_between_taps_that_count_stays(vae: AutoencoderKLHunyuanVideo) -> None:
