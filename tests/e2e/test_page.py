@@ -68,7 +68,9 @@ async def test_a_film_goes_on_in_the_browser_though_the_service_is_killed(
             True,
         ]
         assert chrome.current_url == address
-        assert [line for line in complaints(chrome) if "net::ERR_" not in line] == []
+        # An end that the next second has just replaced is not there any more; the page asks for that one then.
+        told = [line for line in complaints(chrome) if not re.search(r"net::ERR_|/end/\w+\.m4s .* 404 ", line)]
+        assert told == []
     finally:
         service.terminate()
         service.communicate()
