@@ -395,12 +395,11 @@ def train_flow(run: FlowRun) -> None:
             training.follow()
         now = time.monotonic()
         training.spent, last = together.first(training.spent + now - last), now
-        if together.rank > 0:
-            continue
         if training.step % 50 == 0:
-            _log(run.work / "flow.jsonl", training, torch.cat(seen), len(batch.effects))
+            if together.rank == 0:
+                _log(run.work / "flow.jsonl", training, torch.cat(seen), len(batch.effects))
             seen = []
-        if now - saved > run.save_s:
+        if together.rank == 0 and now - saved > run.save_s:
             training.save()
             saved = now
     if together.rank == 0:

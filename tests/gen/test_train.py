@@ -158,13 +158,13 @@ together.part()
 """
 
 
-def test_two_processes_learn_as_one(tmp_path: Path) -> None:
+def test_two_processes_learn_as_one() -> None:
     """Each saw a sample of its own, 1 and 3: both go by the mean of the two gradients, and by the first one's clock."""
-    where = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
-    where |= {"PYTHONPATH": str(Path(__file__).parents[2])}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        where["MASTER_PORT"] = str(free.getsockname()[1])
+        port = str(free.getsockname()[1])
+    where = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    where["PYTHONPATH"] = str(Path(__file__).parents[2])
     two = [
         subprocess.Popen(
             [sys.executable, "-c", ONE_OF_TWO], env={**where, "RANK": str(rank)}, stdout=subprocess.PIPE, text=True
