@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import os
 import shutil
 import time
@@ -14,6 +15,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service as Driver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webdriver import WebDriver
+from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 INSTALL = "sudo apt-get install -y chromium chromium-driver"
@@ -25,6 +27,16 @@ AXE = Path(__file__).parent / "bot" / "axe" / "axe.min.js"
 WIDE, NARROW = (1200, 900), (360, 780)
 IN_THE_DARK = ["color-contrast", "link-in-text-block"]  # what colours decide; all else is as it was in the light
 PATIENCE_S = 60.0  # for whatever happens within a second on a machine that has nothing else to do
+
+
+class Chrome(webdriver.Chrome):
+    """Chromium that refuses to be asked in an event loop: the page that it waits for may be served by that loop."""
+
+    def execute(self, driver_command: Any, params: dict[str, Any] | None = None) -> Any:
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop()
+            pytest.fail(f"{driver_command} would stop the event loop: ask in a thread (asyncio.to_thread)")
+        return super().execute(driver_command, params)
 
 
 class Browsers:
@@ -55,7 +67,7 @@ class Browsers:
         for flag in (*FLAGS, f"--user-data-dir={self.folder / f'profile{len(self.opened)}'}"):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-        return webdriver.Chrome(options=options, service=Driver(str(self.driver)))
+        return Chrome(options=options, service=Driver(str(self.driver)))
 
     @property
     def downloads(self) -> Path:
@@ -121,9 +133,39 @@ def shoot(browser: WebDriver, name: str) -> None:
         (Path(folder) / f"{name}.png").write_bytes(base64.b64decode(shot["data"]))
 
 
-def one(browser: WebDriver, selector: str) -> Any:
+def one(browser: WebDriver, selector: str) -> WebElement:
     """The element."""
     return browser.find_element(By.CSS_SELECTOR, selector)
+
+
+def click(browser: WebDriver, selector: str) -> None:
+    """Click the element."""
+    one(browser, selector).click()
+
+
+def enter(browser: WebDriver, selector: str, *keys: str) -> None:
+    """Type into the element, after what stands there."""
+    one(browser, selector).send_keys(*keys)
+
+
+def clear(browser: WebDriver, selector: str) -> None:
+    """Let nothing stand in the element."""
+    one(browser, selector).clear()
+
+
+def text(browser: WebDriver, selector: str) -> str:
+    """What a person reads in the element."""
+    return one(browser, selector).text
+
+
+def value(browser: WebDriver, selector: str) -> Any:
+    """What stands in the element."""
+    return one(browser, selector).get_property("value")
+
+
+def shown(browser: WebDriver, selector: str) -> bool:
+    """Whether a person sees the element."""
+    return one(browser, selector).is_displayed()
 
 
 def until(browser: WebDriver, condition: str, seconds: float = PATIENCE_S) -> Any:
@@ -160,14 +202,14 @@ def complaints(browser: WebDriver) -> list[str]:
 
 def fill(browser: WebDriver, picture: Path, prompt: str) -> None:
     """Choose a picture and type a prompt."""
-    one(browser, "#picture").send_keys(str(picture))
+    enter(browser, "#picture", str(picture))
     until(browser, "document.querySelector('.drop').classList.contains('has')")
-    one(browser, "#prompt").send_keys(prompt)
+    enter(browser, "#prompt", prompt)
 
 
 def send(browser: WebDriver) -> None:
     """Ask for the film; the film's page is there then."""
-    one(browser, ".try button[type=submit]").click()
+    click(browser, ".try button[type=submit]")
     until(browser, "document.querySelector('.watch') !== null && document.readyState === 'complete'")
 
 
@@ -195,7 +237,7 @@ async def seen(browser: WebDriver, name: str) -> None:
         for size in (WIDE, NARROW):
             await run(look, browser, size, dark)
             assert await run(fits, browser), (name, size)
-            shoot(browser, f"{name}-{'dark' if dark else 'light'}-{size[0]}")
+            await run(shoot, browser, f"{name}-{'dark' if dark else 'light'}-{size[0]}")
             if dark == (size == NARROW):  # wide in the light, narrow in the dark
                 assert await run(axe, browser, IN_THE_DARK if dark else None) == [], (name, dark)
     await run(look, browser, WIDE)

@@ -17,16 +17,21 @@ from tests.browsers import (
     TRACK,
     WIDE,
     Browsers,
+    clear,
+    click,
     complaints,
+    enter,
     fill,
     fits,
     look,
-    one,
     seen,
     send,
     shoot,
+    shown,
     speak,
+    text,
     until,
+    value,
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:unread_data:DeprecationWarning")]
@@ -38,19 +43,19 @@ async def test_a_picture_is_chosen_and_its_film_grows_without_jumping_back(tmp_p
     async with service(tmp_path) as found:
         chrome = await run(browser)
         await run(chrome.get, found.url)
-        shoot(chrome, "home-light")
-        await run(one(chrome, ".examples .chip").click)
-        assert one(chrome, "#prompt").get_property("value") == "fog rolls in"
+        await run(shoot, chrome, "home-light")
+        await run(click, chrome, ".examples .chip")
+        assert await run(value, chrome, "#prompt") == "fog rolls in"
         await run(fill, chrome, tmp_path / "dawn.jpg", " over the hills | 2s: the sun comes up")
-        shoot(chrome, "home-chosen")
+        await run(shoot, chrome, "home-chosen")
         await run(send, chrome)
         await run(until, chrome, "document.querySelector('#headline').textContent === 'Next in line'")
-        shoot(chrome, "job-waiting")
+        await run(shoot, chrome, "job-waiting")
         claim = await found.begin()
         await found.step(claim, 3)
         await run(until, chrome, "document.querySelector('#preview img').naturalWidth === 160")
-        assert one(chrome, "#step").text == "Step 3 of 8"
-        shoot(chrome, "job-first")
+        assert await run(text, chrome, "#step") == "Step 3 of 8"
+        await run(shoot, chrome, "job-first")
         await found.record(claim)
         await run(until, chrome, "document.querySelector('.film').currentTime > 0.3")
         await run(chrome.execute_script, TRACK)
@@ -59,12 +64,12 @@ async def test_a_picture_is_chosen_and_its_film_grows_without_jumping_back(tmp_p
             await found.step(claim, 5)
             await run(until, chrome, "!document.querySelector('#preview').hidden")
             if second == 3:
-                shoot(chrome, "job-growing")
+                await run(shoot, chrome, "job-growing")
                 await run(look, chrome, WIDE, True)
-                shoot(chrome, "job-growing-dark")
+                await run(shoot, chrome, "job-growing-dark")
                 await run(look, chrome, NARROW)
-                assert fits(chrome)
-                shoot(chrome, "job-growing-narrow")
+                assert await run(fits, chrome)
+                await run(shoot, chrome, "job-growing-narrow")
                 await run(look, chrome, WIDE)
             await found.record(claim)
             await run(until, chrome, f"ready() > {1.2 * second - 0.1}")
@@ -77,14 +82,14 @@ async def test_a_picture_is_chosen_and_its_film_grows_without_jumping_back(tmp_p
         assert await run(chrome.execute_script, "return back") == 0
         same = "return [emptied, document.querySelector('.film') === begun, begun.buffered.length, begun.currentTime]"
         assert await run(chrome.execute_script, same) == [0, True, 1, pytest.approx(145 / 30, abs=0.05)]
-        shoot(chrome, "job-done")
-        assert not one(chrome, "#cancel").is_displayed()
-        assert one(chrome, "#download").is_displayed()
+        await run(shoot, chrome, "job-done")
+        assert not await run(shown, chrome, "#cancel")
+        assert await run(shown, chrome, "#download")
         await run(chrome.refresh)
         await run(until, chrome, "document.querySelector('.film').readyState >= 2")
         await run(chrome.get, found.url)
-        assert "Your film is ready: 4.8 s" in one(chrome, ".grid").text
-        shoot(chrome, "home-films")
+        assert "Your film is ready: 4.8 s" in await run(text, chrome, ".grid")
+        await run(shoot, chrome, "home-films")
         assert await run(complaints, chrome) == []
 
 
@@ -120,19 +125,19 @@ async def test_stop_here_and_cancel_by_keyboard(tmp_path: Path, browser: Browser
         await found.section()
         claim = await found.begin()
         await run(until, chrome, "!document.querySelector('#stop').hidden")
-        assert one(chrome, "#cancel button").is_displayed()
-        await run(one(chrome, "#cancel button").send_keys, Keys.ENTER)
-        assert one(chrome, "#cancel button").text == "Cancel for good?"  # something is finished: asked once more
-        await run(one(chrome, "#stop button").send_keys, Keys.SPACE)
+        assert await run(shown, chrome, "#cancel button")
+        await run(enter, chrome, "#cancel button", Keys.ENTER)
+        assert await run(text, chrome, "#cancel button") == "Cancel for good?"  # something is finished: asked once more
+        await run(enter, chrome, "#stop button", Keys.SPACE)
         await run(until, chrome, "document.querySelector('#headline').textContent.startsWith('Stopping here')")
         assert (await found.record(claim)).state == "stopped"
         await run(until, chrome, "document.querySelector('#headline').textContent.startsWith('Stopped at 2.4 s')")
-        assert one(chrome, "#download").is_displayed()
-        assert not one(chrome, "#stop").is_displayed()
+        assert await run(shown, chrome, "#download")
+        assert not await run(shown, chrome, "#stop")
         await run(chrome.get, found.url)
         await run(fill, chrome, tmp_path / "dawn.png", "rain")
         await run(send, chrome)
-        await run(one(chrome, "#cancel button").click)
+        await run(click, chrome, "#cancel button")
         await run(until, chrome, "document.querySelector('#headline').textContent === 'Cancelled'")
         assert await run(complaints, chrome) == []
 
@@ -145,25 +150,25 @@ async def test_a_refusal_stands_in_the_form_and_keeps_what_was_typed(tmp_path: P
     async with service(tmp_path) as found:
         chrome = await run(browser, "zh-CN", True, NARROW)
         await run(chrome.get, found.url)
-        assert fits(chrome)
-        shoot(chrome, "home-narrow-dark-zh")
+        assert await run(fits, chrome)
+        await run(shoot, chrome, "home-narrow-dark-zh")
         await run(fill, chrome, tmp_path / "dawn.png", "下雪")
-        await run(one(chrome, "#seconds").clear)
-        await run(one(chrome, "#seconds").send_keys, "1000")
-        await run(one(chrome, ".try button[type=submit]").click)
+        await run(clear, chrome, "#seconds")
+        await run(enter, chrome, "#seconds", "1000")
+        await run(click, chrome, ".try button[type=submit]")
         assert "最多 30 秒" in await run(until, chrome, "document.querySelector('#error').textContent")
-        assert one(chrome, "#prompt").get_property("value") == "下雪"
-        assert fits(chrome)
-        shoot(chrome, "home-refused-narrow-dark-zh")
-        await run(one(chrome, "#seconds").clear)
+        assert await run(value, chrome, "#prompt") == "下雪"
+        assert await run(fits, chrome)
+        await run(shoot, chrome, "home-refused-narrow-dark-zh")
+        await run(clear, chrome, "#seconds")
         for name, said in (("text.png", "JPEG"), ("big.png", "1 MiB")):
-            await run(one(chrome, "#picture").send_keys, str(tmp_path / name))
+            await run(enter, chrome, "#picture", str(tmp_path / name))
             if name == "text.png":
-                await run(one(chrome, ".try button[type=submit]").click)
+                await run(click, chrome, ".try button[type=submit]")
             await run(until, chrome, f"document.querySelector('#error').textContent.includes('{said}')")
         await run(chrome.get, found.url + "j/99")
-        assert "这里没有这部影片" in one(chrome, "h1").text
-        shoot(chrome, "trouble-narrow-dark-zh")
+        assert "这里没有这部影片" in await run(text, chrome, "h1")
+        await run(shoot, chrome, "trouble-narrow-dark-zh")
 
 
 async def test_a_dropped_and_a_pasted_picture_are_taken(tmp_path: Path, browser: Browsers) -> None:
@@ -188,8 +193,8 @@ async def test_a_dropped_and_a_pasted_picture_are_taken(tmp_path: Path, browser:
         for name in ("dropped.png", "pasted.png"):
             assert await run(chrome.execute_async_script, give, name) == name
             await run(until, chrome, f"document.querySelector('.picture .name').textContent.includes('{name}')")
-        assert "untrained test checkpoint" in one(chrome, ".banner").text
-        shoot(chrome, "home-untrained")
+        assert "untrained test checkpoint" in await run(text, chrome, ".banner")
+        await run(shoot, chrome, "home-untrained")
         await run(send, chrome)
         await run(until, chrome, "document.querySelector('#headline').textContent === 'Next in line'")
         assert await run(complaints, chrome) == []
@@ -212,16 +217,16 @@ async def test_two_browsers_go_on_when_the_service_returns(tmp_path: Path, brows
         port = found.page.port
     for chrome in (mine, other):
         await run(until, chrome, "!document.querySelector('#offline').hidden")
-    shoot(mine, "job-offline")
+    await run(shoot, mine, "job-offline")
     async with service(tmp_path, port=port, **options) as found:
         await found.section()
         for chrome, said in ((mine, "2.4 of 4.8 s are ready"), (other, "已完成 2.4 / 4.8 秒")):
             await run(until, chrome, f"document.querySelector('#headline').textContent === '{said}'")
             await run(until, chrome, "ready() > 2.3 && document.querySelector('.film').currentTime > 1.3")
-            assert not one(chrome, "#offline").is_displayed()
+            assert not await run(shown, chrome, "#offline")
             assert await run(chrome.execute_script, "return [back, emptied]") == [0, 0]
-        assert not other.find_elements(By.CSS_SELECTOR, "form")  # who has the link can change nothing
-        await run(one(mine, "#stop button").click)  # the key has outlived the restart, and the form with it
+        assert not await run(other.find_elements, By.CSS_SELECTOR, "form")  # who has the link can change nothing
+        await run(click, mine, "#stop button")  # the key has outlived the restart, and the form with it
         await run(until, mine, "document.querySelector('#headline').textContent.startsWith('Stopped at 2.4 s')")
         await run(until, other, "document.querySelector('.watch').classList.contains('over')")
 
@@ -233,15 +238,15 @@ async def test_every_page_is_fit_for_everybody(tmp_path: Path, browser: Browsers
     async with service(tmp_path, **options) as found:
         chrome = await run(browser)
         await run(chrome.get, found.url)
-        assert "login" in chrome.current_url
+        assert await run(until, chrome, "location.pathname") == "/login"
         await seen(chrome, "login")
-        await run(one(chrome, "#password").send_keys, "secret", Keys.ENTER)
+        await run(enter, chrome, "#password", "secret", Keys.ENTER)
         await run(until, chrome, "document.querySelector('.try') !== null")
         await run(fill, chrome, tmp_path / "dawn.png", "the sun wanders over the hills")
-        await run(one(chrome, ".moment").click)
-        assert one(chrome, "#prompt").get_property("value") == "the sun wanders over the hills | 2s: "
-        await run(one(chrome, "#prompt").send_keys, "night falls")
-        await run(one(chrome, "summary").click)
+        await run(click, chrome, ".moment")
+        assert await run(value, chrome, "#prompt") == "the sun wanders over the hills | 2s: "
+        await run(enter, chrome, "#prompt", "night falls")
+        await run(click, chrome, "summary")
         await seen(chrome, "try")
         await run(send, chrome)
         for _ in range(2):
@@ -250,10 +255,10 @@ async def test_every_page_is_fit_for_everybody(tmp_path: Path, browser: Browsers
         await found.step(claim, 5)
         await run(until, chrome, "!document.querySelector('#preview').hidden")
         await run(until, chrome, "document.querySelector('.film').currentTime > 0.5")
-        await run(one(chrome, "#steer summary").click)
-        await run(one(chrome, "#next").send_keys, "snow")
+        await run(click, chrome, "#steer summary")
+        await run(enter, chrome, "#next", "snow")
         await seen(chrome, "growing")
-        await run(one(chrome, "#steer button").click)
+        await run(click, chrome, "#steer button")
         await run(until, chrome, "document.querySelector('#said').textContent !== ''")
         assert "snow" in (await jobs.get(found.db, claim.job.id)).prompt
         await engines.loaded(found.db, "home cuda", "framepack", PLAN)
@@ -262,23 +267,23 @@ async def test_every_page_is_fit_for_everybody(tmp_path: Path, browser: Browsers
         await seen(chrome, "admin")
         await run(speak, chrome, "zh-CN")
         await run(chrome.refresh)
-        assert "显卡与内存规划" in one(chrome, "main").text
+        assert "显卡与内存规划" in await run(text, chrome, "main")
         await seen(chrome, "admin-zh")
         await run(speak, chrome, "en")
         await run(chrome.refresh)
-        await run(one(chrome, "[formaction='/admin/drain']").click)
+        await run(click, chrome, "[formaction='/admin/drain']")
         await run(until, chrome, "document.querySelector('.dot.draining') !== null")
-        await run(one(chrome, "[formaction='/admin/resume']").click)
+        await run(click, chrome, "[formaction='/admin/resume']")
         await run(until, chrome, "document.querySelector('.dot.open') !== null")
         await found.record(claim)
         await found.section()
         await run(chrome.get, found.url + f"j/{claim.job.id}")
         await run(until, chrome, "document.querySelector('.film').readyState >= 2")
         await seen(chrome, "done")
-        await run(one(chrome, "#link button").click)
+        await run(click, chrome, "#link button")
         said = await run(until, chrome, "document.querySelector('#said').textContent")
         link = said.split()[-1].removeprefix("https://films.example/")
-        await run(one(chrome, "button[value=extend]").click)
+        await run(click, chrome, "button[value=extend]")
         await run(until, chrome, f"document.querySelector('form[action=\"/j/{claim.job.id}/stop\"]') === null")
         await run(until, chrome, "document.querySelector('.film').readyState >= 2")  # what was kept can be seen at once
         await run(chrome.get, found.url + "gallery")
@@ -289,8 +294,8 @@ async def test_every_page_is_fit_for_everybody(tmp_path: Path, browser: Browsers
         await seen(chrome, "gallery-zh")
         await run(speak, chrome, "en")
         await run(chrome.refresh)
-        await run(one(chrome, ".films li form button").click)
-        await run(one(chrome, ".films li form button.sure").click)
+        await run(click, chrome, ".films li form button")
+        await run(click, chrome, ".films li form button.sure")
         await run(until, chrome, "document.querySelectorAll('.films li').length === 1")
         assert len(await jobs.recent(found.db, 9)) == 1
         await run(chrome.get, found.url + link)
@@ -303,7 +308,7 @@ async def test_every_page_is_fit_for_everybody(tmp_path: Path, browser: Browsers
 
 async def press(browser: WebDriver, selector: str, then: str) -> None:
     """Click something, and wait until a JavaScript expression is true."""
-    await asyncio.to_thread(one(browser, selector).click)
+    await asyncio.to_thread(click, browser, selector)
     await asyncio.to_thread(until, browser, then)
 
 
@@ -311,7 +316,7 @@ async def another(browser: WebDriver, selector: str) -> int:
     """Click what leads to another film; returns its number, once its page is there."""
     before = await asyncio.to_thread(until, browser, "location.pathname")
     there = f"location.pathname !== '{before}' && document.readyState === 'complete' && location.pathname"
-    await asyncio.to_thread(one(browser, selector).click)
+    await asyncio.to_thread(click, browser, selector)
     address: str = await asyncio.to_thread(until, browser, there)
     return int(address.removeprefix("/j/"))
 
@@ -331,16 +336,16 @@ async def test_the_whole_life_of_a_film_by_clicking(tmp_path: Path, browser: Bro
     async with service(tmp_path, ends=True, queue=limits) as found:
         chrome = await run(browser)
         await run(chrome.get, found.url)
-        await run(one(chrome, "#camera").send_keys, str(tmp_path / "dawn.png"))  # as a phone's camera gives it
+        await run(enter, chrome, "#camera", str(tmp_path / "dawn.png"))  # as a phone's camera gives it
         await run(until, chrome, "document.querySelector('.picture .name').textContent.includes('dawn.png')")
-        await run(one(chrome, "#prompt").send_keys, "dawn")
+        await run(enter, chrome, "#prompt", "dawn")
         await press(chrome, ".moment", "document.querySelector('#prompt').value === 'dawn | 2s: '")
-        await run(one(chrome, "#prompt").send_keys, "rain")
-        await run(one(chrome, "#seconds").clear)
-        await run(one(chrome, "#seconds").send_keys, "2.4")
+        await run(enter, chrome, "#prompt", "rain")
+        await run(clear, chrome, "#seconds")
+        await run(enter, chrome, "#seconds", "2.4")
         await press(chrome, ".try summary", "document.querySelector('.try details').open")
-        await run(one(chrome, "#seed").send_keys, "42")
-        await run(one(chrome, "#end").send_keys, str(tmp_path / "dusk.png"))
+        await run(enter, chrome, "#seed", "42")
+        await run(enter, chrome, "#end", str(tmp_path / "dusk.png"))
         first = await another(chrome, ".try button[type=submit]")
         job = await jobs.get(found.db, first)
         assert (job.prompt, job.sections, job.settings["seed"]) == ("dawn | 2s: rain", 2, 42)
@@ -354,8 +359,8 @@ async def test_the_whole_life_of_a_film_by_clicking(tmp_path: Path, browser: Bro
         await ended(found, chrome, whole)
 
         await press(chrome, "#copy", "document.querySelector('#said').textContent.includes('--seed 42')")
-        assert "flipbot animate PICTURE 'dawn | 2s: rain' --seconds 2.4" in one(chrome, "#said").text
-        await run(one(chrome, "#download").click)
+        assert "flipbot animate PICTURE 'dawn | 2s: rain' --seconds 2.4" in await run(text, chrome, "#said")
+        await run(click, chrome, "#download")
         job = await jobs.get(found.db, whole)
         assert job.film
         assert await run(browser.saved, f"flipbot-{whole}.mp4") == found.media.read(job.film)
@@ -367,7 +372,7 @@ async def test_the_whole_life_of_a_film_by_clicking(tmp_path: Path, browser: Bro
         longer = await jobs.get(found.db, await another(chrome, "button[value=extend]"))
         assert (longer.done, longer.sections) == (2, 6)
         await press(chrome, "#steer summary", "document.querySelector('#steer').open")
-        await run(one(chrome, "#next").send_keys, "snow")
+        await run(enter, chrome, "#next", "snow")
         await press(chrome, "#steer button", "document.querySelector('#said').textContent !== ''")
         assert (await jobs.get(found.db, longer.id)).prompt.endswith("snow")
         await press(chrome, "#stop button", "document.querySelector('.watch.over') !== null")
@@ -377,13 +382,13 @@ async def test_the_whole_life_of_a_film_by_clicking(tmp_path: Path, browser: Bro
         assert (other.done, other.plan["seed"] != 42) == (0, True)
         await press(chrome, "#cancel button", "document.querySelector('.watch.over') !== null")
         await press(chrome, "#another summary", "document.querySelector('#another').open")
-        await run(one(chrome, "#edit").clear)
-        await run(one(chrome, "#edit").send_keys, "fog")
+        await run(clear, chrome, "#edit")
+        await run(enter, chrome, "#edit", "fog")
         assert (await jobs.get(found.db, await another(chrome, "button[value=edit]"))).prompt == "fog"
         await press(chrome, "#cancel button", "document.querySelector('.watch.over') !== null")
         await press(chrome, "#another summary", "document.querySelector('#another').open")
         await press(chrome, "#another a", "document.querySelector('.try input[name=from]') !== null")
-        assert one(chrome, "#prompt").get_property("value") == "fog"
+        assert await run(value, chrome, "#prompt") == "fog"
         again = await jobs.get(found.db, await another(chrome, ".try button[type=submit]"))
         assert (again.prompt, again.picture) == ("fog", job.picture)
 
@@ -392,7 +397,7 @@ async def test_the_whole_life_of_a_film_by_clicking(tmp_path: Path, browser: Bro
         await press(chrome, button, f"document.querySelector('{button}.sure') !== null")
         await press(chrome, button, "location.pathname === '/gallery'")
         assert whole not in [each.id for each in await jobs.recent(found.db, 20)]
-        await run(one(chrome, "#q").send_keys, "SNOW")
+        await run(enter, chrome, "#q", "SNOW")
         await press(chrome, ".search button", "document.querySelectorAll('.films li').length === 2")
         await press(chrome, ".films .button", f"location.search === '?from={other.id}'")
         assert await run(complaints, chrome) == []
@@ -408,9 +413,9 @@ async def test_the_owner_runs_the_service_by_clicking(tmp_path: Path, browser: B
     async with service(tmp_path, password="secret", doctor=doctor) as found:
         chrome = await run(browser)
         await run(chrome.get, found.url + "admin")
-        await run(one(chrome, "#password").send_keys, "guessed", Keys.ENTER)
+        await run(enter, chrome, "#password", "guessed", Keys.ENTER)
         await run(until, chrome, "document.body.textContent.includes('That is not the password')")
-        await run(one(chrome, "#password").send_keys, "secret", Keys.ENTER)
+        await run(enter, chrome, "#password", "secret", Keys.ENTER)
         await run(until, chrome, "document.querySelector('.admin') !== null")  # where they wanted to go
         for prompt in ("snow", "rain"):
             await run(chrome.get, found.url)
@@ -418,7 +423,7 @@ async def test_the_owner_runs_the_service_by_clicking(tmp_path: Path, browser: B
             await run(send, chrome)
         snow, rain = sorted(job.id for job in await jobs.open_jobs(found.db))
         await run(chrome.get, found.url + "admin")
-        await run(one(chrome, "#reason").send_keys, "lunch")
+        await run(enter, chrome, "#reason", "lunch")
         await press(chrome, ".gates button:not([formaction])", "document.querySelector('.dot.paused') !== null")
         assert (await operators.state(found.db)).reason == "lunch"
         await press(chrome, "[formaction='/admin/resume']", "document.querySelector('.dot.open') !== null")
@@ -437,7 +442,7 @@ async def test_the_owner_runs_the_service_by_clicking(tmp_path: Path, browser: B
         assert await operators.banned(found.db, Platform.PAGE, user)
         await press(chrome, "[action='/admin/unban'] button", "!document.querySelector('[action=\"/admin/unban\"]')")
         assert not await operators.banned(found.db, Platform.PAGE, user)
-        await run(one(chrome, "#user").send_keys, "42")
+        await run(enter, chrome, "#user", "42")
         await press(chrome, "[action='/admin/ban']:not([data-sure]) button", "!!document.querySelector('.plain li')")
         await press(chrome, "[action='/admin/doctor'] button", "document.body.textContent.includes('It is well.')")
         await run(chrome.get, found.url)

@@ -1,5 +1,6 @@
 """The page of a real service in a real browser: the process dies in the middle of a film, and nobody loses a second."""
 
+import asyncio
 import re
 import signal
 import socket
@@ -10,7 +11,8 @@ import pytest
 
 from db import jobs, sections
 from db.connect import Database
-from tests.browsers import TRACK, Browsers, complaints, fill, one, send, shoot, until
+from db.rows import Section
+from tests.browsers import TRACK, Browsers, clear, complaints, enter, fill, send, shoot, text, until
 from tests.e2e.conftest import start
 
 pytestmark = pytest.mark.slow
@@ -32,7 +34,14 @@ def serving(data_dir: Path, small: Path, config: Path) -> "subprocess.Popen[str]
     raise AssertionError("the service ended before its page was there")
 
 
-async def test_a_film_goes_on_in_the_browser_though_the_service_is_killed(
+async def kept(data_dir: Path) -> tuple[int, list[Section]]:
+    """How many sections the only film shall have, and those that are finished."""
+    async with Database.open(data_dir=data_dir) as db:
+        (job,) = await jobs.recent(db, 2)
+        return job.sections, await sections.of(db, job.id)
+
+
+def test_a_film_goes_on_in_the_browser_though_the_service_is_killed(
     small: Path, photo: Path, data_dir: Path, config: Path, browser: Browsers
 ) -> None:
     with socket.socket() as free:
@@ -44,8 +53,8 @@ async def test_a_film_goes_on_in_the_browser_though_the_service_is_killed(
     try:
         chrome.get(f"http://127.0.0.1:{port}/")
         fill(chrome, photo, "snow")
-        one(chrome, "#seconds").clear()
-        one(chrome, "#seconds").send_keys("7.2")
+        clear(chrome, "#seconds")
+        enter(chrome, "#seconds", "7.2")
         send(chrome)
         address = chrome.current_url
         until(chrome, "document.querySelector('.film').currentTime > 0.1", LOADING_S)
@@ -55,14 +64,12 @@ async def test_a_film_goes_on_in_the_browser_though_the_service_is_killed(
         until(chrome, "!document.querySelector('#offline').hidden")
         shoot(chrome, "job-killed")
         assert not chrome.execute_script("return document.querySelector('.watch').classList.contains('over')")
-        async with Database.open(data_dir=data_dir) as db:
-            (job,) = await jobs.recent(db, 2)
-            before = await sections.of(db, job.id)
-        assert 0 < len(before) < job.sections == 6
+        planned, before = asyncio.run(kept(data_dir))
+        assert 0 < len(before) < planned == 6
         service = serving(data_dir, small, config)
         until(chrome, "document.querySelector('.watch').classList.contains('over')", LOADING_S)
         until(chrome, "begun.buffered.length === 1 && ready() > 7.2")
-        assert one(chrome, "#headline").text == "Your film is ready: 7.2 s"
+        assert text(chrome, "#headline") == "Your film is ready: 7.2 s"
         assert chrome.execute_script("begun.currentTime = 7; return begun.paused") is False
         until(chrome, "begun.ended")
         assert chrome.execute_script("return [back, emptied, document.querySelector('.film') === begun]") == [
@@ -78,6 +85,5 @@ async def test_a_film_goes_on_in_the_browser_though_the_service_is_killed(
     finally:
         service.terminate()
         service.communicate()
-    async with Database.open(data_dir=data_dir) as db:
-        (job,) = await jobs.recent(db, 2)
-        assert (await sections.of(db, job.id))[: len(before)] == before  # nothing that was ready was made again
+    _, after = asyncio.run(kept(data_dir))
+    assert after[: len(before)] == before  # nothing that was ready was made again
