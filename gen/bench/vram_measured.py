@@ -26,7 +26,7 @@ from gen.card import PRESETS, Card
 from gen.memory import CONTEXT, GB, GIB, MemoryPlan, largest, parts_of, share
 from gen.stream import cuda
 from gen.tensors import Drawn
-from gen.transformer import Assembled, Placement, assemble, empty, shapes_of
+from gen.transformer import Assembled, Placement, assemble, empty, place, shapes_of
 from gen.velocity import velocity_by
 
 PUBLISHED = (128, 256, 512, 512)  # widths of HunyuanVideo's VAE
@@ -319,12 +319,12 @@ def stepped(setup: Setup, placement: Placement, meter: Meter) -> Stepped:
 
 def random_vae(device: torch.device, channels: tuple[int, ...] = PUBLISHED) -> Any:
     """HunyuanVideo's VAE with random weights, made where it works: float16 on a GPU."""
-    vae = empty_vae(channels).to_empty(device=device)
+    vae = empty_vae(channels)
     dtype = torch.float16 if device.type == "cuda" else torch.float32
     shapes = {name: tuple(parameter.shape) for name, parameter in vae.named_parameters()}
     drawn = Drawn(shapes, dtype, device)
-    for name, parameter in vae.named_parameters():
-        parameter.data = drawn.read(name)
+    for name in shapes:
+        place(vae, name, drawn.read(name))
     return vae
 
 

@@ -1,0 +1,242 @@
+"""A stand-in for a card: tensors that say they are on cuda:0, compute on the CPU, and cannot be mixed with its own.
+
+It refuses what a card would refuse at the first call (tensors of two devices in one operation, numpy of a tensor on the
+card), and tells where the processor waited for the card. It is as fast as the CPU and knows no time: the order of
+copies and kernels is held by tests/gen/test_stream.py.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import diffusers  # noqa: F401  imported while torch is as it is
+import pytest
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoFramepackTransformer3DModel  # noqa: F401
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_map
+
+CUDA = torch.device("cuda", 0)
+GEN = str(Path(__file__).parents[2] / "gen")
+aten = torch.ops.aten
+INDEXED = (aten.index.Tensor, aten.index_put_.default)  # whose indices may lie in RAM
+
+
+class OnCard(Tensor):
+    """A tensor on the card; its values lie in an ordinary one inside. The shell is meta: `cpu()` would be free else."""
+
+    inner: Tensor
+    __torch_function__ = torch._C._disabled_torch_function_impl
+    device = property(lambda self: CUDA)  # type: ignore[assignment]
+    is_cuda = property(lambda self: True)  # type: ignore[assignment]
+    is_meta = property(lambda self: False)  # type: ignore[assignment]
+
+    @staticmethod
+    def __new__(cls, inner: Tensor) -> OnCard:
+        options: dict[str, Any] = {"dtype": inner.dtype, "device": "meta", "strides": inner.stride()}
+        made: OnCard = Tensor._make_wrapper_subclass(cls, inner.size(), **options)  # type: ignore[attr-defined]
+        made.inner = inner
+        return made
+
+    def __repr__(self) -> str:  # type: ignore[override]
+        return f"OnCard({tuple(self.shape)}, {self.dtype})"
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return run(func, args, kwargs or {}, [])
+
+    def __setitem__(self, where: Any, value: Any) -> None:
+        self.inner[tree_map(inside, where)] = together(self, value)[1]
+
+    @property
+    def data(self) -> OnCard:  # type: ignore[override]
+        return self
+
+    @data.setter
+    def data(self, other: OnCard) -> None:
+        assert self.dtype == other.dtype, "this stand-in cannot change a parameter's dtype"
+        self.inner = other.inner
+
+    def data_ptr(self) -> int:
+        return self.inner.data_ptr()
+
+    def numpy(self, *, force: bool = False) -> Any:
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+
+def on_card(value: Any) -> bool:
+    """Whether this is on the card; so is an ordinary parameter that was pointed at something there."""
+    return isinstance(value, OnCard) or (isinstance(value, torch.nn.Parameter) and hasattr(value, "pointed_at"))
+
+
+def inside(value: Any) -> Any:
+    """The ordinary tensor with the values."""
+    if isinstance(value, torch.nn.Parameter) and hasattr(value, "pointed_at"):
+        return value.pointed_at.inner
+    return value.inner if isinstance(value, OnCard) else value
+
+
+def together(*values: Any) -> list[Any]:
+    """The ordinary tensors of one operation; raises RuntimeError where they lie on two devices."""
+    tensors = [value for value in values if isinstance(value, Tensor)]
+    strange = [tuple(each.shape) for each in tensors if not on_card(each) and each.dim() > 0]
+    if strange and any(map(on_card, tensors)):
+        raise RuntimeError(f"Expected all tensors to be on the same device, but {strange} are not on cuda:0")
+    return [inside(value) for value in values]
+
+
+def run(func: Any, args: Any, kwargs: dict[str, Any], waits: list[str]) -> Any:
+    """One operation, where its tensors are."""
+    flat, _ = tree_flatten((args, kwargs))
+    cards = [value for value in flat if on_card(value)]
+    target = kwargs.get("device")
+    target = None if target is None else torch.device(target)
+    if target is not None and target.type == "meta" and not cards:
+        return func(*args, **kwargs)
+    # the shell of a tensor is meta: what asks for its device in C++ means the card
+    there = target.type in ("cuda", "meta") if target is not None else bool(cards)
+    moves = func in (aten._to_copy.default, aten.copy_.default)
+    source = args[1] if func is aten.copy_.default else args[0] if args else None
+    leaves = func is aten._local_scalar_dense.default or (
+        moves and not (on_card(args[0]) if func is aten.copy_.default else there)
+    )
+    if leaves and on_card(source):
+        waits.append(asking())
+    if not moves and func not in INDEXED:
+        together(*flat)
+    if target is not None:
+        kwargs = {**kwargs, "device": torch.device("cpu")}
+    out = func(*tree_map(inside, args), **tree_map(inside, kwargs))
+    if func is aten._local_scalar_dense.default or not (there or (cards and func is aten.copy_.default)):
+        return args[0] if func is aten.copy_.default else out
+    if func._schema.name.endswith("_") and on_card(args[0]):
+        return args[0]
+    return tree_map(lambda each: OnCard(each) if isinstance(each, Tensor) else each, out)
+
+
+def asking() -> str:
+    """The function of gen/ that is asking, as module.function."""
+    frame: Any = sys._getframe()
+    while frame is not None and not frame.f_code.co_filename.startswith(GEN):
+        frame = frame.f_back
+    return "" if frame is None else f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_name}"
+
+
+class Card(TorchDispatchMode):
+    """While it is entered there is a card. waits: who waited for it, as module.function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return run(func, args, kwargs or {}, self.waits)
+
+
+class Stream:
+    """A queue of the card, which does everything at once."""
+
+    def __init__(self, device: object = None) -> None:
+        pass
+
+    def wait_event(self, event: object) -> None:
+        """It has happened."""
+
+
+class Event:
+    """A place in a queue."""
+
+    def record(self, stream: object = None) -> None:
+        """It is reached at once."""
+
+
+class Runtime:
+    """CUDA's runtime, as far as memory is pinned. pinned: where, and how many bytes."""
+
+    def __init__(self) -> None:
+        self.pinned: dict[int, int] = {}
+
+    def cudaHostRegister(self, pointer: int, size: int, flags: int) -> int:
+        self.pinned[pointer] = size
+        return 0
+
+    def cudaHostUnregister(self, pointer: int) -> int:
+        del self.pinned[pointer]
+        return 0
+
+
+def whole(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A composite of torch that makes tensors of its own in C++, where the shell's device would be asked."""
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        flat = [*args, *kwargs.values()]
+        if not any(map(on_card, flat)):
+            return function(*args, **kwargs)
+        together(*flat)
+        return OnCard(function(*map(inside, args), **{key: inside(value) for key, value in kwargs.items()}))
+
+    return called
+
+
+@contextmanager
+def card(capability: tuple[int, int] = (8, 6), total: int = 12 << 30) -> Iterator[Card]:
+    """A card of this compute capability, with so many bytes; gone after."""
+    converts = torch.__future__.get_overwrite_module_params_on_conversion()
+    with pytest.MonkeyPatch.context() as patch, Card() as there:
+        known(patch, capability, total)
+        torch.__future__.set_overwrite_module_params_on_conversion(True)
+        torch._C._set_only_lift_cpu_tensors(True)  # type: ignore[attr-defined]
+        try:
+            yield there
+        finally:
+            torch._C._set_only_lift_cpu_tensors(False)  # type: ignore[attr-defined]
+            torch.__future__.set_overwrite_module_params_on_conversion(converts)
+
+
+def known(patch: pytest.MonkeyPatch, capability: tuple[int, int], total: int) -> None:
+    """Let torch know the card."""
+    runtime, stream, generator = Runtime(), Stream(), torch.Generator
+    functions: dict[str, Any] = {
+        "is_available": lambda: True,
+        "is_initialized": lambda: True,
+        "current_device": lambda: 0,
+        "current_stream": lambda device=None: stream,
+        "cudart": lambda: runtime,
+        "empty_cache": lambda: None,
+        "get_device_capability": lambda device=None: capability,
+        "get_device_name": lambda device=None: "a stand-in",
+        "get_device_properties": lambda device=None: SimpleNamespace(total_memory=total),
+        "max_memory_allocated": lambda device=None: 0,
+        "max_memory_reserved": lambda device=None: 0,
+        "mem_get_info": lambda device=None: (total, total),
+        "memory_allocated": lambda device=None: 0,
+        "memory_stats": lambda device=None: {},
+        "reset_peak_memory_stats": lambda device=None: None,
+        "set_per_process_memory_fraction": lambda share, device=None: None,
+        "stream": lambda stream: nullcontext(),
+        "synchronize": lambda device=None: None,
+        "Event": Event,
+        "Stream": Stream,
+    }
+    for name, value in functions.items():
+        patch.setattr(torch.cuda, name, value)
+    patch.setattr(F, "scaled_dot_product_attention", whole(F.scaled_dot_product_attention))
+    patch.setattr(torch, "where", whole(torch.where))
+    patch.setattr(torch, "Generator", lambda device="cpu": generator("cpu"))
+    plain = torch.nn.Parameter.data
+
+    def point(parameter: Any, value: Tensor) -> None:
+        if isinstance(value, OnCard):
+            parameter.pointed_at = value
+        else:
+            plain.__set__(parameter, value)  # type: ignore[attr-defined]
+
+    pointing: Any = property(lambda parameter: plain.__get__(parameter), point)  # type: ignore[attr-defined]
+    patch.setattr(torch.nn.Parameter, "data", pointing, raising=False)

@@ -1,0 +1,164 @@
+"""The engine on a stand-in for a card (tests/fakes/cuda.py): no tensor on the wrong device, no step that waits."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+from torch import Tensor
+
+from gen import child, weights
+from gen.bench import vram
+from gen.bench.vram_measured import rehearsal
+from gen.card import Card, Checkpoint, find_checkpoint
+from gen.engine import Engine
+from gen.memory import Tiles
+from gen.plan import make_plan
+from gen.text_child import encoded
+from gen.texts import TEXT_PARTS
+from gen.transformer import Placement
+from gen.types import Conditioning, Plan
+from tests.fakes.cuda import CUDA, OnCard, card
+
+PHOTO = Path(__file__).parents[2] / "examples" / "photo.jpg"
+
+
+def test_the_stand_in_is_as_strict_as_a_card() -> None:
+    near, layer = torch.arange(3.0), torch.nn.Linear(3, 2)
+    with card() as there:
+        far = near.to(CUDA)
+        assert [each.device for each in (far, torch.zeros(2, device=CUDA), torch.tensor([1.0], device=CUDA))] == [
+            CUDA
+        ] * 3
+        mixed: list[Callable[[], Tensor]] = [
+            lambda: far + near,
+            lambda: layer(far),
+            lambda: torch.cat([near, far]),
+            lambda: torch.where(far > 1, near, far),
+        ]
+        for each in mixed:
+            with pytest.raises(RuntimeError, match="same device"):
+                each()
+        with pytest.raises(TypeError, match="numpy"):
+            far.numpy()
+        layer.weight.data = torch.ones(2, 3, device=CUDA)  # as a streamed block's weights are
+        layer.bias.data = torch.zeros(2, device=CUDA)
+        assert isinstance(layer(far), OnCard)
+        assert there.waits == []
+        assert layer(far).cpu().tolist() == [3, 3]
+        assert float(far[1]) == 1
+        assert len(there.waits) == 2
+
+
+# What plans for cards choose from. (8, 9): e4m3 products where torch has them; (7, 5): no bfloat16
+KINDS = [("bf16", (8, 6)), ("fp16", (7, 5)), ("fp8", (8, 6)), ("fp8", (8, 9))]
+
+
+@pytest.mark.parametrize("step_cache", ["", "teacache:0.15", "first-block:0.1"])
+@pytest.mark.parametrize(("precision", "capability"), KINDS)
+def test_sections_are_the_same_streamed_or_not_and_no_step_waits_for_the_card(
+    precision: str,
+    capability: tuple[int, int],
+    step_cache: str,
+    checkpoint: Checkpoint,
+    gold: Card,
+    plan: Plan,
+    conditioning: Conditioning,
+) -> None:
+    order = dataclasses.replace(plan, sampling="inverted", cfg=1.5, step_cache=step_cache)
+    before = [torch.randn(1, 16, 2, 4, 6, generator=torch.Generator().manual_seed(n)) for n in range(2)]
+
+    def made(where: str, placement: Placement) -> list[Tensor]:
+        with card(capability) as there:
+            models = weights.load(checkpoint, where, parts=("transformer", "vae"), placement=placement)
+            engine = Engine(models, gold)
+            first = engine.sample(order, conditioning, before, 2)
+            there.waits.clear()
+            found = [first, engine.sample(order, conditioning, [*before, first], 3)]  # of the same prompt
+        caches = {"cache._must_run": 4} if step_cache else {}
+        once = {"modulation.fingerprint": 2, "engine.sample": 1}
+        assert Counter(there.waits) == ({} if where == "cpu" else {**once, **caches})
+        streams = placement.resident is not None
+        assert (models.streamer is not None and models.streamer.pinned) is streams
+        return found
+
+    streamed = made("cuda:0", Placement(precision, resident=(0,), aside=True))
+    resident = made("cuda:0", Placement(precision))
+    assert all(torch.equal(*each) for each in zip(streamed, resident, strict=True))
+    if precision != "fp8":  # which a CPU computes in float32
+        here = made("cpu", Placement(precision))
+        assert all(torch.equal(*each) for each in zip(here, resident, strict=True))
+
+
+@pytest.mark.parametrize("tiles", [Tiles(), Tiles(16, 16)])
+def test_a_picture_and_its_film_are_the_same_on_a_card(
+    checkpoint: Checkpoint, gold: Card, plan: Plan, picture: Image.Image, tiles: Tiles
+) -> None:
+    order, half = dataclasses.replace(plan, sections=1, prompts=plan.prompts[:1]), torch.float16
+    latents = torch.randn(1, 16, 2, 4, 6, generator=torch.Generator().manual_seed(1))
+    found = []
+    for where in ("cuda:0", "cpu"):
+        with card():
+            models = weights.load(checkpoint, where, dtype=half, placement=Placement("fp16"))
+            engine = Engine(models, gold, tiles=tiles)
+            known = engine.encode(order, picture)
+            found.append((known, engine.decode(order, known, [latents], 0)))
+    (there, film_there), (here, film_here) = found
+    assert torch.equal(there.start, here.start)
+    assert torch.equal(there.image_embeds, here.image_embeds)
+    for prompt, text in there.texts.items():
+        assert torch.equal(text.prompt_embeds, here.texts[prompt].prompt_embeds)
+        assert torch.equal(text.pooled, here.texts[prompt].pooled)
+    assert all((one == other).all() for one, other in zip(film_there, film_here, strict=True))
+
+
+def test_prompts_are_encoded_the_same_on_a_card_layer_by_layer(checkpoint: Checkpoint) -> None:
+    asked = {
+        "parts": {part: str(checkpoint.parts[part]) for part in TEXT_PARTS},
+        "template": dataclasses.asdict(checkpoint.card.prompt_template),
+        "prompts": ["A red boat drifts slowly."],
+        "dtype": "float16",
+        "threads": 0,
+    }
+    with card():
+        there, here = (encoded({**asked, "device": device}) for device in ("cuda:0", "cpu"))
+    assert there.keys() == here.keys()
+    assert all(torch.equal(there[name], here[name]) for name in here)
+
+
+def test_the_engines_process_makes_a_film_on_a_card(tmp_path: Path) -> None:
+    said: list[dict[str, Any]] = []
+    tiny = find_checkpoint("tiny", None)
+    prompts = [(0.0, "the sun rises")]
+    plan = make_plan(tiny.card, picture_size=(640, 480), seconds=1.2, prompts=prompts, seed=7, steps=2)
+    asked = {"device": "cuda:0", "precision": "auto", "threads": 1, "texts_dir": str(tmp_path), "models_dir": None}
+    nothing = {"latents": [], "clips": [], "tail": None, "conditioning": None, "end_picture": None}
+    with card():
+        process = child.Child(said.append, lambda id: False)
+        process.answer({"do": "load", "model": "tiny", **asked})
+        order = {"id": 1, "plan": plan.to_json(), "n": 0, "out": str(tmp_path), "picture": str(PHOTO)}
+        process.answer({"do": "section", **order, **nothing})
+    assert [each["event"] for each in said if each["event"] != "phase"] == ["ready", "step", "step", "section"]
+    assert (said[0]["device"], said[0]["memory"]["gpu"]) == ("cuda:0", True)
+    assert any(each.get("preview") for each in said)
+
+
+def test_the_bench_runs_on_a_card() -> None:
+    setup = dataclasses.replace(rehearsal(CUDA), compiles=False)
+    with card(total=6 << 30):
+        found = [line for lines in vram.measure(setup, Console(quiet=True)) for line in lines]
+    assert [line for line in found if line.what == "failed"] == []
+    pinned = [line.figure for line in found if line.what.startswith("buffers pinned")]
+    assert pinned == ["yes", "yes"]
+
+
+@pytest.fixture
+def gold(card: Card) -> Card:
+    return card
