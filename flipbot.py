@@ -164,7 +164,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return terminal.BAD_INPUT
     spoken = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG")
     locale = words.pick([spoken or system_locale.getlocale()[0] or "en"])
-    console = Console(stderr=True, soft_wrap=True)
+    console = terminal.printer(stderr=True, soft_wrap=True)
     try:
         code: int = args.command(args, console, locale)
         return code
@@ -661,7 +661,7 @@ def command_animate(args: argparse.Namespace, console: Console, locale: str) -> 
 def command_queue(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot queue"""
     settings = settings_of(args)
-    out = Console()
+    out = terminal.printer()
 
     def shown(line: dict[str, Any], served: bool) -> RenderableType:
         closed = operate.state_line(line["state"], locale)
@@ -738,7 +738,7 @@ def command_ban(args: argparse.Namespace, console: Console, locale: str) -> int:
 def command_audit(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot audit"""
     deeds = asyncio.run(order(settings_of(args), action="audit"))["deeds"]
-    Console().print(operate.audit_table(deeds, locale))
+    terminal.printer().print(operate.audit_table(deeds, locale))
     return terminal.DONE
 
 
@@ -799,10 +799,11 @@ def command_doctor(args: argparse.Namespace, console: Console, locale: str) -> i
     ]
     found += asyncio.run(examine_discord(settings, Finding))
     found += asyncio.run(examine_telegram(settings, Finding))
+    out = terminal.printer(soft_wrap=True)
     for finding in found:
-        mark = {True: "[green]ok[/]  ", None: "[yellow]note[/]", False: "[red]MISS[/]"}[finding.fine]
-        Console(soft_wrap=True).print(mark, end=" ")
-        terminal.tell(Console(soft_wrap=True), finding.sentence)
+        word, colour = {True: ("ok", "green"), None: ("note", "yellow"), False: ("MISS", "red")}[finding.fine]
+        out.print(Text(f"{word:4}", colour), end=" ")
+        terminal.tell(out, finding.sentence)
     return terminal.FAILED if any(finding.fine is False for finding in found) else terminal.DONE
 
 

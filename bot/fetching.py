@@ -34,7 +34,7 @@ def agree(
     if not accepted:
         if not sys.stdin.isatty():
             raise Refused("refused.licence_unasked")
-        console.print(words.say(locale, "terminal.licence_ask"), end=" ", markup=False)
+        console.print(words.say(locale, "terminal.licence_ask"), end=" ")
         if sys.stdin.readline().strip().lower() not in ("y", "yes", "j", "是", "同意"):
             raise Refused("refused.licence")
     try:

@@ -64,9 +64,14 @@ def check_target(target: Path | None, picture: Path) -> Path:
     return target
 
 
+def printer(**options: Any) -> Console:
+    """A console that prints what people wrote as they wrote it: "[/b]" is no markup to it, and ":fire:" no emoji."""
+    return Console(markup=False, emoji=False, **options)
+
+
 def tell(console: Console, sentence: str) -> None:
-    """One sentence on a line of its own; nothing in it is taken for markup."""
-    console.print(sentence, markup=False, highlight=False)
+    """One sentence on a line of its own."""
+    console.print(sentence, highlight=False)
 
 
 async def animate(remote: Remote, order: Order, console: Console, locale: str) -> int:
@@ -132,7 +137,7 @@ def report(last: dict[str, Any], target: Path, console: Console, locale: str) ->
     elif state == State.DONE:
         tell(console, words.say(locale, "terminal.saved", seconds=seconds, path=str(target)))
     if kept:
-        Console(soft_wrap=True).print(str(target), markup=False, highlight=False)
+        tell(printer(soft_wrap=True), str(target))
     return EXIT[state]
 
 

@@ -200,7 +200,8 @@ def plan(model: ModelConfig, models_dir: Path, sizes: tuple[str, ...] = ()) -> l
     if made is None:
         return []
     with io.StringIO() as text:
-        Console(file=text, width=100).print(memory_table(made, f"Memory plan of {model.name} on {made.machine.name}"))
+        table = memory_table(made, f"Memory plan of {model.name} on {made.machine.name}")
+        Console(file=text, width=100, markup=False, emoji=False).print(table)
         return [Finding(True, f"Memory: {sentence(made)}\n{text.getvalue().rstrip()}")]
 
 

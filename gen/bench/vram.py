@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the tables; 0 where what was measured keeps its limits, 1 where not, 2 where there is no GPU."""
-    console = Console()
+    console = Console(markup=False, emoji=False)  # "flipbot[nf4]" is no markup
     if args.plan:
         return plan_only(console, args.vram_gib, args.ram_gib or 32.0, args.markdown)
     if args.rehearse:

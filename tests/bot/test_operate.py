@@ -1,5 +1,6 @@
 """The operator's commands, as a terminal gives them: to a service that runs, and to a database that nobody has open."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from bot import control
 from bot.errors import Refused
 from bot.operate import lasting, operate, person
 from bot.words import say
-from db import operators
+from db import operators, requests
 from db.connect import Database
 from db.models import Platform
 from flipbot import main
@@ -54,6 +55,29 @@ def test_a_terminal_pauses_drains_and_resumes(
     assert code == 0
     did = ["pause", "unban", "ban", "ban", "drain", "resume", "pause"]
     assert [line.split()[4] for line in table.splitlines()[1:]] == did
+
+
+def test_what_people_wrote_is_printed_as_they_wrote_it(
+    capsys: pytest.CaptureFixture[str], data: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
+    monkeypatch.setenv("COLUMNS", "160")
+    said = "[/b] :fire: [red]fog"  # markup and an emoji to the library that prints
+
+    limits = requests.Limits(queued_per_user=9, queued_per_chat=9, queued_in_all=9)
+
+    async def asked() -> None:
+        who = {"key": "1", "platform": Platform.PAGE, "user_id": "ann", "chat_id": "page", "locale": "en"}
+        film = {"picture": "0" * 64, "prompt": said, "settings": {}, "plan": {"model": "tiny@1"}, "sections": 1}
+        async with Database.open(data_dir=ready(Path(data[1]))) as db:
+            await requests.submit(db, requests.Ask(**who, **film), limits)
+
+    asyncio.run(asked())
+    assert said in run(capsys, "queue", *data)[1]
+    assert said in run(capsys, "pause", *data, said)[1]
+    assert said in run(capsys, "queue", *data)[1]
+    assert said in run(capsys, "audit", *data)[1]
+    assert f"{said}.jpg" in run(capsys, "animate", *data, f"{said}.jpg", "fog")[1]
 
 
 def test_a_film_that_cannot_be_there_makes_no_database(

@@ -203,6 +203,8 @@ def card(capability: tuple[int, int] = (8, 6), total: int = 12 << 30) -> Iterato
 def known(patch: pytest.MonkeyPatch, capability: tuple[int, int], total: int) -> None:
     """Let torch know the card."""
     runtime, stream, generator = Runtime(), Stream(), torch.Generator
+    major, minor = capability
+    seen = SimpleNamespace(name="a stand-in", total_memory=total, major=major, minor=minor, multi_processor_count=28)
     functions: dict[str, Any] = {
         "is_available": lambda: True,
         "is_initialized": lambda: True,
@@ -210,9 +212,10 @@ def known(patch: pytest.MonkeyPatch, capability: tuple[int, int], total: int) ->
         "current_stream": lambda device=None: stream,
         "cudart": lambda: runtime,
         "empty_cache": lambda: None,
+        "get_arch_list": lambda: ["sm_75", "sm_80", "sm_86", "sm_90"],
         "get_device_capability": lambda device=None: capability,
         "get_device_name": lambda device=None: "a stand-in",
-        "get_device_properties": lambda device=None: SimpleNamespace(total_memory=total),
+        "get_device_properties": lambda device=None: seen,
         "max_memory_allocated": lambda device=None: 0,
         "max_memory_reserved": lambda device=None: 0,
         "mem_get_info": lambda device=None: (total, total),

@@ -18,6 +18,8 @@ from gen import child, weights
 from gen.bench import vram
 from gen.bench.vram_measured import rehearsal
 from gen.card import Card, Checkpoint, find_checkpoint
+from gen.config import ModelConfig
+from gen.doctor import examine
 from gen.engine import Engine
 from gen.memory import Tiles
 from gen.plan import make_plan
@@ -157,6 +159,15 @@ def test_the_bench_runs_on_a_card() -> None:
     assert [line for line in found if line.what == "failed"] == []
     pinned = [line.figure for line in found if line.what.startswith("buffers pinned")]
     assert pinned == ["yes", "yes"]
+
+
+def test_the_doctor_knows_the_card() -> None:
+    with card(total=6 << 30):
+        found = examine(ModelConfig(name="framepack-f1"), Path("nowhere"))
+    told = "\n".join(finding.sentence for finding in found)
+    assert "GPU: a stand-in, 6.0 of 6.0 GiB free." in told
+    assert "Compute capability 8.6: computes in bf16" in told
+    assert "blocks stay on the card" in told
 
 
 @pytest.fixture
