@@ -24,7 +24,6 @@ from db.query import (
     load_sections,
     measured_pace,
     raising,
-    section_shape,
     set_down,
     wished_end,
 )
@@ -279,14 +278,6 @@ def recent(db: Database, n: int, user_id: str | None = None, platform: Platform 
     where = [] if platform is None else [Job.platform == platform]
     with db.reading() as tx:
         return find_jobs(tx, *whose, *where, newest=n)
-
-
-@reads
-def pace(db: Database, plan: Mapping[str, Any]) -> int | None:
-    """Milliseconds that a section of such a plan takes: the median of the last nine; None before the first."""
-    shape = section_shape(plan)
-    with db.reading() as tx:
-        return measured_pace(tx, [shape]).get(shape)
 
 
 @reads

@@ -16,24 +16,40 @@ from gen.types import step_cache_of
 FIT = (733.226126, -401.131952, 67.5869174, -3.14987800, 0.0961237896)
 
 
-class TeaCache:
-    """Skips where the first block's modulated input has changed too little since the blocks last ran.
-
-    source: Liu et al. 2024, Timestep Embedding Tells (arXiv:2411.19108), with FramePack's fit for its model
+class Cache:
+    """What both kinds know of the steps of a section.
 
     ran:    for each call, whether the blocks ran
     change: for each call, the change that was weighed, -1 where none was (first and last step)
     """
 
     def __init__(self, threshold: float, steps: int) -> None:
-        """threshold: change to gather before the blocks run again; steps: after so many calls a new round begins."""
+        """threshold: change above which the blocks run again; steps: after so many calls a new round begins."""
         self.threshold = threshold
         self.steps = steps
         self.ran: list[bool] = []
         self.change: list[float] = []
+        self._residual: Tensor | None = None
+
+    def _change(self, now: Tensor, before: Tensor | None) -> float | None:
+        """The mean change relative to before; None in the first and the last step, which always run."""
+        if len(self.ran) % self.steps in (0, self.steps - 1) or before is None:
+            self.change.append(-1.0)
+            return None
+        return float((now - before).abs().mean() / before.abs().mean())
+
+
+class TeaCache(Cache):
+    """Skips where the first block's modulated input has changed too little since the blocks last ran.
+
+    source: Liu et al. 2024, Timestep Embedding Tells (arXiv:2411.19108), with FramePack's fit for its model
+    """
+
+    def __init__(self, threshold: float, steps: int) -> None:
+        """threshold: change to gather before the blocks run again."""
+        super().__init__(threshold, steps)
         self._gathered = 0.0
         self._watched: Tensor | None = None
-        self._residual: Tensor | None = None
 
     def through(self, hidden: Tensor, watched: Tensor, blocks: Callable[[Tensor], Tensor]) -> Tensor:
         """What the blocks make of hidden, or near enough: hidden plus what they last added to it.
@@ -51,11 +67,9 @@ class TeaCache:
         return out
 
     def _must_run(self, watched: Tensor) -> bool:
-        place = len(self.ran) % self.steps
-        if place in (0, self.steps - 1) or self._watched is None:
-            self.change.append(-1.0)
+        d = self._change(watched, self._watched)
+        if d is None:
             return True
-        d = float((watched - self._watched).abs().mean() / self._watched.abs().mean())
         change = 0.0
         for factor in FIT:  # Horner
             change = change * d + factor
@@ -64,22 +78,17 @@ class TeaCache:
         return self._gathered >= self.threshold
 
 
-class FirstBlockCache:
+class FirstBlockCache(Cache):
     """Skips all blocks but the first where that one does much the same as when the others last ran.
 
-    ran, change: as TeaCache has them
     source: First Block Cache of ParaAttention, as diffusers.hooks.first_block_cache has it (a test compares the two);
     the last step always runs here, since a section's latents are its prediction
     """
 
     def __init__(self, threshold: float, steps: int) -> None:
         """threshold: relative change of what the first block adds, above which the others run."""
-        self.threshold = threshold
-        self.steps = steps
-        self.ran: list[bool] = []
-        self.change: list[float] = []
+        super().__init__(threshold, steps)
         self._added: Tensor | None = None
-        self._residual: Tensor | None = None
 
     def through(self, before: Tensor, after: Tensor, rest: Callable[[Tensor], Tensor]) -> Tensor:
         """What the blocks make of `before`, or near enough: `after` plus what the others last added to it.
@@ -97,12 +106,11 @@ class FirstBlockCache:
         return out
 
     def _must_run(self, added: Tensor) -> bool:
-        place = len(self.ran) % self.steps
-        if place in (0, self.steps - 1) or self._added is None:
-            self.change.append(-1.0)
+        d = self._change(added, self._added)
+        if d is None:
             return True
-        self.change.append(float((added - self._added).abs().mean() / self._added.abs().mean()))
-        return self.change[-1] > self.threshold
+        self.change.append(d)
+        return d > self.threshold
 
 
 StepCache = TeaCache | FirstBlockCache

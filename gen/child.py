@@ -159,7 +159,7 @@ class Child:
         sampled = time.perf_counter()
         with inputs.writing(out):
             # one key alone, as Conditioning.save says
-            said = json.dumps({**self.made_by, **compiled(engine.models), "ran": ran(plan, caches)})
+            said = json.dumps({**self.set_up(), "ran": ran(plan, caches)})
             save_file({"latents": latents.contiguous()}, out / "latents.safetensors", {"made_by": said})
 
         self.say({"event": "phase", "phase": "decoding"})
@@ -255,10 +255,14 @@ class Child:
     def compare(self, before: str | None) -> None:
         """Say it in the log where the section before was made by other weights, LoRAs, precision or attention."""
         theirs = inputs.made_by(Path(before)) if before else None
-        assert self.engine is not None
-        ours = {**self.made_by, **compiled(self.engine.models)}
+        ours = self.set_up()
         if theirs and {**theirs, "ran": 0} != {**ours, "ran": 0}:
             log.warning("goes on with what another set-up made: before=%s now=%s", theirs, ours)
+
+    def set_up(self) -> dict[str, Any]:
+        """What latents say of what made them; whether blocks are compiled is known only once they were called."""
+        assert self.engine is not None
+        return {**self.made_by, **compiled(self.engine.models)}
 
     def on_step(self, id: int) -> Callable[[Step], None]:
         """What happens after each sampling step: tell it, with a picture now and then, and hear a cancel."""

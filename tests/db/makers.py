@@ -1,9 +1,12 @@
 """What the tests of the memory make things with: a clock that only they move, asks, sections."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
+from db.connect import Database
 from db.models import Platform
+from db.query import measured_pace, section_shape
 from db.requests import Ask, Limits
 from db.sections import Made
 
@@ -50,3 +53,10 @@ def made(n: int, name: str = "", **changes: Any) -> Made:
     files = {kind: sha(f"{name} {kind} {n}") for kind in ("latents", "clip", "tail", "film")}
     times = {"sampling_ms": 700, "decode_ms": 200, "encode_ms": 100}
     return Made(**{"n": n, "frames": 36 * (n + 1) + 1, **files, **times} | changes)
+
+
+def pace(db: Database, plan: Mapping[str, Any]) -> int | None:
+    """Milliseconds that a section of such a plan takes."""
+    shape = section_shape(plan)
+    with db.reading() as tx:
+        return measured_pace(tx, [shape]).get(shape)

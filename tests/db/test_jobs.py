@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from makers import LEASE_MS, PLAN, PLENTY, Clock, ask, made
+from makers import LEASE_MS, PLAN, PLENTY, Clock, ask, made, pace
 
 from db import jobs, progress, requests, sections
 from db.connect import Database
@@ -274,13 +274,13 @@ async def test_the_place_in_line_counts_the_jobs_and_sections_before_it(db: Data
 
 
 async def test_the_pace_is_measured_never_guessed(db: Database, clock: Clock) -> None:
-    assert await jobs.pace(db, PLAN) is None
+    assert pace(db, PLAN) is None
     claim = await running(db, sections=12)
     for n in range(12):
         clock.forward(10)
         slow = {"sampling_ms": 90_000} if n in (0, 1, 2, 5) else {"sampling_ms": 700 + n}
         await sections.record(db, claim, made(n, **slow))
         claim = (await jobs.claim(db, "w", LEASE_MS)) or claim
-    assert await jobs.pace(db, PLAN) == 708 + 200 + 100  # the median of the last nine
+    assert pace(db, PLAN) == 708 + 200 + 100  # the median of the last nine
     for other in ({"steps": 9}, {"height": 112}, {"step_cache": "teacache:0.15"}):
-        assert await jobs.pace(db, PLAN | other) is None
+        assert pace(db, PLAN | other) is None

@@ -1,7 +1,7 @@
 """A film out of another one: sections that are taken over, a plan that changes while it is made."""
 
 import pytest
-from makers import LEASE_MS, PLAN, PLENTY, Clock, ask, made, sha
+from makers import LEASE_MS, PLAN, PLENTY, Clock, ask, made, pace, sha
 from sqlalchemy import select
 
 from db import canvases, jobs, requests, sections
@@ -129,7 +129,7 @@ async def test_a_film_that_its_parent_still_names_is_not_dropped_by_the_child(db
 async def test_the_pace_is_measured_by_sections_that_were_made_not_by_those_taken_over(db: Database) -> None:
     parent = await film(db)
     await requests.submit(db, ask("child", sections=5, parent_id=parent.id, kept=3), PLENTY)
-    assert await jobs.pace(db, PLAN) == 1000
+    assert pace(db, PLAN) == 1000
 
 
 async def test_steering_changes_the_plan_and_what_is_said_of_the_film(db: Database) -> None:

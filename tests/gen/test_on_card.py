@@ -84,7 +84,7 @@ def test_sections_are_the_same_streamed_or_not_and_no_step_waits_for_the_card(
             first = engine.sample(order, conditioning, before, 2)
             there.waits.clear()
             found = [first, engine.sample(order, conditioning, [*before, first], 3)]  # of the same prompt
-        caches = {"cache._must_run": 4} if step_cache else {}
+        caches = {"cache._change": 4} if step_cache else {}
         once = {"modulation.fingerprint": 2, "engine.sample": 1}
         assert Counter(there.waits) == ({} if where == "cpu" else {**once, **caches})
         streams = placement.resident is not None
