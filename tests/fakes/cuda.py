@@ -7,6 +7,7 @@ copies and kernels is held by tests/gen/test_stream.py.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -14,14 +15,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import diffusers  # noqa: F401  imported while torch is as it is
 import pytest
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKLHunyuanVideo, HunyuanVideoFramepackTransformer3DModel  # noqa: F401
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
+
+from gen import weights
 
 CUDA = torch.device("cuda", 0)
 GEN = str(Path(__file__).parents[2] / "gen")
@@ -172,6 +173,13 @@ class Runtime:
         return 0
 
 
+class Generator(torch.Generator):
+    """Draws on the CPU, wherever it is asked to."""
+
+    def __new__(cls, device: object = "cpu") -> Generator:
+        return super().__new__(cls, "cpu")
+
+
 def whole(function: Callable[..., Any]) -> Callable[..., Any]:
     """A composite of torch that makes tensors of its own in C++, where the shell's device would be asked."""
 
@@ -188,6 +196,7 @@ def whole(function: Callable[..., Any]) -> Callable[..., Any]:
 @contextmanager
 def card(capability: tuple[int, int] = (8, 6), total: int = 12 << 30) -> Iterator[Card]:
     """A card of this compute capability, with so many bytes; gone after."""
+    import_all()
     converts = torch.__future__.get_overwrite_module_params_on_conversion()
     with pytest.MonkeyPatch.context() as patch, Card() as there:
         known(patch, capability, total)
@@ -200,9 +209,19 @@ def card(capability: tuple[int, int] = (8, 6), total: int = 12 << 30) -> Iterato
             torch.__future__.set_overwrite_module_params_on_conversion(converts)
 
 
+def import_all() -> None:
+    """What is imported late, while there is no card: libraries look for one when they are imported, and remember it."""
+    for part in ("transformer", "vae", "text_encoder_2", "image_encoder"):
+        weights.model_class(part)
+    for part in ("tokenizer", "feature_extractor"):
+        weights.processor(part)
+    for module in ("diffusers.models.attention_dispatch", "diffusers.pipelines.hunyuan_video.pipeline_hunyuan_video"):
+        importlib.import_module(module)
+
+
 def known(patch: pytest.MonkeyPatch, capability: tuple[int, int], total: int) -> None:
     """Let torch know the card."""
-    runtime, stream, generator = Runtime(), Stream(), torch.Generator
+    runtime, stream = Runtime(), Stream()
     major, minor = capability
     seen = SimpleNamespace(name="a stand-in", total_memory=total, major=major, minor=minor, multi_processor_count=28)
     functions: dict[str, Any] = {
@@ -232,7 +251,7 @@ def known(patch: pytest.MonkeyPatch, capability: tuple[int, int], total: int) ->
         patch.setattr(torch.cuda, name, value)
     patch.setattr(F, "scaled_dot_product_attention", whole(F.scaled_dot_product_attention))
     patch.setattr(torch, "where", whole(torch.where))
-    patch.setattr(torch, "Generator", lambda device="cpu": generator("cpu"))
+    patch.setattr(torch, "Generator", Generator)
     plain = torch.nn.Parameter.data
 
     def point(parameter: Any, value: Tensor) -> None:
