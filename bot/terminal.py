@@ -1,6 +1,7 @@
 """`flipbot animate`: hand a picture in and watch its film grow. It asks a service over the control socket."""
 
 import asyncio
+import mimetypes
 import signal
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -51,6 +52,8 @@ def check_target(target: Path | None, picture: Path) -> Path:
         target = next(name for name in names if not name.exists())
     if target.is_dir():
         raise Refused("refused.output_is_folder", path=str(target))
+    if mimetypes.guess_type(target.name)[0] not in (None, "video/mp4", "video/x-m4v"):
+        raise Refused("refused.output_kind", kind=target.suffix, name=f"{target.stem}.mp4")
     if not target.parent.is_dir():
         raise Refused("refused.output_folder", path=str(target.parent))
     probe = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex[:8]}")

@@ -2,8 +2,11 @@
 
 import json
 import logging
+import os
 
 from db.config import ServiceConfig
+
+TOLD = "FLIPBOT_LOG"  # in the environment: level and format
 
 
 class JsonLines(logging.Formatter):
@@ -19,10 +22,20 @@ class JsonLines(logging.Formatter):
 
 
 def start_log(config: ServiceConfig, *, quiet: bool = False) -> None:
-    """Log to stderr as configured; quiet: warnings only, unless everything was asked for."""
-    level = logging.WARNING if quiet and config.log_level == "info" else config.log_level.upper()
+    """Log to stderr as configured, and let processes that are started from here do the same.
+
+    quiet: warnings only, unless everything was asked for
+    """
+    level = "warning" if quiet and config.log_level == "info" else config.log_level
+    os.environ[TOLD] = f"{level} {config.log_format}"
+    join_log()
+
+
+def join_log() -> None:
+    """Log to stderr as the process that started this one does."""
+    level, form = os.environ.get(TOLD, "info text").split()
     handler = logging.StreamHandler()
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
-    handler.setFormatter(JsonLines() if config.log_format == "json" else text)
+    handler.setFormatter(JsonLines() if form == "json" else text)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("flipbot").setLevel(level)
+    logging.getLogger("flipbot").setLevel(level.upper())

@@ -5,13 +5,14 @@ its work if need be.
 """
 
 import json
-import logging
 import os
 import queue
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from db.logs import join_log
 
 Message = Mapping[str, Any]
 Say = Callable[[dict[str, Any]], None]
@@ -25,7 +26,7 @@ def serve(make: Callable[[Say, Callable[[int], bool]], Answer]) -> None:
     """
     lines = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    join_log()
     inbox: queue.Queue[Message] = queue.Queue()
     taken_back: set[int] = set()
 

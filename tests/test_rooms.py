@@ -25,8 +25,9 @@ HOME = {
     "telegram": "bot",
     "prometheus_client": "bot",
 }
-# Inside gen/, the files that may know the database: the dispatcher, and the benches that run the whole way.
-KNOWS_DB = ("gen/dispatch.py", "gen/renditions.py", "gen/bench/", "gen/config.py")
+# Inside gen/, the files that may know the database: the dispatcher, and the benches that run the whole way; and those
+# that share its room's configuration and log.
+KNOWS_DB = ("gen/dispatch.py", "gen/renditions.py", "gen/bench/", "gen/config.py", "gen/pipe.py")
 # Inside gen/, the files that the service's own process imports: torch must not come with them.
 TORCH_FREE = (
     "card",

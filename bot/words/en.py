@@ -75,6 +75,7 @@ WORDS: Final = {
     "refused.address": "The page cannot be opened at {host}:{port}. Check [web] host and port in the configuration.",
     "refused.output_folder": "There is no folder {path}. Make it first, or choose another place for the film.",
     "refused.output_is_folder": "{path} is a folder. Give the film a file name, such as film.mp4.",
+    "refused.output_kind": "A film is an MP4, so it cannot be saved as {kind}. Name it {name}.",
     "refused.output_unwritable": "{path} cannot be written. Choose another place for the film.",
     "refused.upload_too_big": "The upload is larger than {limit_mib} MiB. Send a smaller picture.",
     "refused.upload_broken": "The upload arrived incomplete or in a form I do not know. Please try again.",

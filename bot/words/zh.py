@@ -61,6 +61,7 @@ WORDS: Final = {
     "refused.address": "无法在 {host}:{port} 打开页面。请检查配置中 [web] 的 host 和 port。",
     "refused.output_folder": "没有文件夹 {path}。请先建立它，或把影片存到别处。",
     "refused.output_is_folder": "{path} 是一个文件夹。请给影片一个文件名，例如 film.mp4。",
+    "refused.output_kind": "影片是 MP4，不能存成 {kind}。请把它命名为 {name}。",
     "refused.output_unwritable": "无法写入 {path}。请把影片存到别处。",
     "refused.upload_too_big": "上传内容超过 {limit_mib} MiB。请换一张小一些的图片。",
     "refused.upload_broken": "上传的内容不完整，或格式不对。请再试一次。",

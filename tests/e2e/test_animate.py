@@ -1,5 +1,6 @@
 """`flipbot animate` as a stranger uses it: real processes, real files."""
 
+import json
 import signal
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ def test_a_photo_becomes_a_film(small: Path, photo: Path, data_dir: Path, config
     assert done.stdout.splitlines()[-1] == str(target)
     assert "untrained test checkpoint: shows the machinery, not pictures" in done.stderr
     assert "1.2 of 2.4 s are ready" in done.stderr
+    assert "INFO" not in done.stderr, "the log is for who runs a service"
     info = probe(target)
     assert (info.frames, info.width, info.height, info.fps) == (73, 48, 48, 30)
     assert len(list(read_frames(target))) == 73
@@ -31,6 +33,18 @@ def test_a_photo_becomes_a_film(small: Path, photo: Path, data_dir: Path, config
     assert probe(longer).frames == 109
     work = data_dir / "media" / "tmp"
     assert not list(work.iterdir()), "work folders are gone"
+
+
+def test_a_log_for_programs_is_one_in_every_process(
+    small: Path, photo: Path, data_dir: Path, config: Path, tmp_path: Path
+) -> None:
+    with config.open("a") as file:
+        file.write('[service]\nlog_format = "json"\nlog_level = "debug"\n')
+    asked = ("animate", photo, "fog", "--seconds", 1, "--model", small, "-o", tmp_path / "film.mp4")
+    done = run(*asked, "--data-dir", data_dir, "-c", config)
+    assert done.returncode == 0, done.stderr
+    told = [json.loads(line) for line in done.stderr.splitlines() if "flipbot." in line]
+    assert {"flipbot.queue", "flipbot.dispatch", "flipbot.child"} <= {line["logger"] for line in told}
 
 
 def test_a_film_with_an_end_picture_is_made_from_its_end(

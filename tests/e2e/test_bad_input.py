@@ -69,6 +69,7 @@ ORDERS = {
     "quality": (("PHOTO", "fog", "--quality", "superb"), "no quality called superb"),
     "long prompt": (("PHOTO", "x" * 100_000), "100000 characters"),
     "output folder": (("PHOTO", "fog", "-o", "nowhere/film.mp4"), "There is no folder nowhere"),
+    "output is no MP4": (("PHOTO", "fog", "-o", "film.gif"), "cannot be saved as .gif. Name it film.mp4."),
     "output is a folder": (("PHOTO", "fog", "-o", "."), "is a folder"),
     "end picture": (("PHOTO", "fog", "--end-image", "nowhere.png"), "There is no file at nowhere.png"),
     "unknown model": (("PHOTO", "fog", "--model", "gigantic"), "no model gigantic"),
