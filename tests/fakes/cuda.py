@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
-from gen import weights
+from gen import precision, weights
 
 CUDA = torch.device("cuda", 0)
 GEN = str(Path(__file__).parents[2] / "gen")
@@ -202,9 +202,11 @@ def card(capability: tuple[int, int] = (8, 6), total: int = 12 << 30) -> Iterato
         known(patch, capability, total)
         torch.__future__.set_overwrite_module_params_on_conversion(True)
         torch._C._set_only_lift_cpu_tensors(True)  # type: ignore[attr-defined]
+        precision.has_fp8_product.cache_clear()  # it was tried on another card
         try:
             yield there
         finally:
+            precision.has_fp8_product.cache_clear()
             torch._C._set_only_lift_cpu_tensors(False)  # type: ignore[attr-defined]
             torch.__future__.set_overwrite_module_params_on_conversion(converts)
 

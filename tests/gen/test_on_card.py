@@ -23,8 +23,9 @@ from gen.doctor import examine
 from gen.engine import Engine
 from gen.memory import Tiles
 from gen.plan import make_plan
+from gen.precision import Linear8
 from gen.text_child import encoded
-from gen.texts import TEXT_PARTS
+from gen.texts import TEXT_PARTS, TextsElsewhere
 from gen.transformer import Placement
 from gen.types import Conditioning, Plan
 from tests.fakes.cuda import CUDA, OnCard, card
@@ -89,6 +90,9 @@ def test_sections_are_the_same_streamed_or_not_and_no_step_waits_for_the_card(
         assert Counter(there.waits) == ({} if where == "cpu" else {**once, **caches})
         streams = placement.resident is not None
         assert (models.streamer is not None and models.streamer.pinned) is streams
+        layers = [module for module in models.transformer.modules() if isinstance(module, Linear8)]
+        assert bool(layers) is (precision == "fp8")
+        assert all(layer.fast is (capability == (8, 9)) for layer in layers)
         return found
 
     streamed = made("cuda:0", Placement(precision, resident=(0,), aside=True))
@@ -133,6 +137,14 @@ def test_prompts_are_encoded_the_same_on_a_card_layer_by_layer(checkpoint: Check
         there, here = (encoded({**asked, "device": device}) for device in ("cuda:0", "cpu"))
     assert there.keys() == here.keys()
     assert all(torch.equal(there[name], here[name]) for name in here)
+
+
+@pytest.mark.parametrize(("total", "place"), [(6 << 30, "cuda:0"), (1 << 30, "cpu")])
+def test_prompts_are_encoded_on_the_card_where_it_has_room(
+    checkpoint: Checkpoint, tmp_path: Path, total: int, place: str
+) -> None:
+    with card(total=total):
+        assert TextsElsewhere(checkpoint, tmp_path, device="cuda:0").place() == place
 
 
 def test_the_engines_process_makes_a_film_on_a_card(tmp_path: Path) -> None:
