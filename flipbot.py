@@ -150,6 +150,8 @@ def settings_of(args: argparse.Namespace) -> Settings:
         settings = replace(settings, service=replace(settings.service, data_dir=str(args.data_dir)))
     if getattr(args, "model", None):
         settings = replace(settings, model=replace(settings.model, name=args.model))
+    if getattr(args, "size", None):
+        settings = replace(settings, model=replace(settings.model, size=args.size))
     if getattr(args, "models_dir", None):
         settings = replace(settings, model=replace(settings.model, models_dir=str(args.models_dir)))
     return settings
@@ -195,6 +197,7 @@ def arguments() -> argparse.ArgumentParser:
 
     def with_model(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
         sub.add_argument("--model", help="checkpoint: tiny, framepack, framepack-f1, or a folder")
+        sub.add_argument("--size", help="the films' size, such as 192 (tiny) or 512 (framepack-f1)")
         sub.add_argument("--models-dir", type=Path, help="folder of downloaded checkpoints")
         return sub
 
@@ -353,7 +356,8 @@ def doctor_command(settings: Settings) -> list[str]:
     """The doctor's command line, for the same settings."""
     file = ["--config", str(settings.file)] if settings.file else []
     folders = ["--data-dir", str(settings.data_dir), "--models-dir", str(settings.models_dir)]
-    return [sys.executable, "-m", "flipbot", "doctor", *file, *folders, "--model", settings.model.name]
+    size = ["--size", settings.model.size] if settings.model.size else []
+    return [sys.executable, "-m", "flipbot", "doctor", *file, *folders, "--model", settings.model.name, *size]
 
 
 async def end(tasks: Sequence["asyncio.Task[Any]"]) -> None:
@@ -640,6 +644,8 @@ def command_animate(args: argparse.Namespace, console: Console, locale: str) -> 
                 served = (await remote.hello())["model"]
                 if args.model and served != card.name:
                     raise Refused("refused.other_model", got=card.name, served=served)
+                if args.size:
+                    raise Refused("refused.served_size")
                 terminal.tell(console, words.say(locale, "terminal.elsewhere"))
                 return await terminal.animate(remote, order, console, locale)
         async with service(settings, takes=True, works=True, page=False) as own:

@@ -85,6 +85,7 @@ WORDS: Final = {
     "refused.licence": "The licence was not accepted, so nothing was fetched.",
     "refused.licence_unasked": "The licence must be accepted first. Read it, and add --accept-licence.",
     "refused.other_model": "The service running here uses {served}, not {got}. Stop it first, or leave --model out.",
+    "refused.served_size": "The service running here decides on the size. Stop it first, or leave --size out.",
     "refused.no_such_page": "There is nothing at this address. The start page is a good place to go on.",
     "refused.no_such_job": "This film is not here: it may be gone, or it belongs to somebody else.",
     "refused.latents_gone": (

@@ -71,6 +71,7 @@ WORDS: Final = {
     "refused.licence": "许可没有被接受，因此什么都没有下载。",
     "refused.licence_unasked": "需要先接受许可，但这里无法询问。请在阅读之后加上 --accept-licence。",
     "refused.other_model": "这里正在运行的服务使用的是 {served}，不是 {got}。请先停止它，或者不要加 --model。",
+    "refused.served_size": "这里正在运行一个服务，它按自己的尺寸制作影片。请先停止它，或者不要加 --size。",
     "refused.no_such_page": "这个地址没有内容。可以从首页继续。",
     "refused.no_such_job": "这里没有这部影片：可能已被删除，或属于别人。",
     "refused.latents_gone": "这部影片太旧，接着做所需的数据已不再保留。可以从头重新生成。",

@@ -122,6 +122,8 @@ def test_a_second_terminal_asks_the_running_service(
         done = run(*asked)
         assert done.returncode == 0, done.stderr
         assert "A service is already running here" in done.stderr
+        sized = run("animate", photo, "fog", "--size", "48", "--data-dir", data_dir, "-c", config)
+        assert (sized.returncode, "leave --size out" in one_sentence(sized.stderr)) == (2, True)
         assert probe(target).frames == 37
         other = run("animate", photo, "fog", "--data-dir", data_dir, "--model", "tiny", "-o", target)
         assert other.returncode == 2
