@@ -80,20 +80,20 @@ SECTIONS = {
     "safety": SafetyConfig,
 }
 DEFAULT_PROMPT = "gentle, natural movement"  # what an empty prompt means
-BENCHES = (
-    "parity",
-    "overhead",
-    "vram",
-    "growth",
-    "publish",
-    "resume",
-    "tiny",
-    "renditions",
-    "fairness",
-    "queue",
-    "page",
-    "answer",
-)
+BENCHES = {
+    "parity": "the engine's numbers against the published code's",
+    "overhead": "what a section takes beside the calls of its model",
+    "vram": "a GPU's memory and traffic; with --plan, planned on any machine",
+    "growth": "a long film's last section against its second",
+    "publish": "how soon the film so far is a file",
+    "resume": "films that are killed again and again, against unbroken ones",
+    "tiny": "what the tiny model can do, on photographs that it never saw",
+    "renditions": "films made to fit a platform's limit",
+    "fairness": "who waits how long where many share one GPU",
+    "queue": "enqueue and claim, with few and with very many waiting",
+    "page": "many who watch one film grow",
+    "answer": "how soon chats are answered in a burst",
+}
 GATE = "take no new films in; those in line are finished"
 EMPTY = "terminal.queue_empty"
 QUEUE_EVERY_S = 1.0
@@ -243,8 +243,14 @@ def arguments() -> argparse.ArgumentParser:
     fetch.add_argument("--models-dir", type=Path, help="folder of downloaded checkpoints")
     fetch.add_argument("--from", dest="source", type=Path, metavar="DIR", help="take the files from a copy here")
     fetch.add_argument("--accept-licence", action="store_true", help="the licence is read and accepted")
-    bench = commands.add_parser("bench", help="measure", description="Measure; each prints a small table.")
-    bench.add_argument("name", choices=BENCHES)
+    bench = commands.add_parser(
+        "bench",
+        help="measure",
+        description="Measure; each prints a small table.",
+        epilog="\n".join(["NAME is one of:", *(f"  {name:10}  {what}" for name, what in BENCHES.items())]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    bench.add_argument("name", choices=BENCHES, metavar="NAME", help="what to measure")
     bench.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="its options: flipbot bench NAME --help")
     bench.set_defaults(command=command_bench)
     return parser
