@@ -63,7 +63,6 @@ def test_what_people_wrote_is_printed_as_they_wrote_it(
     monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
     monkeypatch.setenv("COLUMNS", "160")
     said = "[/b] :fire: [red]fog"  # markup and an emoji to the library that prints
-
     limits = requests.Limits(queued_per_user=9, queued_per_chat=9, queued_in_all=9)
 
     async def asked() -> None:

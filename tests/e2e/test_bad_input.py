@@ -72,10 +72,7 @@ ORDERS = {
     "output is no MP4": (("PHOTO", "fog", "-o", "film.gif"), "cannot be saved as .gif. Name it film.mp4."),
     "output is a folder": (("PHOTO", "fog", "-o", "."), "is a folder"),
     "end picture": (("PHOTO", "fog", "--end-image", "nowhere.png"), "There is no file at nowhere.png"),
-    "unknown size": (
-        ("PHOTO", "fog", "--size", "7"),
-        "has no size 7",
-    ),
+    "unknown size": (("PHOTO", "fog", "--size", "7"), "has no size 7"),
     "unknown model": (("PHOTO", "fog", "--model", "gigantic"), "no model gigantic"),
     "no such folder": (("PHOTO", "fog", "--model", "models/none"), "models/none"),
     "unwritable output": (("PHOTO", "fog", "-o", "/proc/film.mp4"), "cannot be written"),

@@ -27,6 +27,7 @@ from gen import precision, weights
 CUDA = torch.device("cuda", 0)
 GEN = str(Path(__file__).parents[2] / "gen")
 aten = torch.ops.aten
+MOVES = (aten._to_copy.default, aten.copy_.default, aten._local_scalar_dense.default)  # may be of two devices
 INDEXED = (aten.index.Tensor, aten.index_put_.default)  # whose indices may lie in RAM
 
 
@@ -65,9 +66,6 @@ class OnCard(Tensor):
         assert self.dtype == other.dtype, "this stand-in cannot change a parameter's dtype"
         self.inner = other.inner
 
-    def data_ptr(self) -> int:
-        return self.inner.data_ptr()
-
     def numpy(self, *, force: bool = False) -> Any:
         raise TypeError("can't convert cuda:0 device type tensor to numpy")
 
@@ -94,32 +92,31 @@ def together(*values: Any) -> list[Any]:
 
 
 def run(func: Any, args: Any, kwargs: dict[str, Any], waits: list[str]) -> Any:
-    """One operation, where its tensors are."""
+    """One operation, where its tensors are; what leaves the card is waited for."""
     flat, _ = tree_flatten((args, kwargs))
-    cards = [value for value in flat if on_card(value)]
-    target = kwargs.get("device")
-    target = None if target is None else torch.device(target)
-    if target is not None and target.type == "meta" and not cards:
+    cards = any(map(on_card, flat))
+    named = None if kwargs.get("device") is None else torch.device(kwargs["device"])
+    if named is not None and named.type == "meta" and not cards:
         return func(*args, **kwargs)
-    # the shell of a tensor is meta: what asks for its device in C++ means the card
-    there = target.type in ("cuda", "meta") if target is not None else bool(cards)
-    moves = func in (aten._to_copy.default, aten.copy_.default)
-    source = args[1] if func is aten.copy_.default else args[0] if args else None
-    leaves = func is aten._local_scalar_dense.default or (
-        moves and not (on_card(args[0]) if func is aten.copy_.default else there)
-    )
-    if leaves and on_card(source):
-        waits.append(asking())
-    if not moves and func not in INDEXED:
+    if func is aten.copy_.default:
+        there = on_card(args[0])
+    elif func is aten._local_scalar_dense.default:
+        there = False
+    elif named is not None:
+        there = named.type != "cpu"  # meta is the shell's device: what asks for that in C++ means the card
+    else:
+        there = cards
+    if func in MOVES:
+        if cards and not there:
+            waits.append(asking())
+    elif func not in INDEXED:
         together(*flat)
-    if target is not None:
+    if named is not None:
         kwargs = {**kwargs, "device": torch.device("cpu")}
     out = func(*tree_map(inside, args), **tree_map(inside, kwargs))
-    if func is aten._local_scalar_dense.default or not (there or (cards and func is aten.copy_.default)):
-        return args[0] if func is aten.copy_.default else out
-    if func._schema.name.endswith("_") and on_card(args[0]):
+    if args and out is inside(args[0]):  # it was changed in place
         return args[0]
-    return tree_map(lambda each: OnCard(each) if isinstance(each, Tensor) else each, out)
+    return tree_map(lambda each: OnCard(each) if isinstance(each, Tensor) else each, out) if there else out
 
 
 def asking() -> str:
@@ -194,7 +191,7 @@ def whole(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def card(capability: tuple[int, int] = (8, 6), total: int = 12 << 30) -> Iterator[Card]:
+def a_card(capability: tuple[int, int] = (8, 6), total: int = 12 << 30) -> Iterator[Card]:
     """A card of this compute capability, with so many bytes; gone after."""
     import_all()
     converts = torch.__future__.get_overwrite_module_params_on_conversion()

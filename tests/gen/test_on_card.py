@@ -28,18 +28,17 @@ from gen.text_child import encoded
 from gen.texts import TEXT_PARTS, TextsElsewhere
 from gen.transformer import Placement
 from gen.types import Conditioning, Plan
-from tests.fakes.cuda import CUDA, OnCard, card
+from tests.fakes.cuda import CUDA, OnCard, a_card
 
 PHOTO = Path(__file__).parents[2] / "examples" / "photo.jpg"
 
 
 def test_the_stand_in_is_as_strict_as_a_card() -> None:
     near, layer = torch.arange(3.0), torch.nn.Linear(3, 2)
-    with card() as there:
+    with a_card() as there:
         far = near.to(CUDA)
-        assert [each.device for each in (far, torch.zeros(2, device=CUDA), torch.tensor([1.0], device=CUDA))] == [
-            CUDA
-        ] * 3
+        there_too = (far, torch.zeros(2, device=CUDA), torch.tensor([1.0], device=CUDA))
+        assert [each.device for each in there_too] == [CUDA] * 3
         mixed: list[Callable[[], Tensor]] = [
             lambda: far + near,
             lambda: layer(far),
@@ -71,7 +70,7 @@ def test_sections_are_the_same_streamed_or_not_and_no_step_waits_for_the_card(
     capability: tuple[int, int],
     step_cache: str,
     checkpoint: Checkpoint,
-    gold: Card,
+    card: Card,
     plan: Plan,
     conditioning: Conditioning,
 ) -> None:
@@ -79,9 +78,9 @@ def test_sections_are_the_same_streamed_or_not_and_no_step_waits_for_the_card(
     before = [torch.randn(1, 16, 2, 4, 6, generator=torch.Generator().manual_seed(n)) for n in range(2)]
 
     def made(where: str, placement: Placement) -> list[Tensor]:
-        with card(capability) as there:
+        with a_card(capability) as there:
             models = weights.load(checkpoint, where, parts=("transformer", "vae"), placement=placement)
-            engine = Engine(models, gold)
+            engine = Engine(models, card)
             first = engine.sample(order, conditioning, before, 2)
             there.waits.clear()
             found = [first, engine.sample(order, conditioning, [*before, first], 3)]  # of the same prompt
@@ -105,15 +104,15 @@ def test_sections_are_the_same_streamed_or_not_and_no_step_waits_for_the_card(
 
 @pytest.mark.parametrize("tiles", [Tiles(), Tiles(16, 16)])
 def test_a_picture_and_its_film_are_the_same_on_a_card(
-    checkpoint: Checkpoint, gold: Card, plan: Plan, picture: Image.Image, tiles: Tiles
+    checkpoint: Checkpoint, card: Card, plan: Plan, picture: Image.Image, tiles: Tiles
 ) -> None:
     order, half = dataclasses.replace(plan, sections=1, prompts=plan.prompts[:1]), torch.float16
     latents = torch.randn(1, 16, 2, 4, 6, generator=torch.Generator().manual_seed(1))
     found = []
     for where in ("cuda:0", "cpu"):
-        with card():
+        with a_card():
             models = weights.load(checkpoint, where, dtype=half, placement=Placement("fp16"))
-            engine = Engine(models, gold, tiles=tiles)
+            engine = Engine(models, card, tiles=tiles)
             known = engine.encode(order, picture)
             found.append((known, engine.decode(order, known, [latents], 0)))
     (there, film_there), (here, film_here) = found
@@ -133,7 +132,7 @@ def test_prompts_are_encoded_the_same_on_a_card_layer_by_layer(checkpoint: Check
         "dtype": "float16",
         "threads": 0,
     }
-    with card():
+    with a_card():
         there, here = (encoded({**asked, "device": device}) for device in ("cuda:0", "cpu"))
     assert there.keys() == here.keys()
     assert all(torch.equal(there[name], here[name]) for name in here)
@@ -143,7 +142,7 @@ def test_prompts_are_encoded_the_same_on_a_card_layer_by_layer(checkpoint: Check
 def test_prompts_are_encoded_on_the_card_where_it_has_room(
     checkpoint: Checkpoint, tmp_path: Path, total: int, place: str
 ) -> None:
-    with card(total=total):
+    with a_card(total=total):
         assert TextsElsewhere(checkpoint, tmp_path, device="cuda:0").place() == place
 
 
@@ -154,7 +153,7 @@ def test_the_engines_process_makes_a_film_on_a_card(tmp_path: Path) -> None:
     plan = make_plan(tiny.card, picture_size=(640, 480), seconds=1.2, prompts=prompts, seed=7, steps=2)
     asked = {"device": "cuda:0", "precision": "auto", "threads": 1, "texts_dir": str(tmp_path), "models_dir": None}
     nothing = {"latents": [], "clips": [], "tail": None, "conditioning": None, "end_picture": None}
-    with card():
+    with a_card():
         process = child.Child(said.append, lambda id: False)
         process.answer({"do": "load", "model": "tiny", **asked})
         order = {"id": 1, "plan": plan.to_json(), "n": 0, "out": str(tmp_path), "picture": str(PHOTO)}
@@ -166,7 +165,7 @@ def test_the_engines_process_makes_a_film_on_a_card(tmp_path: Path) -> None:
 
 def test_the_bench_runs_on_a_card() -> None:
     setup = dataclasses.replace(rehearsal(CUDA), compiles=False)
-    with card(total=6 << 30):
+    with a_card(total=6 << 30):
         found = [line for lines in vram.measure(setup, Console(quiet=True)) for line in lines]
     assert [line for line in found if line.what == "failed"] == []
     pinned = [line.figure for line in found if line.what.startswith("buffers pinned")]
@@ -174,14 +173,9 @@ def test_the_bench_runs_on_a_card() -> None:
 
 
 def test_the_doctor_knows_the_card() -> None:
-    with card(total=6 << 30):
+    with a_card(total=6 << 30):
         found = examine(ModelConfig(name="framepack-f1"), Path("nowhere"))
     told = "\n".join(finding.sentence for finding in found)
     assert "GPU: a stand-in, 6.0 of 6.0 GiB free." in told
     assert "Compute capability 8.6: computes in bf16" in told
     assert "blocks stay on the card" in told
-
-
-@pytest.fixture
-def gold(card: Card) -> Card:
-    return card

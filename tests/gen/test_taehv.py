@@ -22,7 +22,7 @@ from gen.engine import Engine
 from gen.errors import PreviewUnusable
 from gen.taehv import load_taehv
 from gen.types import Conditioning, Plan, Step
-from tests.fakes.cuda import CUDA, card
+from tests.fakes.cuda import CUDA, a_card
 
 CPU = torch.device("cpu")
 # Layers of the published decoder that have weights: its number → (out, in, side, bias)
@@ -165,7 +165,7 @@ def test_the_doctor_says_whether_it_can_be_used(published: dict[str, Tensor], fi
 
 def test_it_shows_what_lies_on_a_card(file: Path) -> None:
     latents = torch.randn(1, 16, 3, 4, 6, generator=torch.Generator().manual_seed(1))
-    with card():
+    with a_card():
         shown = load_taehv(file, 16, 8, CUDA).picture(latents.to(CUDA))
     plain = load_taehv(file, 16, 8, CPU).picture(latents)
     assert shown.size == plain.size == (48, 32)
