@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import Tensor, nn
 
 from gen.card import read_json
 from gen.errors import CheckpointCorrupt
 from gen.files import weight_files
 from gen.sources import UNREAD, needed
+from gen.tensors import Files
 
 
 def load_llama(folder: Path, dtype: torch.dtype) -> Any:
@@ -49,32 +49,28 @@ def empty(folder: Path) -> Any:
 
 
 class Weights:
-    """The tower's tensors as they lie in their files."""
+    """The tower's tensors as they lie in their files; each is mapped by itself, for as long as it is looked at."""
 
     def __init__(self, folder: Path) -> None:
+        """raises: CheckpointIncomplete, CheckpointCorrupt"""
         self.folder = folder
-        self.layers = int(read_json(folder / "config.json").get("num_hidden_layers", 0))
-        self.files: dict[str, tuple[Any, str]] = {}
-        for path in weight_files(folder, "text_encoder"):
-            opened: Any = safe_open(path, "pt")
-            keys = [key for key in opened.keys() if needed("text_encoder", key, self.layers)]  # noqa: SIM118
-            self.files |= {key.removeprefix("model."): (opened, key) for key in keys}
+        layers = int(read_json(folder / "config.json").get("num_hidden_layers", 0))
+        self.files = Files(weight_files(folder, "text_encoder"))
+        keys = [key for key in self.files.shapes if needed("text_encoder", key, layers)]
+        self.keys = {key.removeprefix("model."): key for key in keys}
 
     def read(self, name: str) -> Tensor:
         """One tensor, mapped from its file: only what is looked at is read."""
-        opened, key = self.files[name]
-        tensor: Tensor = opened.get_tensor(key)
-        return tensor
+        return self.files.read(self.keys[name])
 
     def expected(self, model: nn.Module, prefix: str = "") -> list[str]:
         """The names of a module's tensors; raises CheckpointCorrupt for one that is not there, or of another shape."""
-        names = []
+        names, shapes = [], self.files.shapes
         for name, parameter in model.state_dict().items():
             name = prefix + name
-            if name not in self.files:
+            if name not in self.keys:
                 raise CheckpointCorrupt(file=str(self.folder), why=f"does not fit its config (missing_keys: {name})")
-            opened, key = self.files[name]
-            if tuple(opened.get_slice(key).get_shape()) != tuple(parameter.shape):
+            if shapes[self.keys[name]] != tuple(parameter.shape):
                 raise CheckpointCorrupt(file=str(self.folder), why=f"does not fit its config (mismatched_keys: {name})")
             names.append(name)
         return names

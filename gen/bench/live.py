@@ -31,11 +31,16 @@ class Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
         out = func(*args, **(kwargs or {}))
         for x in tree_flatten(out)[0]:
             if isinstance(x, Tensor) and storage_of(x) not in known:
-                self.count(x.untyped_storage())
+                self.see(x)
         return out
 
-    def count(self, storage: torch.UntypedStorage) -> None:
-        """A new storage: it counts until it is gone."""
+    def forget(self) -> None:
+        """Let the peak begin anew."""
+        self.peak = self.now
+
+    def see(self, x: Tensor) -> None:
+        """A tensor: if its storage is new, it counts until it is gone."""
+        storage = x.untyped_storage()
         key, size = storage._cdata, storage.nbytes()
         if key in self._seen:
             return

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer, CLIPTokenizer, SiglipImageProcessor
+from transformers import AutoTokenizer, CLIPTokenizer
+from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 from gen.train import architecture, tokens
 
@@ -77,7 +78,7 @@ def save_encoders(directory: Path, seed: int = 0) -> None:
     text_2.half().save_pretrained(directory / "text_encoder_2")
     architecture.image_encoder().half().save_pretrained(directory / "image_encoder")
     side = architecture.IMAGE_SIZE
-    SiglipImageProcessor(size={"height": side, "width": side}).save_pretrained(directory / "feature_extractor")
+    SiglipImageProcessorPil(size={"height": side, "width": side}).save_pretrained(directory / "feature_extractor")
 
 
 def write_card(directory: Path, values: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
 """A stand-in for a card: tensors that say they are on cuda:0, compute on the CPU, and cannot be mixed with its own.
 
 It refuses what a card would refuse at the first call (tensors of two devices in one operation, numpy of a tensor on the
-card), and tells where the processor waited for the card. It is as fast as the CPU and knows no time: the order of
-copies and kernels is held by tests/gen/test_stream.py.
+card), tells where the processor waited for the card, and counts what tensors take of its memory. It is as fast as the
+CPU and knows no time: the order of copies and kernels is held by tests/gen/test_stream.py.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 from gen import precision, weights
+from gen.bench.live import Live
 
 CUDA = torch.device("cuda", 0)
 GEN = str(Path(__file__).parents[2] / "gen")
@@ -35,6 +36,7 @@ class OnCard(Tensor):
     """A tensor on the card; its values lie in an ordinary one inside. The shell is meta: `cpu()` would be free else."""
 
     inner: Tensor
+    memory: Live | None = None  # of the card that there is
     __torch_function__ = torch._C._disabled_torch_function_impl
     device = property(lambda self: CUDA)  # type: ignore[assignment]
     is_cuda = property(lambda self: True)  # type: ignore[assignment]
@@ -45,6 +47,8 @@ class OnCard(Tensor):
         options: dict[str, Any] = {"dtype": inner.dtype, "device": "meta", "strides": inner.stride()}
         made: OnCard = Tensor._make_wrapper_subclass(cls, inner.size(), **options)  # type: ignore[attr-defined]
         made.inner = inner
+        if cls.memory is not None:
+            cls.memory.see(inner)
         return made
 
     def __repr__(self) -> str:  # type: ignore[override]
@@ -128,11 +132,12 @@ def asking() -> str:
 
 
 class Card(TorchDispatchMode):
-    """While it is entered there is a card. waits: who waited for it, as module.function."""
+    """While it is entered there is a card. waits: who waited for it, as module.function; memory: what tensors take."""
 
     def __init__(self) -> None:
         super().__init__()
         self.waits: list[str] = []
+        self.memory = Live()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return run(func, args, kwargs or {}, self.waits)
@@ -196,7 +201,8 @@ def a_card(capability: tuple[int, int] = (8, 6), total: int = 12 << 30) -> Itera
     import_all()
     converts = torch.__future__.get_overwrite_module_params_on_conversion()
     with pytest.MonkeyPatch.context() as patch, Card() as there:
-        known(patch, capability, total)
+        known(patch, there, capability, total)
+        patch.setattr(OnCard, "memory", there.memory)
         torch.__future__.set_overwrite_module_params_on_conversion(True)
         torch._C._set_only_lift_cpu_tensors(True)  # type: ignore[attr-defined]
         precision.has_fp8_product.cache_clear()  # it was tried on another card
@@ -218,8 +224,9 @@ def import_all() -> None:
         importlib.import_module(module)
 
 
-def known(patch: pytest.MonkeyPatch, capability: tuple[int, int], total: int) -> None:
+def known(patch: pytest.MonkeyPatch, there: Card, capability: tuple[int, int], total: int) -> None:
     """Let torch know the card."""
+    memory = there.memory
     runtime, stream = Runtime(), Stream()
     major, minor = capability
     seen = SimpleNamespace(name="a stand-in", total_memory=total, major=major, minor=minor, multi_processor_count=28)
@@ -234,12 +241,12 @@ def known(patch: pytest.MonkeyPatch, capability: tuple[int, int], total: int) ->
         "get_device_capability": lambda device=None: capability,
         "get_device_name": lambda device=None: "a stand-in",
         "get_device_properties": lambda device=None: seen,
-        "max_memory_allocated": lambda device=None: 0,
-        "max_memory_reserved": lambda device=None: 0,
-        "mem_get_info": lambda device=None: (total, total),
-        "memory_allocated": lambda device=None: 0,
+        "max_memory_allocated": lambda device=None: memory.peak,
+        "max_memory_reserved": lambda device=None: memory.peak,
+        "mem_get_info": lambda device=None: (total - memory.now, total),
+        "memory_allocated": lambda device=None: memory.now,
         "memory_stats": lambda device=None: {},
-        "reset_peak_memory_stats": lambda device=None: None,
+        "reset_peak_memory_stats": lambda device=None: memory.forget(),
         "set_per_process_memory_fraction": lambda share, device=None: None,
         "stream": lambda stream: nullcontext(),
         "synchronize": lambda device=None: None,

@@ -21,13 +21,13 @@ from gen.card import Card, Checkpoint, find_checkpoint
 from gen.config import ModelConfig
 from gen.doctor import examine
 from gen.engine import Engine
-from gen.memory import Tiles
+from gen.memory import GIB, IMAGE_TOKENS, TEXT_TOKENS, Tiles, Wishes, plan_checkpoint, this_machine
 from gen.plan import make_plan
 from gen.precision import Linear8
 from gen.text_child import encoded
 from gen.texts import TEXT_PARTS, TextsElsewhere
-from gen.transformer import Placement
-from gen.types import Conditioning, Plan
+from gen.transformer import Placement, placement_of
+from gen.types import Conditioning, Plan, Text
 from tests.fakes.cuda import CUDA, OnCard, a_card
 
 PHOTO = Path(__file__).parents[2] / "examples" / "photo.jpg"
@@ -179,3 +179,43 @@ def test_the_doctor_knows_the_card() -> None:
     assert "GPU: a stand-in, 6.0 of 6.0 GiB free." in told
     assert "Compute capability 8.6: computes in bf16" in told
     assert "blocks stay on the card" in told
+
+
+@pytest.mark.parametrize("few", [False, True])
+@pytest.mark.parametrize(("precision", "capability"), KINDS)
+def test_the_card_holds_what_was_planned_and_no_more(
+    precision: str,
+    capability: tuple[int, int],
+    few: bool,
+    checkpoint: Checkpoint,
+    card: Card,
+    plan: Plan,
+    conditioning: Conditioning,
+) -> None:
+    """Loading, a prompt's table, steps with a cache, a decode; few: no block has room to stay."""
+    order = dataclasses.replace(plan, height=48, width=32, steps=2, step_cache="teacache:0.15")
+    before = [torch.randn(1, 16, 2, 6, 4, generator=torch.Generator().manual_seed(n)) for n in range(2)]
+    longest = {
+        prompt: Text(text.prompt_embeds.repeat(1, TEXT_TOKENS, 1)[:, :TEXT_TOKENS], text.pooled)
+        for prompt, text in conditioning.texts.items()
+    }
+    image = conditioning.image_embeds.repeat(1, IMAGE_TOKENS, 1)[:, :IMAGE_TOKENS]
+    known = dataclasses.replace(conditioning, texts=longest, image_embeds=image, start=torch.randn(1, 16, 1, 6, 4))
+    with a_card(capability) as there:
+        here = dataclasses.replace(this_machine("cuda:0"), ram_free=64 * GIB)
+        whole = plan_checkpoint(dataclasses.replace(checkpoint, card=card), here, Wishes(precision))
+        planned = dataclasses.replace(whole, resident=()) if few else whole
+        parts = ("transformer", "vae")
+        models = weights.load(checkpoint, "cuda:0", parts=parts, placement=placement_of(planned))
+        loaded = there.memory.peak
+        engine = Engine(models, card, tiles=planned.tiles)
+        engine.sample(order, known, before, 2)
+        sampled = there.memory.peak
+        there.memory.forget()
+        engine.decode(order, known, before, 1)
+        decoded = there.memory.peak
+    held = planned.weights + planned.vae.bytes
+    assert loaded == held
+    held += planned.parts.table
+    assert 0.75 < sampled / (held + planned.activations + planned.cached) <= 1
+    assert 0.6 < decoded / (held + planned.decode) <= 1

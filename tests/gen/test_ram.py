@@ -1,0 +1,73 @@
+"""bench ram and the checkpoint of the published size that it makes: shapes, shards, and a small one that is watched."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from gen.bench import ram
+from gen.bench.fullsize import fullsize_card, models, write_weights
+from gen.card import PRESETS, SHIPPED, card_of
+from gen.files import weight_paths
+from gen.sources import SOURCES
+from gen.tensors import Files
+
+
+def test_the_shapes_are_as_large_as_the_published_files(tmp_path: Path) -> None:
+    for part, (model, dtype) in models(tmp_path).items():
+        size = sum(math.prod(tensor.shape) for tensor in model.state_dict().values()) * dtype.itemsize / 1e9
+        whole = 15.01 if part == "text_encoder" else SOURCES["framepack-f1"][part].gb  # of which 14.90 are fetched
+        assert size == pytest.approx(whole, abs=0.01), part
+
+
+def test_its_card_is_the_published_one_with_a_size_for_a_processor() -> None:
+    card, published = card_of(fullsize_card(25), {}), PRESETS["framepack-f1"]
+    for name in ("window", "samplings", "fps", "steps", "guidance", "preview_factors", "time_compression"):
+        assert getattr(card, name) == getattr(published, name)
+    assert card.sizes == {"64": ((64, 64),), **published.sizes}
+
+
+def test_the_weights_come_in_files_of_a_size_and_in_an_index(tmp_path: Path) -> None:
+    shapes = {f"blocks.{n}.{kind}": shape for n in range(3) for kind, shape in (("weight", (8, 4)), ("bias", (8,)))}
+    write_weights(tmp_path, "diffusion_pytorch_model", shapes, torch.bfloat16, most=100)
+    files = weight_paths(tmp_path, "transformer")
+    assert len(files) == 3
+    found = Files(files)
+    assert found.shapes == shapes
+    blocks = [found.read(f"blocks.{n}.weight") for n in range(3)]
+    assert torch.equal(blocks[1], blocks[0].roll(1, 0))  # none is like another
+    assert not torch.equal(blocks[1], blocks[0])
+    index = json.loads((tmp_path / "diffusion_pytorch_model.safetensors.index.json").read_text())
+    assert len(set(index["weight_map"].values())) == 3
+
+
+def test_a_small_checkpoint_is_loaded_and_watched(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    ram.add_arguments(parser)
+    assert ram.run(parser.parse_args(["--keep", str(SHIPPED), "--precisions", "bf16", "fp8"])) == 0
+    said = capsys.readouterr().out
+    assert said.count("7 of 7 blocks on the card") == 2
+    assert "a new prompt" in said
+    assert "failed" not in said
+
+
+def test_what_fails_in_the_other_process_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = tmp_path / "broken"
+    for path in SHIPPED.rglob("*"):
+        if path.is_file():
+            copy = broken / path.relative_to(SHIPPED)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(
+                path.read_bytes()[:-1] if path.match("text_encoder_2/*.safetensors") else path.read_bytes()
+            )
+    parser = argparse.ArgumentParser()
+    ram.add_arguments(parser)
+    assert ram.run(parser.parse_args(["--keep", str(broken), "--precisions", "bf16"])) == 1
+    said = capsys.readouterr().out
+    assert "The checkpoint is damaged" in " ".join(said.replace("│", " ").split())
+    assert "RAM at its peak, GB; 7 of 7 blocks" in " ".join(said.replace("│", " ").split())
