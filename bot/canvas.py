@@ -21,6 +21,7 @@ WAITS: Final = {  # what a job that is in line is held up by
     "worker_lost": "engine_again",
 }
 ENDINGS: Final = ("decoding", "writing")  # phases of a section after its last sampling step
+BEGINNINGS: Final = {"loading": "loading", "encoding": "reading"}  # those before its first, and what is said of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +127,7 @@ def headline(job: Job, under_way: Progress | None, place: Place | None, closed: 
         case State.RUNNING if job.wish:
             return "stopping" if job.wish == "stop" else "cancelling"
         case State.RUNNING if job.done == 0:
-            return "first" if under_way and under_way.step else "warming"
+            return BEGINNINGS.get(under_way.phase, "first") if under_way else "warming"
         case State.RUNNING:
             last = job.done + 1 == job.sections and under_way is not None and under_way.phase in ENDINGS
             return "finishing" if last else "growing"

@@ -23,6 +23,7 @@ ACTS: Final[tuple[Act, ...]] = (
 PROMPT_SHOWN: Final = 200  # characters of a prompt in the message; Details shows all of it
 STEPS_S: Final = ((90, 5), (600, 30), (3600, 60), (86400, 600))  # (time left up to, said in steps of)
 WARM_MS: Final = 10_000  # that getting ready may take before it is worth a word
+BEGINNING: Final = ("headline.warming", "headline.loading", "headline.reading")
 PAUSED: Final = ("headline.paused", "headline.paused_because")
 DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -190,7 +191,7 @@ def job_of(text: str) -> int | None:
 
 def _lines(job: Job, view: View, style: Style, now: Now) -> list[str]:
     locale = job.locale
-    brief = view.headline == "headline.warming" and now.ms - (job.started_ms or 0) < WARM_MS
+    brief = view.headline in BEGINNING and now.ms - (job.started_ms or 0) < WARM_MS
     head = _said(style, locale, "headline.first" if brief else view.headline, view.facts)
     if view.headline in PAUSED and not job.done:  # of a film that has begun the ordinary sentence says how far it is
         reason = style.escape(str(view.facts.get("why") or "")) or say(locale, "chat.paused_plain")

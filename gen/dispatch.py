@@ -7,7 +7,7 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -169,11 +169,11 @@ class Dispatch:
     async def make(self, claim: Claim, out: Path) -> dict[str, Any]:
         """Ask the child for the section while the lease is renewed; returns the files it made."""
         job, done = claim.job, claim.sections
-        keep = asyncio.create_task(self.keep_lease(claim))
+        keep, tell = asyncio.create_task(self.keep_lease(claim)), Teller(self.db, claim)
         try:
-            child = await self.ready_child(job.tighter)
+            child = await self.ready_child(job.tighter, tell)
             return await child.section(
-                Teller(self.db, claim),
+                tell,
                 plan=dict(job.plan),
                 n=job.done,
                 picture=str(self.media.path(job.picture)),
@@ -193,7 +193,7 @@ class Dispatch:
         """Where a file stands that can be made again if it does not."""
         return str(self.media.path(sha)) if sha and self.media.exists(sha) else None
 
-    async def ready_child(self, tighter: int) -> ChildProcess:
+    async def ready_child(self, tighter: int, tell: Callable[[Told], Awaitable[None]]) -> ChildProcess:
         """The child, started and loaded if it is not there, or not with so small a memory plan.
 
         One that has loaded a smaller plan than is needed stays: loading anew costs more than the plan does.
@@ -202,6 +202,7 @@ class Dispatch:
             if self.tighter >= tighter:
                 return self.child
             await self.child.close()
+        await tell(Told("loading"))  # of a large model it takes a minute or more
         self.child = await self.children.start()
         self.tighter = tighter
         started = time.monotonic()

@@ -130,6 +130,8 @@ WORDS: Final = {
     "headline.paused_because": "Paused: {why}. Nothing is lost, it goes on by itself",
     "headline.again": "{seconds_done} of {seconds_total} s are ready, waiting for the next turn",
     "headline.warming": "Getting ready",
+    "headline.loading": "Loading the model",
+    "headline.reading": "Reading the text and the picture",
     "headline.first": "Drawing the first second",
     "headline.growing": "{seconds_done} of {seconds_total} s are ready",
     "headline.finishing": "{seconds_done} of {seconds_total} s are ready, finishing the file",

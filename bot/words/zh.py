@@ -112,6 +112,8 @@ WORDS: Final = {
     "headline.paused_because": "已暂停：{why}。什么都不会丢，之后会自动继续",
     "headline.again": "已完成 {seconds_done} / {seconds_total} 秒，等待下一轮",
     "headline.warming": "正在准备",
+    "headline.loading": "正在加载模型",
+    "headline.reading": "正在读取文字和图片",
     "headline.first": "正在绘制第一秒",
     "headline.growing": "已完成 {seconds_done} / {seconds_total} 秒",
     "headline.finishing": "已完成 {seconds_done} / {seconds_total} 秒，正在写入文件",

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,6 +108,20 @@ def test_before_anything_is_finished_there_is_nothing_to_stop_at() -> None:
     found = view(a_job(state=State.RUNNING), [], at_step(0, 3), place(running=True), None)
     assert not found.can_stop
     assert said(found) == "Drawing the first second"
+
+
+@pytest.mark.parametrize(
+    ("phase", "says"),
+    [
+        ("loading", "Loading the model"),
+        ("encoding", "Reading the text and the picture"),
+        ("sampling", "Drawing the first second"),
+        ("decoding", "Drawing the first second"),
+    ],
+)
+def test_what_comes_before_the_first_step_is_said(phase: str, says: str) -> None:
+    job = a_job(state=State.RUNNING)
+    assert said(view(job, [], at_step(0, 0, phase), place(running=True), None)) == says
 
 
 def test_a_wish_is_said_until_it_is_carried_out() -> None:

@@ -74,7 +74,10 @@ def buttons(job: Job, under_way: Progress | None = None, terms: Terms = USUAL) -
 def test_that_the_model_is_made_ready_is_said_once_it_takes_long() -> None:
     begun = {"state": State.RUNNING, "started_ms": NOW.ms - 9_000}
     assert head(a_job(**begun), None, None) == "**Drawing the first second**"
-    assert head(a_job(**begun | {"started_ms": NOW.ms - 11_000}), None, None) == "**Getting ready**"
+    late = a_job(**begun | {"started_ms": NOW.ms - 11_000})
+    assert head(late, None, None) == "**Getting ready**"
+    loading = Progress(job_id=7, n=0, step=0, of=0, phase="loading", preview=None, at_ms=0)
+    assert "Loading the model" in compose(late, view(late, [], loading, None, None), STYLE, USUAL, NOW).lines[0]
 
 
 def test_each_state_has_its_buttons() -> None:

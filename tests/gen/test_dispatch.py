@@ -297,6 +297,18 @@ async def test_loading_longer_than_a_lease_costs_nothing(quick: Bench) -> None:
     assert (job.state, job.crashes, job.fence) == (State.DONE, 0, 2), "each section was claimed once"
 
 
+async def test_that_the_model_is_loaded_is_told(quick: Bench) -> None:
+    quick.script(load_s=1.0, step_s=1.0)
+    job, phases = await quick.submit(1), []
+    async with quick.working():
+        while not job.state.terminal:
+            seen = quick.db.commits
+            job, now = await jobs.get(quick.db, job.id), await progress.of(quick.db, job.id)
+            phases += [] if now is None or now.phase in phases else [now.phase]
+            await quick.db.changed(seen, 0.2)
+    assert phases[:2] == ["loading", "sampling"]
+
+
 async def test_a_cancel_is_heard_while_the_model_is_loaded(quick: Bench) -> None:
     quick.script(load_s=1.0, step_s=2.0)
     job = await quick.submit(60)
