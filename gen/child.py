@@ -11,12 +11,10 @@ but its parent; when the parent is gone, stdin ends and so does this process, in
 """
 
 import base64
-import ctypes
 import io
 import json
 import logging
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +32,7 @@ from gen.files import identity, weight_files
 from gen.lora import identity_of_loras, merge_of
 from gen.memory import Machine, Wishes, plan_checkpoint, share_of, summary, this_machine, told
 from gen.pipe import Message, Say, serve
+from gen.process import give_back
 from gen.sample import make_caches, ran
 from gen.taehv import load_taehv
 from gen.tensors import Files
@@ -292,14 +291,6 @@ def keep_within(machine: Machine, wishes: Wishes) -> None:
         index = torch.device(machine.device).index
         which = torch.cuda.current_device() if index is None else index
         torch.cuda.set_per_process_memory_fraction(share_of(machine, wishes), which)
-
-
-def give_back() -> None:
-    """Hand free memory back to the system, where the allocator was told to keep it (gen/process.py): Linux's glibc."""
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
-        if trim is not None:
-            trim(0)
 
 
 def picture(path: str) -> Image.Image:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import ctypes
 import json
 import logging
 import os
@@ -29,6 +30,14 @@ def segments(platform: str, environment: Mapping[str, str]) -> Mapping[str, str]
     """SEGMENTS, where they are known and nobody has said otherwise."""
     theirs = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
     return {} if platform != "linux" or any(name in environment for name in theirs) else SEGMENTS
+
+
+def give_back() -> None:
+    """Hand free memory back to the system, where MALLOC lets the allocator keep it: Linux's glibc."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # musl has none
+        if trim is not None:
+            trim(0)
 
 
 class ChildDied(Exception):

@@ -8,8 +8,8 @@ weights in the published shapes; --keep leaves them, and every command takes the
 from __future__ import annotations
 
 import argparse
-import io
 import multiprocessing
+import os
 import shutil
 import sys
 import tempfile
@@ -27,13 +27,11 @@ from PIL import Image
 from rich.console import Console
 
 from gen import encode, weights
-from gen.bench.films import picture
 from gen.bench.fullsize import NEEDED, make_fullsize
 from gen.bench.vram import tables_of
 from gen.bench.vram_measured import Line
 from gen.bench.vram_planned import example, rows_for
 from gen.card import Checkpoint, read_checkpoint
-from gen.child import give_back
 from gen.errors import GenError, first_line
 from gen.files import weight_files
 from gen.memory import (
@@ -51,6 +49,7 @@ from gen.memory import (
     value_bytes,
 )
 from gen.precision import has_four_bit
+from gen.process import MALLOC, QUIET, give_back, segments
 from gen.tensors import Files
 from gen.texts import TextsElsewhere
 from gen.transformer import Assembled, placement_of
@@ -81,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the table; 0 where every limit is kept, 1 where not or where something failed, 2 without room for it."""
     console = Console(markup=False, emoji=False)
+    os.environ |= {**QUIET, **MALLOC, **segments(sys.platform, os.environ)}  # of the processes that are watched
     with tempfile.TemporaryDirectory(prefix="flipbot-ram-") as made:
         folder = args.keep or Path(made)
         try:
@@ -173,7 +173,7 @@ def load(
         checkpoint, device, parts=parts, placement=placement_of(plan_of(checkpoint, kind, device, vram_gib))
     )
     loaded = time.perf_counter()
-    encode.encode_picture(models, Image.open(io.BytesIO(picture(384, 384))))
+    encode.encode_picture(models, Image.linear_gradient("L").resize((384, 384)).convert("RGB"))
     assert models.modulation is not None
     if device == "cpu":
         say(BUSY)  # what a card would hold while it makes tables is in RAM here

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -74,3 +76,27 @@ def test_overhead_compares_a_section_with_its_forwards(checkpoint: Checkpoint, c
 def test_overhead_of_a_model_that_is_not_there_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(overhead, "--model", "no-such-model") == 2
     assert "There is no model no-such-model" in capsys.readouterr().out
+
+
+WITHOUT = (
+    "sqlalchemy",
+    "aiosqlite",
+    "alembic",
+    "aiohttp",
+    "discord",
+    "telegram",
+    "av",
+    "prometheus_client",
+    "bot",
+    "db",
+)
+
+
+@pytest.mark.parametrize("words", [["ram", "--help"], ["vram", "--rehearse", "--minutes", "0"]], ids=["ram", "vram"])
+def test_the_engines_benches_need_nothing_else_of_flipbot(words: list[str]) -> None:
+    """As on a rented card, from a bare checkout."""
+    without = f"import runpy, sys; sys.modules |= dict.fromkeys({WITHOUT})"
+    code = f"{without}; sys.argv[1:] = {words}; runpy.run_module('gen.bench', run_name='__main__')"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert ("usage: python -m gen.bench ram" if words[0] == "ram" else "A rehearsal") in ran.stdout
