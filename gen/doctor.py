@@ -29,15 +29,17 @@ from gen.memory import (
     Machine,
     MemoryPlan,
     Wishes,
+    largest,
     memory_table,
     plan_checkpoint,
     plan_published,
     sentence,
     this_machine,
 )
-from gen.roofline import Gpu, Pace, verdict
+from gen.roofline import Gpu, Pace, step_tflop, verdict
 
 GIB = 1 << 30
+PROCESSOR = 1.0  # TFLOP/s, float32: two cores of a server made 0.2 (docs/benchmarks.md), a large desktop makes about 1
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,19 @@ def plan(model: ModelConfig, models_dir: Path, sizes: tuple[str, ...] = ()) -> l
     with io.StringIO() as text:
         table = memory_table(made, f"Memory plan of {model.name} on {made.machine.name}")
         Console(file=text, width=100, markup=False, emoji=False).print(table)
-        return [Finding(True, f"Memory: {sentence(made)}\n{text.getvalue().rstrip()}")]
+        fits = Finding(True, f"Memory: {sentence(made)}\n{text.getvalue().rstrip()}")
+    return [fits, *slow(model.name, made.machine, sizes)]
+
+
+def slow(name: str, machine: Machine, sizes: tuple[str, ...] = ()) -> list[Finding]:
+    """That a processor alone is no way to make films with a large model, where there is nothing else."""
+    if machine.gpu or name not in PRESETS:
+        return []
+    card = PRESETS[name]
+    h, w = largest(card, sizes)
+    hours = card.steps * step_tflop(w, h) / PROCESSOR / 3600
+    long = f"1.2 s of film at {w}x{h} take {hours:.1f} hours even at 1 TFLOP/s, more than most processors do."
+    return [Finding(None, f"Speed: without a card, {long} Use tiny here, or a machine with one.")]
 
 
 def planned(model: ModelConfig, models_dir: Path, sizes: tuple[str, ...] = ()) -> MemoryPlan | None:

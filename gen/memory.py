@@ -70,6 +70,7 @@ TILES = (
 BLOCKS = ("transformer_blocks", "single_transformer_blocks")
 ASIDE = ("context_embedder", "time_text_embed", "image_projection")
 MODULATED = ("norm1", "norm1_context", "norm", "norm_out")
+IN_FILE = 2  # bytes of a value in the files of published weights
 VALUE = {"fp32": 4, "bf16": 2, "fp16": 4}  # bytes of what flows between the blocks
 PRECISIONS = ("fp32", "bf16", "fp16", "fp8", "nf4")
 
@@ -143,7 +144,7 @@ class Parts:
 
     blocks: of each, as it lies in its buffer    small: what is always on the device
     aside:  what only tables need                layer: the largest modulation layer, of which one is there at a time
-    table:  of one prompt                        modulation: all of its layers, which stay in their file
+    table:  of one prompt                        modulation: all of its layers, which stay in their file, as they are
     """
 
     blocks: tuple[int, ...]
@@ -361,7 +362,7 @@ def parts_of(shapes: Mapping[str, Shape], precision: str, value: int, steps: int
     for name, shape in shapes.items():
         kind, count = name.split("."), math.prod(shape)
         if is_modulation(kind):
-            modulation += count * value
+            modulation += count * IN_FILE
             layer = max(layer, count * value)
             rows += count * value if len(shape) == 1 else 0
         elif kind[0] in BLOCKS:

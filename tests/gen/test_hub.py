@@ -409,6 +409,14 @@ def test_the_doctor_says_what_to_do_and_nothing_that_does_not_help(models: Path,
     assert do.startswith("Copy the checkpoint's folder here once more")
 
 
+def test_the_doctor_says_how_long_a_processor_takes(models: Path, hub: Hub) -> None:
+    fetch(hub, models)
+    (note,) = [each for each in plan(ModelConfig(name="framepack-f1"), models, ("384",)) if each.fine is None]
+    assert "576x256" in note.sentence
+    assert "take 1.0 hours even at 1 TFLOP/s" in note.sentence
+    assert not [each for each in plan(ModelConfig(name="tiny"), models) if each.fine is None]
+
+
 def test_notes_that_cannot_be_read_are_made_again(hub: Hub, models: Path) -> None:
     fetch(hub, models)
     (models / home_of(F1) / MANIFEST).write_text("{")
