@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -233,10 +234,19 @@ def watched(work: Work, checkpoint: Checkpoint, kind: str, device: str, vram_gib
 
 def answer(said: Any, work: Work, *asked: Any) -> None:
     """In the new process: what the work took in seconds, or why it failed."""
+    threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         said.send(work(*asked, said.send))
     except (GenError, RuntimeError, MemoryError) as error:
         said.send(ChildProcessError(f"{type(error).__name__}: {first_line(error)}"))
+
+
+def end_with_parent() -> None:
+    """Nobody waits for 20 GB any more where the bench was killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def family(pid: int | None) -> list[psutil.Process]:
