@@ -53,6 +53,7 @@ from db.logs import start_log
 from db.media import Media, media_keep
 from db.room import Room
 from gen import hub, sources
+from gen.bench import BENCHES as ENGINE_BENCHES
 from gen.card import Card, find_checkpoint
 from gen.config import ModelConfig, VideoConfig
 from gen.dispatch import Dispatch
@@ -81,17 +82,7 @@ SECTIONS = {
 }
 DEFAULT_PROMPT = "gentle, natural movement"  # what an empty prompt means
 BENCHES = {
-    "parity": "the engine's numbers against the published code's",
-    "overhead": "what a section takes beside the calls of its model",
-    "vram": "a GPU's memory and traffic; with --plan, planned on any machine",
-    "ram": "the RAM that the 13 B model takes, from files of its full size",
-    "growth": "a long film's last section against its second",
-    "publish": "how soon the film so far is a file",
-    "resume": "films that are killed again and again, against unbroken ones",
-    "tiny": "what the tiny model can do, on photographs that it never saw",
-    "renditions": "films made to fit a platform's limit",
-    "fairness": "who waits how long where many share one GPU",
-    "queue": "enqueue and claim, with few and with very many waiting",
+    **ENGINE_BENCHES,
     "page": "many who watch one film grow",
     "answer": "how soon chats are answered in a burst",
 }

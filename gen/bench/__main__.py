@@ -1,25 +1,26 @@
 """`python -m gen.bench NAME`: a bench of the engine from a bare checkout, where Flipbot is not installed.
 
-`vram` needs PyTorch, diffusers, transformers, accelerate, rich and psutil then, and nothing else of Flipbot's.
+`vram` and `ram` need PyTorch, diffusers, transformers, accelerate, rich and psutil then, and nothing else of Flipbot's.
 """
 
 import argparse
 import importlib
-import pkgutil
 import sys
 
-import gen.bench
-
-ASIDE = ("__main__",)
+from gen.bench import BENCHES
 
 
 def main() -> int:
     """Run it; returns its exit status."""
-    found = sorted(each.name for each in pkgutil.iter_modules(gen.bench.__path__) if each.name not in ASIDE)
-    parser = argparse.ArgumentParser(prog="python -m gen.bench")
-    parser.add_argument("name", choices=found, metavar="NAME")
+    epilog = "\n".join(["NAME is one of:", *(f"  {name:10}  {what}" for name, what in BENCHES.items())])
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="python -m gen.bench", epilog=epilog, formatter_class=plain)
+    parser.add_argument("name", choices=BENCHES, metavar="NAME", help="what to measure")
     name = parser.parse_args(sys.argv[1:2]).name
-    bench = importlib.import_module(f"gen.bench.{name}")
+    try:
+        bench = importlib.import_module(f"gen.bench.{name}")
+    except ModuleNotFoundError as error:
+        parser.error(f"{name} needs {error.name}, which is not installed; pip install . brings it")
     own = argparse.ArgumentParser(prog=f"python -m gen.bench {name}", description=bench.__doc__)
     bench.add_arguments(own)
     code: int = bench.run(own.parse_args(sys.argv[2:]))

@@ -100,3 +100,12 @@ def test_the_engines_benches_need_nothing_else_of_flipbot(words: list[str]) -> N
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert ("usage: python -m gen.bench ram" if words[0] == "ram" else "A rehearsal") in ran.stdout
+
+
+def test_a_bench_that_needs_more_says_what() -> None:
+    code = "import runpy, sys; sys.modules['sqlalchemy'] = None; sys.argv[1:] = ['queue']"
+    run = [sys.executable, "-c", f"{code}; runpy.run_module('gen.bench', run_name='__main__')"]
+    ran = subprocess.run(run, capture_output=True, text=True, check=False, timeout=300)
+    assert ran.returncode == 2
+    assert "queue needs sqlalchemy, which is not installed" in ran.stderr
+    assert "Traceback" not in ran.stderr
