@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import importlib
 import locale as system_locale
 import logging
 import os
@@ -22,6 +21,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+import gen.bench
 from bot import control, fetching, operate, terminal, words
 from bot.config import DiscordConfig, LimitsConfig, SafetyConfig, TelegramConfig, WebConfig
 from bot.errors import Gone, Refused
@@ -53,7 +53,6 @@ from db.logs import start_log
 from db.media import Media, media_keep
 from db.room import Room
 from gen import hub, sources
-from gen.bench import BENCHES as ENGINE_BENCHES
 from gen.card import Card, find_checkpoint
 from gen.config import ModelConfig, VideoConfig
 from gen.dispatch import Dispatch
@@ -82,7 +81,7 @@ SECTIONS = {
 }
 DEFAULT_PROMPT = "gentle, natural movement"  # what an empty prompt means
 BENCHES = {
-    **ENGINE_BENCHES,
+    **gen.bench.BENCHES,
     "page": "many who watch one film grow",
     "answer": "how soon chats are answered in a burst",
 }
@@ -239,7 +238,7 @@ def arguments() -> argparse.ArgumentParser:
         "bench",
         help="measure",
         description="Measure; each prints a small table.",
-        epilog="\n".join(["NAME is one of:", *(f"  {name:10}  {what}" for name, what in BENCHES.items())]),
+        epilog=gen.bench.listed(BENCHES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     bench.add_argument("name", choices=BENCHES, metavar="NAME", help="what to measure")
@@ -897,11 +896,7 @@ async def examine_service(settings: Settings, finding: Callable[[bool | None, st
 def command_bench(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot bench NAME"""
     room = "bot" if args.name in BOT_BENCHES else "gen"
-    bench = importlib.import_module(f"{room}.bench.{args.name}")
-    parser = argparse.ArgumentParser(prog=f"flipbot bench {args.name}", description=bench.__doc__)
-    bench.add_arguments(parser)
-    code: int = bench.run(parser.parse_args(args.rest))
-    return code
+    return gen.bench.start(f"{room}.bench.{args.name}", f"flipbot bench {args.name}", args.rest)
 
 
 if __name__ == "__main__":

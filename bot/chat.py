@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, Protocol
 
-from bot.canvas import View
+from bot.canvas import BEGINNINGS, View
 from bot.words import clean, duration, say, why
 from bot.words.en import WORDS
 from db.models import State
@@ -23,7 +23,7 @@ ACTS: Final[tuple[Act, ...]] = (
 PROMPT_SHOWN: Final = 200  # characters of a prompt in the message; Details shows all of it
 STEPS_S: Final = ((90, 5), (600, 30), (3600, 60), (86400, 600))  # (time left up to, said in steps of)
 WARM_MS: Final = 10_000  # that getting ready may take before it is worth a word
-BEGINNING: Final = ("headline.warming", "headline.loading", "headline.reading")
+BEGINNING: Final = ("headline.warming", *(f"headline.{name}" for name in BEGINNINGS.values()))
 PAUSED: Final = ("headline.paused", "headline.paused_because")
 DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -193,7 +193,7 @@ class Dispatch:
         """Where a file stands that can be made again if it does not."""
         return str(self.media.path(sha)) if sha and self.media.exists(sha) else None
 
-    async def ready_child(self, tighter: int, tell: Callable[[Told], Awaitable[None]]) -> ChildProcess:
+    async def ready_child(self, tighter: int, tell: "Teller") -> ChildProcess:
         """The child, started and loaded if it is not there, or not with so small a memory plan.
 
         One that has loaded a smaller plan than is needed stays: loading anew costs more than the plan does.

@@ -215,7 +215,9 @@ def slow(name: str, machine: Machine, sizes: tuple[str, ...] = ()) -> list[Findi
     card = PRESETS[name]
     h, w = largest(card, sizes)
     hours = card.steps * step_tflop(w, h) / PROCESSOR / 3600
-    long = f"1.2 s of film at {w}x{h} take {hours:.1f} hours even at 1 TFLOP/s, more than most processors do."
+    long = (
+        f"1.2 s of film at {w}x{h} take {hours:.1f} hours even at {PROCESSOR:g} TFLOP/s, more than most processors do."
+    )
     return [Finding(None, f"Speed: without a card, {long} Use tiny here, or a machine with one.")]
 
 

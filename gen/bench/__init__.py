@@ -1,5 +1,9 @@
 """The benchmarks: every figure has a command, `flipbot bench NAME`, that prints a small table."""
 
+import argparse
+import importlib
+from collections.abc import Mapping, Sequence
+
 BENCHES = {
     "parity": "the engine's numbers against the published code's",
     "overhead": "what a section takes beside the calls of its model",
@@ -13,3 +17,17 @@ BENCHES = {
     "fairness": "who waits how long where many share one GPU",
     "queue": "enqueue and claim, with few and with very many waiting",
 }
+
+
+def listed(benches: Mapping[str, str]) -> str:
+    """What there is to measure, for the end of a help text."""
+    return "\n".join(["NAME is one of:", *(f"  {name:10}  {what}" for name, what in benches.items())])
+
+
+def start(module: str, prog: str, words: Sequence[str]) -> int:
+    """Run a bench with the words that follow its name; returns its exit status. raises: ModuleNotFoundError."""
+    bench = importlib.import_module(module)
+    parser = argparse.ArgumentParser(prog=prog, description=bench.__doc__)
+    bench.add_arguments(parser)
+    code: int = bench.run(parser.parse_args(words))
+    return code

@@ -14,6 +14,14 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    LlamaConfig,
+    LlamaModel,
+    SiglipVisionConfig,
+    SiglipVisionModel,
+)
 
 from gen.bench.vram_measured import PUBLISHED, empty_vae
 from gen.card import PRESETS
@@ -21,11 +29,39 @@ from gen.sources import FRAMEPACK, STEMS
 from gen.tensors import Drawn, Shape
 from gen.train import tokens
 from gen.train.untrained import card as card_values
-from gen.train.untrained import write_card
+from gen.train.untrained import save_processors, write_card
 from gen.transformer import empty
 
 SHARD = 5 * 10**9  # bytes of a file at most, as the published ones have it
 NEEDED = 43 * 10**9  # bytes on the disk
+# config.json of hunyuanvideo-community/HunyuanVideo and lllyasviel/flux_redux_bfl
+LLAMA: Mapping[str, Any] = {
+    "vocab_size": 128_320,
+    "hidden_size": 4096,
+    "intermediate_size": 14_336,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "max_position_embeddings": 8192,
+    "rms_norm_eps": 1e-5,
+    "rope_parameters": {"rope_theta": 500_000.0, "rope_type": "default"},
+}
+CLIP: Mapping[str, Any] = {
+    "vocab_size": 49_408,
+    "hidden_size": 768,
+    "intermediate_size": 3072,
+    "projection_dim": 768,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+}
+SIGLIP: Mapping[str, Any] = {
+    "hidden_size": 1152,
+    "intermediate_size": 4304,
+    "num_hidden_layers": 27,
+    "num_attention_heads": 16,
+    "image_size": 384,
+    "patch_size": 14,
+}
 SMALL = "64"  # a size that a processor can make
 
 
@@ -50,64 +86,11 @@ def make_fullsize(folder: Path, steps: int) -> Iterator[str]:
 
 def models(folder: Path) -> dict[str, tuple[Any, torch.dtype]]:
     """Every part that has weights, without any, and the dtype of its files. The words are those of tiny."""
-    from transformers import (
-        AutoTokenizer,
-        CLIPTextConfig,
-        CLIPTextModel,
-        CLIPTokenizer,
-        LlamaConfig,
-        LlamaModel,
-        SiglipVisionConfig,
-        SiglipVisionModel,
-    )
-
-    tokens.save_llama_tokenizer(folder / "tokenizer")
-    tokens.save_clip_tokenizer(folder / "tokenizer_2")
-    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
-
-    SiglipImageProcessorPil(size={"height": 384, "width": 384}).save_pretrained(folder / "feature_extractor")
-    llama = AutoTokenizer.from_pretrained(folder / "tokenizer")
-    clip = CLIPTokenizer.from_pretrained(folder / "tokenizer_2")
-    ids = {"pad_token_id": llama.pad_token_id, "bos_token_id": llama.bos_token_id, "eos_token_id": llama.eos_token_id}
+    llama, clip = save_processors(folder, SIGLIP["image_size"])
     with torch.device("meta"):
-        # config.json of hunyuanvideo-community/HunyuanVideo and lllyasviel/flux_redux_bfl
-        text: nn.Module = LlamaModel(
-            LlamaConfig(
-                vocab_size=128_320,
-                hidden_size=4096,
-                intermediate_size=14_336,
-                num_hidden_layers=32,
-                num_attention_heads=32,
-                num_key_value_heads=8,
-                max_position_embeddings=8192,
-                rms_norm_eps=1e-5,
-                rope_parameters={"rope_theta": 500_000.0, "rope_type": "default"},
-                **ids,
-            )
-        )
-        text_2: nn.Module = CLIPTextModel(
-            CLIPTextConfig(
-                vocab_size=49_408,
-                hidden_size=768,
-                intermediate_size=3072,
-                projection_dim=768,
-                num_hidden_layers=12,
-                num_attention_heads=12,
-                bos_token_id=clip.bos_token_id,
-                eos_token_id=clip.eos_token_id,
-                pad_token_id=clip.eos_token_id,
-            )
-        )
-        image: nn.Module = SiglipVisionModel(
-            SiglipVisionConfig(
-                hidden_size=1152,
-                intermediate_size=4304,
-                num_hidden_layers=27,
-                num_attention_heads=16,
-                image_size=384,
-                patch_size=14,
-            )
-        )
+        text: nn.Module = LlamaModel(LlamaConfig(**LLAMA, **marks(llama)))
+        text_2: nn.Module = CLIPTextModel(CLIPTextConfig(**CLIP, **marks(clip)))
+        image: nn.Module = SiglipVisionModel(SiglipVisionConfig(**SIGLIP))
     half = torch.float16
     return {
         "transformer": (empty(FRAMEPACK), torch.bfloat16),
@@ -116,6 +99,11 @@ def models(folder: Path) -> dict[str, tuple[Any, torch.dtype]]:
         "text_encoder_2": (text_2, half),
         "image_encoder": (image, half),
     }
+
+
+def marks(tokenizer: Any) -> dict[str, Any]:
+    """The numbers of a tokenizer's own tokens, as configs have them."""
+    return {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "bos", "eos")}
 
 
 def fullsize_card(steps: int) -> dict[str, Any]:

@@ -30,9 +30,9 @@ from rich.console import Console
 from gen import encode, weights
 from gen.bench.fullsize import NEEDED, make_fullsize
 from gen.bench.vram import tables_of
-from gen.bench.vram_measured import Line
-from gen.bench.vram_planned import example, rows_for
-from gen.card import Checkpoint, read_checkpoint
+from gen.bench.vram_measured import NO_FOUR_BIT, RAM_MOST, Line, memory_of
+from gen.bench.vram_planned import STEPS, example, rows_for
+from gen.card import CARD, Checkpoint, read_checkpoint
 from gen.errors import GenError, first_line
 from gen.files import weight_files
 from gen.memory import (
@@ -53,12 +53,12 @@ from gen.precision import has_four_bit
 from gen.process import MALLOC, QUIET, give_back, segments
 from gen.tensors import Files
 from gen.texts import TextsElsewhere
-from gen.transformer import Assembled, placement_of
+from gen.transformer import Assembled, Placement, placement_of
 
-STEPS = 25
-MOST = {"bf16": 24.0, "fp8": 14.0, "nf4": 14.0}  # GB
 LOOK_S = 0.02
 BUSY, AT_REST = "busy", "at rest"  # what is not looked at, and what is
+Say = Callable[[str], None]  # one of these two
+Work = Callable[[Say], dict[str, float]]  # seconds of what it does
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,9 @@ class Seen:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this bench."""
     parser.add_argument("--keep", type=Path, default=None, metavar="DIR", help="make the files there, or take those")
-    parser.add_argument("--precisions", nargs="+", choices=list(MOST), default=list(MOST), help="(default: all)")
+    parser.add_argument(
+        "--precisions", nargs="+", choices=list(RAM_MOST), default=list(RAM_MOST), help="(default: all)"
+    )
     parser.add_argument("--vram-gib", type=float, default=6.0, help="what of a card may be taken (default 6)")
     parser.add_argument("--steps", type=int, default=STEPS, help="of a section, on the card of new files (default 25)")
 
@@ -85,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="flipbot-ram-") as made:
         folder = args.keep or Path(made)
         try:
-            if not (folder / "flipbot.json").is_file():
+            if not (folder / CARD).is_file():
                 place = folder if folder.is_dir() else folder.parent
                 if shutil.disk_usage(place).free < NEEDED:
                     console.print(f"{place} has no {NEEDED / GB:.0f} GB free; --keep names another folder.")
@@ -117,29 +119,33 @@ def measured(checkpoint: Checkpoint, precisions: list[str], vram_gib: float, con
 def loading_lines(checkpoint: Checkpoint, kind: str, device: str, vram_gib: float, group: str) -> list[Line]:
     """The model in one precision. raises: GenError, ChildProcessError"""
     if kind == "nf4" and not has_four_bit():
-        return [Line(group, "not here", "bitsandbytes is not installed (pip install 'flipbot[nf4]')")]
+        return [Line(group, kind, NO_FOUR_BIT)]
     planned = plan_of(checkpoint, kind, device, vram_gib)
-    seen = watched(load, checkpoint, kind, device, vram_gib)
+    seen = watched(partial(load, checkpoint, device, placement_of(planned)))
     added = 0 if device != "cpu" else of_a_card(checkpoint, planned, this_machine(device))
-    held, most = seen.held + added, MOST[kind]
+    held, most = seen.held + added, RAM_MOST[kind]
     stay = f"{len(planned.resident)} of {len(planned.parts.blocks)} blocks on the card"
     return [
         Line(group, f"RAM at its peak, GB; {stay}", f"{held / GB:.2f}", f"<= {most:g}", held <= most * GB),
         Line(group, "planned, GB", f"{planned.ram / GB:.2f}"),
         *([Line(group, "of the first: measured without a card, GB", f"{seen.held / GB:.2f}")] if added else []),
-        Line(group, "with what is mapped of its files, GB", f"{(seen.whole + added) / GB:.2f}"),
-        *(Line(group, f"s, {what}", f"{seconds:.1f}") for what, seconds in seen.seconds.items()),
+        *beside(seen, added, group),
     ]
 
 
 def prompt_lines(checkpoint: Checkpoint, device: str, group: str) -> list[Line]:
     """The encoders of the text. raises: GenError, ChildProcessError"""
-    seen = watched(read_prompt, checkpoint, "", device, 0.0)
+    seen = watched(partial(read_prompt, checkpoint, device))
     return [
         Line(group, "RAM at its peak, both processes, GB", f"{seen.held / GB:.2f}"),
-        Line(group, "with what is mapped of its files, GB", f"{seen.whole / GB:.2f}"),
-        *(Line(group, f"s, {what}", f"{seconds:.1f}") for what, seconds in seen.seconds.items()),
+        *beside(seen, 0, group),
     ]
+
+
+def beside(seen: Seen, added: int, group: str) -> list[Line]:
+    """What is told of any work. added: bytes that were not measured."""
+    mapped = Line(group, "with what is mapped of its files, GB", f"{(seen.whole + added) / GB:.2f}")
+    return [mapped, *(Line(group, f"s, {what}", f"{seconds:.1f}") for what, seconds in seen.seconds.items())]
 
 
 def plan_of(checkpoint: Checkpoint, kind: str, device: str, vram_gib: float) -> MemoryPlan:
@@ -164,15 +170,11 @@ def of_a_card(checkpoint: Checkpoint, planned: MemoryPlan, here: Machine) -> int
 # What is watched
 
 
-def load(
-    checkpoint: Checkpoint, kind: str, device: str, vram_gib: float, say: Callable[[str], None]
-) -> dict[str, float]:
+def load(checkpoint: Checkpoint, device: str, placement: Placement, say: Say) -> dict[str, float]:
     """Load as the engine does, and encode a picture and as many prompts as have tables; seconds of each."""
     parts = ("transformer", "image_encoder", "feature_extractor", *(("vae",) if device != "cpu" else ()))
     started = time.perf_counter()
-    models = weights.load(
-        checkpoint, device, parts=parts, placement=placement_of(plan_of(checkpoint, kind, device, vram_gib))
-    )
+    models = weights.load(checkpoint, device, parts=parts, placement=placement)
     loaded = time.perf_counter()
     encode.encode_picture(models, Image.linear_gradient("L").resize((384, 384)).convert("RGB"))
     assert models.modulation is not None
@@ -193,9 +195,7 @@ def made_here(device: str) -> tuple[int, int]:
     return (1, 2) if device == "cpu" else (TABLES, STEPS)
 
 
-def read_prompt(
-    checkpoint: Checkpoint, kind: str, device: str, vram_gib: float, say: Callable[[str], None]
-) -> dict[str, float]:
+def read_prompt(checkpoint: Checkpoint, device: str, _: Say) -> dict[str, float]:
     """Encode one prompt that nobody asked for before."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
@@ -203,14 +203,11 @@ def read_prompt(
         return {"all of it": time.perf_counter() - started}
 
 
-Work = Callable[..., dict[str, float]]  # (checkpoint, precision, device, GiB of the card, say)
-
-
-def watched(work: Work, checkpoint: Checkpoint, kind: str, device: str, vram_gib: float) -> Seen:
+def watched(work: Work) -> Seen:
     """Do some work in a process of its own, and look at it and at those that it starts. raises: ChildProcessError."""
     context = multiprocessing.get_context("spawn")
     heard, said = context.Pipe(duplex=False)
-    process = context.Process(target=answer, args=(said, work, checkpoint, kind, device, vram_gib))
+    process = context.Process(target=answer, args=(said, work))
     process.start()
     said.close()
     held = whole = 0
@@ -232,11 +229,11 @@ def watched(work: Work, checkpoint: Checkpoint, kind: str, device: str, vram_gib
     return Seen(told, held, whole)
 
 
-def answer(said: Any, work: Work, *asked: Any) -> None:
+def answer(said: Any, work: Work) -> None:
     """In the new process: what the work took in seconds, or why it failed."""
     threading.Thread(target=end_with_parent, daemon=True).start()
     try:
-        said.send(work(*asked, said.send))
+        said.send(work(said.send))
     except (GenError, RuntimeError, MemoryError) as error:
         said.send(ChildProcessError(f"{type(error).__name__}: {first_line(error)}"))
 
@@ -261,9 +258,6 @@ def taken(process: psutil.Process) -> tuple[int, int]:
     """Bytes of RAM that a process holds: of its own, and with the parts of files that it looks at."""
     with suppress(psutil.Error, OSError, KeyError):
         whole = process.memory_info().rss
-        if sys.platform != "linux":
-            return whole, whole
-        lines = (line.split() for line in Path(f"/proc/{process.pid}/status").read_text().splitlines())
-        said = {line[0]: line[1] for line in lines if len(line) > 1}
-        return (int(said["RssAnon:"]) + int(said["RssShmem:"])) << 10, whole
+        kinds = memory_of(process.pid)
+        return (kinds["RssAnon"] + kinds["RssShmem"], whole) if kinds else (whole, whole)
     return 0, 0

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gen import attention, precision
-from gen.bench.vram_measured import Line, Meter, Setup, few_blocks, peak_ram, repeats, stepped
+from gen.bench.vram_measured import NO_FOUR_BIT, Line, Meter, Setup, few_blocks, peak_ram, repeats, stepped
 from gen.memory import GB, GIB, largest, tokens
 from gen.tensors import Drawn
 from gen.transformer import Placement, empty, place, shapes_of
@@ -28,7 +28,7 @@ def precision_lines(setup: Setup, meter: Meter, group: str) -> list[Line]:
     outputs: dict[str, Tensor] = {}
     for kind in dict.fromkeys((setup.wide, "fp16", "fp8", "nf4")):
         if kind == "nf4" and not precision.has_four_bit():
-            found.append(Line(group, kind, "not here: bitsandbytes is not installed (pip install 'flipbot[nf4]')"))
+            found.append(Line(group, kind, NO_FOUR_BIT))
             continue
         made = stepped(few_blocks(setup, 2, 4), Placement(kind), meter)
         outputs[kind] = made.out

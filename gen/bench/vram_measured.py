@@ -30,6 +30,8 @@ from gen.transformer import Assembled, Placement, assemble, empty, place, shapes
 from gen.velocity import velocity_by
 
 PUBLISHED = (128, 256, 512, 512)  # widths of HunyuanVideo's VAE
+RAM_MOST = {"bf16": 24.0, "fp8": 14.0, "nf4": 14.0}  # GB, to reach
+NO_FOUR_BIT = "not here: bitsandbytes is not installed (pip install 'flipbot[nf4]')"
 SLOW_S = 20.0  # what is measured several times takes no longer in all
 
 
@@ -159,10 +161,15 @@ def forget_peak_ram() -> None:
 def peak_ram() -> int:
     """The most RAM that this process has held since, in bytes; what it holds now where the system does not say."""
     now: int = psutil.Process().memory_info().rss
+    return max(now, memory_of(os.getpid()).get("VmHWM", 0))
+
+
+def memory_of(pid: int) -> dict[str, int]:
+    """A process's memory in bytes, by the system's names for its kinds (Linux); nothing where it does not say."""
     if sys.platform != "linux":
-        return now
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return max([now, *(int(line.split()[1]) << 10 for line in lines if line.startswith("VmHWM"))])
+        return {}
+    lines = (line.split() for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return {words[0].rstrip(":"): int(words[1]) << 10 for words in lines if words[-1:] == ["kB"]}
 
 
 def rehearsal(device: torch.device) -> Setup:
@@ -202,7 +209,7 @@ def stepper(
 
 def streamed_lines(setup: Setup, planned: MemoryPlan, placement: Placement, meter: Meter, group: str) -> list[Line]:
     """Under the cap, with all that a film needs on the card: peaks, bytes over the bus, allocations, decode, RAM."""
-    cap, ram_most = setup.vram_gib * GIB, {"bf16": 24.0, "fp8": 14.0}.get(placement.precision, 24.0)
+    cap, ram_most = setup.vram_gib * GIB, RAM_MOST.get(placement.precision, 24.0)
     assembled, vae = build(setup, placement), setup.vae(setup.device)
     assert assembled.streamer is not None
     traffic = assembled.streamer.traffic

@@ -67,18 +67,22 @@ def make_untrained(directory: Path, seed: int = 0) -> None:
 
 def save_encoders(directory: Path, seed: int = 0) -> None:
     """Write the tokenizers, the feature extractor and the three encoders with random weights."""
-    tokens.save_llama_tokenizer(directory / "tokenizer")
-    tokens.save_clip_tokenizer(directory / "tokenizer_2")
-    llama = AutoTokenizer.from_pretrained(directory / "tokenizer")
-    clip = CLIPTokenizer.from_pretrained(directory / "tokenizer_2")
+    llama, clip = save_processors(directory, architecture.IMAGE_SIZE)
     architecture.seeded(seed + 3)
     text = architecture.text_encoder(len(llama), llama.pad_token_id, llama.bos_token_id, llama.eos_token_id)
     text.half().save_pretrained(directory / "text_encoder")
     text_2 = architecture.text_encoder_2(len(clip), clip.bos_token_id, clip.eos_token_id)
     text_2.half().save_pretrained(directory / "text_encoder_2")
     architecture.image_encoder().half().save_pretrained(directory / "image_encoder")
-    side = architecture.IMAGE_SIZE
+
+
+def save_processors(directory: Path, side: int) -> tuple[Any, Any]:
+    """Write the parts without weights, and return both tokenizers. side: pixels that the image encoder sees."""
+    tokens.save_llama_tokenizer(directory / "tokenizer")
+    tokens.save_clip_tokenizer(directory / "tokenizer_2")
     SiglipImageProcessorPil(size={"height": side, "width": side}).save_pretrained(directory / "feature_extractor")
+    llama = AutoTokenizer.from_pretrained(directory / "tokenizer")
+    return llama, CLIPTokenizer.from_pretrained(directory / "tokenizer_2")
 
 
 def write_card(directory: Path, values: dict[str, Any]) -> None:

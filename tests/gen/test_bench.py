@@ -92,20 +92,23 @@ WITHOUT = (
 )
 
 
+def bare(without: tuple[str, ...], words: list[str]) -> subprocess.CompletedProcess[str]:
+    """`python -m gen.bench` where some libraries are not installed."""
+    refuse = f"import runpy, sys; sys.modules |= dict.fromkeys({without})"
+    code = f"{refuse}; sys.argv[1:] = {words}; runpy.run_module('gen.bench', run_name='__main__')"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
+
+
 @pytest.mark.parametrize("words", [["ram", "--help"], ["vram", "--rehearse", "--minutes", "0"]], ids=["ram", "vram"])
 def test_the_engines_benches_need_nothing_else_of_flipbot(words: list[str]) -> None:
     """As on a rented card, from a bare checkout."""
-    without = f"import runpy, sys; sys.modules |= dict.fromkeys({WITHOUT})"
-    code = f"{without}; sys.argv[1:] = {words}; runpy.run_module('gen.bench', run_name='__main__')"
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
+    ran = bare(WITHOUT, words)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert ("usage: python -m gen.bench ram" if words[0] == "ram" else "A rehearsal") in ran.stdout
 
 
 def test_a_bench_that_needs_more_says_what() -> None:
-    code = "import runpy, sys; sys.modules['sqlalchemy'] = None; sys.argv[1:] = ['queue']"
-    run = [sys.executable, "-c", f"{code}; runpy.run_module('gen.bench', run_name='__main__')"]
-    ran = subprocess.run(run, capture_output=True, text=True, check=False, timeout=300)
+    ran = bare(("sqlalchemy",), ["queue"])
     assert ran.returncode == 2
     assert "queue needs sqlalchemy, which is not installed" in ran.stderr
     assert "Traceback" not in ran.stderr
