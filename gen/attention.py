@@ -76,8 +76,11 @@ def choose(asked: str, capability: Capability | None, trial: Trial = lambda _: N
     return Choice(NATIVE, " ".join(f"Not {name}: {why}." for name, why in reasons.items()))
 
 
-def trial_on(device: str) -> Trial:
-    """Tries a kernel on a device, against PyTorch's own: some are built for other cards, or another PyTorch."""
+def trial_on(device: str, precision: str = "auto") -> Trial:
+    """Tries a kernel on a device, against PyTorch's own: some are built for other cards, or another PyTorch.
+
+    precision: of the blocks; in "fp32" what the kernel gets is as wide, which most refuse
+    """
 
     def tried(name: str) -> str | None:
         import torch
@@ -85,7 +88,7 @@ def trial_on(device: str) -> Trial:
 
         attend: Any = dispatch_attention_fn
         # (1, tokens, heads, width of a head), as the blocks have them; more than one tile of each kernel
-        shape, dtype = (1, 300, 2, 128), torch.float16
+        shape, dtype = (1, 300, 2, 128), torch.float32 if precision == "fp32" else torch.float16
         generator = torch.Generator("cpu").manual_seed(1)
         q, k, v = (torch.randn(shape, generator=generator).to(device, dtype) for _ in range(3))
         try:

@@ -34,6 +34,7 @@ from gen.memory import Machine, Wishes, plan_checkpoint, share_of, summary, this
 from gen.pipe import Message, Say, serve
 from gen.process import give_back
 from gen.sample import make_caches, ran
+from gen.stream import cuda
 from gen.taehv import load_taehv
 from gen.tensors import Files
 from gen.texts import TEXT_PARTS, Texts, TextsElsewhere, TextsHere, fits_here
@@ -59,7 +60,7 @@ class Child:
         self.untidy = 0  # sections since memory was given back
 
     def answer(self, message: Message) -> None:
-        """Do what the message asks and say how it went; never raises."""
+        """Do what the message asks and say how it went. raises: SystemExit, where the card is lost to this process."""
         try:
             if message["do"] == "load":
                 self.load(message)
@@ -68,13 +69,17 @@ class Child:
         except errors.GenError as error:
             self.tidy(True)  # a cancel is one: there may be nothing to do after it
             self.say({"event": "error", "reason": error.reason, "facts": dict(error.facts)})
-        except (torch.OutOfMemoryError, MemoryError):
-            self.tidy(True)
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
-            self.say({"event": "error", "reason": errors.OutOfMemory.reason, "facts": {}})
         except Exception as error:  # the edge of the process: the parent hears a reason, the log has the rest
+            if errors.ran_out(error):
+                self.tidy(True)
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
+                self.say({"event": "error", "reason": errors.OutOfMemory.reason, "facts": {}})
+                return
             log.exception("unexpected")
+            if lost_card():
+                log.error("the card does not answer any more; another process begins anew")
+                raise SystemExit(1) from error
             self.say({"event": "error", "reason": "internal", "facts": {"what": type(error).__name__}})
 
     def load(self, message: Message) -> None:
@@ -104,7 +109,7 @@ class Child:
         placement = placement_of(planned, compiled=message.get("compile", False))
         here = fits_here(checkpoint)
         parts = tuple(part for part in PARTS if here or part not in TEXT_PARTS)
-        trial = attention.trial_on(device)
+        trial = attention.trial_on(device, planned.precision)
         kernel = attention.choose(message.get("attention", "auto"), attention.capability_of(device), trial)
         loras = [(Path(file), float(weight)) for file, weight in message.get("loras", ())]
         shapes = Files(weight_files(checkpoint.parts["transformer"], "transformer")).shapes
@@ -159,6 +164,7 @@ class Child:
         with inputs.writing(out):
             # one key alone, as Conditioning.save says
             said = json.dumps({**self.set_up(), "ran": ran(plan, caches)})
+            del caches  # a decode has no room for what they hold
             save_file({"latents": latents.contiguous()}, out / "latents.safetensors", {"made_by": said})
 
         self.say({"event": "phase", "phase": "decoding"})
@@ -283,6 +289,17 @@ class Child:
 def compiled(models: weights.Models) -> dict[str, bool]:
     """What there is to say of compiled blocks, which round in other places: nothing where there are none."""
     return {"compiled": True} if models.compiled is not None and models.compiled.works else {}
+
+
+def lost_card() -> bool:
+    """Whether CUDA answers everything with an error from now on: after a kernel's fault, or a card that was reset."""
+    if not cuda().is_initialized():
+        return False
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return True
+    return False
 
 
 def keep_within(machine: Machine, wishes: Wishes) -> None:

@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from db.room import Room
 from db.rows import Claim, Job
 from db.sections import Made
 from gen.config import ModelConfig
-from gen.errors import OutOfMemory, SectionLost
+from gen.errors import DeviceMissing, OutOfMemory, SectionLost
 from gen.process import ChildDied, ChildFailed, ChildHung, ChildProcess, Told
 
 log = logging.getLogger("flipbot.dispatch")
@@ -76,7 +77,10 @@ class Dispatch:
         self.tighter = 0  # the memory plan that the child has loaded, in steps below the first
         self.in_trouble = False
         self.died_loading = 0  # children in a row
-        self.engine = ""  # the name by which rows know what computes
+        self.engine = ""  # the name by which rows know what computes; empty until a model was loaded
+        self.device = (
+            model.device
+        )  # "auto" until then: a card that is gone for a while is not replaced by the processor
         self.took = (0, 0)  # bytes of VRAM and RAM, the most that was noted
 
     async def run(self) -> None:
@@ -214,7 +218,7 @@ class Dispatch:
                 attention=self.model.attention,
                 loras=self.model.lora_files(self.models_dir),
                 preview_decoder=self.model.preview_file(self.models_dir),
-                device=self.model.device,
+                device=self.device,
                 precision=self.model.precision,
                 sizes=self.sizes,
                 threads=self.model.threads,
@@ -232,7 +236,8 @@ class Dispatch:
         self.died_loading = 0
         took = time.monotonic() - started
         log.info("model loaded model=%s device=%s took=%.1fs", ready["model"], ready["device"], took)
-        self.engine, self.took = f"{self.worker.partition(':')[0]} {ready['device']}", (0, 0)
+        self.device = ready["device"]
+        self.engine, self.took = f"{self.worker.partition(':')[0]} {self.device}", (0, 0)
         await self.note(engines.loaded(self.db, self.engine, ready["model"], ready["memory"]))
         return self.child
 
@@ -310,12 +315,15 @@ class Dispatch:
                 await self.end(claim, job)
             return
         log.warning("section failed job=%d n=%d reason=%s facts=%s", job.id, job.done + 1, failed.reason, failed.facts)
+        release = partial(jobs.release, self.db, claim, reason=failed.reason, facts=failed.facts)
         match failed.reason:
             case DiskFull.reason:  # nothing finished is lost
-                await jobs.release(self.db, claim, reason=failed.reason, facts=failed.facts, retry_in_ms=self.retry_ms)
+                await release(retry_in_ms=self.retry_ms)
+            case DeviceMissing.reason if self.engine:  # it was there: its driver is being renewed, or it sleeps
+                await release(retry_in_ms=self.retry_ms)
             case OutOfMemory.reason if job.tighter < TIGHTER:
                 smaller = max(job.tighter, self.tighter) + 1  # than the one that was too large, whoever it was made for
-                await jobs.release(self.db, claim, reason=failed.reason, facts=failed.facts, tighter=smaller)
+                await release(tighter=smaller)
             case SectionLost.reason:
                 await self.continue_from(claim, failed)
             case _:

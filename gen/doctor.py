@@ -68,6 +68,7 @@ def device(model: ModelConfig) -> list[Finding]:
     """The card and its driver, or that there is none."""
     import torch
 
+    library: Any = torch.backends.cudnn
     threads = model.threads or torch.get_num_threads()
     found = [Finding(True, f"PyTorch {torch.__version__} works with {threads} thread{'' if threads == 1 else 's'}.")]
     if torch.cuda.is_available():
@@ -77,6 +78,7 @@ def device(model: ModelConfig) -> list[Finding]:
         architectures = [name.removeprefix("sm_") for name in torch.cuda.get_arch_list() if name.startswith("sm_")]
         built = [(int(digits[:-1]), int(digits[-1])) for digits in architectures if digits.isdigit()]
         found.append(computes(torch.cuda.get_device_capability(), built))
+        found += convolves(library.version() or 0)
     elif model.device == "cuda":
         found.append(Finding(False, f"[model] device is cuda, but {no_cuda()} Mend that, or set it to auto or cpu."))
     else:
@@ -96,6 +98,20 @@ def computes(capability: tuple[int, int], built: Sequence[tuple[int, int]]) -> F
     if capability < (8, 9):
         return Finding(True, f"{name}: computes in bf16; fp8 saves memory, its weights are widened for each product.")
     return Finding(True, f"{name}: computes in bf16, and fp8 products where weights are kept in fp8.")
+
+
+def convolves(cudnn: int) -> list[Finding]:
+    """Nothing, or that PyTorch does not let this cuDNN decode. source: issues 163539 and 166643 of pytorch/pytorch."""
+    if not 90800 <= cudnn < 91500:
+        return []
+    which = f"cuDNN {cudnn // 10000}.{cudnn // 100 % 100}"
+    return [
+        Finding(
+            None,
+            f"{which}: PyTorch decodes films without this one, in many times the memory. Install a later one: "
+            'pip install "nvidia-cudnn-cu12>=9.15", or -cu13, as your PyTorch has it.',
+        )
+    ]
 
 
 def no_cuda() -> str:
@@ -125,7 +141,9 @@ def kernels(model: ModelConfig) -> list[Finding]:
     """Which attention kernel is chosen, and why not a faster one."""
     where = "cuda" if model.device == "auto" else model.device
     try:
-        chosen = attention.choose(model.attention, attention.capability_of(where), attention.trial_on(where))
+        chosen = attention.choose(
+            model.attention, attention.capability_of(where), attention.trial_on(where, model.precision)
+        )
     except GenError as error:
         return [Finding(False, str(error))]
     name = "PyTorch's own" if chosen.backend == attention.NATIVE else chosen.backend

@@ -12,14 +12,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import torch
 from PIL import Image
 from torch import Tensor
 
 from gen import decode, encode
 from gen.card import Card
 from gen.context import RECENT, Context, pack_f1, pack_inverted
-from gen.errors import BadPlan, EncoderFailed, NanLatents, OutOfMemory, PictureUnreadable, SectionsMissing
+from gen.errors import BadPlan, EncoderFailed, NanLatents, PictureUnreadable, SectionsMissing, memory
 from gen.memory import Tiles
 from gen.modulation import Modulation
 from gen.plan import latent_paddings
@@ -262,16 +261,3 @@ def encoding() -> Iterator[None]:
         yield
     except (TypeError, AttributeError, IndexError, ValueError) as error:
         raise EncoderFailed(what=f"{type(error).__name__}: {error}") from error
-
-
-@contextmanager
-def memory(doing: str) -> Iterator[None]:
-    """Where memory runs out, on whichever device, say what was being done."""
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise OutOfMemory(doing=doing) from error
-    except RuntimeError as error:
-        if "can't allocate memory" in str(error):  # torch's allocator on a CPU has no type of its own for it
-            raise OutOfMemory(doing=doing) from error
-        raise

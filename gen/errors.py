@@ -15,7 +15,13 @@ An error carries facts; the room that talks to people makes the sentence. str(er
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
+
+# How torch and its libraries say that memory ran out, where they have no type for it: a CPU's allocator, the driver and
+# CUDA's kernels, cuBLAS, and cuDNN, which drops each kernel whose workspace does not fit until none is left
+NO_MEMORY = ("out of memory", "can't allocate memory", "ALLOC_FAILED", "unable to find an engine")
 
 
 class GenError(Exception):
@@ -286,6 +292,22 @@ class Cancelled(GenError):
 
     reason = "cancelled"
     text = "Cancelled."
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether memory ran out, on whichever device."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY)
+
+
+@contextmanager
+def memory(doing: str) -> Iterator[None]:
+    """Where memory runs out, say what was being done. raises: OutOfMemory."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if ran_out(error):
+            raise OutOfMemory(doing=doing) from error
+        raise
 
 
 def by_reason(reason: str) -> type[GenError] | None:

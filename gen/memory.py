@@ -40,7 +40,10 @@ WORKSPACE = 0.25 * GB  # cuBLAS and cuDNN
 FRAGMENTS = 0.04  # of what the allocator holds
 RUNTIME_RAM = 2.6 * GB  # torch, CUDA's kernels and the libraries in RAM
 RUNTIME_CPU = 0.5 * GB  # the same without a GPU
-SCRATCH_CPU = 2.8  # what a decode takes of RAM ÷ its tensors: oneDNN's own copies of them (measured with tiny)
+# What a decode takes ÷ its tensors: cuDNN's own copies of what goes into a convolution and comes out of it, where its
+# kernel wants the channels last (counted, to be measured); oneDNN's (measured with tiny)
+SCRATCH_GPU, SCRATCH_CPU = 1.45, 2.8
+INDEXED = 1 << 31  # values of one tensor that CUDA's padding can count
 ENCODERS_RAM = 1.7 * GB  # the picture's encoder in float32; those of the text run in a process of their own that ends
 
 TEXT_TOKENS, IMAGE_TOKENS = 256, 729  # the most beside a section's tokens
@@ -161,6 +164,7 @@ class MemoryPlan:
 
     resident: numbers of the blocks that stay on the device; the others travel through the slots, every step
     cached:   what a step cache keeps while a section is sampled
+    decode:   what a decode's tensors take
     vram, ram: peaks, by arithmetic
     """
 
@@ -197,8 +201,12 @@ class MemoryPlan:
     @property
     def once(self) -> int:
         """The most that a phase takes beside the weights: sampling, making a table, or decoding."""
-        decode = self.decode if self.machine.gpu else round(SCRATCH_CPU * self.decode)
-        return max(self.activations + self.cached, self.parts.aside + 2 * self.parts.layer, decode)
+        return max(self.activations + self.cached, self.parts.aside + 2 * self.parts.layer, self.decoding)
+
+    @property
+    def decoding(self) -> int:
+        """A decode's peak beside the weights: its tensors, and the libraries' copies of them."""
+        return round((SCRATCH_GPU if self.machine.gpu else SCRATCH_CPU) * self.decode)
 
     @property
     def vram(self) -> int:
@@ -292,10 +300,12 @@ def plan_for(
     else:
         limit, total, kept = wishes.ram_limit_gib * GIB, machine.ram_total, 4
     most = max(activations + cached, DECODE_SHARE * min(limit or total, total)) * TIGHTER**wishes.tighter
-    if not machine.gpu:  # smaller ones before it is refused; a film that has begun keeps its own
+    if machine.gpu:
+        most /= SCRATCH_GPU
+    else:  # smaller ones before it is refused; a film that has begun keeps its own
         held = RUNTIME_CPU + sum(parts.blocks) + parts.small + parts.aside + vae.bytes + TABLES * parts.table
         most = min(most, (ram_limit - held) / SCRATCH_CPU)
-    tiles, decode = choose_tiles(card, vae, (h, w), most, kept)
+    tiles, decode = choose_tiles(card, vae, (h, w), most, kept, machine.gpu)
     plan = MemoryPlan(
         machine, precision, parts, (), SLOTS, tiles, vae, activations, cached, decode, vram_limit, ram_limit
     )
@@ -449,13 +459,16 @@ def activation_bytes(count: int, dim: int, value: int, precision: str) -> int:
     return round(count * dim * value * factor + 2 * widened)
 
 
-def choose_tiles(card: Card, vae: Decoder, hw: tuple[int, int], most: float, value: int) -> tuple[Tiles, int]:
+def choose_tiles(
+    card: Card, vae: Decoder, hw: tuple[int, int], most: float, value: int, gpu: bool
+) -> tuple[Tiles, int]:
     """The largest tiles whose decode of so many pixels takes no more than so many bytes, and what they take."""
     h, w = hw
     for side, frames in TILES:
         tiles = Tiles(side, frames)
         need = decode_bytes(card, vae, h, w, tiles, value)
-        if side < max(h, w) and need <= most:
+        padded = vae.channels * (frames + 3) * (min(h, side or h) + 2) * (min(w, side or w) + 2)
+        if side < max(h, w) and need <= most and not (gpu and padded >= INDEXED):
             return tiles, need
     return tiles, need
 
@@ -587,7 +600,7 @@ def memory_table(plan: MemoryPlan, title: str) -> Table:
     table.add_row("sampling, at its peak", where, gb(plan.activations))
     table.add_row("a step cache", where, gb(plan.cached))
     tiles = f"tiles of {plan.tiles.side} px" if plan.tiles.side else "whole pictures"
-    table.add_row(f"decoding, {tiles}, {plan.tiles.frames} frames", where, gb(plan.decode))
+    table.add_row(f"decoding, {tiles}, {plan.tiles.frames} frames", where, gb(plan.decoding))
     table.add_section()
     if plan.machine.gpu:
         table.add_row("peak of the GPU's memory", f"of {gb(plan.vram_limit)}", gb(plan.vram))

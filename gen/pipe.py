@@ -22,7 +22,8 @@ Answer = Callable[[Message], None]
 def serve(make: Callable[[Say, Callable[[int], bool]], Answer]) -> None:
     """Answer message after message until the parent closes stdin.
 
-    make: (say, taken_back) -> answer; say sends one event, taken_back says whether the parent cancelled that id
+    make: (say, taken_back) -> answer; say sends one event, taken_back says whether the parent cancelled that id. An
+          answer that raises SystemExit ends the process at once
     """
     lines = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -49,4 +50,7 @@ def serve(make: Callable[[Say, Callable[[int], bool]], Answer]) -> None:
     threading.Thread(target=read, daemon=True).start()
     answer = make(say, taken_back.__contains__)
     while True:
-        answer(inbox.get())
+        try:
+            answer(inbox.get())
+        except SystemExit:  # a process that lost its card may hang where it clears up
+            os._exit(1)

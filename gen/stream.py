@@ -212,7 +212,11 @@ class Streamer:
             return False
         for n, each in enumerate(self.streamed):
             if not each.host.pin():
-                log.warning("pinned memory refused blocks=%d/%d; copies will be slow", n, len(self.streamed))
+                log.warning(
+                    "pinned memory refused blocks=%d/%d; computing waits for copies of the others",
+                    n,
+                    len(self.streamed),
+                )
                 forget_error(self.device)
                 return False
         return True

@@ -54,7 +54,8 @@ def encoded(asked: Mapping[str, Any]) -> dict[str, Any]:
 
     from gen import encode, weights
     from gen.card import PromptTemplate
-    from gen.engine import encoding, memory
+    from gen.engine import encoding
+    from gen.errors import memory
     from gen.llama import StreamedLlama
 
     if asked["threads"]:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from gen import precision
 from gen.card import read_json
-from gen.errors import CheckpointCorrupt, OutOfMemory, first_line
+from gen.errors import CheckpointCorrupt, first_line, memory, ran_out
 from gen.files import weight_files
 from gen.memory import MemoryPlan
 from gen.modulation import Aside, Modulation, detach
@@ -88,10 +88,8 @@ def load_transformer(folder: Path, placement: Placement, device: torch.device, m
     except Exception as error:  # a config can be wrong in any way
         raise CheckpointCorrupt(file=str(folder), why=f"has no usable config ({type(error).__name__})") from error
     fits(model, source.shapes, folder)
-    try:
+    with memory("loading the transformer"):
         return assemble(model, source, placement, device)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise OutOfMemory(doing="loading the transformer") from error
 
 
 def empty(config: Mapping[str, Any]) -> Any:
@@ -168,9 +166,9 @@ def compile_blocks(blocks: Sequence[Any], backend: str | Callable[..., Any] = "i
                     if quick is None:  # that refuses, too: on some systems and versions of Python
                         quick = torch.compile(plain, backend=backend)
                     return quick(*args, **kwargs)
-                except (torch.OutOfMemoryError, MemoryError):
-                    raise
-                except Exception as error:  # noqa: BLE001  compilers fail in every way; a wrong call fails again
+                except Exception as error:  # compilers fail in every way; a wrong call fails again
+                    if ran_out(error):
+                        raise
                     all_of_them.works = False
                     why = first_line(error)
                     log.warning("compile is off: torch.compile failed here (%s: %.200s)", type(error).__name__, why)

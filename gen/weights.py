@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from gen.card import PARTS, Checkpoint, read_json
-from gen.errors import CheckpointCorrupt, CheckpointIncomplete, DeviceMissing, GenError, OutOfMemory
+from gen.errors import CheckpointCorrupt, CheckpointIncomplete, DeviceMissing, GenError, OutOfMemory, ran_out
 from gen.files import check_weights, check_words
 from gen.llama import load_llama
 from gen.modulation import Modulation
@@ -100,6 +100,8 @@ def device_of(name: str) -> torch.device:
         NotImplementedError,
     ) as error:  # torch without CUDA answers with an AssertionError
         raise DeviceMissing(device=name) from error
+    if device.type == "cuda" and device.index:
+        torch.cuda.set_device(device)  # what asks for no card in particular (pinned memory, kernels) means this one
     return device
 
 
@@ -170,11 +172,11 @@ def reading(folder: Path) -> Iterator[None]:
         yield
     except GenError:
         raise
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        raise OutOfMemory(doing=f"loading {folder.name}") from error
     except FileNotFoundError as error:
         raise CheckpointIncomplete(file=error.filename or str(folder)) from error
     except Exception as error:  # the tokenizers library raises no type of its own
+        if ran_out(error):
+            raise OutOfMemory(doing=f"loading {folder.name}") from error
         raise CheckpointCorrupt(file=str(folder), why=f"cannot be loaded ({type(error).__name__})") from error
 
 

@@ -14,10 +14,15 @@ from torch.utils._pytree import tree_flatten
 
 
 class Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of all storages made while it is entered, and the most that lived at once."""
+    """Counts the bytes of all storages made while it is entered, and the most that lived at once.
 
-    def __init__(self) -> None:
+    copies: beside each convolution over three axes, those that cuDNN makes of what goes in and what comes out, where
+            its kernel wants the channels last
+    """
+
+    def __init__(self, *, copies: bool = False) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self.copies = copies
         self.now = 0
         self.peak = 0
         self.made = 0
@@ -32,6 +37,8 @@ class Live(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for x in tree_flatten(out)[0]:
             if isinstance(x, Tensor) and storage_of(x) not in known:
                 self.see(x)
+        if self.copies and func is torch.ops.aten.convolution.default and args[0].ndim == 5:
+            self.peak = max(self.peak, self.now + args[0].nbytes + out.nbytes)
         return out
 
     def forget(self) -> None:
@@ -74,8 +81,8 @@ class Fused(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def peak_of(work: Callable[[], object]) -> int:
-    """The most bytes that tensors made within `work` held at once."""
-    with torch.no_grad(), Fused(), Live() as live:
+def peak_of(work: Callable[[], object], *, copies: bool = False) -> int:
+    """The most bytes that tensors made within `work` held at once. copies: as Live has it."""
+    with torch.no_grad(), Fused(), Live(copies=copies) as live:
         work()
     return int(live.peak)

@@ -32,6 +32,7 @@ from gen.velocity import velocity_by
 PUBLISHED = (128, 256, 512, 512)  # widths of HunyuanVideo's VAE
 RAM_MOST = {"bf16": 24.0, "fp8": 14.0, "nf4": 14.0}  # GB, to reach
 NO_FOUR_BIT = "not here: bitsandbytes is not installed (pip install 'flipbot[nf4]')"
+ROW = 2  # steps in a row, as a film has them: behind the last, copies for the next one are on their way for nothing
 SLOW_S = 20.0  # what is measured several times takes no longer in all
 
 
@@ -79,13 +80,14 @@ class Meter:
         if self.gpu:
             torch.cuda.synchronize(self.device)
 
-    def seconds(self, work: Callable[[], object]) -> float:
-        """Wall seconds of some work."""
+    def seconds(self, work: Callable[[], object], times: int = 1) -> float:
+        """Wall seconds of some work, once; on average where it is done so many times without waiting in between."""
         self.wait()
         started = time.perf_counter()
-        work()
+        for _ in range(times):
+            work()
         self.wait()
-        return time.perf_counter() - started
+        return (time.perf_counter() - started) / times
 
     def reset(self) -> None:
         """Forget the peaks, and give back what is free."""
@@ -110,6 +112,11 @@ class Meter:
     def device_allocations(self) -> int:
         """How often the allocator has gone to the driver."""
         return int(torch.cuda.memory_stats(self.device).get("num_device_alloc", 0)) if self.gpu else 0
+
+    def refused(self) -> str:
+        """How often the limit was met: the allocator gave its free memory back and tried again; or found none."""
+        stats = torch.cuda.memory_stats(self.device) if self.gpu else {}
+        return f"{stats.get('num_alloc_retries', 0)}; {stats.get('num_ooms', 0)}"
 
     def cap(self, gib: float) -> None:
         """Let torch take no more than so much, the driver's own share counted in."""
@@ -214,12 +221,12 @@ def streamed_lines(setup: Setup, planned: MemoryPlan, placement: Placement, mete
     assert assembled.streamer is not None
     traffic = assembled.streamer.traffic
     never_skips = TeaCache(-math.inf, 1 << 30)  # it holds what a step cache holds, and computes each step
-    with stepper(setup, assembled, max(setup.steps, 2), never_skips) as step:
+    with stepper(setup, assembled, STEPS, never_skips) as step:  # a table as large as a film's
         held = meter.begin()
         meter.seconds(step)  # warms up: kernels are loaded, the allocator takes what it needs
         steps = repeats(setup, meter.seconds(step))
         before = (traffic.bytes, meter.device_allocations())
-        times = [meter.seconds(step) for _ in range(steps)]
+        per_step = meter.seconds(step, steps)
         moved, allocated = traffic.bytes - before[0], meter.device_allocations() - before[1]
         sampling_peak, sampling = meter.reserved(), meter.beside(held)
     del step, never_skips
@@ -240,7 +247,7 @@ def streamed_lines(setup: Setup, planned: MemoryPlan, placement: Placement, mete
         return Line(group, what, f"{size / unit:.2f}", f"<= {most / unit:.3g}", size <= most if counts else None)
 
     return [
-        Line(group, "s a step, streamed", f"{statistics.median(times):.3f}"),
+        Line(group, "s a step, streamed", f"{per_step:.3f}"),
         Line(
             group,
             "GB a step over the bus",
@@ -250,12 +257,13 @@ def streamed_lines(setup: Setup, planned: MemoryPlan, placement: Placement, mete
         ),
         Line(group, "buffers pinned at their exact size", "yes" if assembled.streamer.pinned else "no"),
         Line(group, "allocations in the loop", str(allocated), "0", allocated == 0),
+        Line(group, "times the allocator was at its limit, tidied up and went on; and had to give up", meter.refused()),
         within("peak while sampling, reserved, GiB", sampling_peak, cap, GIB),
         within("peak with decode, reserved, GiB", peak, cap, GIB),
         within(f"the driver's count, {own}, GiB", driver, cap, GIB),
         within("planned peak, GiB", planned.vram, cap, GIB, counts=False),
         within("a step and its cache alone, GB; as planned", sampling, planned.activations + planned.cached, GB),
-        within("a decode alone, GB; as planned", decoding, planned.decode, GB),
+        within("a decode alone, GB; as planned", decoding, planned.decoding, GB),
         within("CUDA's own, GB; as planned", driver - peak, CONTEXT, GB, counts=meter.gpu and meter.others is not None),
         Line(group, f"s for a decode, tiles {planned.tiles}", f"{seconds:.2f}"),
         within("RAM at its peak, whole process, GB", ram, ram_most * GB, GB, counts=True),
@@ -282,8 +290,8 @@ def resident_lines(setup: Setup, placement: Placement, meter: Meter, group: str)
     whole, travelling = build(some, replace(placement, resident=None)), build(some, kept)
     with stepper(some, whole, 2) as resident, stepper(some, travelling, 2) as streamed:
         resident(), streamed()
-        steps = repeats(setup, 2 * meter.seconds(resident))
-        pairs = [(meter.seconds(streamed), meter.seconds(resident)) for _ in range(steps)]
+        turns = repeats(setup, 2 * ROW * meter.seconds(resident))
+        pairs = [(meter.seconds(streamed, ROW), meter.seconds(resident, ROW)) for _ in range(turns)]
     ratio = statistics.median(a / b for a, b in pairs)
     which = "all blocks" if whole_fits else "2 + 4 blocks, as the card cannot hold all"
     return [

@@ -6,6 +6,7 @@ What goes wrong with it says the model's name, which is JSON:
     {"room": 1, "loading": true}    the same while it loads
     {"hangs": path}      tells nothing any more in the middle of its first section, unless there is a file at path
     {"dies": 2}          ends like a crash in the middle of section 2
+    {"gone": path}       has no card while there is a file at path; one that computes then ends at its next step
     {"step_s": 0.05}     how long each of its two steps takes
     {"load_s": 2.0}      how long loading takes
 
@@ -46,9 +47,16 @@ class StandIn:
             return False
         return True
 
+    def gone(self) -> bool:
+        """Whether the card is not there now."""
+        return "gone" in self.script and Path(self.script["gone"]).exists()
+
     def load(self, message: Message) -> None:
         """Take the script."""
         self.script, self.tighter = json.loads(message["model"]), message["tighter"]
+        if self.gone():
+            self.say({"event": "error", "reason": "device_missing", "facts": {"device": message["device"]}})
+            return
         time.sleep(self.script.get("load_s", 0.0))
         if not self.script.get("loading") or self.fits(self.script["room"]):
             self.say({"event": "ready", "model": "stand-in", "device": "cpu", "memory": {}})
@@ -70,6 +78,8 @@ class StandIn:
                 time.sleep(3600)
             if self.script.get("dies") == n:
                 os._exit(1)
+            if self.gone():
+                raise SystemExit(1)
         made: dict[str, Any] = {"event": "section", "mended": [], "frames": 12 * (n + 1) + 1}
         made |= {"sampling_ms": 2, "decode_ms": 1, "encode_ms": 1, "vram": 0, "ram": 0}
         for kind in ("latents", "tail", "clip", "film", "fragment", "fragment_end", "conditioning"):

@@ -264,6 +264,31 @@ async def test_a_child_that_hangs_is_killed_and_its_section_tried_again(
     assert (now.state, now.done, now.crashes) == (State.DONE, 2, 0)
 
 
+async def test_a_film_waits_for_a_card_that_was_there_and_is_gone(quick: Bench, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    quick.script(gone=str(gone), step_s=0.2)
+    quick.dispatch.retry_ms = 300
+    job = await quick.submit(3)
+    async with quick.working():
+        await quick.until(job, lambda now: now.done >= 1)
+        gone.touch()
+        now = await quick.until(job, lambda now: now.reason == "device_missing")
+        assert now.state == State.QUEUED
+        assert now.facts == {"device": "cpu"}, "the one it had, not the one that it would take now"
+        gone.unlink()
+        now = await quick.ended(job)
+    assert (now.state, now.done, now.reason) == (State.DONE, 3, None)
+
+
+async def test_a_film_fails_where_there_was_never_such_a_card(quick: Bench, tmp_path: Path) -> None:
+    (tmp_path / "gone").touch()
+    quick.script(gone=str(tmp_path / "gone"))
+    job = await quick.submit(1)
+    async with quick.working():
+        job = await quick.ended(job)
+    assert (job.state, job.reason) == (State.FAILED, "device_missing")
+
+
 @pytest.mark.parametrize("loading", [False, True])
 async def test_out_of_memory_is_tried_once_more_with_the_next_smaller_plan(quick: Bench, loading: bool) -> None:
     """The second film needs a smaller one still than what the child has loaded by then."""

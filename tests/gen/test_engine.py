@@ -16,7 +16,16 @@ from gen.card import PRESETS
 from gen.decode import decode_latents, overlap_of
 from gen.encode import start_latent
 from gen.engine import Engine, animate
-from gen.errors import BadPlan, Cancelled, EncoderFailed, NanLatents, PictureUnreadable, SectionsMissing
+from gen.errors import (
+    BadPlan,
+    Cancelled,
+    EncoderFailed,
+    NanLatents,
+    OutOfMemory,
+    PictureUnreadable,
+    SectionsMissing,
+    memory,
+)
 from gen.plan import make_plan
 from gen.types import Conditioning, Plan, Section, Step, Text
 from gen.weights import Models
@@ -198,6 +207,28 @@ def test_numbers_that_are_none_are_said(engine: Engine, plan: Plan, conditioning
     broken = dataclasses.replace(conditioning, start=torch.full_like(conditioning.start, float("nan")))
     with pytest.raises(NanLatents):
         engine.sample(plan, broken, [], 0)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 512.00 MiB."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:119] . DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("GET was unable to find an engine to execute this computation"),
+        torch.AcceleratorError("CUDA error: out of memory"),
+        MemoryError(),
+    ],
+)
+def test_memory_that_ran_out_is_known_by_what_every_library_says_of_it(said: Exception) -> None:
+    with pytest.raises(OutOfMemory) as caught, memory("decoding"):
+        raise said
+    assert caught.value.facts == {"doing": "decoding"}
+
+
+def test_other_errors_are_none_of_memory_s() -> None:
+    with pytest.raises(RuntimeError, match="illegal"), memory("decoding"):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
 
 def test_a_plan_that_was_not_encoded_is_refused(engine: Engine, plan: Plan, conditioning: Conditioning) -> None:

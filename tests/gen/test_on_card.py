@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,10 @@ from PIL import Image
 from rich.console import Console
 from torch import Tensor
 
-from gen import child, weights
+from gen import attention, child, weights
 from gen.bench import vram
 from gen.bench.vram_measured import rehearsal
+from gen.cache import Cache
 from gen.card import Card, Checkpoint, find_checkpoint
 from gen.config import ModelConfig
 from gen.doctor import examine
@@ -148,19 +150,28 @@ def test_prompts_are_encoded_on_the_card_where_it_has_room(
 
 def test_the_engines_process_makes_a_film_on_a_card(tmp_path: Path) -> None:
     said: list[dict[str, Any]] = []
+    caches: list[object] = []  # that are there when the decode begins
+
+    def say(event: dict[str, Any]) -> None:
+        said.append(event)
+        if event.get("phase") == "decoding":
+            caches.extend(each for each in gc.get_objects() if issubclass(type(each), Cache))
+
     tiny = find_checkpoint("tiny", None)
     prompts = [(0.0, "the sun rises")]
     plan = make_plan(tiny.card, picture_size=(640, 480), seconds=1.2, prompts=prompts, seed=7, steps=2)
+    plan = dataclasses.replace(plan, step_cache="first-block:0.1")
     asked = {"device": "cuda:0", "precision": "auto", "threads": 1, "texts_dir": str(tmp_path), "models_dir": None}
     nothing = {"latents": [], "clips": [], "tail": None, "conditioning": None, "end_picture": None}
     with a_card():
-        process = child.Child(said.append, lambda id: False)
+        process = child.Child(say, lambda id: False)
         process.answer({"do": "load", "model": "tiny", **asked})
         order = {"id": 1, "plan": plan.to_json(), "n": 0, "out": str(tmp_path), "picture": str(PHOTO)}
         process.answer({"do": "section", **order, **nothing})
     assert [each["event"] for each in said if each["event"] != "phase"] == ["ready", "step", "step", "section"]
     assert (said[0]["device"], said[0]["memory"]["gpu"]) == ("cuda:0", True)
     assert any(each.get("preview") for each in said)
+    assert caches == [], "a decode has no room for what they hold"
 
 
 def test_the_bench_runs_on_a_card() -> None:
@@ -170,6 +181,55 @@ def test_the_bench_runs_on_a_card() -> None:
     assert [line for line in found if line.what == "failed"] == []
     pinned = [line.figure for line in found if line.what.startswith("buffers pinned")]
     assert pinned == ["yes", "yes"]
+
+
+class Dead:
+    """A card after a fault in a kernel: everything it is asked ends in the same error."""
+
+    def __init__(self) -> None:
+        self.dead = False
+
+    def __call__(self, device: object = None) -> None:
+        if self.dead:
+            raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+
+def test_the_process_of_a_card_that_is_lost_ends_instead_of_failing_film_after_film(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    said: list[dict[str, Any]] = []
+    made = child.Child(said.append, lambda id: False)
+    with a_card():
+        monkeypatch.setattr(torch.cuda, "synchronize", card := Dead())
+        made.answer({"do": "load"})  # goes wrong, but the card is well
+        assert [event["reason"] for event in said] == ["internal"]
+        card.dead = True
+        with pytest.raises(SystemExit):
+            made.answer({"do": "load"})
+    assert len(said) == 1, "the parent hears it from the process's end, and tries again"
+
+
+def test_a_second_card_is_the_one_that_is_meant_from_then_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    meant: list[torch.device] = []
+    with a_card():
+        monkeypatch.setattr(torch.cuda, "set_device", meant.append)
+        weights.device_of("cuda:0")
+        assert meant == []
+        weights.device_of("cuda:1")
+    assert meant == [torch.device("cuda:1")]
+
+
+def test_a_kernel_is_tried_in_the_width_it_will_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[torch.dtype] = []
+
+    def attend(q: Tensor, k: Tensor, v: Tensor, backend: str) -> Tensor:
+        given.append(q.dtype)
+        return q
+
+    monkeypatch.setattr("diffusers.models.attention_dispatch.dispatch_attention_fn", attend)
+    for precision in ("fp32", "bf16"):
+        assert attention.trial_on("cpu", precision)("sage") is None
+    assert given == [torch.float32] * 2 + [torch.float16] * 2
 
 
 def test_the_doctor_knows_the_card() -> None:

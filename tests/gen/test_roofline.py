@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gen.config import ModelConfig
-from gen.doctor import computes, speed
+from gen.doctor import computes, convolves, speed
 from gen.roofline import Gpu, Pace, step_tflop, verdict
 
 
@@ -65,6 +65,15 @@ def test_the_doctor_says_what_a_card_s_generation_means() -> None:
     assert foreign.fine is False
     assert "no kernels for it" in foreign.sentence
     assert computes((8, 9), ((8, 0), (8, 6))).fine is True  # code of the same major number runs
+
+
+def test_the_doctor_knows_the_versions_of_cudnn_that_pytorch_passes_over() -> None:
+    assert [convolves(version) for version in (0, 90701, 91500, 92400)] == [[]] * 4
+    for version, name in ((90800, "cuDNN 9.8:"), (91002, "cuDNN 9.10:"), (91400, "cuDNN 9.14:")):
+        (found,) = convolves(version)
+        assert found.fine is None
+        assert found.sentence.startswith(name)
+        assert "nvidia-cudnn-cu12>=9.15" in found.sentence
 
 
 def test_the_doctor_judges_the_speed_of_the_large_models_alone() -> None:
