@@ -222,9 +222,9 @@ class DiscordBot(discord.Client):
         """Its permissions may have changed: what could not be said there is tried again."""
         await chats.reachable(self.db, HERE, str(after.id))
 
-    async def on_thread_update(self, _: object, after: discord.Thread) -> None:
-        """As for channels."""
-        await chats.reachable(self.db, HERE, str(after.id))
+    async def on_raw_thread_update(self, payload: discord.RawThreadUpdateEvent) -> None:
+        """As for channels; discord.py knows no threads that were archived, which may be open again now."""
+        await chats.reachable(self.db, HERE, str(payload.thread_id))
 
     async def on_guild_update(self, _: object, after: discord.Guild) -> None:
         """As for channels, in all of them."""

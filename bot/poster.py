@@ -568,6 +568,8 @@ class Desk:
                 await self.poster.hooks.shut(job, canvas)
             case Closed(elsewhere=None):
                 await self._revive(job, canvas)
+            case Closed() if error.elsewhere == canvas.chat_id and canvas.thread_id is None:
+                await canvases.put_off(self.db, job.id, backoff_ms)  # it is there already
             case Closed():
                 await canvases.move(self.db, job.id, str(error.elsewhere), canvas.server_id)
                 if error.elsewhere == canvas.chat_id:  # above a topic: what it answers is the way back

@@ -16,7 +16,7 @@ from bot.sender import Spot
 from bot.words import say
 from db import canvases, chats, inbox, jobs, people, renditions, requests
 from db.models import Platform, State
-from tests.fakes.discord import ADULT, CHANNEL, DM, GUILD, ROLE, TOKEN, Discord
+from tests.fakes.discord import ADULT, CHANNEL, DM, GUILD, ROLE, THREAD, TOKEN, Discord
 
 HERE = Platform.DISCORD
 
@@ -392,8 +392,8 @@ async def test_a_session_that_ended_begins_anew(tmp_path: Path) -> None:
         await s.job(1)
 
 
-@pytest.mark.parametrize("kind", ["429", "global", "old", 500, "lost"])
-async def test_trouble_with_edits_ends_in_the_newest_state(kind: str | int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["429", "global", "old", 500, "lost", 403, (403, 40333)])
+async def test_trouble_with_edits_ends_in_the_newest_state(kind: str | int | tuple[int, int], tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         message = (await s.there.answer(await s.animate()))["message"]
         await s.there.until(lambda: "Next in line" in message.content)
@@ -510,6 +510,49 @@ async def test_a_channel_without_rights_gets_no_more_calls(tmp_path: Path) -> No
         again = (await s.there.answer(await s.animate("a command there")))["message"]
         await s.there.until(lambda: "Next in line" in again.content)
         assert len(s.there.in_channel(DM)) == 1 and "Your film" not in message.content
+
+
+@pytest.mark.parametrize("lost", [None, (404, 10003)])
+async def test_a_film_of_a_locked_thread_comes_above_it_or_to_its_owner(
+    lost: tuple[int, int] | None, tmp_path: Path
+) -> None:
+    async with stage(tmp_path) as s:
+        message = (await s.there.answer(await s.animate(channel=THREAD)))["message"]
+        await s.there.until(lambda: "Next in line" in message.content)
+        await s.there.archive(locked=True)
+        if lost:
+            s.there.fail("GET", f"/channels/{THREAD}$", lost, times=9)
+        while await s.work():
+            pass
+        (film,) = await s.there.until(lambda: s.there.in_channel(DM if lost else CHANNEL))
+        assert "Your film is ready" in film.content and f"asked for in <#{THREAD}>" in film.content
+        assert len(film.attachments) == 1
+        calls = [path for _, method, path in s.there.calls if method in ("POST", "PATCH") and THREAD in path]
+        assert len(calls) <= 4
+
+
+async def test_an_archived_thread_is_opened_again(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        message = (await s.there.answer(await s.animate(channel=THREAD)))["message"]
+        await s.there.until(lambda: "Next in line" in message.content)
+        await s.there.archive(locked=False)
+        while await s.work():
+            pass
+        await s.there.until(lambda: "Your film is ready" in message.content and message.attachments)
+
+
+async def test_a_token_that_is_not_taken_says_nothing_of_a_channel(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        message = (await s.there.answer(await s.animate()))["message"]
+        await s.there.until(lambda: "Next in line" in message.content)
+        s.there.fail("PATCH", "/channels/", (401, 0))
+        await s.work()
+        async with asyncio.timeout(30):
+            while (await chats.get(s.db, HERE, "")).frozen_until_ms < s.db.steady():  # noqa: ASYNC110  (no event)
+                await asyncio.sleep(0.05)
+        assert (await chats.get(s.db, HERE, CHANNEL)).unreachable is None
+        canvas = await canvases.get(s.db, 1)
+        assert canvas and (canvas.chat_id, canvas.message_id) == (CHANNEL, message.id)
 
 
 async def test_a_server_has_its_own_prompt_and_may_cancel_what_is_deleted(tmp_path: Path) -> None:

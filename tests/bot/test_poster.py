@@ -685,6 +685,21 @@ def test_a_locked_thread_leads_to_the_chat_above_it(tmp_path: Path) -> None:
         run(play)
 
 
+def test_a_closed_chat_with_nothing_above_it_is_tried_less_and_less_often(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask(n=1)
+        await w.settled()
+        w.room.next_error += [Closed("room")] * 5
+        await w.make()
+        await w.settled()
+        (message,) = w.room.of(job.id)
+        assert message.text.startswith("Your film is ready")
+        assert all(b - a > 1.9**n for n, (a, b) in enumerate(pairwise(w.room.calls["room"][1:])))
+
+    with world(tmp_path) as run:
+        run(play)
+
+
 def test_a_group_that_moved_is_followed(tmp_path: Path) -> None:
     async def play(w: World) -> None:
         job = await w.ask()

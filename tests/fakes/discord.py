@@ -26,6 +26,7 @@ REQUESTS = {  # (verb, path with {} for what differs): (name, schema)
 APP = "1000"
 BOT = {"id": APP, "username": "Flipbot", "discriminator": "0", "avatar": None, "bot": True, "global_name": None}
 GUILD, CHANNEL, ADULT, DM = "2000", "3000", "3100", "4000"  # ADULT is age-restricted
+THREAD = "3200"  # of CHANNEL
 ROLE = {
     "id": "2500", "name": "Patrons", "color": 0, "colors": {"primary_color": 0}, "hoist": False, "position": 1,
     "permissions": "0", "managed": False, "mentionable": False, "flags": 0,
@@ -160,6 +161,7 @@ class Discord:
         self.choices: list[Any] = []
         self.files: dict[str, bytes] = {}
         self.nonces: dict[str, str] = {}
+        self.archived = self.locked = False  # the thread
         self.identified = self.resumed = 0
         self.limit_bytes = 10 * 2**20
         self.bucket: tuple[int, float] = (5, 5.0)
@@ -169,6 +171,7 @@ class Discord:
         self._sent_at: dict[str, list[float]] = defaultdict(list)
         self._asked_at: dict[str, float] = {}
         self._tokens: dict[str, str] = {}
+        self._places: dict[str, str] = {}  # the channels of interactions
         self._sockets: set[web.WebSocketResponse] = set()
         self._sequence = 0
         self._ids = iter(range(5_000, 1 << 30))
@@ -268,6 +271,8 @@ class Discord:
         person = {"id": user, "username": f"user{user}", "discriminator": "0", "avatar": None, "global_name": None}
         private = channel == DM
         where = {"id": channel, "type": 1 if private else 0, "name": "films", "nsfw": channel == ADULT}
+        where = self._thread() if channel == THREAD else where
+        self._places[found] = channel
         payload: dict[str, Any] = {
             "id": found, "application_id": APP, "type": kind, "data": data, "token": token, "version": 1,
             "channel_id": channel, "channel": where,
@@ -315,6 +320,11 @@ class Discord:
         for socket in list(self._sockets):
             with suppress(ConnectionError):
                 await socket.send_json({"op": 0, "t": event, "s": self._sequence, "d": data})
+
+    async def archive(self, *, locked: bool) -> None:
+        """Somebody archives the thread."""
+        self.archived, self.locked = True, locked
+        await self.dispatch("THREAD_UPDATE", self._thread())
 
     async def drop(self, code: int | None = None) -> None:
         """Close every gateway connection; without a code the socket just breaks."""
@@ -368,7 +378,7 @@ class Discord:
         ]
         guild = {
             "id": GUILD, "name": "Studio", "roles": [ROLE], "channels": channels,
-            "members": [], "threads": [], "emojis": [], "stickers": [], "premium_tier": 0, "features": [],
+            "members": [], "threads": [self._thread()], "emojis": [], "stickers": [], "premium_tier": 0, "features": [],
             "member_count": 2, "owner_id": "7000",
         }  # fmt: skip
         for event, data in (("READY", ready), ("GUILD_CREATE", guild)):
@@ -478,12 +488,18 @@ class Discord:
                 return self._json_response(self.commands)
             case ["POST", "users", "@me", "channels"]:
                 return self._json_response({"id": DM, "type": 1, "recipients": [BOT], "last_message_id": None})
+            case ["GET", "channels", channel] if channel == THREAD:
+                return self._json_response(self._thread())
+            case ["POST" | "PATCH", "channels", channel, "messages", *_] if closed := self._closed(
+                request.method, channel
+            ):
+                return closed
             case ["POST", "interactions", found, _, "callback"]:
                 return self._callback(found, body, files)
             case ["GET" | "PATCH" | "DELETE", "webhooks", _, token, "messages", which]:
                 return self._webhook_message(request.method, token, which, body, files)
             case ["POST", "webhooks", _, token]:
-                sent = self._new(CHANNEL, body, files, interaction=self._tokens.get(token))
+                sent = self._new(self._places[self._tokens[token]], body, files, interaction=self._tokens[token])
                 return self._json_response(self._json(sent))
             case ["POST", "channels", channel, "messages"]:
                 return self._create(channel, body, files)
@@ -525,7 +541,7 @@ class Discord:
         kind, data = body["type"], body.get("data") or {}
         sent = None
         if kind == 4:
-            sent = self._new(CHANNEL, data, files, interaction=found)
+            sent = self._new(self._places[found], data, files, interaction=found)
         elif kind == 8:
             self.choices = data["choices"]
         elif kind == 9:
@@ -544,6 +560,27 @@ class Discord:
         if not mine:
             return self._error(404, 10008, "Unknown Message")
         return self._change(method, mine[0] if which == "@original" else self.messages[which], body, files)
+
+    def _thread(self) -> dict[str, Any]:
+        about = {
+            "archived": self.archived, "locked": self.locked, "auto_archive_duration": 60,
+            "archive_timestamp": "2026-08-01T00:00:00+00:00",
+        }  # fmt: skip
+        return {
+            "id": THREAD, "type": 11, "guild_id": GUILD, "parent_id": CHANNEL, "owner_id": "7000", "name": "a film",
+            "thread_metadata": about, "message_count": 1, "member_count": 1, "rate_limit_per_user": 0,
+        }  # fmt: skip
+
+    def _closed(self, method: str, channel: str) -> web.Response | None:
+        """What an archived thread answers; a new message opens it, unless it is locked."""
+        if channel != THREAD or not self.archived:
+            return None
+        if method == "PATCH":
+            return self._error(400, 50083, "Thread is archived")
+        if self.locked:
+            return self._error(400, 160005, "Thread is locked")
+        self.archived = False
+        return None
 
     def _create(self, channel: str, body: Any, files: list[tuple[str, bytes]]) -> web.Response:
         nonce = body.get("nonce")
