@@ -11,7 +11,8 @@ import hashlib
 import io
 import json
 import logging
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -39,7 +40,7 @@ from db.doors import Door, Knock
 from db.errors import NoSuchJob
 from db.media import Media
 from db.models import Platform
-from db.rows import At, Job, Person
+from db.rows import At, Job, Letter, Person
 
 log = logging.getLogger("flipbot.discord")
 
@@ -186,7 +187,7 @@ class DiscordBot(discord.Client):
         self.languages = await people.languages(self.db, HERE)
         await self.tree.set_translator(Translator())
         await self.sync()
-        self._spawn(self._recover())
+        self._spawn(self._recover(await inbox.unhandled(self.db, HERE, sys.maxsize)))  # before anything new comes in
 
     async def sync(self) -> None:
         """Register the commands, if they are not what was registered last."""
@@ -418,6 +419,7 @@ class DiscordBot(discord.Client):
         chat = letter["chat"]
         if letter.get("deliver") == "dm":
             chat = str((await self.create_dm(discord.Object(int(letter["user"])))).id)
+            await chats.reachable(self.db, HERE, chat)  # whoever asks for it there may have opened it again
         at = At(
             message_id=message_id,
             message_ms=self.db.steady(),
@@ -481,9 +483,9 @@ class DiscordBot(discord.Client):
             self._session = aiohttp.ClientSession()
         return self._session
 
-    async def _recover(self) -> None:
+    async def _recover(self, letters: Sequence[Letter]) -> None:
         """Go on with what the last process left: requests that were not jobs yet."""
-        for letter in await inbox.unhandled(self.db, HERE):
+        for letter in letters:
             asked = json.loads(letter.content)
             if await requests.find(self.db, letter.key) is None:
                 message_id = await self._original(asked) if asked.get("deliver") != "dm" else None

@@ -1,6 +1,7 @@
 """The Discord bot, through real discord.py, against a server that checks every request."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -261,7 +262,6 @@ async def test_by_direct_message_the_film_comes_there_and_a_closed_door_is_notic
         for n in (2, 3, 4):
             await s.animate(f"film {n}", deliver="dm")
             await s.job(n)
-            await chats.reachable(s.db, HERE, DM)  # as if they had spoken there
 
         async def dropped() -> bool:
             return sorted(job.state for job in await jobs.recent(s.db, 3))[0] == State.CANCELLED
@@ -275,6 +275,17 @@ async def test_by_direct_message_the_film_comes_there_and_a_closed_door_is_notic
         async with asyncio.timeout(30):
             while (await people.get(s.db, HERE, "7000")).shut:  # noqa: ASYNC110  (rows have no event)
                 await asyncio.sleep(0.05)
+
+
+async def test_direct_messages_that_were_opened_again_are_used_again(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        s.there.fail("POST", f"/channels/{DM}/messages", (403, 50007))
+        await s.animate(deliver="dm")
+        async with asyncio.timeout(30):
+            while (await chats.get(s.db, HERE, DM)).unreachable is None:  # noqa: ASYNC110  (rows have no event)
+                await asyncio.sleep(0.05)
+        await s.animate("rain", deliver="dm")
+        await s.there.until(lambda: any("rain" in m.content for m in s.there.in_channel(DM)))
 
 
 @pytest.mark.parametrize("keep", [True, False])
@@ -474,6 +485,19 @@ async def test_a_request_that_a_crash_left_is_taken_up(tmp_path: Path) -> None:
         await s.there.until(lambda: "Next in line" in message.content)
         assert len(s.there.in_channel()) == 1
         assert await inbox.unhandled(s.db, HERE) == []
+
+
+async def test_however_many_requests_a_crash_left_all_are_taken_up(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        await s.stop()
+        asked = {"application": "1000", "token": "", "user": "7000", "chat": CHANNEL, "server": GUILD, "locale": "en",
+                 "roles": [], "url": "http://not.discord.example/"}  # fmt: skip
+        letters = [(f"discord:{n}", "7000", json.dumps(asked)) for n in range(130)]
+        await inbox.receive(s.db, HERE, letters)
+        await s.start()
+        async with asyncio.timeout(30):
+            while await inbox.unhandled(s.db, HERE):  # noqa: ASYNC110  (rows have no event)
+                await asyncio.sleep(0.05)
 
 
 async def test_who_cannot_be_told_since_the_bot_is_being_closed_is_no_error(tmp_path: Path) -> None:
