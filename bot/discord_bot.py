@@ -362,7 +362,7 @@ class DiscordBot(discord.Client):
         """Take a request in: write it down, answer, then look at its picture. raises: Refused."""
         who = By(
             platform=HERE, user_id=letter["user"], chat_id=letter["chat"], locale=letter["locale"],
-            roles=tuple(letter["roles"]),
+            server_id=letter["server"], roles=tuple(letter["roles"]),
         )  # fmt: skip
         await self.intake.foresee(who, self._wish_of(letter, door.person), door.limits, door.closed, door.queued)
         if self.safety.consent and not agreed and door.person.consent < TERMS_VERSION:
@@ -577,8 +577,10 @@ class DiscordBot(discord.Client):
             user_id=str(interaction.user.id),
             chat_id=str(interaction.channel_id),
             locale=self.locale(interaction),
+            server_id=str(interaction.guild_id or ""),
             moderator=self.moderates(interaction, job),
             roles=roles_of(interaction),
+            adult=adult(interaction),
         )
 
     async def terms(self, job: Job) -> Terms:

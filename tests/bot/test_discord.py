@@ -15,9 +15,9 @@ from bot.discord_sender import STYLE
 from bot.errors import Refused
 from bot.sender import Spot
 from bot.words import say
-from db import canvases, chats, inbox, jobs, people, renditions, requests
+from db import canvases, chats, inbox, jobs, operators, people, renditions, requests
 from db.models import Platform, State
-from tests.fakes.discord import ADULT, CHANNEL, DM, GUILD, ROLE, THREAD, TOKEN, Discord
+from tests.fakes.discord import ADULT, CHANNEL, DM, GUILD, ROLE, THREAD, TOKEN, Discord, Sent
 
 HERE = Platform.DISCORD
 
@@ -614,6 +614,33 @@ async def test_a_film_of_an_age_restricted_channel_stays_in_such(tmp_path: Path)
         asked = await s.there.press(message, "Details", channel=ADULT)
         await s.there.answer(asked)
         assert "https://films.example/w/" in s.there.said_to(asked)[0].content
+
+
+async def test_a_film_made_anew_belongs_to_the_channel_it_is_made_in(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+
+        async def shown(n: int, channel: str) -> Sent:
+            menu = (await s.there.answer(await s.there.command("history", channel=channel)))["message"]
+            message = (await s.there.answer(await s.there.press(menu, "fphistory", [str(n)], channel=channel)))[
+                "message"
+            ]
+            return await s.there.until(lambda: "New seed" in message.buttons() and message)
+
+        await s.animate(channel=DM)
+        await s.job(1)
+        while await s.work():
+            pass
+        tame, adult = await shown(1, CHANNEL), await shown(1, ADULT)
+        await operators.limit_server(s.db, "x", GUILD, {"longest_seconds": 2})
+        refused = (await s.there.answer(await s.there.press(tame, "New seed")))["message"]
+        assert refused.ephemeral and "at most 2 seconds" in refused.content
+        await operators.limit_server(s.db, "x", GUILD, {"longest_seconds": 9})
+        await s.there.answer(await s.there.press(adult, "New seed", channel=ADULT))
+        made = await s.job(2)
+        assert (made.server_id, made.settings["adult"]) == (GUILD, True)
+        await s.there.answer(await s.there.press(tame, "New seed", channel=DM))
+        made = await s.job(3)
+        assert (made.server_id, made.settings.get("adult")) == ("", None)
 
 
 async def test_what_autocomplete_and_lists_say(tmp_path: Path) -> None:
