@@ -271,6 +271,7 @@ async def test_by_direct_message_the_film_comes_there_and_a_closed_door_is_notic
                 await chats.reachable(s.db, HERE, DM)
                 await asyncio.sleep(0.1)
         assert (await people.get(s.db, HERE, "7000")).shut >= 2
+        s.there.faults.clear()
         await s.animate("there again", channel=DM)
         async with asyncio.timeout(30):
             while (await people.get(s.db, HERE, "7000")).shut:  # noqa: ASYNC110  (rows have no event)
@@ -673,13 +674,17 @@ async def test_what_autocomplete_and_lists_say(tmp_path: Path) -> None:
         assert (await jobs.get(s.db, 1)).state == State.CANCELLED
 
 
-async def test_forget_me_deletes_everything(tmp_path: Path) -> None:
+@pytest.mark.parametrize("restarted", [True, False])
+async def test_forget_me_deletes_everything(restarted: bool, tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         await s.animate()
         job = await s.job(1)
         asked = await s.there.command("forget-me")
         await s.there.answer(asked)
         (sure,) = s.there.said_to(asked)
+        if restarted:
+            await s.stop()
+            await s.start()
         await s.there.answer(await s.there.press(sure, "Delete everything"))
         assert await jobs.recent(s.db, 10) == []
         assert not s.media.exists(job.picture)
@@ -707,6 +712,32 @@ async def test_the_studio_is_for_those_who_run_the_server(tmp_path: Path) -> Non
         for name in ("resume", "limits", "channels", "config", "drain"):
             asked = await s.there.command(name, group="studio", user="1")
             assert (await s.there.answer(asked))["message"].ephemeral
+
+
+@pytest.mark.parametrize(("channel", "also"), [({"id": CHANNEL, "type": 0}, THREAD), ({"id": "3300", "type": 15}, "")])
+async def test_films_may_be_asked_for_in_an_allowed_channel_and_its_threads(
+    channel: dict[str, Any], also: str, tmp_path: Path
+) -> None:
+    async with stage(tmp_path, operators=(1,)) as s:
+        chosen = {"channel": {"channel": {**channel, "name": "films", "permissions": "0"}}}
+        told = (await s.there.answer(await s.there.command("channels", chosen, group="studio", user="1")))["message"]
+        assert f"<#{channel['id']}>" in told.content
+        for where in (CHANNEL, THREAD, ADULT):
+            answer = (await s.there.answer(await s.animate(channel=where)))["message"]
+            assert answer.ephemeral == (where not in (channel["id"], also))
+
+
+async def test_the_film_of_a_covered_picture_is_covered(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        pictures = [s.there.upload(png(colour), name) for colour, name in (("red", "a.png"), ("tan", "SPOILER_b.png"))]
+        for n, picture in enumerate(pictures):
+            await s.there.command("animate", {"image": picture})
+            assert ("spoiler" in (await s.job(n + 1)).settings) == (n == 1)
+        posted = s.there._json(s.there._new(CHANNEL, {"content": "look"}, [])) | {"attachments": pictures}
+        for n in range(2):
+            await s.there.answer(await s.there.menu("Animate image", posted))
+            await s.there.answer(await s.there.submit(s.there.modals[-1]["custom_id"], {"which": str(n + 1)}))
+            assert ("spoiler" in (await s.job(n + 3)).settings) == (n == 1)
 
 
 async def test_menus_animate_and_report_what_stands_in_a_message(tmp_path: Path) -> None:
@@ -739,6 +770,40 @@ async def test_commands_are_localized_and_registered_where_they_belong(tmp_path:
         studio = next(each for each in s.there.commands if each["name"] == "studio")
         assert int(studio["default_member_permissions"]) == 1 << 5
         assert studio["contexts"] == [0]
+
+
+async def test_commands_that_are_registered_elsewhere_now_go_where_they_were(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        everywhere = s.config
+        assert list(s.there.registered) == [""]
+        for config, left in (
+            (DiscordConfig(api_base=s.there.api, guilds=(int(GUILD), 2001)), {GUILD, "2001"}),
+            (DiscordConfig(api_base=s.there.api, guilds=(int(GUILD),)), {GUILD}),
+            (everywhere, {""}),
+        ):
+            await s.stop()
+            s.config = config
+            if left == {GUILD}:  # the bot was thrown out of the other one
+                s.there.fail("PUT", "/guilds/2001/", (403, 50001))
+                s.there.registered["2001"] = []
+            await s.start()
+            assert {scope for scope, names in s.there.registered.items() if names} == left
+        syncs = s.there.syncs
+        await s.stop()
+        await s.start()
+        assert s.there.syncs == syncs
+
+
+async def test_a_server_that_cannot_be_asked_now_loses_its_commands_later(tmp_path: Path) -> None:
+    async with stage(tmp_path, guilds=(int(GUILD),)) as s:
+        await s.stop()
+        s.config = DiscordConfig(api_base=s.there.api)
+        s.there.fail("PUT", f"/guilds/{GUILD}/", (400, 0))
+        await s.start()
+        assert s.there.registered[GUILD] and s.there.registered[""]
+        await s.stop()
+        await s.start()
+        assert s.there.registered[GUILD] == [] and s.there.registered[""]
 
 
 async def test_a_wrong_token_is_one_sentence_and_the_service_goes_on(

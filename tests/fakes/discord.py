@@ -152,6 +152,7 @@ class Discord:
     def __init__(self) -> None:
         self.messages: dict[str, Sent] = {}
         self.commands: list[dict[str, Any]] = []
+        self.registered: dict[str, list[str]] = {}  # names of commands by server, "" is everywhere
         self.syncs = 0
         self.broken: list[str] = []
         self.calls: list[tuple[float, str, str]] = []
@@ -218,7 +219,7 @@ class Discord:
     ) -> str:
         """Somebody types a command; returns the interaction's id.
 
-        Dicts among the options are attachments, or roles and users where they say so: {"role": {…}}, {"user": {…}}.
+        Dicts among the options are attachments, or something else where they say so: {"role": {…}}, {"user": {…}}.
         """
         given: list[Any] = []
         resolved: dict[str, Any] = defaultdict(dict)
@@ -226,7 +227,7 @@ class Discord:
             kind = 3
             if isinstance(value, dict):
                 what, value = next(iter(value.items())) if len(value) == 1 else ("attachment", value)
-                kind = {"attachment": 11, "role": 8, "user": 6}[what]
+                kind = {"attachment": 11, "role": 8, "channel": 7, "user": 6}[what]
                 resolved[f"{what}s"][value["id"]] = value
                 value = value["id"]
             elif isinstance(value, bool):
@@ -481,11 +482,13 @@ class Discord:
             case ["GET", "gateway", *_]:
                 start = {"total": 1000, "remaining": 999, "reset_after": 0, "max_concurrency": 1}
                 return self._json_response({"url": self.gateway, "shards": 1, "session_start_limit": start})
-            case ["PUT", "applications", _, *_]:
+            case ["PUT", "applications", _, *where]:
                 self.syncs += 1
                 extra = {"application_id": APP, "version": "1"}
-                self.commands = [{"description": "", **each, "id": self.id(), **extra} for each in body]
-                return self._json_response(self.commands)
+                made = [{"description": "", **each, "id": self.id(), **extra} for each in body]
+                self.registered[where[1] if where[0] == "guilds" else ""] = [each["name"] for each in made]
+                self.commands = made or self.commands
+                return self._json_response(made)
             case ["POST", "users", "@me", "channels"]:
                 return self._json_response({"id": DM, "type": 1, "recipients": [BOT], "last_message_id": None})
             case ["GET", "channels", channel] if channel == THREAD:
