@@ -321,6 +321,18 @@ async def test_when_roles_change_what_could_not_be_said_is_tried_again(tmp_path:
         await s.there.until(lambda: "1.2 of 3.6 s" in message.content and message.attachments)
 
 
+async def test_a_server_with_new_boosts_gets_larger_films_again(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        await s.animate()
+        await s.job(1)
+        await chats.change(s.db, HERE, CHANNEL, limit_bytes=1000)
+        boosted = {"id": GUILD, "name": "Studio", "roles": [ROLE], "premium_tier": 2, "features": []}
+        await s.there.dispatch("GUILD_UPDATE", boosted)
+        async with asyncio.timeout(30):
+            while (await chats.get(s.db, HERE, CHANNEL)).limit_bytes:  # noqa: ASYNC110  (rows have no event)
+                await asyncio.sleep(0.05)
+
+
 async def test_moderators_take_a_reported_film_away(tmp_path: Path) -> None:
     async with stage(tmp_path, report_channel=int(ADULT)) as s:
         message = (await s.there.answer(await s.animate()))["message"]
