@@ -38,7 +38,7 @@ from bot.words import clean, duration, pick, say
 from db import canvases, chats, doors, inbox, jobs, people, reports, requests
 from db.connect import Database
 from db.doors import Door, Knock
-from db.errors import NoSuchJob
+from db.errors import DbError, NoSuchJob
 from db.media import Media
 from db.models import Platform
 from db.rows import At, Job, Letter, Person
@@ -393,7 +393,11 @@ class DiscordBot(discord.Client):
             if not await inbox.receive(self.db, HERE, [(key, letter["user"], json.dumps(letter))]):
                 return  # the gateway delivered it twice
             message_id = await self._answer(interaction, letter)
-        async with self._looking:  # in a burst, answers come before pictures
+        await self._rush.quiet()  # in a burst, answers come before all else
+        if message_id:  # the token, by which it could be found, lives 15 minutes
+            with suppress(DbError):
+                await inbox.note(self.db, key, json.dumps({**letter, "message": message_id}))
+        async with self._looking:
             await self._rush.quiet()
             await self._work(key, letter, message_id, interaction)
 
@@ -506,7 +510,9 @@ class DiscordBot(discord.Client):
         for letter in letters:
             asked = json.loads(letter.content)
             if await requests.find(self.db, letter.key) is None:
-                message_id = await self._original(asked) if asked.get("deliver") != "dm" else None
+                message_id = asked.get("message")
+                if message_id is None and asked.get("deliver") != "dm":
+                    message_id = await self._original(asked)
                 await self._work(letter.key, asked, message_id, None)
             else:
                 await inbox.handled_key(self.db, letter.key)

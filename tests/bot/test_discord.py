@@ -500,6 +500,25 @@ async def test_a_request_that_a_crash_left_is_taken_up(tmp_path: Path) -> None:
         assert await inbox.unhandled(s.db, HERE) == []
 
 
+async def test_after_a_long_outage_the_messages_that_answered_are_still_known(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        held = s.intake._reading
+        await held.acquire()
+        good = (await s.there.answer(await s.animate()))["message"]
+        bad = (await s.there.answer(await s.there.command("animate", {"image": s.there.upload(b"no picture")})))[
+            "message"
+        ]
+        async with asyncio.timeout(30):
+            while not all('"message"' in each.content for each in await inbox.unhandled(s.db, HERE)):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await s.stop()
+        held.release()
+        s.there.fail("GET", "/webhooks/", (401, 50027), times=9)  # their tokens are too old by now
+        await s.start()
+        await s.there.until(lambda: "Next in line" in good.content and "not a picture I know" in bad.content)
+        assert len(s.there.in_channel()) == 2
+
+
 async def test_however_many_requests_a_crash_left_all_are_taken_up(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         await s.stop()
