@@ -12,7 +12,7 @@ import io
 import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -41,7 +41,7 @@ from db.doors import Door, Knock
 from db.errors import DbError, NoSuchJob
 from db.media import Media
 from db.models import Platform
-from db.rows import At, Job, Letter, Person
+from db.rows import At, Job, Person
 
 log = logging.getLogger("flipbot.discord")
 
@@ -189,7 +189,7 @@ class DiscordBot(discord.Client):
         self.languages = await people.languages(self.db, HERE)
         await self.tree.set_translator(Translator())
         await self.sync()
-        self._spawn(self._recover(await inbox.unhandled(self.db, HERE, sys.maxsize)))  # before anything new comes in
+        self._spawn(self._recover())
 
     async def sync(self) -> None:
         """Register the commands, if they are not what was registered last, and take them away where they were else."""
@@ -505,9 +505,9 @@ class DiscordBot(discord.Client):
             self._session = aiohttp.ClientSession()
         return self._session
 
-    async def _recover(self, letters: Sequence[Letter]) -> None:
-        """Go on with what the last process left: requests that were not jobs yet."""
-        for letter in letters:
+    async def _recover(self) -> None:
+        """Go on with what the last process left: requests that were not jobs yet. All are read before new ones come."""
+        for letter in await inbox.unhandled(self.db, HERE, sys.maxsize):
             asked = json.loads(letter.content)
             if await requests.find(self.db, letter.key) is None:
                 message_id = asked.get("message")
