@@ -11,7 +11,9 @@ import hashlib
 import io
 import json
 import logging
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -25,7 +27,7 @@ from discord.http import Route
 from bot.canvas import look
 from bot.chat import Now, Terms, checking, code, compose, extend_s, job_of, settings_of
 from bot.config import DiscordConfig, SafetyConfig
-from bot.discord_commands import Translator, add_commands
+from bot.discord_commands import Translator, add_commands, forget
 from bot.discord_sender import NOBODY, STYLE, DiscordSender, FilmButton, content_of, short, view_of
 from bot.discord_server import memo_of, settings_in, terms_of
 from bot.errors import Refused
@@ -36,7 +38,7 @@ from bot.words import clean, duration, pick, say
 from db import canvases, chats, doors, inbox, jobs, people, reports, requests
 from db.connect import Database
 from db.doors import Door, Knock
-from db.errors import NoSuchJob
+from db.errors import DbError, NoSuchJob
 from db.media import Media
 from db.models import Platform
 from db.rows import At, Job, Person
@@ -50,7 +52,8 @@ FETCH_S: Final = 60.0  # for a picture of 20 MB over a slow line
 LOOKED_AT: Final = 2  # pictures at once
 ANSWERED_AT: Final = 32  # first answers at once: a new connection for each of a burst costs more than waiting for one
 CHUNK: Final = 1 << 16
-SYNCED: Final = "discord.commands"  # the memo of the hash of what was registered last
+SYNCED: Final = "discord.commands"  # the memo of the hash of what was registered last; with the application's id: where
+EVERYWHERE: Final = ""  # among the ids of the servers where commands are registered
 SLOW_START_S: Final = 60.0
 FULL_PROMPT: Final = 1500  # characters in Details; a longer one comes as a file beside it
 PERMISSIONS: Final = 274878024704  # view, send (in threads too), attach, embed, read history
@@ -182,14 +185,14 @@ class DiscordBot(discord.Client):
 
     async def setup_hook(self) -> None:
         """Once, after the login and before the gateway."""
-        self.add_dynamic_items(FilmButton, TermsButton, SureButton, HistorySelect)
+        self.add_dynamic_items(FilmButton, TermsButton, SureButton, ForgetButton, HistorySelect)
         self.languages = await people.languages(self.db, HERE)
         await self.tree.set_translator(Translator())
         await self.sync()
         self._spawn(self._recover())
 
     async def sync(self) -> None:
-        """Register the commands, if they are not what was registered last."""
+        """Register the commands, if they are not what was registered last, and take them away where they were else."""
         translator = self.tree.translator
         assert translator is not None
         payload = [
@@ -198,8 +201,12 @@ class DiscordBot(discord.Client):
         ]
         told = json.dumps([self.application_id, list(self.config.guilds), payload], sort_keys=True)
         digest = hashlib.sha256(told.encode()).hexdigest()
-        if await inbox.memo(self.db, SYNCED) == digest:
+        wanted = {str(guild_id) for guild_id in self.config.guilds} or {EVERYWHERE}
+        scopes = f"{SYNCED}.{self.application_id}"
+        before = set(json.loads(await inbox.memo(self.db, scopes) or json.dumps([EVERYWHERE])))
+        if await inbox.memo(self.db, SYNCED) == digest and before == wanted:
             return
+        await inbox.remember(self.db, scopes, json.dumps(sorted(before | wanted)))
         try:
             if self.config.guilds:
                 for guild_id in self.config.guilds:
@@ -208,11 +215,23 @@ class DiscordBot(discord.Client):
                     await self.tree.sync(guild=guild)
             else:
                 await self.tree.sync()
+            for scope in before - wanted:
+                await self._unregister(scope)
         except discord.HTTPException as error:
             log.error("Discord did not take the commands (%s %s): they stay as they were.", error.status, error.code)
             return
+        await inbox.remember(self.db, scopes, json.dumps(sorted(wanted)))
         await inbox.remember(self.db, SYNCED, digest)
         log.info("commands registered application=%s", self.application_id)
+
+    async def _unregister(self, scope: str) -> None:
+        """Take the commands away from a server, or from everywhere: else people see them twice."""
+        application = self.application_id or 0
+        if scope == EVERYWHERE:
+            await self.http.bulk_upsert_global_commands(application, [])
+            return
+        with suppress(discord.Forbidden, discord.NotFound):  # the bot is not there any more, and so they are not
+            await self.http.bulk_upsert_guild_commands(application, scope, [])
 
     async def on_ready(self) -> None:
         """The gateway is there."""
@@ -222,9 +241,9 @@ class DiscordBot(discord.Client):
         """Its permissions may have changed: what could not be said there is tried again."""
         await chats.reachable(self.db, HERE, str(after.id))
 
-    async def on_thread_update(self, _: object, after: discord.Thread) -> None:
-        """As for channels."""
-        await chats.reachable(self.db, HERE, str(after.id))
+    async def on_raw_thread_update(self, payload: discord.RawThreadUpdateEvent) -> None:
+        """As for channels; discord.py knows no threads that were archived, which may be open again now."""
+        await chats.reachable(self.db, HERE, str(payload.thread_id))
 
     async def on_guild_update(self, _: object, after: discord.Guild) -> None:
         """As for channels, in all of them."""
@@ -343,7 +362,7 @@ class DiscordBot(discord.Client):
             ),
         )  # fmt: skip
         allowed = json.loads(door.memos.get(channels, "[]"))
-        if allowed and str(interaction.channel_id) not in allowed:
+        if allowed and not {str(interaction.channel_id), above(interaction)} & set(allowed):
             raise Refused("refused.channel", channels=" ".join(f"<#{each}>" for each in allowed))
         if (ban := door.ban) is not None:
             reason = STYLE.escape(ban.reason) or say(locale, "ban.no_reason")
@@ -361,7 +380,7 @@ class DiscordBot(discord.Client):
         """Take a request in: write it down, answer, then look at its picture. raises: Refused."""
         who = By(
             platform=HERE, user_id=letter["user"], chat_id=letter["chat"], locale=letter["locale"],
-            roles=tuple(letter["roles"]),
+            server_id=letter["server"], roles=tuple(letter["roles"]),
         )  # fmt: skip
         await self.intake.foresee(who, self._wish_of(letter, door.person), door.limits, door.closed, door.queued)
         if self.safety.consent and not agreed and door.person.consent < TERMS_VERSION:
@@ -374,7 +393,11 @@ class DiscordBot(discord.Client):
             if not await inbox.receive(self.db, HERE, [(key, letter["user"], json.dumps(letter))]):
                 return  # the gateway delivered it twice
             message_id = await self._answer(interaction, letter)
-        async with self._looking:  # in a burst, answers come before pictures
+        await self._rush.quiet()  # in a burst, answers come before all else
+        if message_id:  # the token, by which it could be found, lives 15 minutes
+            with suppress(DbError):
+                await inbox.note(self.db, key, json.dumps({**letter, "message": message_id}))
+        async with self._looking:
             await self._rush.quiet()
             await self._work(key, letter, message_id, interaction)
 
@@ -418,6 +441,7 @@ class DiscordBot(discord.Client):
         chat = letter["chat"]
         if letter.get("deliver") == "dm":
             chat = str((await self.create_dm(discord.Object(int(letter["user"])))).id)
+            await chats.reachable(self.db, HERE, chat)  # whoever asks for it there may have opened it again
         at = At(
             message_id=message_id,
             message_ms=self.db.steady(),
@@ -482,11 +506,13 @@ class DiscordBot(discord.Client):
         return self._session
 
     async def _recover(self) -> None:
-        """Go on with what the last process left: requests that were not jobs yet."""
-        for letter in await inbox.unhandled(self.db, HERE):
+        """Go on with what the last process left: requests that were not jobs yet. All are read before new ones come."""
+        for letter in await inbox.unhandled(self.db, HERE, sys.maxsize):
             asked = json.loads(letter.content)
             if await requests.find(self.db, letter.key) is None:
-                message_id = await self._original(asked) if asked.get("deliver") != "dm" else None
+                message_id = asked.get("message")
+                if message_id is None and asked.get("deliver") != "dm":
+                    message_id = await self._original(asked)
                 await self._work(letter.key, asked, message_id, None)
             else:
                 await inbox.handled_key(self.db, letter.key)
@@ -575,8 +601,10 @@ class DiscordBot(discord.Client):
             user_id=str(interaction.user.id),
             chat_id=str(interaction.channel_id),
             locale=self.locale(interaction),
+            server_id=str(interaction.guild_id or ""),
             moderator=self.moderates(interaction, job),
             roles=roles_of(interaction),
+            adult=adult(interaction),
         )
 
     async def terms(self, job: Job) -> Terms:
@@ -665,10 +693,11 @@ class DiscordBot(discord.Client):
             raise Refused("refused.no_such_job")
         urls = question.about["urls"]
         which = int(fields["which"]) if fields.get("which", "").isdigit() else 1
-        url = urls[min(max(which, 1), len(urls)) - 1]
+        n = min(max(which, 1), len(urls)) - 1
         letter = self.letter(
-            interaction, url=url, prompt=fields.get("prompt", ""), seconds=fields.get("seconds") or None,
+            interaction, url=urls[n], prompt=fields.get("prompt", ""), seconds=fields.get("seconds") or None,
             quality=fields.get("quality") or None, seed=fields.get("seed") or None,
+            spoiler=n in question.about.get("covered", ()),
         )  # fmt: skip
         await self.order(interaction, letter, await self.admit(interaction))
 
@@ -729,6 +758,23 @@ class SureButton(ui.DynamicItem[ui.Button[Any]], template=r"fpsure:(?P<act>cance
         await bot.guard(interaction, bot.sure(interaction, self.act, self.job))
 
 
+class ForgetButton(ui.DynamicItem[ui.Button[Any]], template=r"fpforget"):
+    """The second click of who wants to be forgotten: whoever sees it is the one who asked."""
+
+    def __init__(self, label: str = "…") -> None:
+        super().__init__(ui.Button(label=label[:80], style=discord.ButtonStyle.danger, custom_id="fpforget"))
+
+    @classmethod
+    async def from_custom_id(cls, interaction: Ix, item: ui.Item[Any], match: Any, /) -> "ForgetButton":
+        """The button that somebody has pressed."""
+        return cls()
+
+    async def callback(self, interaction: Ix) -> None:
+        """Hand it on."""
+        bot: DiscordBot = interaction.client
+        await bot.guard(interaction, forget(bot, interaction))
+
+
 class HistorySelect(ui.DynamicItem[ui.Select[Any]], template=r"fphistory"):
     """Pick one of one's own films, and have it shown here again, with buttons that work."""
 
@@ -778,6 +824,11 @@ def adult(interaction: Ix) -> bool:
         guild = interaction.client.get_guild(interaction.guild_id or 0)
         channel = guild.get_channel(channel.parent_id) if guild else None
     return bool(getattr(channel, "nsfw", False))
+
+
+def above(interaction: Ix) -> str:
+    """The channel of the thread that it was said in; "" elsewhere."""
+    return str(interaction.channel.parent_id) if isinstance(interaction.channel, discord.Thread) else ""
 
 
 def need_place(interaction: Ix, job: Job) -> None:

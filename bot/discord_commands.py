@@ -100,7 +100,7 @@ def _animate(tree: app_commands.CommandTree[Any], bot: "DiscordBot") -> None:
         door = await bot.admit(interaction)
         letter = bot.letter(
             interaction, url=image.url, end_url=end_image.url if end_image else None, prompt=prompt, seconds=seconds,
-            quality=quality, seed=seed, spoiler=spoiler, deliver=deliver,
+            quality=quality, seed=seed, spoiler=spoiler or covered(image, end_image), deliver=deliver,
         )  # fmt: skip
         await bot.order(interaction, letter, door)
 
@@ -162,6 +162,11 @@ async def history_menu(bot: "DiscordBot", interaction: Ix) -> tuple[str, ui.View
     return say(locale, "discord.history"), view
 
 
+def covered(*pictures: discord.Attachment | None) -> bool:
+    """Whether one of them is hidden until somebody clicks it; then its film shall be."""
+    return any(picture is not None and picture.is_spoiler() for picture in pictures)
+
+
 def judge(bot: "DiscordBot", given: discord.Attachment) -> None:
     """What Discord says of an attachment; its bytes are judged later. raises: Refused."""
     most = bot.intake.rules.max_bytes
@@ -205,7 +210,10 @@ def _menus(tree: app_commands.CommandTree[Any], bot: "DiscordBot") -> None:
             raise Refused("refused.no_picture_there")
         for picture in pictures:
             judge(bot, picture)
-        about = {"urls": [picture.url for picture in pictures]}
+        about = {
+            "urls": [picture.url for picture in pictures],
+            "covered": [n for n, picture in enumerate(pictures) if covered(picture)],
+        }
         key, user, chat = f"discord:menu:{interaction.id}", str(interaction.user.id), str(interaction.channel_id)
         question = await inbox.ask(bot.db, key, HERE, user, chat, "menu", about)
         form = Form(
@@ -291,20 +299,15 @@ def _people(tree: app_commands.CommandTree[Any], bot: "DiscordBot") -> None:
 
     @tree.command(name=word("name.forget_me"), description=word("about.forget_me"))
     async def forget_me(interaction: Ix) -> None:
-        view = ui.View(timeout=300.0)
-        button: ui.Button[Any] = ui.Button(
-            label=say(bot.locale(interaction), "discord.forget")[:80], style=discord.ButtonStyle.danger
-        )
+        from bot.discord_bot import ForgetButton
 
-        async def forget(pressed: Ix) -> None:
-            await bot.guard(pressed, _forget(bot, pressed))
-
-        button.callback = forget  # type: ignore[method-assign, assignment]
-        view.add_item(button)
+        view = ui.View(timeout=None)
+        view.add_item(ForgetButton(say(bot.locale(interaction), "discord.forget")))
         await bot.whisper(interaction, say(bot.locale(interaction), "discord.forget_sure"), view)
 
 
-async def _forget(bot: "DiscordBot", interaction: Ix) -> None:
+async def forget(bot: "DiscordBot", interaction: Ix) -> None:
+    """Delete everything of the person, and say so."""
     gone = await people.forget(bot.db, HERE, str(interaction.user.id))
     await asyncio.to_thread(lambda: [bot.media.drop(sha) for sha in gone.files])
     bot.db.notify()

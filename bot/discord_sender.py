@@ -49,6 +49,8 @@ LOOKS: Final = {
 UNKNOWN_MESSAGE: Final = 10008
 GONE_CHANNELS: Final = (10003, 10004)  # channel, guild
 NO_ACCESS: Final = (50001, 50007, 50013, 50278)  # missing access, DMs closed, missing permissions, no mutual guilds
+NO_TEXT: Final = 50008  # a channel without messages of its own, such as a forum
+NO_CHAT: Final = (0, 40333)  # with a 403: what stands before Discord refused the call, whatever chat it was for
 ARCHIVED: Final = 50083
 LOCKED: Final = 160005
 TOO_BIG: Final = (40005, 400001)
@@ -221,10 +223,14 @@ class DiscordSender:
         try:
             async with asyncio.timeout(CALL_S):
                 return await call()
+        except discord.HTTPException as error:
+            if error.code == LOCKED:
+                raise await self._locked(spot) from error
+            raise self._mapped(error) from error
         except Exception as error:
-            raise self._mapped(error, spot) from error
+            raise self._mapped(error) from error
 
-    def _mapped(self, error: Exception, spot: Spot) -> SendError:
+    def _mapped(self, error: Exception) -> SendError:
         match error:
             case discord.RateLimited():
                 return PutOff(error.retry_after)
@@ -236,17 +242,17 @@ class DiscordSender:
                 return Gone()
             case discord.HTTPException(code=code) if code == ARCHIVED:
                 return Closed()
-            case discord.HTTPException(code=code) if code == LOCKED:
-                return Closed(self._above(spot) or spot.chat_id)
             case discord.HTTPException(code=code) if code in FILTERED:
                 return Blocked()
             case discord.HTTPException(status=413):
                 return TooBig()
             case discord.HTTPException(code=code) if code in TOO_BIG:
                 return TooBig()
-            case discord.HTTPException(status=403 | 401, code=code):
+            case discord.HTTPException(status=401):  # about the token, not about this chat
+                return PutOff(60.0, "all")
+            case discord.HTTPException(status=403, code=code) if code not in NO_CHAT:
                 return Unreachable(f"{code} {error.text}")
-            case discord.HTTPException(code=code) if code in (*GONE_CHANNELS, *NO_ACCESS):
+            case discord.HTTPException(code=code) if code in (*GONE_CHANNELS, *NO_ACCESS, NO_TEXT):
                 return Unreachable(f"{code} {error.text}")
             case discord.HTTPException(status=status) if status >= 500:
                 return Unknown()
@@ -259,10 +265,17 @@ class DiscordSender:
             case _:
                 return Failed(repr(error))
 
-    def _above(self, spot: Spot) -> str | None:
-        guild = self.client.get_guild(int(spot.server_id)) if spot.server_id.isdigit() else None
-        thread = guild.get_thread(int(spot.chat_id)) if guild else None
-        return str(thread.parent_id) if thread else None
+    async def _locked(self, spot: Spot) -> SendError:
+        """Of a locked thread: the channel above it. Discord is asked, for discord.py forgets archived threads."""
+        try:
+            async with asyncio.timeout(CALL_S):
+                thread = await self.client.fetch_channel(int(spot.chat_id))
+        except (discord.NotFound, discord.Forbidden) as error:
+            return Unreachable(f"{error.code} {error.text}")
+        except Exception as error:  # noqa: BLE001  (the lock will be met again)
+            return Failed(repr(error))
+        above = getattr(thread, "parent_id", None)
+        return Closed(str(above)) if above else Unreachable(f"{LOCKED} nothing is above it")
 
 
 def retry_after(error: discord.HTTPException, otherwise: float) -> float:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import discord
 from discord import app_commands
-from discord.app_commands import Range
+from discord.app_commands import AppCommandChannel, Range, Transform
 
 from bot.canvas import WAITS
 from bot.chat import code, job_of
@@ -177,11 +177,32 @@ def _limits(group: app_commands.Group, desk: Desk) -> None:
         await desk.tell(interaction, key, limits=said, **({"role": f"<@&{role.id}>"} if role else {}))
 
 
+class Spoken(app_commands.Transformer):
+    """A channel in which people write, or whose threads they write in; of the kinds that Discord's document names."""
+
+    @property
+    def type(self) -> discord.AppCommandOptionType:
+        """Of the option."""
+        return discord.AppCommandOptionType.channel
+
+    @property
+    def channel_types(self) -> list[discord.ChannelType]:
+        """What Discord offers."""
+        kind = discord.ChannelType
+        return [kind.text, kind.news, kind.voice, kind.stage_voice, kind.forum]
+
+    async def transform(self, interaction: Ix, value: AppCommandChannel, /) -> AppCommandChannel:
+        """The channel as it was chosen."""
+        return value
+
+
 def _channels(group: app_commands.Group, desk: Desk) -> None:
     @group.command(name=word("name.channels"), description=word("about.channels"))
     @app_commands.describe(channel=word("about.channel"), allowed=word("about.allowed"))
     @app_commands.rename(channel=word("name.channel"), allowed=word("name.allowed"))
-    async def channels(interaction: Ix, channel: discord.TextChannel | None = None, allowed: bool = True) -> None:
+    async def channels(
+        interaction: Ix, channel: Transform[AppCommandChannel, Spoken] | None = None, allowed: bool = True
+    ) -> None:
         desk.scope(interaction)
         memo = f"discord.channels.{interaction.guild_id}"
         now = set(json.loads(await inbox.memo(desk.db, memo) or "[]"))

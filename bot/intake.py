@@ -110,16 +110,20 @@ class Replanner(Protocol):
 class By:
     """Who presses a button, and in which chat.
 
+    server_id: that the chat is of, as in `Asked`
     moderator: may do there what only a film's owner may
     roles:     ids of their roles there
+    adult:     the chat is for adults only, and so is what is made there
     """
 
     platform: Platform
     user_id: str
     chat_id: str
     locale: str
+    server_id: str = ""
     moderator: bool = False
     roles: tuple[str, ...] = ()
+    adult: bool = False
 
 
 class Example(NamedTuple):
@@ -337,7 +341,7 @@ class Intake:
         if known is not None:
             return known
         job = await self._theirs(job_id, by)
-        may = await self.allowed(by.platform, by.user_id, job.server_id, by.roles)
+        may = await self.allowed(by.platform, by.user_id, by.server_id, by.roles)
         if job.state == State.FAILED and not await requests.repeated(self.db, job.id):  # once, that costs nothing
             may = replace(may, limits=replace(may.limits, cooldown_s=0, gpu_seconds_per_day=0))
         more = seconds_of(add_seconds, self.rules, may.longest_seconds) if add_seconds else 0.0
@@ -357,11 +361,15 @@ class Intake:
         settings = {**job.settings, "seed": planned.plan.get("seed"), "frames": planned.frames, "fps": planned.fps}
         if planned.sections != job.sections:
             settings["seconds"] = seconds
+        if not more and settings["seconds"] > may.longest_seconds:  # it was made where more is allowed
+            raise Refused("refused.seconds", got=_said(settings["seconds"]), longest=may.longest_seconds)
+        if by.adult:
+            settings["adult"] = True
         ask = requests.Ask(
             key=key, platform=by.platform, user_id=by.user_id, chat_id=by.chat_id, locale=by.locale,
             picture=job.picture, end_picture=job.end_picture, prompt=text, settings=settings,
             plan=planned.plan, sections=planned.sections, parent_id=job.id, kept=kept, canvas=canvas, at=at,
-            server_id=job.server_id, weight=may.weight if by.roles else None,
+            server_id=by.server_id, weight=may.weight if by.roles else None,
         )  # fmt: skip
         try:
             return await self._submit(ask, may)

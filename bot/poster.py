@@ -50,6 +50,7 @@ PING_AFTER_MS: Final = 60_000  # of a job: shorter ones are still being looked a
 LATEST_MS: Final = 1_800_000  # between two messages of one job, where nobody knows whether the first arrived
 SHOWN_PLACES: Final = 5  # in line; further back it is the queue's command that says it
 SLOW_MS: Final = 600_000  # after a 429 everything takes twice its time
+LIMITED_MS: Final = 24 * 3600 * 1000  # after a file was too large for a chat, it gets none of that size
 SECOND_MS: Final = 1000
 BREATH_S: Final = 0.2  # between two looks at rows that change all the time
 LOOK_S: Final = 5.0
@@ -145,6 +146,7 @@ class Poster:
         self.called_ms: dict[
             tuple[Platform, str], tuple[int, ...]
         ] = {}  # when the calls really went out, after their rows
+        self.limited_ms: dict[tuple[Platform, str], int] = {}  # since when files are smaller than the platform allows
         self._desks: dict[tuple[Platform, str], Desk] = {}
 
     async def run(self) -> None:
@@ -442,8 +444,7 @@ class Desk:
         """The file to put in, where it is not in already; False while it is being made."""
         if message.film is None or message.film.key == canvas.shown_media:
             return message, None, True
-        limit = self.sender.limit_bytes(_spot(canvas))
-        limit = min(limit, chat.limit_bytes or limit)
+        limit = await self._limit_bytes(canvas, chat)
         try:
             film = await self.poster.film_of(job, message, limit)
         except TooBig:
@@ -456,6 +457,16 @@ class Desk:
         if film is not None:
             self._tried_bytes = (await asyncio.to_thread(_bytes_of, film)) or limit
         return message, film, film is not None
+
+    async def _limit_bytes(self, canvas: Canvas, chat: Chat) -> int:
+        """How large a file may be: what was too large for the chat a day ago may not be any more."""
+        usual, now = self.sender.limit_bytes(_spot(canvas)), self.db.steady()
+        if chat.limit_bytes is None:
+            return usual
+        if now - self.poster.limited_ms.setdefault((chat.platform, chat.chat_id), now) < LIMITED_MS:
+            return min(usual, chat.limit_bytes)
+        await self._chat(limit_bytes=None)
+        return usual
 
     async def _edit(self, job: Job, canvas: Canvas, chat: Chat, message: ChatMessage, film: Film | None) -> None:
         unsure: dict[str, Any] = {"shown_hash": None, "edited_ms": self.db.steady()}
@@ -568,6 +579,8 @@ class Desk:
                 await self.poster.hooks.shut(job, canvas)
             case Closed(elsewhere=None):
                 await self._revive(job, canvas)
+            case Closed() if error.elsewhere == canvas.chat_id and canvas.thread_id is None:
+                await canvases.put_off(self.db, job.id, backoff_ms)  # it is there already
             case Closed():
                 await canvases.move(self.db, job.id, str(error.elsewhere), canvas.server_id)
                 if error.elsewhere == canvas.chat_id:  # above a topic: what it answers is the way back
@@ -576,6 +589,7 @@ class Desk:
                 await canvases.change(self.db, job.id, plain=True)
             case TooBig():
                 smaller = round(self._tried_bytes * 0.9) or self.sender.limit_bytes(_spot(canvas))
+                self.poster.limited_ms[platform, self.chat_id] = now
                 await self._chat(limit_bytes=min(error.limit_bytes or smaller, smaller))
             case Moved():
                 await chats.migrate(self.db, platform, self.chat_id, error.chat_id)

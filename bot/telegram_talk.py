@@ -128,8 +128,9 @@ class Talk:
         mine = job is not None and (job.platform, job.user_id) == (TELEGRAM, here.user_id)
         moderator = not mine and await self.moderates(here)
         return By(
-            platform=TELEGRAM, user_id=here.user_id, chat_id=here.chat_id, locale=here.locale, moderator=moderator
-        )
+            platform=TELEGRAM, user_id=here.user_id, chat_id=here.chat_id, locale=here.locale,
+            server_id=here.server_id, moderator=moderator,
+        )  # fmt: skip
 
     async def moderates(self, here: Here) -> bool:
         """Whether they may do here what only a film's owner may: operators, and administrators of a group."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 
 from db import rows
 from db.connect import AT_ONCE, Database, reads, writes
@@ -52,14 +52,15 @@ def reachable(db: Database, platform: Platform, chat_id: str) -> bool:
 
 @writes
 def server_reachable(db: Database, platform: Platform, server_id: str) -> bool:
-    """As `reachable`, for every chat of a server that a message stands in."""
+    """As `reachable`, for every chat of a server that a message stands in; it may take larger files now, too."""
     there = select(Canvas.chat_id).where(Canvas.platform == platform, Canvas.server_id == server_id)
-    shut = (Chat.platform == platform, Chat.unreachable.is_not(None), Chat.chat_id.in_(there))
+    told = or_(Chat.unreachable.is_not(None), Chat.limit_bytes.is_not(None))
+    shut = (Chat.platform == platform, told, Chat.chat_id.in_(there))
     with db.reading() as tx:
         if tx.scalar(select(Chat.chat_id).where(*shut).limit(1)) is None:
             return False
     with db.transaction() as tx:
-        tx.execute(update(Chat).where(*shut).values(unreachable=None))
+        tx.execute(update(Chat).where(*shut).values(unreachable=None, limit_bytes=None))
     return True
 
 

@@ -99,6 +99,13 @@ def unhandled(db: Database, platform: Platform, most: int = 100, after: int = 0)
 
 
 @writes
+def note(db: Database, key: str, content: str) -> None:
+    """What a letter says from now on, with what became of it so far; one that is handled stays so."""
+    with db.transaction(quiet=True) as tx:
+        tx.execute(update(Inbox).where(Inbox.key == key, Inbox.content.is_not(None)).values(content=content))
+
+
+@writes
 def handled(db: Database, letter_id: int) -> None:
     """It is handled, and its content goes. Saying it twice harms nothing."""
     with db.transaction(quiet=True) as tx:

@@ -16,7 +16,7 @@ from test_intake import NARROW, asked, png, rules
 from bot.errors import Refused
 from bot.intake import By, Intake, ModelFacts, parse_prompts, said_after
 from bot.words import duration, say
-from db import jobs, requests, sections
+from db import jobs, operators, requests, sections
 from db.connect import Database
 from db.media import Media
 from db.models import Platform, State
@@ -156,6 +156,22 @@ async def test_only_the_owner_and_moderators_of_that_place_may(taker: Intake, wh
         assert await refusal(taker.again(job.id, by, key="k", keep="all")) == "refused.not_yours"
         assert await refusal(taker.steer(open_job.id, by, "snow")) == "refused.not_yours"
         assert len(await jobs.recent(taker.db, 10)) == 2
+
+
+async def test_a_film_made_anew_elsewhere_obeys_what_holds_there(taker: Intake) -> None:
+    job = await film(taker, server_id="old")
+    await operators.drain(taker.db, "x", "", "old")
+    assert await refusal(taker.again(job.id, dataclasses.replace(ANN, server_id="old"), key="no")) == "refused.draining"
+    alone = await taker.again(job.id, ANN, key="alone")
+    assert alone.server_id == ""
+    await operators.limit_server(taker.db, "x", "new", {"longest_seconds": 2})
+    there = dataclasses.replace(ANN, server_id="new", adult=True)
+    assert await refusal(taker.again(job.id, there, key="no", seed="new")) == "refused.seconds"
+    await operators.limit_server(taker.db, "x", "new", {"longest_seconds": 5})
+    made = await taker.again(job.id, there, key="yes", seed="new")
+    assert (made.server_id, made.settings["adult"], alone.settings.get("adult")) == ("new", True, None)
+    await operators.drain(taker.db, "x", "", "new")
+    assert await refusal(taker.again(job.id, there, key="no", seed="new")) == "refused.draining"
 
 
 async def test_what_makes_no_sense_is_refused_in_a_sentence(taker: Intake) -> None:

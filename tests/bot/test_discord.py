@@ -1,6 +1,7 @@
 """The Discord bot, through real discord.py, against a server that checks every request."""
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from bot.discord_sender import STYLE
 from bot.errors import Refused
 from bot.sender import Spot
 from bot.words import say
-from db import canvases, chats, inbox, jobs, people, renditions, requests
+from db import canvases, chats, inbox, jobs, operators, people, renditions, requests
 from db.models import Platform, State
-from tests.fakes.discord import ADULT, CHANNEL, DM, GUILD, ROLE, TOKEN, Discord
+from tests.fakes.discord import ADULT, CHANNEL, DM, GUILD, ROLE, THREAD, TOKEN, Discord, Sent
 
 HERE = Platform.DISCORD
 
@@ -261,7 +262,6 @@ async def test_by_direct_message_the_film_comes_there_and_a_closed_door_is_notic
         for n in (2, 3, 4):
             await s.animate(f"film {n}", deliver="dm")
             await s.job(n)
-            await chats.reachable(s.db, HERE, DM)  # as if they had spoken there
 
         async def dropped() -> bool:
             return sorted(job.state for job in await jobs.recent(s.db, 3))[0] == State.CANCELLED
@@ -271,10 +271,22 @@ async def test_by_direct_message_the_film_comes_there_and_a_closed_door_is_notic
                 await chats.reachable(s.db, HERE, DM)
                 await asyncio.sleep(0.1)
         assert (await people.get(s.db, HERE, "7000")).shut >= 2
+        s.there.faults.clear()
         await s.animate("there again", channel=DM)
         async with asyncio.timeout(30):
             while (await people.get(s.db, HERE, "7000")).shut:  # noqa: ASYNC110  (rows have no event)
                 await asyncio.sleep(0.05)
+
+
+async def test_direct_messages_that_were_opened_again_are_used_again(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        s.there.fail("POST", f"/channels/{DM}/messages", (403, 50007))
+        await s.animate(deliver="dm")
+        async with asyncio.timeout(30):
+            while (await chats.get(s.db, HERE, DM)).unreachable is None:  # noqa: ASYNC110  (rows have no event)
+                await asyncio.sleep(0.05)
+        await s.animate("rain", deliver="dm")
+        await s.there.until(lambda: any("rain" in m.content for m in s.there.in_channel(DM)))
 
 
 @pytest.mark.parametrize("keep", [True, False])
@@ -307,6 +319,18 @@ async def test_when_roles_change_what_could_not_be_said_is_tried_again(tmp_path:
         assert "1.2 of" not in message.content
         await s.there.dispatch("GUILD_ROLE_UPDATE", {"guild_id": GUILD, "role": ROLE})
         await s.there.until(lambda: "1.2 of 3.6 s" in message.content and message.attachments)
+
+
+async def test_a_server_with_new_boosts_gets_larger_films_again(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        await s.animate()
+        await s.job(1)
+        await chats.change(s.db, HERE, CHANNEL, limit_bytes=1000)
+        boosted = {"id": GUILD, "name": "Studio", "roles": [ROLE], "premium_tier": 2, "features": []}
+        await s.there.dispatch("GUILD_UPDATE", boosted)
+        async with asyncio.timeout(30):
+            while (await chats.get(s.db, HERE, CHANNEL)).limit_bytes:  # noqa: ASYNC110  (rows have no event)
+                await asyncio.sleep(0.05)
 
 
 async def test_moderators_take_a_reported_film_away(tmp_path: Path) -> None:
@@ -392,8 +416,8 @@ async def test_a_session_that_ended_begins_anew(tmp_path: Path) -> None:
         await s.job(1)
 
 
-@pytest.mark.parametrize("kind", ["429", "global", "old", 500, "lost"])
-async def test_trouble_with_edits_ends_in_the_newest_state(kind: str | int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["429", "global", "old", 500, "lost", 403, (403, 40333)])
+async def test_trouble_with_edits_ends_in_the_newest_state(kind: str | int | tuple[int, int], tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         message = (await s.there.answer(await s.animate()))["message"]
         await s.there.until(lambda: "Next in line" in message.content)
@@ -476,6 +500,38 @@ async def test_a_request_that_a_crash_left_is_taken_up(tmp_path: Path) -> None:
         assert await inbox.unhandled(s.db, HERE) == []
 
 
+async def test_after_a_long_outage_the_messages_that_answered_are_still_known(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        held = s.intake._reading
+        await held.acquire()
+        good = (await s.there.answer(await s.animate()))["message"]
+        bad = (await s.there.answer(await s.there.command("animate", {"image": s.there.upload(b"no picture")})))[
+            "message"
+        ]
+        async with asyncio.timeout(30):
+            while not all('"message"' in each.content for each in await inbox.unhandled(s.db, HERE)):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await s.stop()
+        held.release()
+        s.there.fail("GET", "/webhooks/", (401, 50027), times=9)  # their tokens are too old by now
+        await s.start()
+        await s.there.until(lambda: "Next in line" in good.content and "not a picture I know" in bad.content)
+        assert len(s.there.in_channel()) == 2
+
+
+async def test_however_many_requests_a_crash_left_all_are_taken_up(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        await s.stop()
+        asked = {"application": "1000", "token": "", "user": "7000", "chat": CHANNEL, "server": GUILD, "locale": "en",
+                 "roles": [], "url": "http://not.discord.example/"}  # fmt: skip
+        letters = [(f"discord:{n}", "7000", json.dumps(asked)) for n in range(130)]
+        await inbox.receive(s.db, HERE, letters)
+        await s.start()
+        async with asyncio.timeout(30):
+            while await inbox.unhandled(s.db, HERE):  # noqa: ASYNC110  (rows have no event)
+                await asyncio.sleep(0.05)
+
+
 async def test_who_cannot_be_told_since_the_bot_is_being_closed_is_no_error(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         assert s.bot is not None
@@ -510,6 +566,49 @@ async def test_a_channel_without_rights_gets_no_more_calls(tmp_path: Path) -> No
         again = (await s.there.answer(await s.animate("a command there")))["message"]
         await s.there.until(lambda: "Next in line" in again.content)
         assert len(s.there.in_channel(DM)) == 1 and "Your film" not in message.content
+
+
+@pytest.mark.parametrize("lost", [None, (404, 10003)])
+async def test_a_film_of_a_locked_thread_comes_above_it_or_to_its_owner(
+    lost: tuple[int, int] | None, tmp_path: Path
+) -> None:
+    async with stage(tmp_path) as s:
+        message = (await s.there.answer(await s.animate(channel=THREAD)))["message"]
+        await s.there.until(lambda: "Next in line" in message.content)
+        await s.there.archive(locked=True)
+        if lost:
+            s.there.fail("GET", f"/channels/{THREAD}$", lost, times=9)
+        while await s.work():
+            pass
+        (film,) = await s.there.until(lambda: s.there.in_channel(DM if lost else CHANNEL))
+        assert "Your film is ready" in film.content and f"asked for in <#{THREAD}>" in film.content
+        assert len(film.attachments) == 1
+        calls = [path for _, method, path in s.there.calls if method in ("POST", "PATCH") and THREAD in path]
+        assert len(calls) <= 4
+
+
+async def test_an_archived_thread_is_opened_again(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        message = (await s.there.answer(await s.animate(channel=THREAD)))["message"]
+        await s.there.until(lambda: "Next in line" in message.content)
+        await s.there.archive(locked=False)
+        while await s.work():
+            pass
+        await s.there.until(lambda: "Your film is ready" in message.content and message.attachments)
+
+
+async def test_a_token_that_is_not_taken_says_nothing_of_a_channel(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        message = (await s.there.answer(await s.animate()))["message"]
+        await s.there.until(lambda: "Next in line" in message.content)
+        s.there.fail("PATCH", "/channels/", (401, 0))
+        await s.work()
+        async with asyncio.timeout(30):
+            while (await chats.get(s.db, HERE, "")).frozen_until_ms < s.db.steady():  # noqa: ASYNC110  (no event)
+                await asyncio.sleep(0.05)
+        assert (await chats.get(s.db, HERE, CHANNEL)).unreachable is None
+        canvas = await canvases.get(s.db, 1)
+        assert canvas and (canvas.chat_id, canvas.message_id) == (CHANNEL, message.id)
 
 
 async def test_a_server_has_its_own_prompt_and_may_cancel_what_is_deleted(tmp_path: Path) -> None:
@@ -549,6 +648,33 @@ async def test_a_film_of_an_age_restricted_channel_stays_in_such(tmp_path: Path)
         assert "https://films.example/w/" in s.there.said_to(asked)[0].content
 
 
+async def test_a_film_made_anew_belongs_to_the_channel_it_is_made_in(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+
+        async def shown(n: int, channel: str) -> Sent:
+            menu = (await s.there.answer(await s.there.command("history", channel=channel)))["message"]
+            message = (await s.there.answer(await s.there.press(menu, "fphistory", [str(n)], channel=channel)))[
+                "message"
+            ]
+            return await s.there.until(lambda: "New seed" in message.buttons() and message)
+
+        await s.animate(channel=DM)
+        await s.job(1)
+        while await s.work():
+            pass
+        tame, adult = await shown(1, CHANNEL), await shown(1, ADULT)
+        await operators.limit_server(s.db, "x", GUILD, {"longest_seconds": 2})
+        refused = (await s.there.answer(await s.there.press(tame, "New seed")))["message"]
+        assert refused.ephemeral and "at most 2 seconds" in refused.content
+        await operators.limit_server(s.db, "x", GUILD, {"longest_seconds": 9})
+        await s.there.answer(await s.there.press(adult, "New seed", channel=ADULT))
+        made = await s.job(2)
+        assert (made.server_id, made.settings["adult"]) == (GUILD, True)
+        await s.there.answer(await s.there.press(tame, "New seed", channel=DM))
+        made = await s.job(3)
+        assert (made.server_id, made.settings.get("adult")) == ("", None)
+
+
 async def test_what_autocomplete_and_lists_say(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         await s.animate()
@@ -579,13 +705,17 @@ async def test_what_autocomplete_and_lists_say(tmp_path: Path) -> None:
         assert (await jobs.get(s.db, 1)).state == State.CANCELLED
 
 
-async def test_forget_me_deletes_everything(tmp_path: Path) -> None:
+@pytest.mark.parametrize("restarted", [True, False])
+async def test_forget_me_deletes_everything(restarted: bool, tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         await s.animate()
         job = await s.job(1)
         asked = await s.there.command("forget-me")
         await s.there.answer(asked)
         (sure,) = s.there.said_to(asked)
+        if restarted:
+            await s.stop()
+            await s.start()
         await s.there.answer(await s.there.press(sure, "Delete everything"))
         assert await jobs.recent(s.db, 10) == []
         assert not s.media.exists(job.picture)
@@ -613,6 +743,32 @@ async def test_the_studio_is_for_those_who_run_the_server(tmp_path: Path) -> Non
         for name in ("resume", "limits", "channels", "config", "drain"):
             asked = await s.there.command(name, group="studio", user="1")
             assert (await s.there.answer(asked))["message"].ephemeral
+
+
+@pytest.mark.parametrize(("channel", "also"), [({"id": CHANNEL, "type": 0}, THREAD), ({"id": "3300", "type": 15}, "")])
+async def test_films_may_be_asked_for_in_an_allowed_channel_and_its_threads(
+    channel: dict[str, Any], also: str, tmp_path: Path
+) -> None:
+    async with stage(tmp_path, operators=(1,)) as s:
+        chosen = {"channel": {"channel": {**channel, "name": "films", "permissions": "0"}}}
+        told = (await s.there.answer(await s.there.command("channels", chosen, group="studio", user="1")))["message"]
+        assert f"<#{channel['id']}>" in told.content
+        for where in (CHANNEL, THREAD, ADULT):
+            answer = (await s.there.answer(await s.animate(channel=where)))["message"]
+            assert answer.ephemeral == (where not in (channel["id"], also))
+
+
+async def test_the_film_of_a_covered_picture_is_covered(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        pictures = [s.there.upload(png(colour), name) for colour, name in (("red", "a.png"), ("tan", "SPOILER_b.png"))]
+        for n, picture in enumerate(pictures):
+            await s.there.command("animate", {"image": picture})
+            assert ("spoiler" in (await s.job(n + 1)).settings) == (n == 1)
+        posted = s.there._json(s.there._new(CHANNEL, {"content": "look"}, [])) | {"attachments": pictures}
+        for n in range(2):
+            await s.there.answer(await s.there.menu("Animate image", posted))
+            await s.there.answer(await s.there.submit(s.there.modals[-1]["custom_id"], {"which": str(n + 1)}))
+            assert ("spoiler" in (await s.job(n + 3)).settings) == (n == 1)
 
 
 async def test_menus_animate_and_report_what_stands_in_a_message(tmp_path: Path) -> None:
@@ -645,6 +801,40 @@ async def test_commands_are_localized_and_registered_where_they_belong(tmp_path:
         studio = next(each for each in s.there.commands if each["name"] == "studio")
         assert int(studio["default_member_permissions"]) == 1 << 5
         assert studio["contexts"] == [0]
+
+
+async def test_commands_that_are_registered_elsewhere_now_go_where_they_were(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        everywhere = s.config
+        assert list(s.there.registered) == [""]
+        for config, left in (
+            (DiscordConfig(api_base=s.there.api, guilds=(int(GUILD), 2001)), {GUILD, "2001"}),
+            (DiscordConfig(api_base=s.there.api, guilds=(int(GUILD),)), {GUILD}),
+            (everywhere, {""}),
+        ):
+            await s.stop()
+            s.config = config
+            if left == {GUILD}:  # the bot was thrown out of the other one
+                s.there.fail("PUT", "/guilds/2001/", (403, 50001))
+                s.there.registered["2001"] = []
+            await s.start()
+            assert {scope for scope, names in s.there.registered.items() if names} == left
+        syncs = s.there.syncs
+        await s.stop()
+        await s.start()
+        assert s.there.syncs == syncs
+
+
+async def test_a_server_that_cannot_be_asked_now_loses_its_commands_later(tmp_path: Path) -> None:
+    async with stage(tmp_path, guilds=(int(GUILD),)) as s:
+        await s.stop()
+        s.config = DiscordConfig(api_base=s.there.api)
+        s.there.fail("PUT", f"/guilds/{GUILD}/", (400, 0))
+        await s.start()
+        assert s.there.registered[GUILD] and s.there.registered[""]
+        await s.stop()
+        await s.start()
+        assert s.there.registered[GUILD] == [] and s.there.registered[""]
 
 
 async def test_a_wrong_token_is_one_sentence_and_the_service_goes_on(

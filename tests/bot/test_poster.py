@@ -17,7 +17,7 @@ from virtual import VirtualLoop
 
 from bot.canvas import look
 from bot.chat import ChatMessage, Now, Terms, code, compose, job_of
-from bot.poster import Hooks, Poster
+from bot.poster import LIMITED_MS, Hooks, Poster
 from bot.sender import (
     DISCORD,
     TELEGRAM_GROUP,
@@ -685,6 +685,21 @@ def test_a_locked_thread_leads_to_the_chat_above_it(tmp_path: Path) -> None:
         run(play)
 
 
+def test_a_closed_chat_with_nothing_above_it_is_tried_less_and_less_often(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask(n=1)
+        await w.settled()
+        w.room.next_error += [Closed("room")] * 5
+        await w.make()
+        await w.settled()
+        (message,) = w.room.of(job.id)
+        assert message.text.startswith("Your film is ready")
+        assert all(b - a > 1.9**n for n, (a, b) in enumerate(pairwise(w.room.calls["room"][1:])))
+
+    with world(tmp_path) as run:
+        run(play)
+
+
 def test_a_group_that_moved_is_followed(tmp_path: Path) -> None:
     async def play(w: World) -> None:
         job = await w.ask()
@@ -721,6 +736,32 @@ def test_a_film_that_fits_nowhere_is_said_and_not_tried_for_ever(tmp_path: Path)
         calls = len(w.room.calls["room"])
         await asyncio.sleep(600)
         assert len(w.room.calls["room"]) == calls
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+def test_what_was_too_large_once_is_not_for_ever(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        async def film() -> str | None:
+            job = await w.ask(n=1)
+            await w.settled()
+            await w.make()
+            await w.settled()
+            return w.room.of(job.id)[0].film
+
+        assert await film()
+        await chats.change(w.db, w.room.platform, "room", limit_bytes=1_000_000)  # in the life before this one
+        assert await film() is None
+        await asyncio.sleep(LIMITED_MS / 1000)
+        assert await film()
+        job = await w.ask(n=1)
+        await w.settled()
+        w.room.next_error.append(TooBig(1_000_000))
+        await w.make()
+        await w.settled()
+        assert "larger than this chat takes" in w.room.of(job.id)[0].text
+        assert await film() is None
 
     with world(tmp_path) as run:
         run(play)

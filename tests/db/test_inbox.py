@@ -33,3 +33,12 @@ async def test_what_cannot_be_written_keeps_no_other_out(db: Database) -> None:
     assert (told[0], type(told[1]), told[2]) == (1, UnicodeEncodeError, 1)
     assert len(await inbox.unhandled(db, HERE)) == 2
     assert await inbox.receive(db, HERE, [("k1", "1", "{}")]) == 1
+
+
+async def test_more_can_be_noted_in_a_letter_until_it_is_handled(db: Database) -> None:
+    await inbox.receive(db, HERE, [("k", "1", "{}")])
+    await inbox.note(db, "k", '{"message": "5"}')
+    assert [each.content for each in await inbox.unhandled(db, HERE)] == ['{"message": "5"}']
+    await inbox.handled_key(db, "k")
+    await inbox.note(db, "k", "{}")
+    assert await inbox.unhandled(db, HERE) == []

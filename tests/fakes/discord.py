@@ -26,6 +26,7 @@ REQUESTS = {  # (verb, path with {} for what differs): (name, schema)
 APP = "1000"
 BOT = {"id": APP, "username": "Flipbot", "discriminator": "0", "avatar": None, "bot": True, "global_name": None}
 GUILD, CHANNEL, ADULT, DM = "2000", "3000", "3100", "4000"  # ADULT is age-restricted
+THREAD = "3200"  # of CHANNEL
 ROLE = {
     "id": "2500", "name": "Patrons", "color": 0, "colors": {"primary_color": 0}, "hoist": False, "position": 1,
     "permissions": "0", "managed": False, "mentionable": False, "flags": 0,
@@ -151,6 +152,7 @@ class Discord:
     def __init__(self) -> None:
         self.messages: dict[str, Sent] = {}
         self.commands: list[dict[str, Any]] = []
+        self.registered: dict[str, list[str]] = {}  # names of commands by server, "" is everywhere
         self.syncs = 0
         self.broken: list[str] = []
         self.calls: list[tuple[float, str, str]] = []
@@ -160,6 +162,7 @@ class Discord:
         self.choices: list[Any] = []
         self.files: dict[str, bytes] = {}
         self.nonces: dict[str, str] = {}
+        self.archived = self.locked = False  # the thread
         self.identified = self.resumed = 0
         self.limit_bytes = 10 * 2**20
         self.bucket: tuple[int, float] = (5, 5.0)
@@ -169,6 +172,7 @@ class Discord:
         self._sent_at: dict[str, list[float]] = defaultdict(list)
         self._asked_at: dict[str, float] = {}
         self._tokens: dict[str, str] = {}
+        self._places: dict[str, str] = {}  # the channels of interactions
         self._sockets: set[web.WebSocketResponse] = set()
         self._sequence = 0
         self._ids = iter(range(5_000, 1 << 30))
@@ -215,7 +219,7 @@ class Discord:
     ) -> str:
         """Somebody types a command; returns the interaction's id.
 
-        Dicts among the options are attachments, or roles and users where they say so: {"role": {…}}, {"user": {…}}.
+        Dicts among the options are attachments, or something else where they say so: {"role": {…}}, {"user": {…}}.
         """
         given: list[Any] = []
         resolved: dict[str, Any] = defaultdict(dict)
@@ -223,7 +227,7 @@ class Discord:
             kind = 3
             if isinstance(value, dict):
                 what, value = next(iter(value.items())) if len(value) == 1 else ("attachment", value)
-                kind = {"attachment": 11, "role": 8, "user": 6}[what]
+                kind = {"attachment": 11, "role": 8, "channel": 7, "user": 6}[what]
                 resolved[f"{what}s"][value["id"]] = value
                 value = value["id"]
             elif isinstance(value, bool):
@@ -268,6 +272,8 @@ class Discord:
         person = {"id": user, "username": f"user{user}", "discriminator": "0", "avatar": None, "global_name": None}
         private = channel == DM
         where = {"id": channel, "type": 1 if private else 0, "name": "films", "nsfw": channel == ADULT}
+        where = self._thread() if channel == THREAD else where
+        self._places[found] = channel
         payload: dict[str, Any] = {
             "id": found, "application_id": APP, "type": kind, "data": data, "token": token, "version": 1,
             "channel_id": channel, "channel": where,
@@ -315,6 +321,11 @@ class Discord:
         for socket in list(self._sockets):
             with suppress(ConnectionError):
                 await socket.send_json({"op": 0, "t": event, "s": self._sequence, "d": data})
+
+    async def archive(self, *, locked: bool) -> None:
+        """Somebody archives the thread."""
+        self.archived, self.locked = True, locked
+        await self.dispatch("THREAD_UPDATE", self._thread())
 
     async def drop(self, code: int | None = None) -> None:
         """Close every gateway connection; without a code the socket just breaks."""
@@ -368,7 +379,7 @@ class Discord:
         ]
         guild = {
             "id": GUILD, "name": "Studio", "roles": [ROLE], "channels": channels,
-            "members": [], "threads": [], "emojis": [], "stickers": [], "premium_tier": 0, "features": [],
+            "members": [], "threads": [self._thread()], "emojis": [], "stickers": [], "premium_tier": 0, "features": [],
             "member_count": 2, "owner_id": "7000",
         }  # fmt: skip
         for event, data in (("READY", ready), ("GUILD_CREATE", guild)):
@@ -471,19 +482,27 @@ class Discord:
             case ["GET", "gateway", *_]:
                 start = {"total": 1000, "remaining": 999, "reset_after": 0, "max_concurrency": 1}
                 return self._json_response({"url": self.gateway, "shards": 1, "session_start_limit": start})
-            case ["PUT", "applications", _, *_]:
+            case ["PUT", "applications", _, *where]:
                 self.syncs += 1
                 extra = {"application_id": APP, "version": "1"}
-                self.commands = [{"description": "", **each, "id": self.id(), **extra} for each in body]
-                return self._json_response(self.commands)
+                made = [{"description": "", **each, "id": self.id(), **extra} for each in body]
+                self.registered[where[1] if where[0] == "guilds" else ""] = [each["name"] for each in made]
+                self.commands = made or self.commands
+                return self._json_response(made)
             case ["POST", "users", "@me", "channels"]:
                 return self._json_response({"id": DM, "type": 1, "recipients": [BOT], "last_message_id": None})
+            case ["GET", "channels", channel] if channel == THREAD:
+                return self._json_response(self._thread())
+            case ["POST" | "PATCH", "channels", channel, "messages", *_] if closed := self._closed(
+                request.method, channel
+            ):
+                return closed
             case ["POST", "interactions", found, _, "callback"]:
                 return self._callback(found, body, files)
             case ["GET" | "PATCH" | "DELETE", "webhooks", _, token, "messages", which]:
                 return self._webhook_message(request.method, token, which, body, files)
             case ["POST", "webhooks", _, token]:
-                sent = self._new(CHANNEL, body, files, interaction=self._tokens.get(token))
+                sent = self._new(self._places[self._tokens[token]], body, files, interaction=self._tokens[token])
                 return self._json_response(self._json(sent))
             case ["POST", "channels", channel, "messages"]:
                 return self._create(channel, body, files)
@@ -525,7 +544,7 @@ class Discord:
         kind, data = body["type"], body.get("data") or {}
         sent = None
         if kind == 4:
-            sent = self._new(CHANNEL, data, files, interaction=found)
+            sent = self._new(self._places[found], data, files, interaction=found)
         elif kind == 8:
             self.choices = data["choices"]
         elif kind == 9:
@@ -544,6 +563,27 @@ class Discord:
         if not mine:
             return self._error(404, 10008, "Unknown Message")
         return self._change(method, mine[0] if which == "@original" else self.messages[which], body, files)
+
+    def _thread(self) -> dict[str, Any]:
+        about = {
+            "archived": self.archived, "locked": self.locked, "auto_archive_duration": 60,
+            "archive_timestamp": "2026-08-01T00:00:00+00:00",
+        }  # fmt: skip
+        return {
+            "id": THREAD, "type": 11, "guild_id": GUILD, "parent_id": CHANNEL, "owner_id": "7000", "name": "a film",
+            "thread_metadata": about, "message_count": 1, "member_count": 1, "rate_limit_per_user": 0,
+        }  # fmt: skip
+
+    def _closed(self, method: str, channel: str) -> web.Response | None:
+        """What an archived thread answers; a new message opens it, unless it is locked."""
+        if channel != THREAD or not self.archived:
+            return None
+        if method == "PATCH":
+            return self._error(400, 50083, "Thread is archived")
+        if self.locked:
+            return self._error(400, 160005, "Thread is locked")
+        self.archived = False
+        return None
 
     def _create(self, channel: str, body: Any, files: list[tuple[str, bytes]]) -> web.Response:
         nonce = body.get("nonce")
