@@ -141,13 +141,24 @@ class Talk:
             return False
         return member.status in (ChatMember.ADMINISTRATOR, ChatMember.OWNER)
 
+    async def owns(self, here: Here, job: Job) -> bool:
+        """Whether the job is theirs, or they moderate the chat that it is in."""
+        if (job.platform, job.user_id) == (TELEGRAM, here.user_id) or here.operator:
+            return True
+        return stands_here(here, job) and await self.moderates(here)
+
     async def owned(self, here: Here, job: Job) -> None:
         """Raise Refused unless the job is theirs, or they moderate the chat that it is in."""
-        if (job.platform, job.user_id) == (TELEGRAM, here.user_id):
-            return
-        same = (job.platform, job.chat_id) == (TELEGRAM, here.chat_id)
-        if not (here.operator or (same and await self.moderates(here))):
+        if not await self.owns(here, job):
             raise Refused("telegram.not_yours")
+
+    async def seen(self, here: Here, job: Job) -> None:
+        """Raise Refused unless the job stands in this chat for everybody, or is theirs.
+
+        What a button sends can be made up, and a job's number guessed.
+        """
+        if not stands_here(here, job):
+            await self.owned(here, job)
 
     # What the bot says
 
@@ -306,6 +317,11 @@ def question_rows(locale: str, question: Question) -> list[Row]:
             return [[button("accept", "telegram.button.accept", "main"), button("refuse", "telegram.button.refuse")]]
         case _:
             return []
+
+
+def stands_here(here: Here, job: Job) -> bool:
+    """Whether the job was asked for in this very chat, where its message shows it to everybody."""
+    return (job.platform, job.chat_id) == (TELEGRAM, here.chat_id)
 
 
 def here_of(update: Update) -> tuple[User, Chat, Message | None] | None:
