@@ -718,6 +718,28 @@ async def test_queue_and_history_show_only_ones_own_texts(tmp_path: Path) -> Non
         await there.jobs(3)
 
 
+async def test_in_a_group_nobody_reads_what_was_asked_for_elsewhere(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        chat, group = there.server.private(ANN), there.server.group()
+        there.server.sends(ANN, chat, caption="my secret wish 1.2s")
+        await there.jobs(1)
+        photo = there.server.sends(ANN, group)
+        there.server.says(ANN, group, "/animate fog 1.2s", reply_to=photo)
+        await there.jobs(2)
+        there.server.says(ANN, group, "/queue")
+        queue = await there.message(group, "In line: 2")
+        assert "secret" not in queue["text"] and "fog" in queue["text"] and queue["text"].count("←") == 1
+        there.server.says(ANN, group, "/cancel")
+        which = await there.message(group, "Which film?")
+        assert labels(which) == ["1 · in line", "2 · in line · fog"]
+        there.server.says(ANN, chat, "/cancel")
+        assert len([label for label in labels(await there.message(chat, "Which film?")) if label.count("·") == 2]) == 2
+        there.server.presses(ANN, group, which["message_id"], "1 · in line")
+        await there.message(chat, "Cancelled")
+        there.server.says(ANN, group, "/history")
+        assert len(labels(await there.message(group, "Your latest films: 1"))) == 1
+
+
 async def test_cancel_by_command(tmp_path: Path) -> None:
     async with stage(tmp_path) as there:
         chat = there.server.private(ANN)
