@@ -15,7 +15,7 @@ from bot.chat import Terms, code, extend_s, settings_of
 from bot.errors import Refused
 from bot.telegram_order import accepted
 from bot.telegram_panels import history_film, set_settings, settings_panel
-from bot.telegram_talk import TELEGRAM, Here, Talk, sentence
+from bot.telegram_talk import TELEGRAM, TERMS, Here, Talk, sentence
 from bot.telegram_text import Row, TelegramStyle, data, data_of, in_parts
 from bot.words import say
 from db import inbox, jobs, people, reports, requests
@@ -219,8 +219,10 @@ async def theirs(talk: Talk, here: Here, number: int, kind: str) -> Question:
 
 async def accept(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
     """They accept the terms."""
-    await theirs(talk, here, number, "consent")
-    await accepted(talk, here)
+    agreed = (await people.get(talk.db, TELEGRAM, here.user_id)).consent >= TERMS
+    if not (agreed and await inbox.question(talk.db, TELEGRAM, question_id=number) is None):
+        await theirs(talk, here, number, "consent")
+    await accepted(talk, here)  # tried again, it goes on with what met trouble
     return None
 
 

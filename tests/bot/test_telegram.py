@@ -12,7 +12,7 @@ from bot.intake import Example
 from bot.words import say
 from db import chats, inbox, jobs, people, removals, reports
 from db.models import Platform, State
-from tests.fakes.telegram import Fault, Refusal, a_picture, labels
+from tests.fakes.telegram import Call, Fault, Refusal, a_picture, labels
 
 TELEGRAM = Platform.TELEGRAM
 
@@ -353,6 +353,31 @@ async def test_the_terms_are_asked_once_and_the_order_waits(tmp_path: Path) -> N
         there.server.sends(ANN, chat, caption="snow")
         await there.jobs(3)
         assert sum("Do you accept" in call.text for call in there.server.called("sendMessage")) == 1
+
+
+async def test_of_what_waited_for_the_terms_one_in_trouble_costs_the_others_nothing(tmp_path: Path) -> None:
+    async with stage(tmp_path, consent=True) as there:
+        chat = there.server.private(ANN)
+        for prompt in ("one", "two", "three"):
+            there.server.sends(ANN, chat, caption=prompt)
+            await there.message(chat, "Do you accept?")
+            await there.settled()
+        (terms,) = there.server.of_bot(chat)
+        later = Refusal(429, "Too Many Requests: retry after 1", retry_after=1)
+        asked: list[str] = []
+
+        def of_the_second(call: Call) -> bool:
+            if call.method == "getFile":
+                asked.append(call.params["file_id"])
+            return call.method == "getFile" and len(set(asked)) == 2
+
+        there.server.faults.append(Fault("refuse", of_the_second, later))
+        query = there.server.presses(ANN, chat, terms["message_id"], "Accept")
+        assert {job.prompt for job in await there.jobs(3)} == {"one", "two", "three"}
+        assert [job.prompt for job in await there.jobs(3)][0] == "two"  # the others did not wait for it
+        assert await answered(there, query) == ""
+        assert await inbox.questions(there.db, TELEGRAM, "111", "consent") == []
+        await there.message(chat, "on its way")
 
 
 async def test_who_does_not_accept_leaves_nothing(tmp_path: Path) -> None:
