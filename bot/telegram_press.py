@@ -5,6 +5,7 @@ what shall be and not what shall change.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from telegram import CallbackQuery, Message
 from bot.canvas import look
 from bot.chat import Terms, code, extend_s, settings_of
 from bot.errors import Refused
+from bot.sender import Unknown
 from bot.telegram_order import accepted
 from bot.telegram_panels import history_film, set_settings, settings_panel
 from bot.telegram_talk import TELEGRAM, TERMS, Here, Talk, sentence
@@ -273,7 +275,8 @@ async def show(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: i
     job = await jobs.get(talk.db, number)
     await talk.owned(here, job)
     if talk.once(f"{query.data} {here.user_id}", TAP_S):
-        await history_film(talk, here, job)
+        with suppress(Unknown):  # it may well have arrived: a film is never sent again unasked
+            await history_film(talk, here, job)
     return None
 
 

@@ -374,7 +374,7 @@ async def test_of_what_waited_for_the_terms_one_in_trouble_costs_the_others_noth
         there.server.faults.append(Fault("refuse", of_the_second, later))
         query = there.server.presses(ANN, chat, terms["message_id"], "Accept")
         assert {job.prompt for job in await there.jobs(3)} == {"one", "two", "three"}
-        assert [job.prompt for job in await there.jobs(3)][0] == "two"  # the others did not wait for it
+        assert (await there.jobs(3))[0].prompt == "two"  # the others did not wait for it
         assert await answered(there, query) == ""
         assert await inbox.questions(there.db, TELEGRAM, "111", "consent") == []
         await there.message(chat, "on its way")
@@ -741,6 +741,21 @@ async def test_queue_and_history_show_only_ones_own_texts(tmp_path: Path) -> Non
         shown = await there.message(ann, "ready", kind="video")
         there.server.presses(ANN, ann, shown["message_id"], "New seed")
         await there.jobs(3)
+
+
+async def test_a_film_shown_again_is_sent_once_even_where_no_answer_comes(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        chat = there.server.private(ANN)
+        there.server.sends(ANN, chat, caption="fog 1.2s")
+        await there.finish()
+        await there.message(chat, "ready", kind="video")
+        there.server.says(ANN, chat, "/history")
+        history = await there.message(chat, "Your latest films: 1")
+        there.server.faults.append(Fault("lost", lambda call: call.method == "sendVideo", times=9))
+        query = there.server.presses(ANN, chat, history["message_id"], "fog")
+        assert await answered(there, query) == ""
+        await there.settled()
+        assert len(there.server.called("sendVideo")) == 1
 
 
 async def test_in_a_group_nobody_reads_what_was_asked_for_elsewhere(tmp_path: Path) -> None:
