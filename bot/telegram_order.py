@@ -31,6 +31,7 @@ class Order:
     """A film that somebody wants, before its picture is fetched. `text` is the prompt with its settings.
 
     key: of the job; file_size in bytes, None where Telegram does not say it; album: it came with others
+    covered: a spoiler hides it
     """
 
     key: str
@@ -40,6 +41,7 @@ class Order:
     message_id: str
     thread_id: str | None
     album: bool = False
+    covered: bool = False
 
 
 def picture_of(message: Message) -> tuple[str, int | None] | None:
@@ -78,7 +80,7 @@ async def submit(talk: Talk, here: Here, order: Order, person: Person) -> Job:
             prompt=wishes.prompt, key=order.key, seconds=wishes.seconds,
             usual_seconds=person.seconds, seed=wishes.seed, quality=quality,
             at=At(reply_to=order.message_id, thread_id=order.thread_id), server_id=here.server_id,
-            spoiler=bool(wishes.spoiler or person.spoiler),
+            spoiler=bool(wishes.spoiler or person.spoiler or order.covered),
         )
     )  # fmt: skip
 

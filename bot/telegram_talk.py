@@ -319,14 +319,24 @@ def question_rows(locale: str, question: Question) -> list[Row]:
             return []
 
 
+def replied_to(message: Message) -> Message | None:
+    """The message that this one replies to. In a topic it is the topic's beginning, if somebody meant none."""
+    replied = message.reply_to_message
+    return None if replied is None or replied.forum_topic_created is not None else replied
+
+
 def stands_here(here: Here, job: Job) -> bool:
     """Whether the job was asked for in this very chat, where its message shows it to everybody."""
     return (job.platform, job.chat_id) == (TELEGRAM, here.chat_id)
 
 
 def here_of(update: Update) -> tuple[User, Chat, Message | None] | None:
-    """The person, the chat and the message of an update; None where no person spoke."""
+    """The person, the chat and the message of an update; None where no person spoke.
+
+    Who speaks as a chat is a person, whom nobody knows.
+    """
     user, chat = update.effective_user, update.effective_chat
-    if user is None or chat is None or user.is_bot or chat.type == "channel":
+    as_chat = update.message is not None and update.message.sender_chat is not None
+    if user is None or chat is None or (user.is_bot and not as_chat) or chat.type == "channel":
         return None
     return user, chat, update.effective_message if isinstance(update.effective_message, Message) else None

@@ -10,9 +10,9 @@ from telegram_stage import ANN, BOB, MEI, OPERATOR, Stage, stage
 
 from bot.intake import Example
 from bot.words import say
-from db import chats, inbox, jobs, people, removals, reports
+from db import chats, inbox, jobs, operators, people, removals, reports
 from db.models import Platform, State
-from tests.fakes.telegram import Call, Fault, Refusal, a_picture, labels
+from tests.fakes.telegram import ANONYMOUS, Call, Fault, Refusal, a_picture, labels
 
 TELEGRAM = Platform.TELEGRAM
 
@@ -57,6 +57,19 @@ async def test_a_photo_grows_into_a_film_in_one_message(tmp_path: Path) -> None:
         assert len(there.server.of_bot(chat)) == 1
         assert (job.settings["seed"], job.settings["quality"], job.settings["seconds"]) == (42, "draft", 3.6)
         assert len(there.server.called("sendMessage")) == 1
+
+
+async def test_a_covered_photo_makes_a_covered_film(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        chat, group = there.server.private(ANN), there.server.group()
+        there.server.sends(ANN, chat, covered=True)
+        question = await there.message(chat, "What should move?")
+        there.server.says(ANN, chat, "fog 1.2s", reply_to=question["message_id"])
+        await there.finish()
+        assert (await there.message(chat, "ready", kind="video"))["has_media_spoiler"]
+        there.server.says(BOB, group, "/animate rain 1.2s", reply_to=there.server.sends(ANN, group, covered=True))
+        await there.finish()
+        assert (await there.message(group, "ready", kind="video"))["has_media_spoiler"]
 
 
 async def test_a_picture_as_a_file_works_alike(tmp_path: Path) -> None:
@@ -304,6 +317,36 @@ async def test_only_the_owner_and_moderators_press(tmp_path: Path) -> None:
         gone = await there.message(group, "Cancelled", "Bob")
         assert gone["message_id"] == canvas["message_id"]
         assert (await there.jobs(1))[0].wish_by == "222"
+
+
+async def test_in_a_topic_a_command_without_a_reply_is_about_nobody(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        group = there.server.group(forum=True)
+        there.server.opens(BOB, group, 5)
+        there.server.says(OPERATOR, group, "/ban", topic=5)
+        await there.message(group, "Whom?")
+        assert await operators.bans(there.db) == []
+        there.server.says(ANN, group, "/animate fog", topic=5)
+        await there.message(group, "There is no picture. Reply to one")
+        there.server.says(OPERATOR, group, "/ban", topic=5, reply_to=there.server.sends(ANN, group, topic=5))
+        await there.message(group, "is banned")
+        assert [ban.user_id for ban in await operators.bans(there.db)] == ["111"]
+
+
+async def test_an_anonymous_administrator_is_asked_to_speak_as_themselves(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        group = there.server.group()
+        there.server.privacy = False
+        photo = there.server.sends(ANN, group)
+        there.server.says(ANONYMOUS, group, "what a picture", reply_to=photo)
+        there.server.says(ANONYMOUS, group, "/unheard", reply_to=photo)
+        asked = there.server.says(ANONYMOUS, group, "/animate fog", reply_to=photo)
+        told = await there.message(group, "as yourself")
+        assert told["reply_to_message"]["message_id"] == asked
+        there.server.says(BOB, group, "what is wrong", reply_to=told["message_id"])
+        there.server.says(ANONYMOUS, group, "this", reply_to=told["message_id"])
+        await there.settled()
+        assert there.server.of_bot(group) == [told] and await jobs.recent(there.db, 5) == []
 
 
 async def test_a_group_that_becomes_a_supergroup_is_followed(tmp_path: Path) -> None:
