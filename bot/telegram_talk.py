@@ -17,7 +17,7 @@ from bot.errors import Refused
 from bot.intake import By, Intake
 from bot.poster import FilmOf
 from bot.rush import Rush
-from bot.sender import Failed, Gone, PutOff, SendError, Unknown, Unreachable
+from bot.sender import Failed, Gone, Moved, PutOff, SendError, Unknown, Unreachable
 from bot.telegram_send import NO_PREVIEW, calling, keyboard
 from bot.telegram_text import ANSWER_LIMIT, TEXT_LIMIT, Row, cut, escape, plain, units
 from bot.words import pick, say
@@ -199,6 +199,10 @@ class Talk:
             until = self.db.steady() + round(1000 * (put_off.retry_after_s + 1))
             await chats.change(self.db, TELEGRAM, here.chat_id, frozen_until_ms=until)  # for the poster, too
             raise
+        except Moved as moved:  # which need not be the chat that the update came from
+            await chats.migrate(self.db, TELEGRAM, here.chat_id, moved.chat_id)
+            there = replace(here, chat_id=moved.chat_id, message_id=None)
+            return await self.tell(there, html, rows=rows, force=force, fleeting=fleeting, silent=silent)
         except Unreachable:
             if here.private:
                 await people.shut_out(self.db, TELEGRAM, here.user_id, here.chat_id)
@@ -248,7 +252,7 @@ class Talk:
                     parse_mode=ParseMode.HTML, link_preview_options=NO_PREVIEW,
                 )
             )  # fmt: skip
-        except (Gone, Unreachable, Unknown):
+        except (Gone, Moved, Unreachable, Unknown):
             return
         except Failed as failed:
             if "not modified" not in str(failed).lower():

@@ -363,6 +363,23 @@ async def test_a_group_that_becomes_a_supergroup_is_followed(tmp_path: Path) -> 
         assert job.chat_id == "-100777"
 
 
+async def test_a_moderators_group_that_moved_hears_of_reports_and_takes_no_other_chat_along(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        desk, group = there.server.group(-55, type="group"), there.server.group()
+        moved = there.server.migrates(desk, -100777)
+        there.bot.talk.config = replace(there.config, report_chat=desk.id)
+        there.server.says(ANN, group, "/animate fog 1.2s", reply_to=there.server.sends(ANN, group))
+        await there.finish()
+        done = await there.message(group, "ready", kind="video")
+        there.server.presses_data(BOB, done, "fp:report:1:0")
+        question = await there.message(group, "what is wrong")
+        there.server.says(BOB, group, "that is me", reply_to=question["message_id"])
+        await there.message(moved, "was reported: that is me")
+        await there.message(group, "Thank you")
+        await there.settled()
+        assert [job.chat_id for job in await there.jobs(1)] == [str(group.id)]
+
+
 async def test_a_closed_topic_does_not_lose_the_film(tmp_path: Path) -> None:
     async with stage(tmp_path) as there:
         group = there.server.group(forum=True)
