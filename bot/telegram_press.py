@@ -60,7 +60,7 @@ async def cancel(talk: Talk, here: Here, query: CallbackQuery, number: int, rev:
     """Cancel; once something is finished, only the second click does."""
     job = await jobs.get(talk.db, number)
     await talk.owned(here, job)
-    if job.done and not job.state.terminal and talk.once(f"cancel {here.user_id} {number}", CONFIRM_S):
+    if job.done and not job.state.terminal and talk.once(query, f"cancel {here.user_id} {number}", CONFIRM_S):
         view = await look(talk.db, job)
         return say(here.locale, "telegram.cancel_sure", seconds=view.seconds_done)
     return await wish(talk, here, job, "cancel")
@@ -78,7 +78,7 @@ async def wish(talk: Talk, here: Here, job: Job, what: Any) -> str:
 
 async def again(talk: Talk, here: Here, query: CallbackQuery, job: Job, **how: Any) -> str | None:
     """A new film out of this one, in a message of its own below it."""
-    if not talk.once(f"{query.data} {here.user_id}", TAP_S):
+    if not talk.once(query, f"{query.data} {here.user_id}", TAP_S):
         return None
     message = query.message
     at = At(reply_to=str(message.message_id) if message else None, thread_id=here.thread_id)
@@ -134,7 +134,7 @@ async def details(talk: Talk, here: Here, query: CallbackQuery, number: int, rev
     """Everything about a film: the whole prompt, seed and settings, and what else can be done with it."""
     job = await jobs.get(talk.db, number)
     await talk.seen(here, job)
-    if not talk.once(f"{query.data} {here.user_id}", TAP_S):
+    if not talk.once(query, f"{query.data} {here.user_id}", TAP_S):
         return None
     style = TelegramStyle(talk.names)
     lines = [style.strong(sentence(here.locale, "chat.job", job=code(number)))]
@@ -172,7 +172,7 @@ async def delete(talk: Talk, here: Here, query: CallbackQuery, number: int, rev:
     """Delete a film for good, after the second click."""
     job = await jobs.get(talk.db, number)
     await talk.owned(here, job)
-    if talk.once(f"delete {here.user_id} {number}", CONFIRM_S):
+    if talk.once(query, f"delete {here.user_id} {number}", CONFIRM_S):
         return say(here.locale, "telegram.delete_sure")
     await drop(talk, await people.forget_job(talk.db, number))
     if panel := panel_of(query):
@@ -274,7 +274,7 @@ async def show(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: i
     """Show a film of theirs again, with its buttons."""
     job = await jobs.get(talk.db, number)
     await talk.owned(here, job)
-    if talk.once(f"{query.data} {here.user_id}", TAP_S):
+    if talk.once(query, f"{query.data} {here.user_id}", TAP_S):
         with suppress(Unknown):  # it may well have arrived: a film is never sent again unasked
             await history_film(talk, here, job)
     return None

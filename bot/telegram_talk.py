@@ -95,7 +95,7 @@ class Talk:
         self.bot, self.config, self.safety, self.intake = bot, config, safety, intake
         self.db, self.media, self.names = db, media, names
         self.albums: OrderedDict[str, None] = OrderedDict()  # that were dealt with
-        self.pressed: OrderedDict[str, float] = OrderedDict()  # what was pressed when
+        self.pressed: OrderedDict[str, tuple[str, float]] = OrderedDict()  # what was pressed: by which query, when
         self.rush = Rush()
         self.making = asyncio.Semaphore(PICTURES)
         self._typing: aiohttp.ClientSession | None = None
@@ -297,14 +297,14 @@ class Talk:
         else:
             await self.retell(here, question.message_id, html)
 
-    def once(self, what: str, within_s: float) -> bool:
-        """Whether this was not done within that time; a double tap is one. After a restart nobody knows."""
+    def once(self, query: CallbackQuery, what: str, within_s: float) -> bool:
+        """Whether no other press did this within that time; a double tap is one. After a restart nobody knows."""
         now = asyncio.get_running_loop().time()
-        before = self.pressed.pop(what, None)
-        self.pressed[what] = now
+        by, before = self.pressed.pop(what, (query.id, now))
+        self.pressed[what] = query.id, now
         while len(self.pressed) > NAMES:
             self.pressed.popitem(last=False)
-        return before is None or now - before > within_s
+        return by == query.id or now - before > within_s  # one that is tried again is the same press
 
 
 def question_rows(locale: str, question: Question) -> list[Row]:

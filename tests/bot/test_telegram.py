@@ -566,6 +566,19 @@ async def test_an_answer_that_has_to_wait_is_given_once(tmp_path: Path) -> None:
         assert len(there.server.of_bot(chat)) == 1
 
 
+async def test_a_press_that_has_to_wait_a_moment_is_no_double_tap(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        chat = there.server.private(ANN)
+        there.server.sends(ANN, chat, caption="fog 1.2s")
+        await there.finish()
+        done = await there.message(chat, "ready", kind="video")
+        await there.settled()
+        await chats.change(there.db, TELEGRAM, str(chat.id), frozen_until_ms=there.db.steady() + 700)
+        query = there.server.presses(ANN, chat, done["message_id"], "Details")
+        assert await answered(there, query) == ""
+        await there.message(chat, "film 1", kind="text")
+
+
 async def test_what_people_say_to_each_other_is_never_kept(tmp_path: Path) -> None:
     async with stage(tmp_path) as there:
         there.server.privacy = False
