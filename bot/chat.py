@@ -61,10 +61,11 @@ class Button:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """The film a message should hold: everything finished of it, of which `sha` is the file."""
+    """The film a message should hold: everything finished of it, of which `sha` is the file, so many seconds long."""
 
     kind: Literal["preview", "final"]
     sha: str
+    seconds: float
 
     @property
     def key(self) -> str:
@@ -283,7 +284,7 @@ def _seed(job: Job) -> int | None:
 def _film(job: Job, view: View) -> Wanted | None:
     if not view.has_film or job.film is None:
         return None
-    return Wanted(kind="final" if job.state.terminal else "preview", sha=job.film)
+    return Wanted(kind="final" if job.state.terminal else "preview", sha=job.film, seconds=view.seconds_done)
 
 
 def _buttons(job: Job, view: View, terms: Terms) -> tuple[tuple[Button, ...], ...]:

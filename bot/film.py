@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import Final
 
-from bot.chat import ChatMessage
+from bot.chat import ChatMessage, Wanted
 from bot.sender import Film, TooBig
 from db import renditions
 from db.connect import Database
@@ -44,19 +44,23 @@ async def _that_fits(db: Database, media: Media, job: Job, message: ChatMessage,
     size: int | None = await asyncio.to_thread(_size, media, wanted.sha)
     if size is None:
         return None
+    film = _film(media, job, message, wanted)
     if size <= (min(PREVIEW_BYTES, limit_bytes) if wanted.kind == "preview" else limit_bytes):
-        return _film(media, job, message, wanted.sha)
+        return film
     try:
         made = await renditions.want(db, job.id, wanted.sha, wanted.kind, limit_bytes)
     except NoSuchJob:
         return None
     if made.state == "ready" and made.sha and await asyncio.to_thread(media.exists, made.sha):
-        return _film(media, job, message, made.sha, made.width, made.height, made.duration_ms)
+        return replace(
+            film, path=media.path(made.sha), width=made.width or film.width, height=made.height or film.height,
+            duration_ms=made.duration_ms or film.duration_ms,
+        )  # fmt: skip
     if made.state == "wanted" and (size > limit_bytes or db.now() - made.created_ms < PATIENCE_MS):
         return None
     if size > limit_bytes:
         raise TooBig(limit_bytes)
-    return _film(media, job, message, wanted.sha)
+    return film
 
 
 def _size(media: Media, sha: str) -> int | None:
@@ -64,18 +68,15 @@ def _size(media: Media, sha: str) -> int | None:
     return int(path.stat().st_size) if path.is_file() else None
 
 
-def _film(
-    media: Media, job: Job, message: ChatMessage, sha: str, width: int = 0, height: int = 0, duration_ms: int = 0
-) -> Film:
-    fps, frames = job.settings.get("fps", 30), job.settings.get("frames", 0)
+def _film(media: Media, job: Job, message: ChatMessage, wanted: Wanted) -> Film:
     spoiler = "SPOILER_" if job.settings.get("spoiler") else ""  # Discord goes by the name
     return Film(
-        path=media.path(sha),
-        kind=message.film.kind if message.film else "final",
+        path=media.path(wanted.sha),
+        kind=wanted.kind,
         name=f"{spoiler}flipbot-{job.id}.mp4",
-        width=width or int(job.plan.get("width", 0)),
-        height=height or int(job.plan.get("height", 0)),
-        duration_ms=duration_ms or round(1000 * frames / fps),
+        width=int(job.plan.get("width", 0)),
+        height=int(job.plan.get("height", 0)),
+        duration_ms=round(1000 * wanted.seconds),
         alt=message.alt,
         spoiler=bool(spoiler),
     )

@@ -7,7 +7,7 @@ from telegram import Message
 
 from bot.errors import Refused
 from bot.limits import told
-from bot.telegram_talk import TELEGRAM, Here, Talk, sentence
+from bot.telegram_talk import TELEGRAM, Here, Talk, replied_to, sentence
 from bot.telegram_text import TelegramStyle
 from bot.words import clean, say
 from db import jobs, operators
@@ -100,7 +100,7 @@ def whom(message: Message, text: str) -> tuple[str, str]:
     first, _, rest = text.partition(" ")
     if first.isdecimal() and first.isascii() and 4 < len(first) < 20:
         return first, rest.strip()
-    replied = message.reply_to_message
+    replied = replied_to(message)
     if replied is not None and replied.from_user is not None and not replied.from_user.is_bot:
         return str(replied.from_user.id), text
     raise Refused("telegram.ban_whom")

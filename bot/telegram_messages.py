@@ -19,7 +19,7 @@ from bot.telegram_order import Order, make, picture_of
 from bot.telegram_panels import cancel_panel, history_panel, queue_panel, settings_panel
 from bot.telegram_press import wish
 from bot.telegram_send import calling
-from bot.telegram_talk import TELEGRAM, Here, Talk, sentence
+from bot.telegram_talk import TELEGRAM, Here, Talk, replied_to, sentence
 from bot.telegram_text import command_of, data
 from bot.words import clean, say
 from db import inbox, jobs, reports
@@ -37,7 +37,10 @@ async def message_came(talk: Talk, here: Here, message: Message) -> None:
     try:
         text = message.text or message.caption or ""
         command = command_of(text, talk.bot.username)
-        if command is not None and (handler := COMMANDS.get(command[0])):
+        if message.sender_chat is not None:  # an administrator who stays anonymous, or a channel: nobody to own a film
+            if command is not None and command[0] in COMMANDS:
+                await talk.tell(here, sentence(here.locale, "telegram.as_yourself"), fleeting=True)
+        elif command is not None and (handler := COMMANDS.get(command[0])):
             await handler(talk, here, message, command[1])
         elif command is not None and here.operator and (admin := ADMIN.get(command[0])):
             await admin(talk, here, message, command[1])
@@ -78,7 +81,7 @@ async def picture_came(talk: Talk, here: Here, message: Message, text: str, show
     order = Order(
         key=f"telegram:{talk.bot.id}:{here.chat_id}:{f'album:{album}' if album else message.message_id}",
         file_id=picture[0], file_size=picture[1], text=text, message_id=str(message.message_id),
-        thread_id=here.thread_id, album=album is not None,
+        thread_id=here.thread_id, album=album is not None, covered=bool(shown.has_media_spoiler),
     )  # fmt: skip
     if album and not await first_of_album(talk, order.key, text):
         return
@@ -188,7 +191,7 @@ async def report(talk: Talk, here: Here, job: Job, reason: str) -> None:
 
 async def animate(talk: Talk, here: Here, message: Message, text: str) -> None:
     """/animate, as the caption of a picture or as a reply to one."""
-    shown = message if picture_of(message) else message.reply_to_message
+    shown = message if picture_of(message) else replied_to(message)
     if shown is None:
         raise Refused("telegram.no_picture" if here.private else "telegram.no_picture_group")
     await picture_came(talk, here, message, text, shown)

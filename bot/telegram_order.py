@@ -12,12 +12,12 @@ from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError
 
 from bot.errors import Refused
 from bot.intake import MIB, Asked
-from bot.sender import Failed, PutOff
+from bot.sender import Failed, PutOff, SendError
 from bot.telegram_send import after_s
 from bot.telegram_talk import TELEGRAM, TERMS, Here, Talk, sentence
 from bot.telegram_text import wishes_of
 from db import inbox, people, requests
-from db.rows import At, Job, Person
+from db.rows import At, Job, Person, Question
 
 log = logging.getLogger("flipbot.telegram")
 
@@ -31,6 +31,7 @@ class Order:
     """A film that somebody wants, before its picture is fetched. `text` is the prompt with its settings.
 
     key: of the job; file_size in bytes, None where Telegram does not say it; album: it came with others
+    covered: a spoiler hides it
     """
 
     key: str
@@ -40,6 +41,7 @@ class Order:
     message_id: str
     thread_id: str | None
     album: bool = False
+    covered: bool = False
 
 
 def picture_of(message: Message) -> tuple[str, int | None] | None:
@@ -78,7 +80,7 @@ async def submit(talk: Talk, here: Here, order: Order, person: Person) -> Job:
             prompt=wishes.prompt, key=order.key, seconds=wishes.seconds,
             usual_seconds=person.seconds, seed=wishes.seed, quality=quality,
             at=At(reply_to=order.message_id, thread_id=order.thread_id), server_id=here.server_id,
-            spoiler=bool(wishes.spoiler or person.spoiler),
+            spoiler=bool(wishes.spoiler or person.spoiler or order.covered),
         )
     )  # fmt: skip
 
@@ -95,19 +97,33 @@ async def ask_consent(talk: Talk, here: Here, order: Order) -> None:
 
 
 async def accepted(talk: Talk, here: Here) -> None:
-    """They accept the terms: what they ordered meanwhile goes in line, wherever that was."""
+    """They accept the terms: what they ordered meanwhile goes in line, wherever that was.
+
+    raises: SendError, where one of them met trouble; the others are in line
+    """
     await people.accept(talk.db, TELEGRAM, here.user_id, TERMS)
+    trouble: SendError | None = None
     for question in await inbox.questions(talk.db, TELEGRAM, here.user_id, "consent"):
-        order = Order(**question.about)
-        there = replace(
-            here, chat_id=question.chat_id, private=not question.chat_id.startswith("-"),
-            message_id=order.message_id, thread_id=order.thread_id,
-        )  # fmt: skip
         try:
-            await make(talk, there, order)
-        except Refused as refused:
-            await talk.refuse(there, refused)
-        await talk.close(there, question, sentence(here.locale, "telegram.accepted"))
+            await go_on(talk, here, question)
+        except SendError as error:
+            trouble = error
+    if trouble is not None:
+        raise trouble
+
+
+async def go_on(talk: Talk, here: Here, question: Question) -> None:
+    """Put in line what waited for the terms. raises: SendError."""
+    order = Order(**question.about)
+    there = replace(
+        here, chat_id=question.chat_id, private=not question.chat_id.startswith("-"),
+        message_id=order.message_id, thread_id=order.thread_id,
+    )  # fmt: skip
+    try:
+        await make(talk, there, order)
+    except Refused as refused:
+        await talk.refuse(there, refused)
+    await talk.close(there, question, sentence(here.locale, "telegram.accepted"))
 
 
 async def fetch(talk: Talk, here: Here, order: Order) -> bytes:

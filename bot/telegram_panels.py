@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from bot.canvas import look
 from bot.chat import Now, Terms, code, compose, quality_name
-from bot.telegram_talk import TELEGRAM, Here, Talk, sentence
+from bot.telegram_talk import TELEGRAM, Here, Talk, sentence, stands_here
 from bot.telegram_text import Row, TelegramStyle, cut, data
 from bot.words import LANGUAGES, duration, say
 from db import jobs, people
@@ -32,10 +32,9 @@ async def queue_panel(talk: Talk, here: Here) -> str:
         if view.eta_ms is not None:
             parts.append(say(here.locale, "eta.left", left=duration(here.locale, view.eta_ms / 1000)))
         mine = (job.platform, job.user_id) == (TELEGRAM, here.user_id)
-        if mine and job.prompt:
-            parts.append(style.quote(job.prompt[:60]))
-        said = " · ".join(parts)
-        lines.append(style.strong(said) if mine and not job.prompt else said + (" ←" if mine else ""))
+        prompt = job.prompt[:60] if mine and readable(here, job) else ""
+        said = " · ".join([*parts, style.quote(prompt)] if prompt else parts)
+        lines.append(f"{said} ←" if prompt else style.strong(said) if mine else said)
     if more > 0:
         lines.append(sentence(here.locale, "telegram.queue_more", films=more))
     return "\n".join(lines)
@@ -53,7 +52,7 @@ async def cancel_panel(talk: Talk, here: Here) -> tuple[str, list[Row]]:
 async def history_panel(talk: Talk, here: Here) -> tuple[str, list[Row]]:
     """One's own latest films, a button for each that shows it again."""
     latest = await jobs.recent(talk.db, HISTORY_SHOWN, here.user_id, TELEGRAM)
-    latest = [job for job in latest if here.private or job.chat_id == here.chat_id]  # what is private stays there
+    latest = [job for job in latest if readable(here, job)]
     if not latest:
         return sentence(here.locale, "telegram.history_empty"), []
     rows: list[Row] = [[(film_label(here, job), "data:" + data("show", job.id), "plain")] for job in latest]
@@ -61,9 +60,15 @@ async def history_panel(talk: Talk, here: Here) -> tuple[str, list[Row]]:
 
 
 def film_label(here: Here, job: Job) -> str:
-    """A film on a button."""
+    """A film of theirs on a button."""
+    label = f"{code(job.id)} · {say(here.locale, f'state.{job.state.value}')}"
     said = cut(job.prompt or say(here.locale, "page.no_prompt"), 40)
-    return f"{code(job.id)} · {say(here.locale, f'state.{job.state.value}')} · {said}"
+    return f"{label} · {said}" if readable(here, job) else label
+
+
+def readable(here: Here, job: Job) -> bool:
+    """Whether the prompt of somebody's own film may be shown where they are: what is private stays there."""
+    return here.private or stands_here(here, job)
 
 
 async def history_film(talk: Talk, here: Here, job: Job) -> None:

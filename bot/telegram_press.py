@@ -5,17 +5,19 @@ what shall be and not what shall change.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
-from telegram import CallbackQuery
+from telegram import CallbackQuery, Message
 
 from bot.canvas import look
 from bot.chat import Terms, code, extend_s, settings_of
 from bot.errors import Refused
+from bot.sender import Unknown
 from bot.telegram_order import accepted
 from bot.telegram_panels import history_film, set_settings, settings_panel
-from bot.telegram_talk import TELEGRAM, Here, Talk, sentence
+from bot.telegram_talk import TELEGRAM, TERMS, Here, Talk, sentence
 from bot.telegram_text import Row, TelegramStyle, data, data_of, in_parts
 from bot.words import say
 from db import inbox, jobs, people, reports, requests
@@ -58,7 +60,7 @@ async def cancel(talk: Talk, here: Here, query: CallbackQuery, number: int, rev:
     """Cancel; once something is finished, only the second click does."""
     job = await jobs.get(talk.db, number)
     await talk.owned(here, job)
-    if job.done and not job.state.terminal and talk.once(f"cancel {here.user_id} {number}", CONFIRM_S):
+    if job.done and not job.state.terminal and talk.once(query, f"cancel {here.user_id} {number}", CONFIRM_S):
         view = await look(talk.db, job)
         return say(here.locale, "telegram.cancel_sure", seconds=view.seconds_done)
     return await wish(talk, here, job, "cancel")
@@ -76,7 +78,7 @@ async def wish(talk: Talk, here: Here, job: Job, what: Any) -> str:
 
 async def again(talk: Talk, here: Here, query: CallbackQuery, job: Job, **how: Any) -> str | None:
     """A new film out of this one, in a message of its own below it."""
-    if not talk.once(f"{query.data} {here.user_id}", TAP_S):
+    if not talk.once(query, f"{query.data} {here.user_id}", TAP_S):
         return None
     message = query.message
     at = At(reply_to=str(message.message_id) if message else None, thread_id=here.thread_id)
@@ -93,6 +95,7 @@ async def new_seed(talk: Talk, here: Here, query: CallbackQuery, number: int, re
 async def extend(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
     """Some seconds more."""
     job = await jobs.get(talk.db, number)
+    await talk.owned(here, job)
     more = extend_s(await look(talk.db, job), Terms(longest_s=talk.intake.rules.longest_seconds))
     if more <= 0:
         raise Refused("refused.seconds", got=0, longest=talk.intake.rules.longest_seconds)
@@ -114,8 +117,7 @@ def asks(kind: str, key: str) -> Press:
 
     async def ask(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
         job = await jobs.get(talk.db, number)
-        if kind != "report":
-            await talk.owned(here, job)
+        await (talk.seen if kind == "report" else talk.owned)(here, job)
         if kind == "steer" and job.state.terminal:
             raise Refused("refused.job_over")
         whom = "" if here.private else TelegramStyle(talk.names).person(here.user_id) + ": "
@@ -131,7 +133,8 @@ def asks(kind: str, key: str) -> Press:
 async def details(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
     """Everything about a film: the whole prompt, seed and settings, and what else can be done with it."""
     job = await jobs.get(talk.db, number)
-    if not talk.once(f"{query.data} {here.user_id}", TAP_S):
+    await talk.seen(here, job)
+    if not talk.once(query, f"{query.data} {here.user_id}", TAP_S):
         return None
     style = TelegramStyle(talk.names)
     lines = [style.strong(sentence(here.locale, "chat.job", job=code(number)))]
@@ -141,7 +144,7 @@ async def details(talk: Talk, here: Here, query: CallbackQuery, number: int, rev
     lines.append(" · ".join(settings_of(replace(job, locale=here.locale), style)))
     if job.parent_id:
         lines.append(sentence(here.locale, "chat.parent", job=code(job.parent_id)))
-    if job.film and (link := await talk.intake.link(job.id)):
+    if job.film and await talk.owns(here, job) and (link := await talk.intake.link(job.id)):
         lines.append(sentence(here.locale, "chat.watch", link=link))
     await talk.tell(here, "\n".join(lines), rows=details_rows(here.locale, job))
     for part in rest:
@@ -169,11 +172,11 @@ async def delete(talk: Talk, here: Here, query: CallbackQuery, number: int, rev:
     """Delete a film for good, after the second click."""
     job = await jobs.get(talk.db, number)
     await talk.owned(here, job)
-    if talk.once(f"delete {here.user_id} {number}", CONFIRM_S):
+    if talk.once(query, f"delete {here.user_id} {number}", CONFIRM_S):
         return say(here.locale, "telegram.delete_sure")
     await drop(talk, await people.forget_job(talk.db, number))
-    if query.message:
-        await talk.take_away(here, str(query.message.message_id))
+    if panel := panel_of(query):
+        await talk.take_away(here, panel)
     return say(here.locale, "telegram.deleted")
 
 
@@ -187,34 +190,47 @@ async def drop(talk: Talk, gone: people.Forgotten) -> None:
 
 async def close(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
     """Take the bot's own panel away."""
-    if query.message:
-        await talk.take_away(here, str(query.message.message_id))
+    if panel := panel_of(query):
+        await talk.take_away(here, panel)
     return None
+
+
+def panel_of(query: CallbackQuery) -> str | None:
+    """The message with the pressed button; None where it has no such button: made up, it must not change another's."""
+    message = query.message
+    if not isinstance(message, Message) or message.reply_markup is None:
+        return None
+    shown = [button.callback_data for row in message.reply_markup.inline_keyboard for button in row]
+    return str(message.message_id) if query.data in shown else None
 
 
 # What was asked
 
 
-async def theirs(talk: Talk, here: Here, number: int) -> Question:
-    """The open question with that number, which was asked of them. raises: Refused."""
+async def theirs(talk: Talk, here: Here, number: int, kind: str) -> Question:
+    """The open question of this kind with that number, which was asked of them. raises: Refused."""
     question = await inbox.question(talk.db, TELEGRAM, question_id=number)
     if question is None:
         raise Refused("telegram.question_over")
     if question.user_id != here.user_id:
         raise Refused("telegram.question_not_yours")
+    if question.kind != kind:
+        raise Refused("telegram.button_unknown")
     return question
 
 
 async def accept(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
     """They accept the terms."""
-    await theirs(talk, here, number)
-    await accepted(talk, here)
+    agreed = (await people.get(talk.db, TELEGRAM, here.user_id)).consent >= TERMS
+    if not (agreed and await inbox.question(talk.db, TELEGRAM, question_id=number) is None):
+        await theirs(talk, here, number, "consent")
+    await accepted(talk, here)  # tried again, it goes on with what met trouble
     return None
 
 
 async def refuse(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
     """They do not: nothing of what they ordered is kept."""
-    await theirs(talk, here, number)
+    await theirs(talk, here, number, "consent")
     for question in await inbox.questions(talk.db, TELEGRAM, here.user_id, "consent"):
         there = replace(here, chat_id=question.chat_id)
         await talk.close(there, question, sentence(here.locale, "telegram.refused_terms"))
@@ -225,13 +241,13 @@ async def no_prompt(talk: Talk, here: Here, query: CallbackQuery, number: int, r
     """Gentle motion, without a prompt."""
     from bot.telegram_messages import take_prompt
 
-    await take_prompt(talk, here, await theirs(talk, here, number), "")
+    await take_prompt(talk, here, await theirs(talk, here, number, "prompt"), "")
     return None
 
 
 async def write(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
     """They want to write a prompt: a field opens for the reply."""
-    question = await theirs(talk, here, number)
+    question = await theirs(talk, here, number, "prompt")
     asked_before = question.message_id
     html = sentence(here.locale, "telegram.write_prompt")
     message_id = await talk.tell(here, html, force=say(here.locale, "telegram.placeholder"), silent=False)
@@ -248,9 +264,9 @@ async def write(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: 
 async def settings(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
     """A setting gets a value: number says which, rev which value."""
     here = await set_settings(talk, here, number, rev)
-    if query.message:
+    if panel := panel_of(query):
         html, rows = await settings_panel(talk, here)
-        await talk.retell(here, str(query.message.message_id), html, rows)
+        await talk.retell(here, panel, html, rows)
     return None
 
 
@@ -258,8 +274,9 @@ async def show(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: i
     """Show a film of theirs again, with its buttons."""
     job = await jobs.get(talk.db, number)
     await talk.owned(here, job)
-    if talk.once(f"{query.data} {here.user_id}", TAP_S):
-        await history_film(talk, here, job)
+    if talk.once(query, f"{query.data} {here.user_id}", TAP_S):
+        with suppress(Unknown):  # it may well have arrived: a film is never sent again unasked
+            await history_film(talk, here, job)
     return None
 
 
@@ -270,9 +287,8 @@ async def forget_me(talk: Talk, here: Here, query: CallbackQuery, number: int, r
     gone = await people.forget(talk.db, TELEGRAM, here.user_id)
     await drop(talk, gone)
     talk.names.pop(here.user_id, None)
-    if query.message:
-        html = sentence(here.locale, "telegram.forgotten", films=len(gone.jobs))
-        await talk.retell(here, str(query.message.message_id), html)
+    if panel := panel_of(query):
+        await talk.retell(here, panel, sentence(here.locale, "telegram.forgotten", films=len(gone.jobs)))
     return None
 
 
@@ -299,9 +315,8 @@ async def judge(talk: Talk, here: Here, query: CallbackQuery, number: int, *, re
     if remove:
         await drop(talk, await people.forget_job(talk.db, report.job_id))
     key = "telegram.report_removed" if remove else "telegram.report_kept"
-    if query.message:
-        html = sentence(here.locale, key, job=code(report.job_id))
-        await talk.retell(here, str(query.message.message_id), html)
+    if panel := panel_of(query):
+        await talk.retell(here, panel, sentence(here.locale, key, job=code(report.job_id)))
     return None
 
 

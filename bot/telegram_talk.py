@@ -17,7 +17,7 @@ from bot.errors import Refused
 from bot.intake import By, Intake
 from bot.poster import FilmOf
 from bot.rush import Rush
-from bot.sender import Failed, Gone, PutOff, SendError, Unknown, Unreachable
+from bot.sender import Failed, Gone, Moved, PutOff, SendError, Unknown, Unreachable
 from bot.telegram_send import NO_PREVIEW, calling, keyboard
 from bot.telegram_text import ANSWER_LIMIT, TEXT_LIMIT, Row, cut, escape, plain, units
 from bot.words import pick, say
@@ -95,7 +95,7 @@ class Talk:
         self.bot, self.config, self.safety, self.intake = bot, config, safety, intake
         self.db, self.media, self.names = db, media, names
         self.albums: OrderedDict[str, None] = OrderedDict()  # that were dealt with
-        self.pressed: OrderedDict[str, float] = OrderedDict()  # what was pressed when
+        self.pressed: OrderedDict[str, tuple[str, float]] = OrderedDict()  # what was pressed: by which query, when
         self.rush = Rush()
         self.making = asyncio.Semaphore(PICTURES)
         self._typing: aiohttp.ClientSession | None = None
@@ -142,13 +142,24 @@ class Talk:
             return False
         return member.status in (ChatMember.ADMINISTRATOR, ChatMember.OWNER)
 
+    async def owns(self, here: Here, job: Job) -> bool:
+        """Whether the job is theirs, or they moderate the chat that it is in."""
+        if (job.platform, job.user_id) == (TELEGRAM, here.user_id) or here.operator:
+            return True
+        return stands_here(here, job) and await self.moderates(here)
+
     async def owned(self, here: Here, job: Job) -> None:
         """Raise Refused unless the job is theirs, or they moderate the chat that it is in."""
-        if (job.platform, job.user_id) == (TELEGRAM, here.user_id):
-            return
-        same = (job.platform, job.chat_id) == (TELEGRAM, here.chat_id)
-        if not (here.operator or (same and await self.moderates(here))):
+        if not await self.owns(here, job):
             raise Refused("telegram.not_yours")
+
+    async def seen(self, here: Here, job: Job) -> None:
+        """Raise Refused unless the job stands in this chat for everybody, or is theirs.
+
+        What a button sends can be made up, and a job's number guessed.
+        """
+        if not stands_here(here, job):
+            await self.owned(here, job)
 
     # What the bot says
 
@@ -189,6 +200,10 @@ class Talk:
             until = self.db.steady() + round(1000 * (put_off.retry_after_s + 1))
             await chats.change(self.db, TELEGRAM, here.chat_id, frozen_until_ms=until)  # for the poster, too
             raise
+        except Moved as moved:  # which need not be the chat that the update came from
+            await chats.migrate(self.db, TELEGRAM, here.chat_id, moved.chat_id)
+            there = replace(here, chat_id=moved.chat_id, message_id=None)
+            return await self.tell(there, html, rows=rows, force=force, fleeting=fleeting, silent=silent)
         except Unreachable:
             if here.private:
                 await people.shut_out(self.db, TELEGRAM, here.user_id, here.chat_id)
@@ -238,7 +253,7 @@ class Talk:
                     parse_mode=ParseMode.HTML, link_preview_options=NO_PREVIEW,
                 )
             )  # fmt: skip
-        except (Gone, Unreachable, Unknown):
+        except (Gone, Moved, Unreachable, Unknown):
             return
         except Failed as failed:
             if "not modified" not in str(failed).lower():
@@ -283,14 +298,14 @@ class Talk:
         else:
             await self.retell(here, question.message_id, html)
 
-    def once(self, what: str, within_s: float) -> bool:
-        """Whether this was not done within that time; a double tap is one. After a restart nobody knows."""
+    def once(self, query: CallbackQuery, what: str, within_s: float) -> bool:
+        """Whether no other press did this within that time; a double tap is one. After a restart nobody knows."""
         now = asyncio.get_running_loop().time()
-        before = self.pressed.pop(what, None)
-        self.pressed[what] = now
+        by, before = self.pressed.pop(what, (query.id, now))
+        self.pressed[what] = query.id, now
         while len(self.pressed) > NAMES:
             self.pressed.popitem(last=False)
-        return before is None or now - before > within_s
+        return by == query.id or now - before > within_s  # one that is tried again is the same press
 
 
 def question_rows(locale: str, question: Question) -> list[Row]:
@@ -309,9 +324,24 @@ def question_rows(locale: str, question: Question) -> list[Row]:
             return []
 
 
+def replied_to(message: Message) -> Message | None:
+    """The message that this one replies to. In a topic it is the topic's beginning, if somebody meant none."""
+    replied = message.reply_to_message
+    return None if replied is None or replied.forum_topic_created is not None else replied
+
+
+def stands_here(here: Here, job: Job) -> bool:
+    """Whether the job was asked for in this very chat, where its message shows it to everybody."""
+    return (job.platform, job.chat_id) == (TELEGRAM, here.chat_id)
+
+
 def here_of(update: Update) -> tuple[User, Chat, Message | None] | None:
-    """The person, the chat and the message of an update; None where no person spoke."""
+    """The person, the chat and the message of an update; None where no person spoke.
+
+    Who speaks as a chat is a person, whom nobody knows.
+    """
     user, chat = update.effective_user, update.effective_chat
-    if user is None or chat is None or user.is_bot or chat.type == "channel":
+    as_chat = update.message is not None and update.message.sender_chat is not None
+    if user is None or chat is None or (user.is_bot and not as_chat) or chat.type == "channel":
         return None
     return user, chat, update.effective_message if isinstance(update.effective_message, Message) else None

@@ -634,6 +634,7 @@ WORDS: Final = {
     "telegram.send_a_picture": "Send me a picture, and write under it what should happen.",
     "telegram.no_picture": "There is no picture. Send one with this command under it, or reply to one.",
     "telegram.no_picture_group": "There is no picture. Reply to one with this command.",
+    "telegram.as_yourself": "I cannot tell who you are. Send it as yourself, not as the group or a channel.",
     "telegram.no_picture_there": "There is no picture in that message. Reply to one that has one.",
     "telegram.picture_gone": "Telegram does not give me that picture any more. Send it again.",
     "telegram.no_such_command": "There is no such command. /help lists them.",

@@ -607,6 +607,7 @@ WORDS: Final = {
     "telegram.send_a_picture": "发一张图片给我，在下面写上应该发生什么。",
     "telegram.no_picture": "这里没有图片。发送图片时把此命令写在下面，或用它回复一张图片。",
     "telegram.no_picture_group": "这里没有图片。请用此命令回复一张图片。",
+    "telegram.as_yourself": "我看不出你是谁。请以你本人的身份发送，而不是以群组或频道的身份。",
     "telegram.no_picture_there": "那条消息里没有图片。请回复一条带图片的消息。",
     "telegram.picture_gone": "Telegram 不再提供这张图片，请重新发送。",
     "telegram.no_such_command": "没有这个命令，/help 列出了所有命令。",

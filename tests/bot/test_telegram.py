@@ -10,9 +10,9 @@ from telegram_stage import ANN, BOB, MEI, OPERATOR, Stage, stage
 
 from bot.intake import Example
 from bot.words import say
-from db import chats, inbox, jobs, people, removals, reports
+from db import chats, inbox, jobs, operators, people, removals, reports
 from db.models import Platform, State
-from tests.fakes.telegram import Fault, Refusal, a_picture, labels
+from tests.fakes.telegram import ANONYMOUS, Call, Fault, Refusal, a_picture, labels
 
 TELEGRAM = Platform.TELEGRAM
 
@@ -57,6 +57,19 @@ async def test_a_photo_grows_into_a_film_in_one_message(tmp_path: Path) -> None:
         assert len(there.server.of_bot(chat)) == 1
         assert (job.settings["seed"], job.settings["quality"], job.settings["seconds"]) == (42, "draft", 3.6)
         assert len(there.server.called("sendMessage")) == 1
+
+
+async def test_a_covered_photo_makes_a_covered_film(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        chat, group = there.server.private(ANN), there.server.group()
+        there.server.sends(ANN, chat, covered=True)
+        question = await there.message(chat, "What should move?")
+        there.server.says(ANN, chat, "fog 1.2s", reply_to=question["message_id"])
+        await there.finish()
+        assert (await there.message(chat, "ready", kind="video"))["has_media_spoiler"]
+        there.server.says(BOB, group, "/animate rain 1.2s", reply_to=there.server.sends(ANN, group, covered=True))
+        await there.finish()
+        assert (await there.message(group, "ready", kind="video"))["has_media_spoiler"]
 
 
 async def test_a_picture_as_a_file_works_alike(tmp_path: Path) -> None:
@@ -306,6 +319,36 @@ async def test_only_the_owner_and_moderators_press(tmp_path: Path) -> None:
         assert (await there.jobs(1))[0].wish_by == "222"
 
 
+async def test_in_a_topic_a_command_without_a_reply_is_about_nobody(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        group = there.server.group(forum=True)
+        there.server.opens(BOB, group, 5)
+        there.server.says(OPERATOR, group, "/ban", topic=5)
+        await there.message(group, "Whom?")
+        assert await operators.bans(there.db) == []
+        there.server.says(ANN, group, "/animate fog", topic=5)
+        await there.message(group, "There is no picture. Reply to one")
+        there.server.says(OPERATOR, group, "/ban", topic=5, reply_to=there.server.sends(ANN, group, topic=5))
+        await there.message(group, "is banned")
+        assert [ban.user_id for ban in await operators.bans(there.db)] == ["111"]
+
+
+async def test_an_anonymous_administrator_is_asked_to_speak_as_themselves(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        group = there.server.group()
+        there.server.privacy = False
+        photo = there.server.sends(ANN, group)
+        there.server.says(ANONYMOUS, group, "what a picture", reply_to=photo)
+        there.server.says(ANONYMOUS, group, "/unheard", reply_to=photo)
+        asked = there.server.says(ANONYMOUS, group, "/animate fog", reply_to=photo)
+        told = await there.message(group, "as yourself")
+        assert told["reply_to_message"]["message_id"] == asked
+        there.server.says(BOB, group, "what is wrong", reply_to=told["message_id"])
+        there.server.says(ANONYMOUS, group, "this", reply_to=told["message_id"])
+        await there.settled()
+        assert there.server.of_bot(group) == [told] and await jobs.recent(there.db, 5) == []
+
+
 async def test_a_group_that_becomes_a_supergroup_is_followed(tmp_path: Path) -> None:
     async with stage(tmp_path) as there:
         group = there.server.group(-55, type="group")
@@ -318,6 +361,23 @@ async def test_a_group_that_becomes_a_supergroup_is_followed(tmp_path: Path) -> 
         await there.message(new, "ready", kind="video")
         (job,) = await there.jobs(1)
         assert job.chat_id == "-100777"
+
+
+async def test_a_moderators_group_that_moved_hears_of_reports_and_takes_no_other_chat_along(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        desk, group = there.server.group(-55, type="group"), there.server.group()
+        moved = there.server.migrates(desk, -100777)
+        there.bot.talk.config = replace(there.config, report_chat=desk.id)
+        there.server.says(ANN, group, "/animate fog 1.2s", reply_to=there.server.sends(ANN, group))
+        await there.finish()
+        done = await there.message(group, "ready", kind="video")
+        there.server.presses_data(BOB, done, "fp:report:1:0")
+        question = await there.message(group, "what is wrong")
+        there.server.says(BOB, group, "that is me", reply_to=question["message_id"])
+        await there.message(moved, "was reported: that is me")
+        await there.message(group, "Thank you")
+        await there.settled()
+        assert [job.chat_id for job in await there.jobs(1)] == [str(group.id)]
 
 
 async def test_a_closed_topic_does_not_lose_the_film(tmp_path: Path) -> None:
@@ -353,6 +413,31 @@ async def test_the_terms_are_asked_once_and_the_order_waits(tmp_path: Path) -> N
         there.server.sends(ANN, chat, caption="snow")
         await there.jobs(3)
         assert sum("Do you accept" in call.text for call in there.server.called("sendMessage")) == 1
+
+
+async def test_of_what_waited_for_the_terms_one_in_trouble_costs_the_others_nothing(tmp_path: Path) -> None:
+    async with stage(tmp_path, consent=True) as there:
+        chat = there.server.private(ANN)
+        for prompt in ("one", "two", "three"):
+            there.server.sends(ANN, chat, caption=prompt)
+            await there.message(chat, "Do you accept?")
+            await there.settled()
+        (terms,) = there.server.of_bot(chat)
+        later = Refusal(429, "Too Many Requests: retry after 1", retry_after=1)
+        asked: list[str] = []
+
+        def of_the_second(call: Call) -> bool:
+            if call.method == "getFile":
+                asked.append(call.params["file_id"])
+            return call.method == "getFile" and len(set(asked)) == 2
+
+        there.server.faults.append(Fault("refuse", of_the_second, later))
+        query = there.server.presses(ANN, chat, terms["message_id"], "Accept")
+        assert {job.prompt for job in await there.jobs(3)} == {"one", "two", "three"}
+        assert (await there.jobs(3))[0].prompt == "two"  # the others did not wait for it
+        assert await answered(there, query) == ""
+        assert await inbox.questions(there.db, TELEGRAM, "111", "consent") == []
+        await there.message(chat, "on its way")
 
 
 async def test_who_does_not_accept_leaves_nothing(tmp_path: Path) -> None:
@@ -479,6 +564,19 @@ async def test_an_answer_that_has_to_wait_is_given_once(tmp_path: Path) -> None:
         await there.settled()
         assert len([call for call in there.server.called("sendMessage") if call.chat == chat.id]) == 2
         assert len(there.server.of_bot(chat)) == 1
+
+
+async def test_a_press_that_has_to_wait_a_moment_is_no_double_tap(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        chat = there.server.private(ANN)
+        there.server.sends(ANN, chat, caption="fog 1.2s")
+        await there.finish()
+        done = await there.message(chat, "ready", kind="video")
+        await there.settled()
+        await chats.change(there.db, TELEGRAM, str(chat.id), frozen_until_ms=there.db.steady() + 700)
+        query = there.server.presses(ANN, chat, done["message_id"], "Details")
+        assert await answered(there, query) == ""
+        await there.message(chat, "film 1", kind="text")
 
 
 async def test_what_people_say_to_each_other_is_never_kept(tmp_path: Path) -> None:
@@ -716,6 +814,43 @@ async def test_queue_and_history_show_only_ones_own_texts(tmp_path: Path) -> Non
         shown = await there.message(ann, "ready", kind="video")
         there.server.presses(ANN, ann, shown["message_id"], "New seed")
         await there.jobs(3)
+
+
+async def test_a_film_shown_again_is_sent_once_even_where_no_answer_comes(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        chat = there.server.private(ANN)
+        there.server.sends(ANN, chat, caption="fog 1.2s")
+        await there.finish()
+        await there.message(chat, "ready", kind="video")
+        there.server.says(ANN, chat, "/history")
+        history = await there.message(chat, "Your latest films: 1")
+        there.server.faults.append(Fault("lost", lambda call: call.method == "sendVideo", times=9))
+        query = there.server.presses(ANN, chat, history["message_id"], "fog")
+        assert await answered(there, query) == ""
+        await there.settled()
+        assert len(there.server.called("sendVideo")) == 1
+
+
+async def test_in_a_group_nobody_reads_what_was_asked_for_elsewhere(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        chat, group = there.server.private(ANN), there.server.group()
+        there.server.sends(ANN, chat, caption="my secret wish 1.2s")
+        await there.jobs(1)
+        photo = there.server.sends(ANN, group)
+        there.server.says(ANN, group, "/animate fog 1.2s", reply_to=photo)
+        await there.jobs(2)
+        there.server.says(ANN, group, "/queue")
+        queue = await there.message(group, "In line: 2")
+        assert "secret" not in queue["text"] and "fog" in queue["text"] and queue["text"].count("←") == 1
+        there.server.says(ANN, group, "/cancel")
+        which = await there.message(group, "Which film?")
+        assert labels(which) == ["1 · in line", "2 · in line · fog"]
+        there.server.says(ANN, chat, "/cancel")
+        assert len([label for label in labels(await there.message(chat, "Which film?")) if label.count("·") == 2]) == 2
+        there.server.presses(ANN, group, which["message_id"], "1 · in line")
+        await there.message(chat, "Cancelled")
+        there.server.says(ANN, group, "/history")
+        assert len(labels(await there.message(group, "Your latest films: 1"))) == 1
 
 
 async def test_cancel_by_command(tmp_path: Path) -> None:

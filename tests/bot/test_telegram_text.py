@@ -128,7 +128,9 @@ def test_the_seed_of_a_finished_film_can_be_copied() -> None:
     buttons = (
         (Button(act="seed", label="New seed"), Button(act="edit", label="Edit"), Button(act="details", label="D")),
     )
-    message = a_message("x", None, buttons=buttons, film=Wanted(kind="final", sha="a"), seed=42, terminal=True)
+    message = a_message(
+        "x", None, buttons=buttons, film=Wanted(kind="final", sha="a", seconds=1.2), seed=42, terminal=True
+    )
     rows = buttons_of(message)
     assert rows == [
         [("New seed", "data:fp:seed:1b:3", "plain"), ("Edit", "data:fp:edit:1b:3", "plain")],

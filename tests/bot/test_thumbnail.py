@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from test_canvas import a_job
+from test_canvas import a_job, some_sections
 
-from bot.chat import ChatMessage, Wanted
+from bot.canvas import view
+from bot.chat import ChatMessage, Now, Terms, Wanted, compose
+from bot.discord_sender import STYLE
 from bot.film import POSTER_MS, film_of
 from db import renditions, requests
 from db.connect import Database
@@ -17,10 +19,21 @@ from tests.ready import ready
 
 def message(sha: str) -> ChatMessage:
     return ChatMessage(
-        job=1, revision=1, lines=("ready",), quoted=None, buttons=(), film=Wanted(kind="final", sha=sha), seed=None,
-        alt="", terminal=True, result=True, place=None, answers=False,
+        job=1, revision=1, lines=("ready",), quoted=None, buttons=(), seed=None,
+        film=Wanted(kind="final", sha=sha, seconds=1.2), alt="", terminal=True, result=True, place=None, answers=False,
         locale="en", dropped=False,
     )  # fmt: skip
+
+
+async def test_a_film_is_as_long_as_what_is_ready_of_it(tmp_path: Path) -> None:
+    async with Database.open(data_dir=ready(tmp_path)) as db:
+        media = Media(tmp_path / "media")
+        film = media.put(b"a film")
+        for state in (State.RUNNING, State.STOPPED):
+            job = a_job(film=film, state=state, done=2)  # of four sections
+            shown = compose(job, view(job, some_sections(2), None, None, None), STYLE, Terms(), Now(ms=0))
+            made = await film_of(db, media, job, shown, 1 << 20)
+            assert made is not None and made.duration_ms == 2400
 
 
 async def test_telegram_gets_one_and_waits_no_longer_than_a_moment(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ DOWNLOAD_LIMIT = 20 << 20
 UPLOAD_LIMIT = 50 << 20
 LOCAL_UPLOAD_LIMIT = 2000 << 20
 PHOTO_LIMIT = 10 << 20
+ANONYMOUS = {"id": 1087968824, "is_bot": True, "first_name": "Group", "username": "GroupAnonymousBot"}
 
 
 class Refusal(Exception):
@@ -87,6 +88,7 @@ class Chat:
     large: bool = False
     moved_to: int | None = None
     closed_topics: set[int] = field(default_factory=set)
+    topics: dict[int, int] = field(default_factory=dict)  # topic → its first message
     admins: set[int] = field(default_factory=set)
 
 
@@ -176,8 +178,9 @@ class Telegram:
         album: str | None = None,
         reply_to: int | None = None,
         topic: int | None = None,
+        covered: bool = False,
     ) -> int:
-        """Somebody sends a picture, or a file of that mime type; returns the message's id."""
+        """Somebody sends a picture, or a file of that mime type; covered: under a spoiler. Returns the message's id."""
         content = a_picture() if content is None else content
         file = self._keep(content, "bin" if as_file else "jpg")
         shown: dict[str, Any] = {"document": {**file, "mime_type": as_file, "file_name": "a.png"}} if as_file else {}
@@ -186,18 +189,28 @@ class Telegram:
                 width, height = picture.size
             small = {**self._keep(content[:200], "jpg"), "width": 90, "height": 67}
             shown = {"photo": [small, {**file, "width": width, "height": height}]}
+            shown |= {"has_media_spoiler": True} if covered else {}
         if caption:
             shown |= {"caption": caption, **_entities(caption, "caption_entities")}
         if album:
             shown["media_group_id"] = album
         return self._said(user, chat, shown, reply_to=reply_to, topic=topic)
 
+    def opens(self, user: dict[str, Any], chat: Chat, topic: int) -> None:
+        """Somebody makes a topic of a forum: to its first message everything there replies that replies to nothing."""
+        begins = {"forum_topic_created": {"name": "Films", "icon_color": 7322096}, "message_thread_id": topic}
+        message = self._new(chat, {"from": user, **begins, "is_topic_message": True})
+        chat.topics[topic] = int(message["message_id"])
+
     def _said(
         self, user: dict[str, Any], chat: Chat, content: dict[str, Any], *, reply_to: int | None, topic: int | None
     ) -> int:
         message = self._new(chat, {"from": user, **content})
+        if user == ANONYMOUS:
+            message["sender_chat"] = message["chat"]
         if topic:
             message |= {"message_thread_id": topic, "is_topic_message": True}
+        reply_to = reply_to or chat.topics.get(topic or 0)
         if reply_to:
             replied = {k: v for k, v in self.messages[chat.id, reply_to].items() if k != "reply_to_message"}
             message["reply_to_message"] = replied
