@@ -40,6 +40,7 @@ from db.errors import NoSuchJob
 from db.media import Media
 from db.models import Platform
 from db.rows import At, Job, Person
+from db.trouble import TROUBLE, patiently
 
 log = logging.getLogger("flipbot.discord")
 
@@ -183,10 +184,13 @@ class DiscordBot(discord.Client):
     async def setup_hook(self) -> None:
         """Once, after the login and before the gateway."""
         self.add_dynamic_items(FilmButton, TermsButton, SureButton, HistorySelect)
-        self.languages = await people.languages(self.db, HERE)
         await self.tree.set_translator(Translator())
-        await self.sync()
-        self._spawn(self._recover())
+        try:
+            self.languages = await people.languages(self.db, HERE)
+            await self.sync()
+        except TROUBLE as trouble:  # the bot can speak without either; the next start sees to them
+            log.warning("commands not compared, or not noted: %s", trouble)
+        self._spawn(patiently(self._recover, "discord's inbox"))
 
     async def sync(self) -> None:
         """Register the commands, if they are not what was registered last."""

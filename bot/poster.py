@@ -39,9 +39,10 @@ from bot.sender import (
 from bot.words import say
 from db import canvases, chats, jobs
 from db.connect import Database
-from db.errors import DiskFull, NoSuchJob
+from db.errors import NoSuchJob
 from db.models import Delivery, Notice, Platform, State
 from db.rows import Canvas, Chat, Job, Notify
+from db.trouble import patiently
 
 log = logging.getLogger("flipbot.poster")
 
@@ -54,7 +55,7 @@ SECOND_MS: Final = 1000
 BREATH_S: Final = 0.2  # between two looks at rows that change all the time
 LOOK_S: Final = 5.0
 FILM_S: Final = 2.0  # between two looks for a film that is still being made
-TROUBLE_S: Final = 30.0  # after an error of our own
+TROUBLE_S: Final = 30.0  # where a chat lets nothing in
 WHOLE: Final = ""  # of chats, the row that holds for all of a platform's
 LIVE: Final = (Delivery.LIVE, Delivery.AGAIN)
 
@@ -150,11 +151,10 @@ class Poster:
     async def run(self) -> None:
         """Post until cancelled."""
         try:
-            for platform in self.senders:
-                self.frozen_until_ms[platform] = (await chats.get(self.db, platform, WHOLE)).frozen_until_ms
+            await patiently(self._thaw, "poster")
             while True:
                 seen = self.db.commits
-                await self._scan()
+                await patiently(self._scan, "poster")
                 await asyncio.sleep(BREATH_S)
                 await self.db.changed(seen, self.look_s)
         finally:
@@ -162,6 +162,10 @@ class Poster:
             for task in desks:
                 task.cancel()
             await asyncio.gather(*desks, return_exceptions=True)
+
+    async def _thaw(self) -> None:
+        for platform in self.senders:
+            self.frozen_until_ms[platform] = (await chats.get(self.db, platform, WHOLE)).frozen_until_ms
 
     async def _scan(self) -> None:
         for sender in self.senders.values():
@@ -211,14 +215,7 @@ class Desk:
 
     async def _run(self) -> None:
         while True:
-            try:
-                await self._turn()
-            except DiskFull:
-                log.warning("disk full platform=%s chat=%s", self.sender.platform, self.chat_id)
-                await asyncio.sleep(TROUBLE_S)
-            except Exception:  # ours: one chat's trouble must not be everybody's
-                log.exception("poster failed platform=%s chat=%s", self.sender.platform, self.chat_id)
-                await asyncio.sleep(TROUBLE_S)
+            await patiently(self._turn, f"poster platform={self.sender.platform} chat={self.chat_id}")
 
     async def _turn(self) -> None:
         """Make one call, or wait until there is one to make."""

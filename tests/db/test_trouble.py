@@ -1,6 +1,7 @@
 """What a machine does to a queue: its clock is set, its disk fills up or fails, another program locks the file."""
 
 import asyncio
+import logging
 import sqlite3
 import subprocess
 import sys
@@ -14,8 +15,9 @@ from makers import LEASE_MS, PLENTY, Clock, ask, made
 
 from db import canvases, jobs, requests, sections
 from db.connect import Database, Steady, now_ms
-from db.errors import DatabaseBusy, LeaseLost
+from db.errors import DatabaseBusy, DiskFull, LeaseLost
 from db.models import Platform, State
+from db.trouble import patiently
 
 HOUR_MS = 3_600_000
 
@@ -161,6 +163,22 @@ async def test_what_a_worker_could_not_give_back_is_queued_again_and_is_no_crash
     job = await jobs.get(db, mine.job.id)
     assert (job.state, job.crashes) == (State.QUEUED, 0)
     assert (await jobs.get(db, other.job.id)).state == State.RUNNING
+
+
+async def test_a_part_that_runs_for_ever_gets_over_every_trouble(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    troubles = [ValueError("ours"), DatabaseBusy(tmp_path, 120), DiskFull(tmp_path)]
+
+    async def turn() -> str:
+        if troubles:
+            raise troubles.pop()
+        return "done"
+
+    with caplog.at_level(logging.INFO):
+        assert await patiently(turn, "the turn") == "done"
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [f"the turn waits: {DiskFull(tmp_path)}", "the turn failed", "the turn goes on"]
 
 
 async def test_the_file_is_as_it_was_when_another_program_dies_with_the_lock(tmp_path: Path) -> None:
