@@ -37,7 +37,7 @@ from bot.sender import (
     Unreachable,
 )
 from bot.words import say
-from db import canvases, chats, jobs
+from db import canvases, chats, jobs, removals
 from db.connect import Database
 from db.errors import NoSuchJob
 from db.models import Delivery, Notice, Platform, State
@@ -484,22 +484,25 @@ class Desk:
         delivery = Delivery.AGAIN if _before(canvas) == Delivery.GONE else Delivery.LIVE
         there: dict[str, Any] = {"message_id": message_id, "delivery": delivery, "message_ms": now}
         if known:  # the platform may have given back the first one, as it was then: an edit says what it is now
-            await canvases.shown(self.db, job.id, job.revision - 1, shown_hash=None, shown_media=None, **there)
-            return
-        await self._shown(job, canvas, message, film, **there)
+            unsure = {"shown_hash": None, "shown_media": None}
+            kept = await canvases.shown(self.db, job.id, job.revision - 1, **unsure, **there)
+        else:
+            kept = await self._shown(job, canvas, message, film, **there)
+        if not kept:  # the job was deleted while its message was on the way
+            await removals.later(self.db, self.sender.platform, canvas.chat_id, message_id, 0)
 
-    async def _shown(self, job: Job, canvas: Canvas, message: ChatMessage, film: Film | None, **values: Any) -> None:
+    async def _shown(self, job: Job, canvas: Canvas, message: ChatMessage, film: Film | None, **values: Any) -> bool:
+        """False where the job was deleted meanwhile."""
         if message.film is not None and (film or message.film.key == canvas.shown_media):
             values["shown_media"] = message.film.key
         if film is None and message.film is not None and message.film.key != canvas.shown_media:
             # Text came first: the film is still to be put in.
-            await canvases.shown(self.db, job.id, job.revision - 1, shown_hash=None, **values)
-            return
+            return await canvases.shown(self.db, job.id, job.revision - 1, shown_hash=None, **values)
         took_ms = (job.finished_ms or 0) - job.created_ms
         if job.state in (State.DONE, State.FAILED) and canvas.notice == Notice.NONE:
             values["notice"] = Notice.DUE if took_ms > PING_AFTER_MS else Notice.OVER
-        await canvases.shown(self.db, job.id, job.revision, shown_hash=message.hash(), **values)
         log.debug("shown job=%d revision=%d", job.id, job.revision)
+        return await canvases.shown(self.db, job.id, job.revision, shown_hash=message.hash(), **values)
 
     async def _ping(self, job: Job, canvas: Canvas, chat: Chat) -> None:
         lost = canvas.notice == Notice.BEGUN and not self._known(canvas)

@@ -248,8 +248,8 @@ async def cancel(talk: Talk, here: Here, message: Message, text: str) -> None:
 
 async def history(talk: Talk, here: Here, message: Message, text: str) -> None:
     """/history"""
-    html, rows = await history_panel(talk, here)
-    await talk.tell(here, html, rows=rows)
+    html, rows, shown = await history_panel(talk, here)
+    await talk.tell_of(here, shown, html, rows)
 
 
 async def settings(talk: Talk, here: Here, message: Message, text: str) -> None:
