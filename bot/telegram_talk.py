@@ -96,6 +96,7 @@ class Talk:
         self.db, self.media, self.names = db, media, names
         self.albums: OrderedDict[str, None] = OrderedDict()  # that were dealt with
         self.pressed: OrderedDict[str, float] = OrderedDict()  # what was pressed when
+        self.told: set[tuple[int, int]] = set()  # reports that not all have heard of, and the chats that have
         self.rush = Rush()
         self.making = asyncio.Semaphore(PICTURES)
         self._typing: aiohttp.ClientSession | None = None

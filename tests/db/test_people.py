@@ -1,6 +1,7 @@
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -178,7 +179,12 @@ async def test_a_report_is_one_for_each_person_and_film(db: Database, clock: Clo
     first, new = await reports.report(db, job, TELEGRAM, "bob", "that is me")
     assert new and (first.job_id, first.user_id, first.reason, first.created_ms) == (job, "bob", "that is me", clock.ms)
     assert await reports.report(db, job, TELEGRAM, "bob", "again") == (first, False)
+    await reports.told(db, first.id)
+    clock.forward(1)
+    await reports.told(db, first.id)
+    first = replace(first, told_ms=clock.ms - 1)
     other, _ = await reports.report(db, job, TELEGRAM, "cid", "")
+    assert other.told_ms is None
     assert [r.id for r in await reports.newest(db)] == [other.id, first.id]
     solved = await reports.resolve(db, first.id, "mod")
     assert solved and (solved.resolved_by, solved.resolved_ms) == ("mod", clock.ms)
