@@ -352,6 +352,8 @@ class TelegramBot:
             if before < TRIES:
                 return min(float(BACKOFF_S * 2**before), LATEST_S)
             log.warning("update given up: %s", error)
+            if not isinstance(error, SendError):
+                await self._apologise(update)
         except Exception:
             log.exception("an update could not be handled")
             if before < 2:

@@ -11,10 +11,14 @@ from discord_stage import stage as discord
 from telegram import Update
 from telegram_stage import ANN, stage
 
+from bot.config import SafetyConfig
 from bot.discord_bot import SYNCED
 from db import inbox, removals
 from db.connect import Database
+from db.media import Media
 from db.models import Platform
+from flipbot import housekeeping
+from tests.ready import ready
 
 TELEGRAM = Platform.TELEGRAM
 Trouble = Callable[[Database], AbstractContextManager[None]]
@@ -108,3 +112,17 @@ async def test_discord_speaks_though_its_commands_cannot_be_noted(tmp_path: Path
         await there.stop()
         await there.start()
         assert await inbox.memo(there.db, SYNCED) != "others"
+
+
+async def test_housekeeping_outlives_a_folder_that_cannot_be_read_and_a_locked_file(tmp_path: Path) -> None:
+    async with Database.open(data_dir=ready(tmp_path)) as db:
+        unreadable = Media(tmp_path / ("a" * 300))
+        with pytest.raises(OSError):
+            unreadable.sweep(set(), 0.0)
+        with locked(db):
+            keeping = asyncio.create_task(housekeeping(db, unreadable, SafetyConfig(keep_days=1)))
+            await asyncio.sleep(1.0)
+            assert not keeping.done()
+        keeping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await keeping
