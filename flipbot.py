@@ -48,10 +48,11 @@ from bot.picture import read_picture
 from db import jobs, requests, sections
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
 from db.connect import Database, sqlite_path
-from db.errors import DatabaseBusy, DbError, DiskFailed, DiskFull
+from db.errors import DbError
 from db.logs import start_log
 from db.media import Media, media_keep
 from db.room import Room
+from db.trouble import TROUBLE, patiently
 from gen import hub, sources
 from gen.card import Card, find_checkpoint
 from gen.config import ModelConfig, VideoConfig
@@ -377,23 +378,28 @@ def make_folder(folder: Path) -> None:
 async def housekeeping(db: Database, media: Media, safety: SafetyConfig) -> None:
     """Every hour: forget what is older than it is to be kept, and remove the files that no row names."""
     while True:
-        try:
-            if safety.keep_days:
-                gone = await requests.expire(db, db.now() - safety.keep_days * DAY_MS)
-                if gone:
-                    log.info("expired jobs=%d", gone)
-            if safety.keep_latents_days:
-                gone = await requests.expire_latents(db, db.now() - safety.keep_latents_days * DAY_MS)
-                if gone:
-                    log.info("expired latents of jobs=%d", gone)
-            await requests.tidy(db)
-        except (DiskFull, DiskFailed, DatabaseBusy) as trouble:  # what can be freed without a commit is freed below
-            log.warning("nothing expired: %s", trouble)
-        keep = await media_keep(db)
-        swept = await asyncio.to_thread(media.sweep, keep, ORPHAN_S)
-        if swept:
-            log.info("swept files=%d", swept)
+        await patiently(partial(keep_house, db, media, safety), "housekeeping")
         await asyncio.sleep(HOUSEKEEPING_S)
+
+
+async def keep_house(db: Database, media: Media, safety: SafetyConfig) -> None:
+    """What housekeeping does each time. raises: TROUBLE, of the disk that is swept"""
+    try:
+        if safety.keep_days:
+            gone = await requests.expire(db, db.now() - safety.keep_days * DAY_MS)
+            if gone:
+                log.info("expired jobs=%d", gone)
+        if safety.keep_latents_days:
+            gone = await requests.expire_latents(db, db.now() - safety.keep_latents_days * DAY_MS)
+            if gone:
+                log.info("expired latents of jobs=%d", gone)
+        await requests.tidy(db)
+    except TROUBLE as trouble:  # what can be freed without a commit is freed below
+        log.warning("nothing expired: %s", trouble)
+    keep = await media_keep(db)
+    swept = await asyncio.to_thread(media.sweep, keep, ORPHAN_S)
+    if swept:
+        log.info("swept files=%d", swept)
 
 
 def rules(settings: Settings) -> Rules:

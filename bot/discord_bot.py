@@ -14,6 +14,7 @@ import logging
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -38,10 +39,11 @@ from bot.words import clean, duration, pick, say
 from db import canvases, chats, doors, inbox, jobs, people, reports, requests
 from db.connect import Database
 from db.doors import Door, Knock
-from db.errors import DbError, NoSuchJob
+from db.errors import NoSuchJob
 from db.media import Media
 from db.models import Platform
-from db.rows import At, Job, Person
+from db.rows import At, Job, Person, Report
+from db.trouble import TROUBLE, patiently
 
 log = logging.getLogger("flipbot.discord")
 
@@ -55,6 +57,7 @@ CHUNK: Final = 1 << 16
 SYNCED: Final = "discord.commands"  # the memo of the hash of what was registered last; with the application's id: where
 EVERYWHERE: Final = ""  # among the ids of the servers where commands are registered
 SLOW_START_S: Final = 60.0
+TOLD_AFTER_S: Final = (0.0, 5.0, 30.0, 300.0, 1800.0)  # the moderators, of a report: before each try
 FULL_PROMPT: Final = 1500  # characters in Details; a longer one comes as a file beside it
 PERMISSIONS: Final = 274878024704  # view, send (in threads too), attach, embed, read history
 NEEDED: Final = ("view_channel", "send_messages", "attach_files", "read_message_history")
@@ -186,10 +189,13 @@ class DiscordBot(discord.Client):
     async def setup_hook(self) -> None:
         """Once, after the login and before the gateway."""
         self.add_dynamic_items(FilmButton, TermsButton, SureButton, ForgetButton, HistorySelect)
-        self.languages = await people.languages(self.db, HERE)
         await self.tree.set_translator(Translator())
-        await self.sync()
-        self._spawn(self._recover())
+        try:
+            self.languages = await people.languages(self.db, HERE)
+            await self.sync()
+        except TROUBLE as trouble:  # the bot can speak without either; the next start sees to them
+            log.warning("commands not compared, or not noted: %s", trouble)
+        self._spawn(patiently(self._recover, "discord's inbox"))
 
     async def sync(self) -> None:
         """Register the commands, if they are not what was registered last, and take them away where they were else."""
@@ -395,7 +401,7 @@ class DiscordBot(discord.Client):
             message_id = await self._answer(interaction, letter)
         await self._rush.quiet()  # in a burst, answers come before all else
         if message_id:  # the token, by which it could be found, lives 15 minutes
-            with suppress(DbError):
+            with suppress(*TROUBLE):
                 await inbox.note(self.db, key, json.dumps({**letter, "message": message_id}))
         async with self._looking:
             await self._rush.quiet()
@@ -703,21 +709,29 @@ class DiscordBot(discord.Client):
 
     async def _report(self, interaction: Ix, job: Job, reason: str) -> None:
         user, locale = str(interaction.user.id), self.locale(interaction)
-        _, new = await reports.report(self.db, job.id, HERE, user, clean(reason, 1000))
+        made, _ = await reports.report(self.db, job.id, HERE, user, clean(reason, 1000))
         await self.whisper(interaction, say(locale, "discord.reported"))
-        if new and self.config.report_channel:
-            canvas = await canvases.get(self.db, job.id)
-            link = ""
-            if canvas and canvas.message_id:
-                link = f"https://discord.com/channels/{canvas.server_id or '@me'}/{canvas.chat_id}/{canvas.message_id}"
-            text = say("en", "discord.report", job=code(job.id), user=user, owner=job.user_id, link=link)
-            channel = self.get_partial_messageable(self.config.report_channel)
-            view = ui.View(timeout=None)
-            view.add_item(SureButton("delete", job.id, say("en", "discord.delete")))
+        if made.told_ms is None and self.config.report_channel:
+            self._spawn(self._pass_on(made, job, self.get_partial_messageable(self.config.report_channel)))
+
+    async def _pass_on(self, made: Report, job: Job, channel: discord.PartialMessageable) -> None:
+        """Tell the moderators of a report, as often as it takes."""
+        canvas = await canvases.get(self.db, job.id)
+        link = ""
+        if canvas and canvas.message_id:
+            link = f"https://discord.com/channels/{canvas.server_id or '@me'}/{canvas.chat_id}/{canvas.message_id}"
+        text = say("en", "discord.report", job=code(job.id), user=made.user_id, owner=job.user_id, link=link)
+        view = ui.View(timeout=None)
+        view.add_item(SureButton("delete", job.id, say("en", "discord.delete")))
+        for wait_s in TOLD_AFTER_S:
+            await asyncio.sleep(wait_s)
             try:
-                await channel.send(f"{text}\n{STYLE.quote(clean(reason, 1000))}", view=view, allowed_mentions=NOBODY)
+                await channel.send(f"{text}\n{STYLE.quote(made.reason)}", view=view, allowed_mentions=NOBODY)
             except NOT_SAID as error:
                 log.warning("report of job=%d not passed on: %s", job.id, type(error).__name__)
+            else:
+                await patiently(partial(reports.told, self.db, made.id), "discord reports")
+                return
 
 
 class TermsButton(ui.DynamicItem[ui.Button[Any]], template=r"fpterms:(?P<question>[0-9a-z]{1,12})"):

@@ -37,11 +37,12 @@ from bot.sender import (
     Unreachable,
 )
 from bot.words import say
-from db import canvases, chats, jobs
+from db import canvases, chats, jobs, removals
 from db.connect import Database
-from db.errors import DiskFull, NoSuchJob
+from db.errors import NoSuchJob
 from db.models import Delivery, Notice, Platform, State
 from db.rows import Canvas, Chat, Job, Notify
+from db.trouble import patiently
 
 log = logging.getLogger("flipbot.poster")
 
@@ -55,7 +56,7 @@ SECOND_MS: Final = 1000
 BREATH_S: Final = 0.2  # between two looks at rows that change all the time
 LOOK_S: Final = 5.0
 FILM_S: Final = 2.0  # between two looks for a film that is still being made
-TROUBLE_S: Final = 30.0  # after an error of our own
+TROUBLE_S: Final = 30.0  # where a chat lets nothing in
 WHOLE: Final = ""  # of chats, the row that holds for all of a platform's
 LIVE: Final = (Delivery.LIVE, Delivery.AGAIN)
 
@@ -152,11 +153,10 @@ class Poster:
     async def run(self) -> None:
         """Post until cancelled."""
         try:
-            for platform in self.senders:
-                self.frozen_until_ms[platform] = (await chats.get(self.db, platform, WHOLE)).frozen_until_ms
+            await patiently(self._thaw, "poster")
             while True:
                 seen = self.db.commits
-                await self._scan()
+                await patiently(self._scan, "poster")
                 await asyncio.sleep(BREATH_S)
                 await self.db.changed(seen, self.look_s)
         finally:
@@ -164,6 +164,10 @@ class Poster:
             for task in desks:
                 task.cancel()
             await asyncio.gather(*desks, return_exceptions=True)
+
+    async def _thaw(self) -> None:
+        for platform in self.senders:
+            self.frozen_until_ms[platform] = (await chats.get(self.db, platform, WHOLE)).frozen_until_ms
 
     async def _scan(self) -> None:
         for sender in self.senders.values():
@@ -213,14 +217,7 @@ class Desk:
 
     async def _run(self) -> None:
         while True:
-            try:
-                await self._turn()
-            except DiskFull:
-                log.warning("disk full platform=%s chat=%s", self.sender.platform, self.chat_id)
-                await asyncio.sleep(TROUBLE_S)
-            except Exception:  # ours: one chat's trouble must not be everybody's
-                log.exception("poster failed platform=%s chat=%s", self.sender.platform, self.chat_id)
-                await asyncio.sleep(TROUBLE_S)
+            await patiently(self._turn, f"poster platform={self.sender.platform} chat={self.chat_id}")
 
     async def _turn(self) -> None:
         """Make one call, or wait until there is one to make."""
@@ -498,22 +495,25 @@ class Desk:
         delivery = Delivery.AGAIN if _before(canvas) == Delivery.GONE else Delivery.LIVE
         there: dict[str, Any] = {"message_id": message_id, "delivery": delivery, "message_ms": now}
         if known:  # the platform may have given back the first one, as it was then: an edit says what it is now
-            await canvases.shown(self.db, job.id, job.revision - 1, shown_hash=None, shown_media=None, **there)
-            return
-        await self._shown(job, canvas, message, film, **there)
+            unsure = {"shown_hash": None, "shown_media": None}
+            kept = await canvases.shown(self.db, job.id, job.revision - 1, **unsure, **there)
+        else:
+            kept = await self._shown(job, canvas, message, film, **there)
+        if not kept:  # the job was deleted while its message was on the way
+            await removals.later(self.db, self.sender.platform, canvas.chat_id, message_id, 0)
 
-    async def _shown(self, job: Job, canvas: Canvas, message: ChatMessage, film: Film | None, **values: Any) -> None:
+    async def _shown(self, job: Job, canvas: Canvas, message: ChatMessage, film: Film | None, **values: Any) -> bool:
+        """False where the job was deleted meanwhile."""
         if message.film is not None and (film or message.film.key == canvas.shown_media):
             values["shown_media"] = message.film.key
         if film is None and message.film is not None and message.film.key != canvas.shown_media:
             # Text came first: the film is still to be put in.
-            await canvases.shown(self.db, job.id, job.revision - 1, shown_hash=None, **values)
-            return
+            return await canvases.shown(self.db, job.id, job.revision - 1, shown_hash=None, **values)
         took_ms = (job.finished_ms or 0) - job.created_ms
         if job.state in (State.DONE, State.FAILED) and canvas.notice == Notice.NONE:
             values["notice"] = Notice.DUE if took_ms > PING_AFTER_MS else Notice.OVER
-        await canvases.shown(self.db, job.id, job.revision, shown_hash=message.hash(), **values)
         log.debug("shown job=%d revision=%d", job.id, job.revision)
+        return await canvases.shown(self.db, job.id, job.revision, shown_hash=message.hash(), **values)
 
     async def _ping(self, job: Job, canvas: Canvas, chat: Chat) -> None:
         lost = canvas.notice == Notice.BEGUN and not self._known(canvas)

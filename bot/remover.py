@@ -6,12 +6,14 @@ As the poster, it looks at rows: what has to go stands there until it is gone, w
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from bot.sender import Closed, Gone, Moved, PutOff, Sender, SendError, Spot, Unreachable
 from db import removals
 from db.connect import Database
 from db.rows import Removal
+from db.trouble import patiently
 
 log = logging.getLogger("flipbot.remover")
 
@@ -34,12 +36,16 @@ class Remover:
 
     async def _serve(self, sender: Sender) -> None:
         while True:
-            due = await removals.due(self.db, sender.platform)
-            for removal in due:
-                await self._remove(sender, removal)
-                await asyncio.sleep(self.between_s)
-            if not due:
+            if not await patiently(partial(self._turn, sender), f"remover platform={sender.platform}"):
                 await asyncio.sleep(min(LOOK_S, 2 * self.between_s))
+
+    async def _turn(self, sender: Sender) -> int:
+        """Remove what is due now; returns how many."""
+        due = await removals.due(self.db, sender.platform)
+        for removal in due:
+            await self._remove(sender, removal)
+            await asyncio.sleep(self.between_s)
+        return len(due)
 
     async def _remove(self, sender: Sender, removal: Removal) -> None:
         try:

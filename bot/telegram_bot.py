@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from telegram import Bot, Message, Update
@@ -36,6 +37,7 @@ from db import chats, inbox, people
 from db.connect import Database
 from db.media import Media
 from db.rows import Letter
+from db.trouble import TROUBLE, patiently
 
 log = logging.getLogger("flipbot.telegram")
 
@@ -102,6 +104,7 @@ class TelegramBot:
             self.bot, TelegramStyle(self.names), local=bool(config.local_server), db=db, paces=paces
         )
         self.ready = asyncio.Event()  # the platform knows the bot
+        self._held_up = ""  # what holds up the handling
         self.wrong = ""  # the sentence of what the owner has to mend
         self._came = asyncio.Event()
         self._handling: dict[int, asyncio.Task[None]] = {}
@@ -160,12 +163,12 @@ class TelegramBot:
         plans = [*command_plans(self.config.operators), *description_plans()]
         digest = hashlib.sha256(json.dumps([described for described, _ in plans]).encode()).hexdigest()
         name = f"telegram.commands:{self.bot.id}"
-        if await inbox.memo(self.db, name) == digest:
+        if await patiently(partial(inbox.memo, self.db, name), "telegram commands") == digest:
             return
         for described, apply in plans:
             if not await self._applied(described, apply):
                 return
-        await inbox.remember(self.db, name, digest)
+        await patiently(partial(inbox.remember, self.db, name, digest), "telegram commands")
         log.info("telegram commands set")
 
     async def _applied(self, described: list[Any], apply: Callable[[Bot], Awaitable[Any]]) -> bool:
@@ -205,9 +208,14 @@ class TelegramBot:
                 wait_s = 60.0
             except TelegramError as error:
                 trouble = self._troubled(trouble, f"Telegram cannot be reached ({type(error).__name__}).")
+            except TROUBLE as error:  # Telegram keeps them until they are kept here
+                trouble = self._troubled(trouble, f"Updates cannot be kept: {error}")
+            except Exception:  # ours: it must not take the other chats and the engine with it
+                log.exception("telegram's updates were not taken in")
+                trouble = self._troubled(trouble, "Updates are not taken in.")
             else:
                 if trouble:
-                    log.info("telegram answers again")
+                    log.info("telegram's updates come in again")
                 trouble, wait_s, self.wrong = "", 1.0, ""
                 if updates:
                     offset = updates[-1].update_id + 1
@@ -270,11 +278,14 @@ class TelegramBot:
         await self.ready.wait()
         while True:
             self._came.clear()
-            for letter in await inbox.unhandled(self.db, TELEGRAM, most=500):
-                if letter.id not in self._handling:
-                    self._begin(letter)
+            await patiently(self._begin_all, "telegram's inbox")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._came.wait(), LOOK_S)
+
+    async def _begin_all(self) -> None:
+        for letter in await inbox.unhandled(self.db, TELEGRAM, most=500):
+            if letter.id not in self._handling:
+                self._begin(letter)
 
     def _begin(self, letter: Letter) -> None:
         """Handle a letter once those before it in its chat were."""
@@ -315,7 +326,18 @@ class TelegramBot:
 
     async def _once(self, letter: Letter, update: Update | None) -> float:
         """Handle a letter; returns after how many seconds to try again, 0 where it is done with."""
-        before = await inbox.tried(self.db, letter.id)
+        try:
+            wait_s = await self._attempt(update, before=await inbox.tried(self.db, letter.id))
+            if not wait_s:
+                await inbox.handled(self.db, letter.id)
+        except TROUBLE as trouble:
+            self._held_up = self._troubled(self._held_up, f"Updates wait: {trouble}")
+            return LOOK_S
+        self._held_up = ""
+        return wait_s
+
+    async def _attempt(self, update: Update | None, before: int) -> float:
+        """As _once. before: how often it was tried. raises: TROUBLE"""
         try:
             if update is not None:
                 await self.dispatch(update)
@@ -326,16 +348,17 @@ class TelegramBot:
             if before < TRIES:
                 return min(put_off.retry_after_s + 1.0, LATEST_S)
             log.warning("update given up: the chat stays frozen")
-        except SendError as error:
+        except (SendError, *TROUBLE) as error:
             if before < TRIES:
                 return min(float(BACKOFF_S * 2**before), LATEST_S)
             log.warning("update given up: %s", error)
+            if not isinstance(error, SendError):
+                await self._apologise(update)
         except Exception:
             log.exception("an update could not be handled")
             if before < 2:
                 return BACKOFF_S
             await self._apologise(update)
-        await inbox.handled(self.db, letter.id)
         return 0.0
 
     async def _apologise(self, update: Update | None) -> None:
@@ -343,7 +366,7 @@ class TelegramBot:
         spoken = here_of(update) if update else None
         if spoken is None:
             return
-        with suppress(SendError):
+        with suppress(SendError, *TROUBLE):
             here = await self.talk.here(*spoken)
             await self.talk.tell(here, sentence(here.locale, "refused.trouble"), fleeting=True)
 

@@ -13,6 +13,7 @@ from telegram import Message
 
 from bot.chat import code, job_of
 from bot.errors import Refused
+from bot.sender import SendError
 from bot.telegram_admin import ADMIN
 from bot.telegram_commands import operator_plans
 from bot.telegram_order import Order, make, picture_of
@@ -24,7 +25,7 @@ from bot.telegram_text import command_of, data
 from bot.words import clean, say
 from db import inbox, jobs, reports
 from db.errors import NoSuchJob
-from db.rows import At, Job, Question
+from db.rows import At, Job, Question, Report
 
 ALBUM_S: Final = 1.5  # the parts of an album arrive within that
 ALBUMS: Final = 1000  # remembered
@@ -169,21 +170,38 @@ async def take_prompt(talk: Talk, here: Here, question: Question, text: str) -> 
 
 async def report(talk: Talk, here: Here, job: Job, reason: str) -> None:
     """Somebody objects to a film: the moderators' chat hears of it, or the operators do."""
-    made, new = await reports.report(talk.db, job.id, TELEGRAM, here.user_id, clean(reason, 1000))
-    if new:
-        whom = [talk.config.report_chat] if talk.config.report_chat else list(talk.config.operators)
-        for chat in whom:
-            there = replace(here, chat_id=str(chat), private=chat > 0, message_id=None, thread_id=None, locale="en")
-            html = sentence("en", "telegram.reported", job=code(job.id), reason=clean(reason, 500))
-            rows = [
-                [
-                    (say("en", "telegram.button.show"), "data:" + data("show", job.id), "plain"),
-                    (say("en", "telegram.button.hide"), "data:" + data("hide", made.id), "danger"),
-                    (say("en", "telegram.button.letbe"), "data:" + data("letbe", made.id), "plain"),
-                ]
-            ]
-            await talk.tell(there, html, rows=rows, silent=False)
+    made, _ = await reports.report(talk.db, job.id, TELEGRAM, here.user_id, clean(reason, 1000))
+    if made.told_ms is None:
+        await tell_moderators(talk, here, made)
+        await reports.told(talk.db, made.id)
     await talk.tell(here, sentence(here.locale, "telegram.report_thanks"), fleeting=True)
+
+
+async def tell_moderators(talk: Talk, here: Here, made: Report) -> None:
+    """Tell each of them once. raises: SendError, after the others were told, where one could not be."""
+    job = code(made.job_id)
+    html = sentence("en", "telegram.reported", job=job, reason=clean(made.reason, 500))
+    buttons = [
+        (say("en", "telegram.button.show"), "data:" + data("show", made.job_id), "plain"),
+        (say("en", "telegram.button.hide"), "data:" + data("hide", made.id), "danger"),
+        (say("en", "telegram.button.letbe"), "data:" + data("letbe", made.id), "plain"),
+    ]
+    whom = [talk.config.report_chat] if talk.config.report_chat else list(talk.config.operators)
+    failed: SendError | None = None
+    for chat in whom:
+        if (made.id, chat) in talk.told:
+            continue
+        there = replace(
+            here, user_id=str(chat), chat_id=str(chat), private=chat > 0, message_id=None, thread_id=None, locale="en"
+        )
+        try:
+            await talk.tell(there, html, rows=[buttons], silent=False)
+            talk.told.add((made.id, chat))
+        except SendError as error:
+            failed = error
+    if failed is not None:
+        raise failed
+    talk.told -= {(made.id, chat) for chat in whom}
 
 
 # Commands
@@ -251,8 +269,8 @@ async def cancel(talk: Talk, here: Here, message: Message, text: str) -> None:
 
 async def history(talk: Talk, here: Here, message: Message, text: str) -> None:
     """/history"""
-    html, rows = await history_panel(talk, here)
-    await talk.tell(here, html, rows=rows)
+    html, rows, shown = await history_panel(talk, here)
+    await talk.tell_of(here, shown, html, rows)
 
 
 async def settings(talk: Talk, here: Here, message: Message, text: str) -> None:

@@ -9,7 +9,7 @@ from bot.chat import Now, Terms, code, compose, quality_name
 from bot.telegram_talk import TELEGRAM, Here, Talk, sentence, stands_here
 from bot.telegram_text import Row, TelegramStyle, cut, data
 from bot.words import LANGUAGES, duration, say
-from db import jobs, people
+from db import canvases, jobs, people
 from db.rows import Job, Person
 
 QUEUE_SHOWN: Final = 10
@@ -49,14 +49,14 @@ async def cancel_panel(talk: Talk, here: Here) -> tuple[str, list[Row]]:
     return sentence(here.locale, "telegram.cancel_which"), rows
 
 
-async def history_panel(talk: Talk, here: Here) -> tuple[str, list[Row]]:
-    """One's own latest films, a button for each that shows it again."""
+async def history_panel(talk: Talk, here: Here) -> tuple[str, list[Row], list[int]]:
+    """One's own latest films, a button for each that shows it again; and the films' numbers."""
     latest = await jobs.recent(talk.db, HISTORY_SHOWN, here.user_id, TELEGRAM)
     latest = [job for job in latest if readable(here, job)]
     if not latest:
-        return sentence(here.locale, "telegram.history_empty"), []
+        return sentence(here.locale, "telegram.history_empty"), [], []
     rows: list[Row] = [[(film_label(here, job), "data:" + data("show", job.id), "plain")] for job in latest]
-    return sentence(here.locale, "telegram.history_title", films=len(latest)), rows
+    return sentence(here.locale, "telegram.history_title", films=len(latest)), rows, [job.id for job in latest]
 
 
 def film_label(here: Here, job: Job) -> str:
@@ -86,10 +86,10 @@ async def history_film(talk: Talk, here: Here, job: Job) -> None:
     limit = LOCAL_LIMIT if talk.config.local_server else PUBLIC_LIMIT
     film = await talk.film_of(job, message, limit) if message.film else None
     if film is None:
-        await talk.tell(here, message.text, rows=rows)
+        await talk.tell_of(here, [job.id], message.text, rows)
         return
     with film.path.open("rb") as file:
-        await calling(
+        sent = await calling(
             talk.bot.send_video(
                 int(here.chat_id), InputFile(file, filename=film.name, read_file_handle=False),
                 caption=told(message, CAPTION_LIMIT), parse_mode=ParseMode.HTML, reply_markup=keyboard(rows),
@@ -99,6 +99,7 @@ async def history_film(talk: Talk, here: Here, job: Job) -> None:
                 message_thread_id=int(here.thread_id) if here.thread_id else None,
             )
         )  # fmt: skip
+    await canvases.beside(talk.db, [job.id], TELEGRAM, here.chat_id, str(sent.message_id))
 
 
 def talk_terms(talk: Talk) -> Terms:

@@ -146,9 +146,9 @@ async def details(talk: Talk, here: Here, query: CallbackQuery, number: int, rev
         lines.append(sentence(here.locale, "chat.parent", job=code(job.parent_id)))
     if job.film and await talk.owns(here, job) and (link := await talk.intake.link(job.id)):
         lines.append(sentence(here.locale, "chat.watch", link=link))
-    await talk.tell(here, "\n".join(lines), rows=details_rows(here.locale, job))
+    await talk.tell_of(here, [number], "\n".join(lines), details_rows(here.locale, job))
     for part in rest:
-        await talk.tell(here, style.quote(part))
+        await talk.tell_of(here, [number], style.quote(part))
     return None
 
 

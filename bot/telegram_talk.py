@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from bot.sender import Failed, Gone, Moved, PutOff, SendError, Unknown, Unreacha
 from bot.telegram_send import NO_PREVIEW, calling, keyboard
 from bot.telegram_text import ANSWER_LIMIT, TEXT_LIMIT, Row, cut, escape, plain, units
 from bot.words import pick, say
-from db import chats, doors, inbox, people, removals
+from db import canvases, chats, doors, inbox, people, removals
 from db.connect import Database
 from db.doors import Knock
 from db.media import Media
@@ -96,6 +96,7 @@ class Talk:
         self.db, self.media, self.names = db, media, names
         self.albums: OrderedDict[str, None] = OrderedDict()  # that were dealt with
         self.pressed: OrderedDict[str, tuple[str, float]] = OrderedDict()  # what was pressed: by which query, when
+        self.told: set[tuple[int, int]] = set()  # reports that not all have heard of, and the chats that have
         self.rush = Rush()
         self.making = asyncio.Semaphore(PICTURES)
         self._typing: aiohttp.ClientSession | None = None
@@ -211,6 +212,12 @@ class Talk:
         if fleeting and not here.private:
             await removals.later(self.db, TELEGRAM, here.chat_id, str(sent.message_id), FLEETING_MS)
         return str(sent.message_id)
+
+    async def tell_of(self, here: Here, job_ids: Collection[int], html: str, rows: Sequence[Row] = ()) -> None:
+        """As tell, of films: what says something of them goes when they are deleted. raises: PutOff, Failed"""
+        message_id = await self.tell(here, html, rows=rows)
+        if message_id is not None:
+            await canvases.beside(self.db, job_ids, TELEGRAM, here.chat_id, message_id)
 
     async def types(self, chat_id: str, thread_id: str) -> None:
         """ "… is typing": the first answer to a picture, before anything of it is looked at.

@@ -3,16 +3,20 @@
 A job's revision rises in the transaction of the change itself, and its canvas then wants that revision: what people see
 follows what is committed, whatever dies in between.
 
+Whatever else shows something of a job stands in `shown`: the messages that were its canvas before, and those `beside`
+it. They go where the job goes.
+
 A canvas's way: new ─▶ sending ─▶ live ─▶ (deleted by somebody) gone ─▶ sending ─▶ again ─▶ (once more) over.
 """
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
-from db import chats, rows
+from db import chats, removals, rows
 from db.connect import Database, reads, writes
-from db.models import OPEN, Canvas, Delivery, Job, Notice, Platform
+from db.models import OPEN, Canvas, Delivery, Job, Notice, Platform, Shown
 from db.query import load_job
 
 
@@ -23,6 +27,7 @@ def create(db: Database, job_id: int, platform: Platform, chat_id: str, message_
         job = load_job(tx, job_id)
         where = {"platform": platform, "chat_id": chat_id, "message_id": message_id}
         delivery = Delivery.LIVE if message_id else Delivery.NEW
+        _leave(tx, job_id)
         tx.execute(delete(Canvas).where(Canvas.job_id == job_id))
         made = insert(Canvas).values(job_id=job_id, wanted=job.revision, delivery=delivery, **where)
         row = tx.execute(made.returning(*Canvas.__table__.columns)).one()
@@ -89,27 +94,60 @@ def begin(db: Database, /, seen: rows.Canvas, sent_ms: tuple[int, ...], **values
 
 
 @writes
-def shown(db: Database, /, job_id: int, revision: int, message_id: str | None = None, **values: Any) -> None:
+def shown(db: Database, /, job_id: int, revision: int, message_id: str | None = None, **values: Any) -> bool:
     """A revision was shown, in the message with that id if it was just sent. Saying it twice harms nothing.
 
-    values: by the names of rows.Canvas: shown_hash, shown_media, edited_ms, media_ms, notice
+    values:  by the names of rows.Canvas: shown_hash, shown_media, edited_ms, media_ms, notice
+    returns: False where the job was deleted meanwhile
     """
     sent = {} if message_id is None else {"message_id": message_id}
     canvas = update(Canvas).where(Canvas.job_id == job_id)
     with db.transaction(quiet=True) as tx:
-        tx.execute(canvas.values(tries=0, not_before_ms=0, **sent, **values))
+        there = tx.execute(canvas.values(tries=0, not_before_ms=0, **sent, **values).returning(Canvas.job_id)).first()
         tx.execute(canvas.where(Canvas.shown < revision).values(shown=revision))
+        return there is not None
 
 
 @writes
 def placed(db: Database, job_id: int, at: rows.At) -> bool:
-    """The message of a new job is there. False where it had one already, or the poster has begun to send one."""
+    """The message of a new job is there. False where it had one already, or the poster has begun to send one: then it
+    stands beside that."""
     with db.transaction() as tx:
         mine = update(Canvas).where(Canvas.job_id == job_id, Canvas.delivery == Delivery.NEW)
         where = {"message_id": at.message_id, "message_ms": at.message_ms, "thread_id": at.thread_id}
         where |= {"reply_to": at.reply_to, "server_id": at.server_id}
         live = mine.values(delivery=Delivery.LIVE, not_before_ms=0, **where).returning(Canvas.job_id)
-        return tx.execute(live).first() is not None
+        if tx.execute(live).first() is not None:
+            return True
+        here = tx.execute(select(Canvas.platform, Canvas.chat_id).where(Canvas.job_id == job_id)).first()
+        if here is not None and at.message_id is not None:
+            _note(tx, [job_id], here.platform, here.chat_id, at.message_id)
+        return False
+
+
+@writes
+def beside(db: Database, job_ids: Collection[int], platform: Platform, chat_id: str, message_id: str) -> None:
+    """Another message shows something of these jobs. It goes with the first of them, at once where one has gone."""
+    with db.transaction(quiet=True) as tx:
+        if _note(tx, job_ids, platform, chat_id, message_id) < len(set(job_ids)):
+            removals.note(tx, platform, chat_id, message_id, db.steady())
+
+
+def _leave(tx: Connection, job_id: int) -> None:
+    """The job's message is to be another one: this one still stands."""
+    canvas = tx.execute(select(*Canvas.__table__.columns).where(Canvas.job_id == job_id)).first()
+    if canvas is not None and canvas.message_id is not None:
+        _note(tx, [job_id], canvas.platform, canvas.chat_id, canvas.message_id)
+
+
+def _note(tx: Connection, job_ids: Collection[int], platform: Platform, chat_id: str, message_id: str) -> int:
+    """Write down what shows these jobs, of those that there are; returns how many."""
+    message = {"platform": platform, "chat_id": chat_id, "message_id": message_id}
+    there = set(tx.scalars(select(Job.id).where(Job.id.in_(job_ids))))
+    known = set(tx.scalars(select(Shown.job_id).where(Shown.job_id.in_(job_ids)).filter_by(**message)))
+    if fresh := there - known:
+        tx.execute(insert(Shown), [{"job_id": job_id, **message} for job_id in sorted(fresh)])
+    return len(there)
 
 
 @writes
@@ -127,10 +165,13 @@ def put_off(db: Database, job_id: int, retry_in_ms: int) -> None:
 
 @writes
 def move(db: Database, job_id: int, chat_id: str, server_id: str = "") -> None:
-    """Its chat is closed for good: what comes of the job is to be said in another one, in a message of its own."""
+    """Its chat is closed for good, its message stays there: what comes of the job is to be said in another one, in a
+    message of its own."""
     there = {"chat_id": chat_id, "server_id": server_id, "thread_id": None, "reply_to": None, "not_before_ms": 0}
-    _change(db, job_id, delivery=Delivery.GONE, message_id=None, tries=0, **there)
-    db.notify()
+    anew = {"delivery": Delivery.GONE, "message_id": None, "tries": 0}
+    with db.transaction() as tx:
+        _leave(tx, job_id)
+        tx.execute(update(Canvas).where(Canvas.job_id == job_id).values(**anew, **there))
 
 
 @writes

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Integer, and_, bindparam, func, select, update
 
-from db import flows, operators, rows, turns
+from db import chats, flows, operators, rows, turns
 from db.connect import Database, reads, writes
 from db.errors import LeaseLost
 from db.flows import IS_OPEN, next_turn
@@ -13,7 +13,7 @@ from db.forecasts import forecast as forecast
 from db.forecasts import line as line
 from db.forecasts import place as place
 from db.forecasts import room_in as room_in
-from db.models import Canvas, Flow, Job, Platform, Progress, Reason, Removal, State, Tick
+from db.models import Canvas, Chat, Flow, Job, Platform, Progress, Reason, Removal, State, Tick
 from db.query import (
     change,
     changed,
@@ -34,7 +34,8 @@ PATIENT = 2  # deaths after which others have their turns first
 SHAPES = 20  # whose pace is told
 EVER_MS = 1 << 62
 LONGEST_MS = 3_600_000  # no chat asks to be left alone for longer than this
-
+WAITS = (Canvas.not_before_ms, Removal.not_before_ms, Chat.frozen_until_ms, Chat.slow_until_ms)
+HAPPENED = (Canvas.message_ms, Canvas.edited_ms, Canvas.media_ms)
 
 _NOW = bindparam("now_ms", type_=Integer)
 _AT_HAND = select(
@@ -237,10 +238,29 @@ def _died(tx: Connection, db: Database, job: rows.Job, *, at_it: bool) -> None:
 
 
 def _put_on(tx: Connection, now_ms: int) -> None:
-    """Let waits end that another life's clock counted: jobs' at once, a chat's where they cannot be true."""
+    """Let waits end that another life's clock counted: jobs' at once, those in chats as far as they cannot be true.
+
+    What is said to have happened later than now tells how far that clock was ahead, at least.
+    """
     flows.wake(tx, EVER_MS)
-    for table in (Canvas, Removal):
-        tx.execute(update(table).where(table.not_before_ms > now_ms + LONGEST_MS).values(not_before_ms=now_ms))
+    ahead_ms = _past(tx, now_ms)
+    for column in WAITS:
+        late = update(column.class_).where(column > now_ms)
+        tx.execute(late.values({column: column - ahead_ms}))
+        tx.execute(late.where(column > now_ms + LONGEST_MS).values({column: now_ms}))
+
+
+def _past(tx: Connection, now_ms: int) -> int:
+    """Let what happened in chats have happened by now; returns by how much it had not."""
+    latest = now_ms
+    for column in HAPPENED:
+        latest = max(latest, tx.scalar(select(func.max(column))) or 0)
+        tx.execute(update(column.class_).where(column > now_ms).values({column: now_ms}))
+    for chat in tx.execute(select(Chat.platform, Chat.chat_id, Chat.sent_ms)).all():
+        if max(chat.sent_ms, default=0) > now_ms:
+            latest = max(latest, *chat.sent_ms)
+            chats.save(tx, chat.platform, chat.chat_id, sent_ms=[min(at, now_ms) for at in chat.sent_ms])
+    return latest - now_ms
 
 
 @writes

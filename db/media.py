@@ -137,8 +137,9 @@ class Media:
         return sum(_remove(path) for path in (*files, *self.root.glob("tmp/*")) if _touched(path) < limit)
 
     def free_bytes(self) -> int:
-        """Room left on the disk."""
-        return self.disk.free_bytes(self._folder(""))
+        """Room left on the disk. raises DiskFull, DiskFailed."""
+        with _disk(self.root):
+            return self.disk.free_bytes(self._folder(""))
 
     def _folder(self, name: str) -> Path:
         folder = self.root / name

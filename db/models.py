@@ -2,6 +2,7 @@
 
     request 1─n job 1─n section
                  ├─1 canvas      the one message that shows it
+                 ├─n shown       others that show something of it
                  ├─n rendition   its film as a place can take it
                  ├─n link        shows it to who has the token
                  └─1 progress    the sampling step under way
@@ -441,6 +442,20 @@ class Canvas(Base):
     notice: Mapped[str] = mapped_column(String(16), default=Notice.NONE, server_default=Notice.NONE)
 
 
+class Shown(Base):
+    """A message that shows something of a job beside its canvas: an earlier one, a film shown once more, a list.
+
+    It goes out of the chat with the job.
+    """
+
+    __tablename__ = "shown"
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("job.id"), primary_key=True, autoincrement=False)
+    platform: Mapped[Platform] = mapped_column(words(Platform, "platform"), primary_key=True)
+    chat_id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    message_id: Mapped[str] = mapped_column(String(100), primary_key=True)
+
+
 class Chat(Base):
     """What holds for all messages of one chat. A chat without a row is an ordinary one."""
 
@@ -532,6 +547,7 @@ class Report(Base):
     created_ms: Mapped[int] = mapped_column(BigInteger)
     resolved_ms: Mapped[int | None] = mapped_column(BigInteger)
     resolved_by: Mapped[str | None] = mapped_column(String(100))
+    told_ms: Mapped[int | None] = mapped_column(BigInteger)  # when all who are to hear of it had
 
 
 class Removal(Base):

@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, select, update
 
-from db import flows, operators, rows
+from db import flows, operators, removals, rows
 from db.connect import Database, reads, writes
-from db.models import Base, Canvas, Inbox, Job, Person, Platform, Question, Removal, Report, Request, State
+from db.models import Base, Canvas, Chat, Inbox, Job, Person, Platform, Question, Report, Request, Shown, State
 from db.query import SHAS, change, find_jobs, load_job, set_down, unreferenced
 
 PREFERENCES = ("language", "seconds", "quality", "notify", "spoiler")
@@ -94,7 +94,8 @@ def let_in(db: Database, platform: Platform, user_id: str) -> None:
 
 @writes
 def forget(db: Database, platform: Platform, user_id: str) -> Forgotten:
-    """Delete everything of a person: jobs, requests, sections, canvases, preferences, what they wrote and asked.
+    """Delete everything of a person: jobs, requests, sections, canvases, preferences, what they wrote and asked, and
+    what was known of their own chat. Every message that shows something of their films goes out of the chats.
 
     Their name goes out of what is about others. A worker at one of their jobs hears LeaseLost.
 
@@ -106,6 +107,8 @@ def forget(db: Database, platform: Platform, user_id: str) -> Forgotten:
         gone = _erase(tx, theirs)
         for table in (Person, Inbox, Question):
             tx.execute(delete(table).where(table.platform == platform, table.user_id == user_id))
+        # Their chat with the bot has their own number where the platform has no other for it.
+        tx.execute(delete(Chat).where(Chat.platform == platform, Chat.chat_id == user_id))
         _anonymise(tx, platform, user_id)
         return gone
 
@@ -121,8 +124,7 @@ def _erase(tx: Connection, jobs: Sequence[rows.Job]) -> Forgotten:
     """Delete jobs with all that belongs to them, and have their messages removed."""
     ids = [job.id for job in jobs]
     requests = [job.request_id for job in jobs]
-    shown = tx.execute(select(*Canvas.__table__.columns).where(Canvas.job_id.in_(ids)))
-    _remove(tx, [rows.Canvas(**row._mapping) for row in shown])
+    _remove(tx, ids)
     shas: set[str] = set()
     for column in SHAS:
         table = column.class_
@@ -156,14 +158,12 @@ def _of(table: Any, ids: Sequence[int]) -> ColumnElement[bool]:
     return condition
 
 
-def _remove(tx: Connection, canvases: Sequence[rows.Canvas]) -> None:
-    for canvas in canvases:
-        if canvas.message_id is None:
-            continue
-        where = {"platform": canvas.platform, "chat_id": canvas.chat_id, "message_id": canvas.message_id}
-        known = select(Removal.id).filter_by(**where)
-        if tx.scalar(known) is None:
-            tx.execute(insert(Removal).values(**where))
+def _remove(tx: Connection, ids: Sequence[int]) -> None:
+    """Have every message that shows something of these jobs removed."""
+    for table in (Canvas, Shown):
+        standing = select(table.platform, table.chat_id, table.message_id).where(table.job_id.in_(ids))
+        for row in tx.execute(standing.where(table.message_id.is_not(None))).all():
+            removals.note(tx, row.platform, row.chat_id, row.message_id, 0)
 
 
 def _anonymise(tx: Connection, platform: Platform, user_id: str) -> None:

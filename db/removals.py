@@ -1,9 +1,9 @@
 """Messages that have to go out of a chat, kept until they are gone.
 
-They come from `people.forget` and `people.forget_job`; the poster works them off, and says so.
+They come from `people.forget` and `people.forget_job`; the remover works them off, and says so.
 """
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from db import rows
 from db.connect import Database, reads, writes
@@ -39,6 +39,14 @@ def put_off(db: Database, removal_id: int, retry_in_ms: int) -> None:
 def later(db: Database, platform: Platform, chat_id: str, message_id: str, in_ms: int) -> None:
     """Have a message removed, in so many milliseconds. Once for each message."""
     with db.transaction(quiet=True) as tx:
-        where = {"platform": platform, "chat_id": chat_id, "message_id": message_id}
-        if tx.scalar(select(Removal.id).filter_by(**where)) is None:
-            tx.execute(insert(Removal).values(**where, not_before_ms=db.now() + in_ms))
+        note(tx, platform, chat_id, message_id, db.steady() + in_ms)
+
+
+def note(tx: Connection, platform: Platform, chat_id: str, message_id: str, not_before_ms: int) -> None:
+    """Have a message removed, within a transaction; the sooner time holds where it is to go anyway."""
+    where = {"platform": platform, "chat_id": chat_id, "message_id": message_id}
+    known = tx.execute(select(Removal.id, Removal.not_before_ms).filter_by(**where)).first()
+    if known is None:
+        tx.execute(insert(Removal).values(**where, not_before_ms=not_before_ms))
+    elif known.not_before_ms > not_before_ms:
+        tx.execute(update(Removal).where(Removal.id == known.id).values(not_before_ms=not_before_ms))

@@ -9,7 +9,7 @@ from db.query import load_job
 
 _REPORT = (
     *(Report.id, Report.job_id, Report.platform, Report.user_id, Report.reason),
-    *(Report.created_ms, Report.resolved_ms, Report.resolved_by),
+    *(Report.created_ms, Report.resolved_ms, Report.resolved_by, Report.told_ms),
 )
 
 
@@ -29,6 +29,13 @@ def report(db: Database, job_id: int, platform: Platform, user_id: str, reason: 
         said = {"job_id": job_id, "platform": platform, "user_id": user_id, "reason": reason}
         made = insert(Report).values(**said, created_ms=db.now()).returning(*_REPORT)
         return rows.Report(**tx.execute(made).one()._mapping), True
+
+
+@writes
+def told(db: Database, report_id: int) -> None:
+    """Everybody who is to hear of it has. Saying it twice harms nothing."""
+    with db.transaction(quiet=True) as tx:
+        tx.execute(update(Report).where(Report.id == report_id, Report.told_ms.is_(None)).values(told_ms=db.now()))
 
 
 @reads

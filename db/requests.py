@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindparam, delete, func, insert, select, update
 
-from db import flows, operators, rows
+from db import flows, operators, people, rows
 from db.connect import Database, reads, writes
 from db.errors import Banned, DayUsed, Draining, Duplicate, LatentsGone, NotFinished, QueueFull, TooSoon
 from db.flows import IS_OPEN
@@ -20,11 +20,7 @@ from db.models import (
     Flow,
     Job,
     Ledger,
-    Link,
     Platform,
-    Progress,
-    Rendition,
-    Report,
     Request,
     Section,
     State,
@@ -308,8 +304,8 @@ def expire(db: Database, before_ms: int) -> int:
     with db.transaction() as tx:
         old = select(Job.id).where(Job.state.in_(TERMINAL), Job.finished_ms < before_ms).scalar_subquery()
         tx.execute(update(Job).where(Job.parent_id.in_(old)).values(parent_id=None))
-        for table in (Section, Canvas, Link, Progress, Report, Rendition):
-            tx.execute(delete(table).where(table.job_id.in_(old)))
+        for belonging in people.belongings():
+            tx.execute(delete(belonging).where(belonging.c.job_id.in_(old)))
         gone = tx.execute(delete(Job).where(Job.state.in_(TERMINAL), Job.finished_ms < before_ms))
         tx.execute(delete(Request).where(~select(Job.id).where(Job.request_id == Request.id).exists()))
         return gone.rowcount

@@ -347,7 +347,10 @@ class Engine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Somebody thinks that a film should not be here. `user_id` is none once that person is forgotten."""
+    """Somebody thinks that a film should not be here. `user_id` is none once that person is forgotten.
+
+    told_ms: when everybody who is to hear of it had
+    """
 
     id: int
     job_id: int
@@ -357,6 +360,7 @@ class Report:
     created_ms: int
     resolved_ms: int | None
     resolved_by: str | None
+    told_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,12 +15,13 @@ from typing import Any
 
 from db import engines, jobs, progress, sections
 from db.connect import Database
-from db.errors import DatabaseBusy, DiskFailed, DiskFull, LeaseLost, NoSuchJob
+from db.errors import DiskFull, LeaseLost, NoSuchJob
 from db.media import Media
 from db.models import State
 from db.room import Room
 from db.rows import Claim, Job
 from db.sections import Made
+from db.trouble import TROUBLE
 from gen.config import ModelConfig
 from gen.errors import DeviceMissing, OutOfMemory, SectionLost
 from gen.process import ChildDied, ChildFailed, ChildHung, ChildProcess, Told
@@ -34,7 +35,6 @@ TOLD_EVERY_S = 0.5  # progress rows are commits: no more often than that
 DISK_RETRY_MS = 30_000
 CRASH_RETRY_MS = 1_000
 TIGHTER = 1  # steps down from the first memory plan that are tried
-TROUBLE = (DiskFull, DiskFailed, DatabaseBusy)  # of the machine, of no job: they pass, and nobody's film fails for them
 LOADS = 3  # children in a row that die before they have loaded: then it counts as the job's crash, so that it ends
 
 
@@ -90,14 +90,18 @@ class Dispatch:
                 seen = self.db.commits
                 try:
                     claim = await self.next()
+                    if claim is not None:
+                        await self.turn(claim)
+                        continue
                 except TROUBLE as trouble:
                     self.say(trouble)
                     await asyncio.sleep(self.retry_ms / 6000)
                     continue
-                if claim is None:
-                    await self.db.changed(seen, IDLE_S)
-                else:
-                    await self.turn(claim)
+                except Exception:  # ends the turn, not the service; what it held is anybody's once its lease is over
+                    log.exception("no turn worker=%s", self.worker)
+                    await asyncio.sleep(self.retry_ms / 6000)
+                    continue
+                await self.db.changed(seen, IDLE_S)
         finally:
             if self.child is not None:
                 await self.child.close()
@@ -151,7 +155,7 @@ class Dispatch:
         except ChildFailed as failed:
             try:
                 await self.failed(claim, failed)
-            except LeaseLost:
+            except (LeaseLost, NoSuchJob):
                 await self.lost(claim)
             except TROUBLE as trouble:
                 self.say(trouble)
@@ -259,17 +263,18 @@ class Dispatch:
         seen = self.db.commits
         while True:
             seen = await self.db.changed(seen, min(1.0, renew_every_s))
-            job = await jobs.get(self.db, claim.job.id)
-            lost = job.fence != claim.fence or job.state != State.RUNNING
-            if not lost and time.monotonic() >= renew_at:
-                try:
+            lost, wish = False, None
+            try:
+                job = await jobs.get(self.db, claim.job.id)
+                lost, wish = job.fence != claim.fence or job.state != State.RUNNING, job.wish
+                if not lost and time.monotonic() >= renew_at:
+                    renew_at = time.monotonic() + renew_every_s
                     await jobs.renew(self.db, claim, self.lease_ms)
-                except LeaseLost:
-                    lost = True
-                except TROUBLE:  # it is tried again, and the section may be done before the lease is over
-                    pass
-                renew_at = time.monotonic() + renew_every_s
-            if (lost or job.wish) and self.child is not None and self.child.alive:
+            except (LeaseLost, NoSuchJob):
+                lost = True
+            except TROUBLE:  # it is tried again, and the section may be done before the lease is over
+                pass
+            if (lost or wish) and self.child is not None and self.child.alive:
                 await self.child.take_back()
 
     async def record(self, claim: Claim, made: Mapping[str, Any], started: float) -> None:

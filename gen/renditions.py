@@ -13,10 +13,11 @@ from typing import Any
 
 from db import renditions
 from db.connect import Database
-from db.errors import DatabaseBusy, DiskFailed, DiskFull
+from db.errors import DiskFull
 from db.media import Media
 from db.renditions import Rendered
 from db.rows import Rendition
+from db.trouble import TROUBLE
 from gen.process import ChildDied, ChildFailed, ChildProcess
 
 log = logging.getLogger("flipbot.renditions")
@@ -25,7 +26,6 @@ IDLE_S = 5.0  # how often it looks by itself
 REST_S = 60.0  # without work: then the process ends and gives its memory back
 LONGEST_S = 900.0
 RETRY_S = 30.0
-TROUBLE = (DiskFull, DiskFailed, DatabaseBusy)  # of the machine, of no film: they pass
 
 
 class Transcoder(ChildProcess):
@@ -60,6 +60,10 @@ class Renditions:
                         continue
                 except TROUBLE as trouble:
                     log.warning("rendition put off: %s", trouble)
+                    await asyncio.sleep(self.retry_s)
+                    continue
+                except Exception:  # ends the attempt, not the service
+                    log.exception("no rendition")
                     await asyncio.sleep(self.retry_s)
                     continue
                 await self.db.changed(seen, IDLE_S)

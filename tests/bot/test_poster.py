@@ -35,7 +35,7 @@ from bot.sender import (
     Unknown,
     Unreachable,
 )
-from db import canvases, chats, jobs, requests, sections
+from db import canvases, chats, jobs, people, removals, requests, sections
 from db.connect import Database
 from db.models import Platform
 from db.requests import Ask, Limits
@@ -586,6 +586,25 @@ def test_a_chat_out_of_reach_gets_no_more_calls_until_something_changes(tmp_path
         await w.settled()
         (message,) = w.room.of(job.id)
         assert (message.chat_id, message.text[:18]) == ("room", "Your film is ready")
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+def test_the_message_of_a_film_that_is_deleted_while_it_is_sent_is_taken_away(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        deleting: list[asyncio.Task[Any]] = []
+
+        def happened() -> None:
+            if w.room.messages and not deleting:
+                deleting.append(asyncio.create_task(people.forget_job(w.db, 1)))
+
+        w.room.happened = happened
+        await w.ask()
+        await asyncio.sleep(60)
+        assert deleting[0].result().jobs == (1,)
+        due = await removals.due(w.db, w.room.platform)
+        assert [removal.message_id for removal in due] == list(w.room.messages)
 
     with world(tmp_path) as run:
         run(play)

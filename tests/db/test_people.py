@@ -1,6 +1,7 @@
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,11 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from makers import LEASE_MS, PLENTY, Clock, ask, made, sha
 
-from db import canvases, inbox, jobs, people, removals, reports, requests, sections
+from db import canvases, chats, inbox, jobs, people, removals, reports, requests, sections
 from db.connect import Database
 from db.errors import LeaseLost, NoSuchJob
 from db.media import media_keep
 from db.models import Base, Platform, State
+from db.rows import At
 from tests.ready import ready
 
 TELEGRAM = Platform.TELEGRAM
@@ -116,6 +118,50 @@ async def test_one_film_is_deleted_and_its_message_has_to_go(db: Database) -> No
         await people.forget_job(db, first)
 
 
+async def test_every_message_that_showed_something_of_a_film_has_to_go(db: Database) -> None:
+    job, other = await film(db, "a", "ann", "a"), await film(db, "b", "ann", "b", done=0)
+    await canvases.create(db, job, TELEGRAM, "group", "shown again")
+    await canvases.move(db, job, "chat of ann")
+    await canvases.shown(db, job, 1, "in the end")
+    await canvases.beside(db, [job], TELEGRAM, "group", "details")
+    for _ in range(2):
+        await canvases.beside(db, [job, other], TELEGRAM, "group", "history")
+    await people.forget_job(db, job)
+    assert sorted((r.chat_id, r.message_id) for r in await removals.due(db, TELEGRAM)) == [
+        ("chat of ann", "in the end"),
+        ("chat of ann", f"message {job}"),
+        ("group", "details"),
+        ("group", "history"),
+        ("group", "shown again"),
+    ]
+    assert [row["job_id"] for row in dump(db)["shown"]] == [other]
+
+
+async def test_what_shows_a_film_that_was_just_deleted_goes_at_once(db: Database) -> None:
+    job, other = await film(db, "a", "ann", "a"), await film(db, "b", "ann", "b", done=0)
+    await people.forget_job(db, job)
+    (canvas,) = await removals.due(db, TELEGRAM)
+    await removals.done(db, canvas.id)
+    await removals.later(db, TELEGRAM, "group", "history", 30_000)
+    await canvases.beside(db, [job, other], TELEGRAM, "group", "history")
+    assert [r.message_id for r in await removals.due(db, TELEGRAM)] == ["history"]
+
+
+async def test_a_message_that_came_too_late_to_be_the_films_goes_with_it(db: Database) -> None:
+    job = await film(db, "a", "ann", "a")
+    assert not await canvases.placed(db, job, At(message_id="late"))
+    await people.forget_job(db, job)
+    assert {r.message_id for r in await removals.due(db, TELEGRAM)} == {f"message {job}", "late"}
+
+
+async def test_an_expired_film_leaves_no_row_of_what_showed_it(db: Database, clock: Clock) -> None:
+    job = await film(db, "a", "ann", "a", done=2)
+    await canvases.beside(db, [job], TELEGRAM, "group", "details")
+    clock.forward(1)
+    assert await requests.expire(db, clock.ms) == 1
+    assert dump(db)["shown"] == [] and await removals.due(db, TELEGRAM) == []
+
+
 async def test_a_removal_is_tried_until_it_is_done(db: Database, clock: Clock) -> None:
     await people.forget_job(db, await film(db, "a", "ann", "a"))
     (removal,) = await removals.due(db, TELEGRAM)
@@ -133,7 +179,12 @@ async def test_a_report_is_one_for_each_person_and_film(db: Database, clock: Clo
     first, new = await reports.report(db, job, TELEGRAM, "bob", "that is me")
     assert new and (first.job_id, first.user_id, first.reason, first.created_ms) == (job, "bob", "that is me", clock.ms)
     assert await reports.report(db, job, TELEGRAM, "bob", "again") == (first, False)
+    await reports.told(db, first.id)
+    clock.forward(1)
+    await reports.told(db, first.id)
+    first = replace(first, told_ms=clock.ms - 1)
     other, _ = await reports.report(db, job, TELEGRAM, "cid", "")
+    assert other.told_ms is None
     assert [r.id for r in await reports.newest(db)] == [other.id, first.id]
     solved = await reports.resolve(db, first.id, "mod")
     assert solved and (solved.resolved_by, solved.resolved_ms) == ("mod", clock.ms)
@@ -183,7 +234,7 @@ async def test_a_memo_is_kept_under_its_name(db: Database) -> None:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["film", "film", "child", "report", "wish", "letter", "question", "prefer"]),
+        st.sampled_from(["film", "film", "child", "report", "wish", "letter", "question", "prefer", "shown", "chat"]),
         st.sampled_from(["ann", "bob", "cid"]),
         st.sampled_from(["ann", "bob", "cid"]),
         st.integers(0, 2),
@@ -212,6 +263,10 @@ async def lived(db: Database, steps: list[tuple[str, str, str, int]]) -> None:
             await inbox.receive(db, TELEGRAM, [(f"1:{n}", who, f"{who} writes")])
         elif what == "question":
             await inbox.ask(db, f"q{n}", TELEGRAM, who, f"chat of {who}", "prompt", {"said": f"{who}?"})
+        elif what == "shown" and theirs:
+            await canvases.beside(db, theirs[-2:], TELEGRAM, f"chat of {whom}", f"list {n}")
+        elif what == "chat":
+            await chats.change(db, TELEGRAM, who, sent_ms=[n])
         elif what == "prefer":
             await people.prefer(db, TELEGRAM, who, seconds=float(k))
     for _ in range(4):
@@ -228,7 +283,8 @@ async def test_nothing_of_a_forgotten_person_is_left_and_nothing_of_anybody_else
     async with Database.open(data_dir=ready(tmp_path_factory.mktemp("lived")), clock=Clock()) as db:
         await lived(db, steps)
         before, files = dump(db), await media_keep(db)
-        messages = {row["message_id"] for row in before["canvas"] if row["chat_id"] == "chat of ann"}
+        shown = [*before["canvas"], *before["shown"]]
+        messages = {row["message_id"] for row in shown if row["chat_id"] == "chat of ann"}
         gone = await people.forget(db, TELEGRAM, "ann")
         after = dump(db)
         assert {row["message_id"] for row in after.pop("removal")} == messages
@@ -247,8 +303,10 @@ async def test_nothing_of_a_forgotten_person_is_left_and_nothing_of_anybody_else
 def of_ann(table: str, row: dict[str, Any], before: dict[str, list[dict[str, Any]]]) -> bool:
     """Whether a row belongs to ann, and not only names her."""
     hers = {job["id"] for job in before["job"] if job["user_id"] == "ann"}
-    if table in ("section", "canvas", "progress", "report"):
+    if table in ("section", "canvas", "shown", "progress", "report"):
         return row["job_id"] in hers
+    if table == "chat":
+        return bool(row["chat_id"] == "ann")
     return row.get("user_id") == "ann"
 
 

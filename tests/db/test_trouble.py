@@ -1,6 +1,7 @@
 """What a machine does to a queue: its clock is set, its disk fills up or fails, another program locks the file."""
 
 import asyncio
+import logging
 import sqlite3
 import subprocess
 import sys
@@ -12,10 +13,11 @@ from pathlib import Path
 import pytest
 from makers import LEASE_MS, PLENTY, Clock, ask, made
 
-from db import canvases, jobs, requests, sections
+from db import canvases, chats, jobs, removals, requests, sections
 from db.connect import Database, Steady, now_ms
-from db.errors import DatabaseBusy, LeaseLost
+from db.errors import DatabaseBusy, DiskFull, LeaseLost
 from db.models import Platform, State
+from db.trouble import patiently
 
 HOUR_MS = 3_600_000
 
@@ -143,6 +145,50 @@ async def test_a_clock_set_back_while_the_service_was_down_keeps_nobody_waiting(
     assert await jobs.claim(db, "a", LEASE_MS) is not None
 
 
+AHEAD_MS = 40 * 60_000  # less than the longest wait of a chat
+
+
+async def test_a_clock_that_was_ahead_before_the_start_mutes_no_chat(db: Database, steady: Clock) -> None:
+    """A hardware clock in local time, say, until the network has set it."""
+    job = await requests.submit(db, ask(canvas=True), PLENTY)
+    steady.forward(AHEAD_MS)
+    then = steady.ms
+    await canvases.change(db, job.id, edited_ms=then - 5000, media_ms=then - 6000, message_ms=then - 7000)
+    await canvases.put_off(db, job.id, 30_000)
+    waits = {"frozen_until_ms": then + 20_000, "slow_until_ms": then + 620_000}
+    await chats.change(db, Platform.PAGE, "ahead", sent_ms=[then - 1000, then], **waits)
+    await removals.later(db, Platform.PAGE, "ahead", "message", 10_000)
+    steady.forward(-AHEAD_MS)
+    await chats.change(db, Platform.PAGE, "right", sent_ms=[steady.ms - 9], frozen_until_ms=steady.ms - 7)
+    await jobs.recover(db)
+    now = steady.ms
+    chat, right = await chats.get(db, Platform.PAGE, "ahead"), await chats.get(db, Platform.PAGE, "right")
+    assert (chat.sent_ms, chat.frozen_until_ms, chat.slow_until_ms) == ((now, now), now + 20_000, now + 620_000)
+    assert (right.sent_ms, right.frozen_until_ms) == ((now - 9,), now - 7)
+    canvas = await canvases.get(db, job.id)
+    assert canvas and (canvas.edited_ms, canvas.media_ms, canvas.message_ms) == (now, now, now)
+    assert canvas.not_before_ms == now + 30_000
+    assert await removals.due(db, Platform.PAGE) == []
+    steady.forward(10_001)
+    assert len(await removals.due(db, Platform.PAGE)) == 1
+
+
+async def test_a_wait_that_no_clock_explains_ends_at_the_start(db: Database, steady: Clock) -> None:
+    await chats.change(db, Platform.PAGE, "page", frozen_until_ms=steady.ms + 2 * HOUR_MS, slow_until_ms=steady.ms + 5)
+    await jobs.recover(db)
+    chat = await chats.get(db, Platform.PAGE, "page")
+    assert (chat.frozen_until_ms, chat.slow_until_ms) == (steady.ms, steady.ms + 5)
+
+
+async def test_a_message_that_has_to_go_soon_goes_as_soon_after_the_machine_slept(db: Database, steady: Clock) -> None:
+    """The system's clock goes on while it sleeps, and the steady one does not."""
+    steady.forward(-108 * HOUR_MS)
+    await removals.later(db, Platform.PAGE, "page", "message", 30_000)
+    assert await removals.due(db, Platform.PAGE) == []
+    steady.forward(30_001)
+    assert len(await removals.due(db, Platform.PAGE)) == 1
+
+
 def test_the_steady_clock_starts_at_the_systems_time_and_goes_on() -> None:
     steady = Steady()
     assert abs(steady() - now_ms()) < 1000
@@ -161,6 +207,22 @@ async def test_what_a_worker_could_not_give_back_is_queued_again_and_is_no_crash
     job = await jobs.get(db, mine.job.id)
     assert (job.state, job.crashes) == (State.QUEUED, 0)
     assert (await jobs.get(db, other.job.id)).state == State.RUNNING
+
+
+async def test_a_part_that_runs_for_ever_gets_over_every_trouble(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    troubles = [ValueError("ours"), DatabaseBusy(tmp_path, 120), DiskFull(tmp_path)]
+
+    async def turn() -> str:
+        if troubles:
+            raise troubles.pop()
+        return "done"
+
+    with caplog.at_level(logging.INFO):
+        assert await patiently(turn, "the turn") == "done"
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [f"the turn waits: {DiskFull(tmp_path)}", "the turn failed", "the turn goes on"]
 
 
 async def test_the_file_is_as_it_was_when_another_program_dies_with_the_lock(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 
 import flipbot
-from db import engines, jobs, progress, requests, sections
+from db import engines, jobs, people, progress, requests, sections
 from db.config import load
 from db.connect import Database
 from db.media import Disk, Media, media_keep
@@ -526,6 +526,42 @@ async def test_a_full_disk_stops_turns_and_they_go_on_by_themselves(quick: Bench
         quick.db.notify()
         now = await quick.ended(job)
     assert (now.state, now.fence, now.crashes, now.reason) == (State.DONE, 1, 0, None)
+
+
+class Unasked(Disk):
+    """A disk that does not say how much room it has, for the first so many times."""
+
+    def __init__(self, *numbers: int) -> None:
+        self.numbers = list(numbers)
+
+    def free_bytes(self, folder: Path) -> int:
+        if self.numbers:
+            raise OSError(number := self.numbers.pop(), os.strerror(number))
+        return 1 << 40
+
+
+async def test_a_disk_that_does_not_answer_ends_no_service(quick: Bench) -> None:
+    quick.dispatch.retry_ms = 100
+    quick.media.disk = Unasked(errno.EIO, errno.EACCES, errno.EIO)
+    quick.dispatch.room = Room(quick.media, 200 << 20)
+    job = await quick.submit(1)
+    async with quick.working():
+        assert (await quick.ended(job)).state == State.DONE
+
+
+async def test_a_film_that_is_forgotten_while_it_is_made_is_taken_back(
+    quick: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    quick.script(step_s=1.0)
+    (first,) = await films.submit(quick.db, quick.media, quick.card, [3])
+    async with quick.working():
+        await quick.until(first, lambda now: now.done == 1)
+        for sha in (await people.forget_job(quick.db, first.id)).files:
+            quick.media.drop(sha)
+        second = await quick.submit(1)
+        assert (await quick.ended(second)).state == State.DONE
+        await quick.tidy()
+    assert "unexpected" not in caplog.text
 
 
 class Failing(Disk):

@@ -1,0 +1,38 @@
+"""Troubles of the machine: what they are, and how something that runs for ever gets over them."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from db.errors import DatabaseBusy, DiskFailed, DiskFull
+
+log = logging.getLogger("flipbot.trouble")
+T = TypeVar("T")
+
+TROUBLE: Final = (DiskFull, DiskFailed, DatabaseBusy)  # of the machine, of nobody's film: they pass
+FIRST_S: Final = 1.0  # before the second try, then twice that
+LATEST_S: Final = 30.0
+
+
+async def patiently(turn: Callable[[], Awaitable[T]], what: str) -> T:
+    """Await turn(), and again until it goes through: a trouble is said when it begins and when it is over.
+
+    An error of our own ends the turn and nothing else, for one part's must not be everybody's. what: for the log
+    """
+    wait_s, troubled = FIRST_S, False
+    while True:
+        try:
+            got = await turn()
+        except TROUBLE as trouble:
+            if not troubled:
+                log.warning("%s waits: %s", what, trouble)
+            troubled = True
+        except Exception:
+            log.exception("%s failed", what)
+        else:
+            if troubled:
+                log.info("%s goes on", what)
+            return got
+        await asyncio.sleep(wait_s)
+        wait_s = min(2 * wait_s, LATEST_S)

@@ -1,0 +1,83 @@
+"""What is deleted is gone from the chats, wherever it was shown: the film's message, those before it, and lists."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import telegram_stage
+from discord_stage import Stage
+from discord_stage import stage as discord
+from telegram_stage import ANN
+
+from bot.remover import Remover
+from bot.telegram_text import data
+from tests.fakes.telegram import Chat, labels
+
+
+@asynccontextmanager
+async def shown_everywhere(folder: Path) -> AsyncIterator[tuple[telegram_stage.Stage, Chat]]:
+    """Ann's film, the list of her films, the film shown once more out of it, and its details."""
+    async with telegram_stage.stage(folder) as there:
+        server, chat = there.server, there.server.private(ANN)
+        server.sends(ANN, chat, caption="secret")
+        await there.finish()
+        film = await there.message(chat, "ready", kind="video")
+        server.says(ANN, chat, "/history")
+        panel = await server.until(lambda: next((m for m in server.of_bot(chat) if "secret" in str(labels(m))), None))
+        server.presses_data(ANN, panel, data("show", 1))
+        await server.until(lambda: len([m for m in server.of_bot(chat) if "video" in m]) == 2)
+        server.presses_data(ANN, film, data("details", 1))
+        await there.message(chat, "secret", kind="text")
+        await there.settled()
+        assert len(server.of_bot(chat)) == 4
+        yield there, chat
+
+
+async def test_forgetting_somebody_takes_every_message_about_their_films_along(tmp_path: Path) -> None:
+    async with shown_everywhere(tmp_path) as (there, chat):
+        there.server.says(ANN, chat, "/forgetme")
+        ask = await there.message(chat, "Everything about you")
+        there.server.presses_data(ANN, ask, data("forget", ANN["id"]))
+        await there.message(chat, "Done")
+        await there.server.until(lambda: len(there.server.of_bot(chat)) == 1)
+        assert "secret" not in str(there.server.of_bot(chat))
+
+
+async def test_deleting_a_film_takes_every_message_about_it_along(tmp_path: Path) -> None:
+    async with shown_everywhere(tmp_path) as (there, chat):
+        details = await there.message(chat, "secret", kind="text")
+        for _ in range(2):
+            there.server.presses(ANN, chat, details["message_id"], "Delete")
+            await there.settled()
+        await there.server.until(lambda: not there.server.of_bot(chat))
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_on_discord_the_messages_before_the_last_one_go_as_well(tmp_path: Path, whole: bool) -> None:
+    async with discord(tmp_path) as there:
+        first = (await there.there.answer(await there.animate("secret")))["message"]
+        await there.job(1)
+        while await there.work():
+            pass
+        await there.there.until(lambda: "ready" in first.content)
+        menu = (await there.there.answer(await there.there.command("history")))["message"]
+        again = (await there.there.answer(await there.there.press(menu, "fphistory", ["1"])))["message"]
+        await there.there.until(lambda: "Details" in again.buttons())
+        if whole:
+            await confirmed(there, (await there.there.answer(await there.there.command("forget-me")))["message"])
+        else:
+            details = (await there.there.answer(await there.there.press(again, "Details")))["message"]
+            await confirmed(there, details)
+        assert there.bot
+        removing = asyncio.create_task(Remover(there.db, [there.bot.sender], 0.05).run())
+        await there.there.until(lambda: first.deleted and again.deleted)
+        removing.cancel()
+
+
+async def confirmed(there: Stage, message: Any) -> None:
+    """The red button is pressed."""
+    label = next(label for label in message.buttons() if "elete" in label or "orget" in label)
+    await there.there.answer(await there.there.press(message, label))
