@@ -429,14 +429,19 @@ class DiscordBot(discord.Client):
 
     async def _work(self, key: str, letter: Mapping[str, Any], message_id: str | None, interaction: Ix | None) -> None:
         """Copy the picture and put the job in line; refused, the status message goes and the reason is whispered."""
+        no: Refused | None = None
         try:
             job = await self._submit(key, letter, message_id)
             log.info("submitted job=%d", job.id)
         except Refused as refused:
-            await self._take_back(letter, message_id, refused, interaction)
+            no = refused
         except Exception:
             log.exception("request failed")
-            await self._take_back(letter, message_id, Refused("refused.trouble"), interaction)
+            no = Refused("refused.trouble")
+        if no is not None:
+            await self._take_back(letter, message_id, no, interaction)
+            if self.is_closed():  # it was said to nobody: the next process does
+                return
         await inbox.handled_key(self.db, key)
 
     async def _submit(self, key: str, letter: Mapping[str, Any], message_id: str | None) -> Job:

@@ -65,6 +65,7 @@ async def test_updates_wait_at_telegram_until_they_can_be_kept(tmp_path: Path, t
 async def test_an_update_that_is_kept_waits_until_it_can_be_handled(tmp_path: Path) -> None:
     async with stage(tmp_path) as there:
         chat = there.server.private(ANN)
+        await there.bot.ready.wait()
         await there.settled()
         await there.stop()
         there.server.says(ANN, chat, "/help")
