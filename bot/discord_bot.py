@@ -57,6 +57,7 @@ CHUNK: Final = 1 << 16
 SYNCED: Final = "discord.commands"  # the memo of the hash of what was registered last; with the application's id: where
 EVERYWHERE: Final = ""  # among the ids of the servers where commands are registered
 SLOW_START_S: Final = 60.0
+LOGIN_S: Final = (1.0, 60.0)  # between two tries to log in: the first time, and at most
 TOLD_AFTER_S: Final = (0.0, 5.0, 30.0, 300.0, 1800.0)  # the moderators, of a report: before each try
 FULL_PROMPT: Final = 1500  # characters in Details; a longer one comes as a file beside it
 PERMISSIONS: Final = 274878024704  # view, send (in threads too), attach, embed, read history
@@ -156,7 +157,7 @@ class DiscordBot(discord.Client):
                 Route.BASE = self.config.api_base.rstrip("/")
             await self._point_to_gateway(self.config.gateway)
             async with self:
-                await self.login(self._token)
+                await self._log_in()
                 if self.config.api_base and not self.config.gateway:
                     _, url, _ = await self.http.get_bot_gateway()
                     await self._point_to_gateway(url)
@@ -179,6 +180,27 @@ class DiscordBot(discord.Client):
             if self._session:
                 await self._session.close()
         await asyncio.Event().wait()  # the other front-ends go on
+
+    async def _log_in(self) -> None:
+        """As soon as Discord can be reached: after a power cut a computer is up before its router.
+
+        Once it has, discord.py reconnects by itself. raises: discord.LoginFailure
+        """
+        wait_s = LOGIN_S[0]
+        while True:
+            try:
+                await self.login(self._token)
+            except discord.LoginFailure:
+                raise
+            except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+                if wait_s == LOGIN_S[0]:
+                    log.warning("Discord cannot be reached (%s), trying again.", type(error).__name__)
+                await self.http.close()
+                self.http.connector = discord.utils.MISSING  # the next login makes a new one
+                await asyncio.sleep(wait_s)
+                wait_s = min(2 * wait_s, LOGIN_S[1])
+            else:
+                return
 
     async def _point_to_gateway(self, url: str) -> None:
         if url:

@@ -853,6 +853,18 @@ async def test_a_wrong_token_is_one_sentence_and_the_service_goes_on(
         await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_a_discord_that_cannot_be_reached_yet_is_tried_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with stage(tmp_path) as s:
+        await s.stop()
+        s.there.fail("GET", "/users/@me", "break", times=2)
+        await s.start()
+        assert caplog.text.count("Discord cannot be reached") == 1, "said once"
+        await s.animate()
+        assert (await s.job()).sections == 3
+
+
 async def test_the_doctor_prints_the_invitation_and_never_the_token() -> None:
     async with Discord() as there:
         fine, sentence = await examine(DiscordConfig(api_base=there.api), TOKEN)
