@@ -11,7 +11,7 @@ import json
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +27,7 @@ from bot.once import Once
 from bot.page_admin import Admin
 from bot.page_guard import TOKEN, TOKEN_HEADER, Guard, locale_of
 from bot.page_watch import Watch
-from bot.upload import read_form
+from bot.upload import BROKEN, read_form
 from bot.words import clean, say
 from db import jobs, links, operators, people, progress, renditions, requests, sections
 from db.connect import Database
@@ -99,6 +99,7 @@ AGAIN: Final[dict[str, dict[str, Any]]] = {  # what a button says, as Intake.aga
     "edit": {"prompt": ""},
     "finish": {"keep": "all"},
 }
+UPLOAD: Final = "/jobs"  # the only address that reads its form itself: a picture is larger than FORM_BYTES
 OPEN: Final = ("/login", "/assets/", "/w/")  # to those who have not given the password
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -153,7 +154,7 @@ class Page:
                 web.post("/logout", self._logout),
                 web.get("/gallery", self._gallery),
                 web.get("/examples/{n:[0-9]{1,3}}/{name}", self._example),
-                web.post("/jobs", self._submit),
+                web.post(UPLOAD, self._submit),
                 web.get("/j/{id}", self._film_page),
                 web.get("/j/{id}/events", self._events),
                 web.get("/j/{id}/film/{name}", self._film),
@@ -229,13 +230,17 @@ class Page:
             return self._refusal(request, Refused("refused.trouble"))
 
     async def _check_post(self, request: web.Request) -> None:
-        """Whether what changes something comes from a form of ours; one with a picture is judged once it was read."""
+        """Whether what changes something comes from a form of ours; one with pictures is judged once it was read."""
         self.guard.slow_down("change", request)
-        if request.content_type == "multipart/form-data" and TOKEN_HEADER not in request.headers:
-            return
-        plain = request.content_type == "application/x-www-form-urlencoded"
-        form: Mapping[str, Any] = await request.post() if plain else {}
-        self.guard.check_token(request, request.headers.get(TOKEN_HEADER) or str(form.get(TOKEN, "")))
+        given = request.headers.get(TOKEN_HEADER)
+        if (request.path, request.content_type) != (UPLOAD, "multipart/form-data"):
+            try:
+                form = await request.post()  # kept: handlers read it again
+            except BROKEN as error:
+                raise Refused("refused.upload_broken") from error
+            given = given or str(form.get(TOKEN, ""))
+        if given is not None:
+            self.guard.check_token(request, given)
 
     def _refusal(self, request: web.Request, refused: Refused) -> web.Response:
         status = STATUS.get(refused.key.removesuffix("_until"), 422)

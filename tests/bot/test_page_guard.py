@@ -1,9 +1,11 @@
 """What the page lets nobody do: no password, no token, too often, somebody else's link; and strange requests."""
 
 import asyncio
+import itertools
 import re
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from db.models import Platform
 pytestmark = pytest.mark.filterwarnings("ignore:unread_data:DeprecationWarning")
 
 PASSWORD = "correct horse"
+PUBLIC = "https://films.example"
 PLANNED = (
     "home: NVIDIA",
     "11 of 60 stay on the GPU, 18.0 GiB travel",
@@ -187,6 +190,87 @@ async def test_what_changes_something_needs_the_token(tmp_path: Path, token: str
                     await refusal(answer, 403)
         job = await jobs.get(found.db, number)
         assert (job.state, job.wish) == ("queued", None)
+
+
+VALUES = {"id": ["1"], "wish": ["stop", "cancel"], "gate": ["pause", "resume", "drain"]}  # of the addresses' parts
+DEED = {
+    "job": "1", "what": "seed", "prompt": "rain", "seconds": "1", "from": "1", "reason": "x", "password": PASSWORD,
+    "platform": "discord", "user_id": "42", "days": "7",
+}  # fmt: skip
+
+
+def posts(found: Service) -> list[str]:
+    """Every address of the page to which a form can be sent."""
+    made = []
+    for route in found.page._runner.app.router.routes():
+        if route.method == "POST" and route.resource is not None:
+            address = route.resource.canonical
+            names = re.findall(r"{(\w+)}", address)
+            for chosen in itertools.product(*(VALUES[name] for name in names)):
+                made.append(address.format(**dict(zip(names, chosen, strict=True))))
+    return made
+
+
+def rows(folder: Path) -> list[str]:
+    with closing(sqlite3.connect(folder / "flipbot.db")) as db:
+        return list(db.iterdump())
+
+
+@pytest.mark.parametrize("multipart", [False, True], ids=["urlencoded", "multipart"])
+async def test_no_form_of_the_page_does_anything_without_the_token(tmp_path: Path, multipart: bool) -> None:
+    examined = []
+
+    async def doctor() -> str:
+        examined.append(1)
+        return "well"
+
+    async with service(tmp_path, password=PASSWORD, public_url=PUBLIC, doctor=doctor) as found, owner(found) as client:
+        await submit(client)
+        await found.section()
+        before, addresses = rows(tmp_path), posts(found)
+        assert {"/jobs", "/login", "/logout", "/j/1/delete", "/admin/drain", "/admin/doctor"} <= {*addresses}
+        async with ClientSession(found.url, cookie_jar=client.cookie_jar) as browser:
+            for address in addresses:
+                for wrong in ({}, {"csrf": "0" * 64}):
+                    found.page.guard._asked.clear()
+                    data = FormData(DEED | wrong, default_to_multipart=multipart)
+                    async with browser.post(address, data=data, headers=JSON, allow_redirects=False) as answer:
+                        assert "Set-Cookie" not in answer.headers
+                        assert "This form is too old" in await refusal(answer, 403), address
+        assert (rows(tmp_path), examined) == (before, [])
+
+
+@pytest.mark.parametrize("multipart", [False, True], ids=["urlencoded", "multipart"])
+async def test_a_form_with_the_token_is_carried_out_however_it_is_sent(tmp_path: Path, multipart: bool) -> None:
+    async with service(tmp_path, password=PASSWORD) as found, owner(found) as client:
+        token = await token_of(client)
+        async with ClientSession(found.url, cookie_jar=client.cookie_jar) as browser:
+            data = FormData({"csrf": token, "reason": "lunch"}, default_to_multipart=multipart)
+            async with browser.post("/admin/pause", data=data, headers=JSON) as answer:
+                assert answer.status == 200
+        assert (await operators.state(found.db)).reason == "lunch"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"", "multipart/form-data"),
+        (b"garbage", "multipart/form-data; boundary=b"),
+        (b"--b\r\nno header\r\n\r\n--b--", "multipart/form-data; boundary=b"),
+        (b"--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c--\r\n--b--", "multipart/form-data; boundary=b"),
+        (b"a=%ff", "application/x-www-form-urlencoded; charset=nonsense"),
+    ],
+)
+async def test_a_broken_form_is_the_senders_fault(tmp_path: Path, body: bytes, kind: str, caplog: Any) -> None:
+    async with service(tmp_path) as found, visitor(found) as client:
+        number = await submit(client)
+        async with ClientSession(found.url, cookie_jar=client.cookie_jar) as browser:
+            for sender in (client, browser):  # with the token, and without
+                sent = JSON | {"Content-Type": kind}
+                async with sender.post(f"/j/{number}/again", data=body, headers=sent) as answer:
+                    assert answer.status in (400, 403)
+                    assert (await answer.json())["error"]
+    assert "page failed" not in caplog.text
 
 
 async def test_a_link_shows_one_film_until_it_ends(tmp_path: Path) -> None:
