@@ -25,7 +25,7 @@ from bot.errors import Refused
 from bot.intake import Asked, By, Example, Intake, ModelFacts, seconds_of
 from bot.once import Once
 from bot.page_admin import Admin
-from bot.page_guard import TOKEN, TOKEN_HEADER, Guard, locale_of
+from bot.page_guard import TOKEN, TOKEN_HEADER, Guard, locale_of, machine_names
 from bot.page_watch import Watch
 from bot.upload import BROKEN, read_form
 from bot.words import clean, say
@@ -182,6 +182,8 @@ class Page:
         raises: Refused, where the port is taken, or a password is missing
         """
         self.guard.check()
+        if not self.guard.is_local:
+            await asyncio.to_thread(machine_names)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self.host, self.port).start()
@@ -207,10 +209,10 @@ class Page:
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             self.guard.check_origin(request, self.url)
-            if request.method == "POST":
-                await self._check_post(request)
             if self.guard.password and not self.guard.is_owner(request) and not request.path.startswith(OPEN):
                 raise Refused("refused.sign_in")
+            if request.method == "POST":
+                await self._check_post(request)
             return await handler(request)
         except Refused as refused:
             return self._refusal(request, refused)
@@ -302,7 +304,7 @@ class Page:
 
     async def _logout(self, request: web.Request) -> web.Response:
         answer = web.Response(status=303, headers={"Location": "/"})
-        self.guard.sign_out(answer)
+        self.guard.sign_out(request, answer)
         return answer
 
     # What a visitor asks for.
@@ -460,7 +462,8 @@ class Page:
         """A stream of the job's states, one whenever it changes, until it has ended. base: as in state()."""
         if len(self._streams) >= STREAMS:
             raise Refused("refused.too_busy")
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        response = web.StreamResponse(headers=headers)  # the last for nginx, which would keep what comes to itself
         task = asyncio.current_task()
         assert task is not None
         self._streams.add(task)

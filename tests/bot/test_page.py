@@ -71,6 +71,7 @@ async def events(client: ClientSession, number: int) -> AsyncIterator[dict[str, 
     async with client.get(f"/j/{number}/events") as answer:
         assert answer.status == 200
         assert answer.content_type == "text/event-stream"
+        assert answer.headers["X-Accel-Buffering"] == "no"
         async for line in answer.content:
             if line.startswith(b"data: "):
                 yield json.loads(line[6:])

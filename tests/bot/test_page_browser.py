@@ -203,7 +203,7 @@ async def test_a_dropped_and_a_pasted_picture_are_taken(tmp_path: Path, browser:
 async def test_two_browsers_go_on_when_the_service_returns(tmp_path: Path, browser: Browsers) -> None:
     (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
     run = asyncio.to_thread
-    options = {"public_url": "https://films.example"}
+    options = {"public_url": "http://127.0.0.1"}
     async with service(tmp_path, **options) as found:
         mine, other = await run(browser), await run(browser, "zh-CN", False, NARROW)
         await run(mine.get, found.url)
