@@ -341,8 +341,12 @@ class Page:
                 self.guard.check_token(request, form.pop(TOKEN, ""))
             form.pop(TOKEN, "")
             picture: bytes | Path | None = pictures.get("picture")
-            if picture is None and form.get("from"):
-                picture = self.media.path((await self._own(request, form["from"])).picture)
+            end: bytes | Path | None = pictures.get("end_picture")
+            keeps_end = end is None and "keep_end" in form
+            if form.get("from") and (picture is None or keeps_end):
+                before = await self._own(request, form["from"])
+                picture = self.media.path(before.picture) if picture is None else picture
+                end = self.media.path(before.end_picture) if keeps_end and before.end_picture else end
             if picture is None:
                 raise Refused("refused.picture_none")
             asked = Asked(
@@ -351,7 +355,8 @@ class Page:
                 chat_id=visitor,
                 locale=locale_of(request),
                 picture=picture,
-                end_picture=pictures.get("end_picture"),
+                end_picture=end,
+                read_before=True,
                 prompt=form.get("prompt", ""),
                 key=_key(visitor, form, *pictures.values()),
                 seconds=form.get("seconds"),

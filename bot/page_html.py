@@ -154,9 +154,17 @@ def home(
         chosen=Html(f' src="{picture_url(before)}"' if before else HIDDEN),
         required=Html("" if before else " required"),
         open=Html(" open" if before else ""),
-        end=render("end_picture.html", locale) if model.ends else Html(""),
+        end=_end(locale, model, before is not None and before.end_picture is not None),
         **{"page.drop_hint": say(locale, "page.drop_hint", limit_mib=limit)},
     )
+
+
+def _end(locale: str, model: ModelFacts, had_one: bool) -> Html:
+    """Asks for a picture at the end. had_one: the film whose settings the form begins with ended with one."""
+    if model.ends:
+        return render("end_picture.html", locale, keep=render("keep_end.html", locale) if had_one else NOTHING)
+    left = say(locale, "page.end_left", model=model.name)
+    return Html(f'<p class="small">{escape(left)}</p>') if had_one else NOTHING
 
 
 def _more(locale: str, url: str, name: str) -> Html:

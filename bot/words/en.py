@@ -478,6 +478,8 @@ WORDS: Final = {
     "page.camera": "Take a photo",
     "page.end": "Picture at the end",
     "page.end_hint": "the film ends with it",
+    "page.keep_end": "End with the same picture, if no other one is chosen",
+    "page.end_left": "That film ended with a picture of its own; {model} cannot do that.",
     "page.moment": "Then something new",
     "page.moment_unit": "s:",
     "page.steer": "Change what happens next",

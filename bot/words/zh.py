@@ -451,6 +451,8 @@ WORDS: Final = {
     "page.camera": "拍照",
     "page.end": "结尾图片",
     "page.end_hint": "影片以它结束",
+    "page.keep_end": "未选择其他图片时，仍以原来的结尾图片结束",
+    "page.end_left": "那部影片以指定的图片结束；模型 {model} 做不到这一点。",
     "page.moment": "接着发生新的事",
     "page.moment_unit": "秒：",
     "page.steer": "改变接下来的内容",

@@ -51,8 +51,8 @@ def form(picture: bytes | None = None, **fields: str) -> FormData:
     return data
 
 
-async def submit(client: ClientSession, **fields: str) -> int:
-    async with client.post("/jobs", data=form(**fields), headers=JSON) as answer:
+async def submit(client: ClientSession, picture: bytes | None = None, **fields: str) -> int:
+    async with client.post("/jobs", data=form(picture, **fields), headers=JSON) as answer:
         assert answer.status == 201, await answer.text()
         number: int = (await answer.json())["job"]
         return number

@@ -1,12 +1,14 @@
 """What the page lets nobody do: no password, no token, too often, somebody else's link; and strange requests."""
 
 import asyncio
+import io
 import itertools
 import re
 import socket
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,14 @@ from aiohttp import ClientSession, CookieJar, FormData
 from aiohttp.test_utils import make_mocked_request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from page_stage import PLAN, Service, service
-from test_page import HTML, JSON, refusal, submit, visitor
+from page_stage import GRAINY, PLAN, Service, photo, service
+from test_page import HTML, JSON, form, refusal, submit, visitor
 
 from bot.errors import Refused
 from bot.page_guard import PER_MINUTE, SESSION, TOKEN_HEADER, Guard, machine_names, read_key
 from db import engines, jobs, links, operators, renditions
 from db.models import Platform
+from db.rows import Job
 
 pytestmark = pytest.mark.filterwarnings("ignore:unread_data:DeprecationWarning")
 
@@ -535,6 +538,53 @@ async def test_a_film_is_used_again_with_its_picture_and_settings(tmp_path: Path
         form = FormData({"from": str(number), "prompt": "rain"}, default_to_multipart=True)
         async with other.post("/jobs", data=form, headers=JSON) as answer:
             await refusal(answer, 404)
+
+
+async def test_a_film_used_again_ends_with_the_same_picture(tmp_path: Path) -> None:
+    async with service(tmp_path, ends=True) as found, visitor(found) as client:
+        data = form(photo())
+        data.add_field("end_picture", io.BytesIO(photo(size=(640, 448))), filename="dusk.jpg")
+        async with client.post("/jobs", data=data, headers=JSON) as answer:
+            first = await jobs.get(found.db, (await answer.json())["job"])
+        plain = await submit(client, prompt="no end")
+        assert first.end_picture
+
+        async def again(**fields: str) -> Job:
+            data = FormData({"from": str(first.id), "seconds": "3"} | fields, default_to_multipart=True)
+            async with client.post("/jobs", data=data, headers=JSON) as answer:
+                return await jobs.get(found.db, (await answer.json())["job"])
+
+        async with client.get(f"/?from={first.id}", headers=HTML) as answer:
+            assert '<input type="checkbox" name="keep_end" value="yes" checked>' in await answer.text()
+        async with client.get(f"/?from={plain}", headers=HTML) as answer:
+            assert "keep_end" not in await answer.text()
+        assert (await again(keep_end="yes")).end_picture == first.end_picture
+        await operators.cancel(found.db, "page", first.id)
+        assert (await again()).end_picture is None
+        await operators.cancel(found.db, "page", plain)
+        data = FormData({"from": str(first.id), "keep_end": "yes"}, default_to_multipart=True)
+        data.add_field("end_picture", io.BytesIO(photo(size=(480, 336))), filename="night.jpg")
+        async with client.post("/jobs", data=data, headers=JSON) as answer:
+            other = await jobs.get(found.db, (await answer.json())["job"])
+        assert (other.picture, other.end_picture is None) == (first.picture, False)
+        assert other.end_picture != first.end_picture
+        found.page.model = replace(found.page.model, ends=False)
+        async with client.get(f"/?from={first.id}", headers=HTML) as answer:
+            text = await answer.text()
+        assert "still@1 cannot do that" in text
+        assert "keep_end" not in text
+
+
+async def test_a_picture_that_is_larger_as_it_is_kept_is_used_again(tmp_path: Path) -> None:
+    async with service(tmp_path) as found, visitor(found) as client:
+        number = await submit(client, GRAINY)
+        picture = (await jobs.get(found.db, number)).picture
+        assert len(GRAINY) < found.intake.rules.max_bytes < found.media.path(picture).stat().st_size
+        data = FormData({"from": str(number), "prompt": "rain"}, default_to_multipart=True)
+        async with client.post("/jobs", data=data, headers=JSON) as answer:
+            assert answer.status == 201, await answer.text()
+            again = await jobs.get(found.db, (await answer.json())["job"])
+        assert again.picture == picture
 
 
 WILD = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
