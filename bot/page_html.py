@@ -386,17 +386,18 @@ def _command(job: Job) -> str:
 
 
 def open_graph(locale: str, job: Job, url: str) -> Html:
-    """Tags by which a chat shows a player: Open Graph, and what X calls a player card. url: of the film's page."""
+    """Tags by which a chat shows the film: Open Graph, and the card of X, whose player would need a page in a frame.
+
+    url: of the film's page
+    """
     title = job.prompt or say(locale, "page.no_prompt")
     tags = [("og:type", "video.other"), ("og:site_name", say(locale, "page.title")), ("og:title", title)]
     tags += [("og:description", say(locale, "page.share")), ("og:url", url)]
-    tags += [("og:image", f"{url}/picture/{job.picture[:16]}.png")]
+    tags += [("og:image", f"{url}/picture/{job.picture[:16]}.png"), ("twitter:card", "summary_large_image")]
     if job.film:
         width, height = job.plan.get("width", 0), job.plan.get("height", 0)
         tags += [("og:video", f"{url}/film.mp4"), ("og:video:secure_url", f"{url}/film.mp4")]
         tags += [("og:video:type", "video/mp4"), ("og:video:width", str(width)), ("og:video:height", str(height))]
-        tags += [("twitter:card", "player"), ("twitter:player", url), ("twitter:player:stream", f"{url}/film.mp4")]
-        tags += [("twitter:player:width", str(width)), ("twitter:player:height", str(height))]
     lines = (f'<meta property="{name}" content="{escape(value)}">' for name, value in tags)
     return Html("\n".join([*lines, '<meta name="robots" content="noindex, nofollow">']))
 

@@ -434,6 +434,8 @@ async def test_a_link_shows_one_film_until_it_ends(tmp_path: Path) -> None:
                 assert answer.headers["Referrer-Policy"] == "no-referrer"
                 assert "noindex" in answer.headers["X-Robots-Tag"]
             assert f'<meta property="og:video" content="{url}/film.mp4">' in text
+            assert '<meta property="twitter:card" content="summary_large_image">' in text
+            assert "twitter:player" not in text  # a page in a frame, which no page of ours may be
             assert "<b>fog" not in text
             assert "/j/" not in text
             async with stranger.get(f"{path}/film.mp4", headers={"Range": "bytes=4-7"}) as answer:
