@@ -431,7 +431,7 @@ async def test_the_whole_life_of_a_film_by_clicking(tmp_path: Path, browser: Bro
         await press(chrome, "#another a", "document.querySelector('.try input[name=from]') !== null")
         assert await run(value, chrome, "#prompt") == "fog"
         again = await jobs.get(found.db, await another(chrome, ".try button[type=submit]"))
-        assert (again.prompt, again.picture) == ("fog", job.picture)
+        assert (again.prompt, again.picture, again.end_picture) == ("fog", job.picture, job.end_picture)
 
         await run(chrome.get, f"{found.url}j/{whole}")
         button = "form[data-sure] button"
@@ -441,6 +441,7 @@ async def test_the_whole_life_of_a_film_by_clicking(tmp_path: Path, browser: Bro
         await run(enter, chrome, "#q", "SNOW")
         await press(chrome, ".search button", "document.querySelectorAll('.films li').length === 2")
         await press(chrome, ".films .button", f"location.search === '?from={other.id}'")
+        await seen(chrome, "again")
         assert await run(complaints, chrome) == []
 
 
