@@ -68,7 +68,7 @@ class WebConfig:
     port: int = key(8765, "Its port; 0: any that is free.", least=0, most=65535)
     password: str = key("", "The owner's; needed beyond this machine; better in FLIPBOT_PASSWORD.", secret=True)
     password_file: str = key("", "A file that holds the password.")
-    public_url: str = key("", "Where the world finds the page; films can be linked to then.")
+    public_url: str = key("", "Where the world finds the page, which needs a password then; films can be linked to.")
 
     def secret(self) -> str:
         """The password; "" where there is none. raises ConfigError."""

@@ -158,7 +158,8 @@ async def _submit(request: web.Request) -> web.Response:
     form, intake = await request.post(), _intake(request)
     picture, end = await _sent(form, "picture"), await _sent(form, "end_picture")
     asked = json.loads(str(form["asked"]))
-    job = await intake.submit(Asked(platform=Platform.TERMINAL, picture=picture or b"", end_picture=end, **asked))
+    asked |= {"platform": Platform.TERMINAL, "read_before": True}  # `flipbot animate` did
+    job = await intake.submit(Asked(picture=picture or b"", end_picture=end, **asked))
     return web.json_response({"job": job.id})
 
 

@@ -18,7 +18,7 @@ from bot.config import Role
 from bot.decoder import DECODER
 from bot.errors import Refused
 from bot.limits import Allowance, allowance
-from bot.picture import Picture, content_of
+from bot.picture import PNG_BYTES, Picture, content_of
 from bot.words import clean, duration, say
 from db import jobs, links, operators, requests
 from db.connect import Database
@@ -193,6 +193,7 @@ class Asked:
     usual_seconds: the length that the person has chosen for films of which they say none; cut where it is too long
     key:         asked twice with the same one, it is one job
     end_picture: what the film shall end with, where the model can
+    read_before: what was sent was judged by its bytes, and the pictures may be PNGs made of it, which are larger
     server_id:   Discord's guild; "" elsewhere
     roles:       ids of the person's roles there
     at:          where the message stands that shows it, in a chat
@@ -208,6 +209,7 @@ class Asked:
     prompt: str
     key: str
     end_picture: bytes | Path | None = None
+    read_before: bool = False
     seconds: float | str | None = None
     usual_seconds: float | None = None
     seed: int | str | None = None
@@ -256,8 +258,9 @@ class Intake:
             quality=asked.quality,
         )  # fmt: skip
         seconds, seed, quality, prompts = self.judged(wish, may)
-        picture = await self._picture(asked.picture)
-        end = None if asked.end_picture is None else await self._picture(asked.end_picture)
+        most = max(self.rules.max_bytes, PNG_BYTES if asked.read_before else 0)
+        picture = await self._picture(asked.picture, most)
+        end = None if asked.end_picture is None else await self._picture(asked.end_picture, most)
         await self._need_room()
         size = (picture.width, picture.height)
         ends = end is not None
@@ -438,13 +441,11 @@ class Intake:
         except (DiskFailed, DatabaseBusy) as held_up:
             raise Refused("refused.held_up") from held_up
 
-    async def _picture(self, data: bytes | Path) -> Picture:
-        rules = self.rules
+    async def _picture(self, data: bytes | Path, most: int) -> Picture:
+        pixels = self.rules.max_megapixels
         async with self._reading:
-            content = await asyncio.to_thread(content_of, data, rules.max_bytes)
-            return await asyncio.to_thread(
-                DECODER.read, content, max_bytes=rules.max_bytes, max_megapixels=rules.max_megapixels
-            )
+            content = await asyncio.to_thread(content_of, data, most)
+            return await asyncio.to_thread(DECODER.read, content, max_bytes=most, max_megapixels=pixels)
 
     async def _keep(
         self, asked: Asked, pictures: list[Picture], planned: Planned, settings: dict[str, Any], may: Allowance

@@ -11,7 +11,7 @@ import json
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -25,9 +25,9 @@ from bot.errors import Refused
 from bot.intake import Asked, By, Example, Intake, ModelFacts, seconds_of
 from bot.once import Once
 from bot.page_admin import Admin
-from bot.page_guard import TOKEN, TOKEN_HEADER, Guard, locale_of
+from bot.page_guard import TOKEN, TOKEN_HEADER, Guard, locale_of, machine_names
 from bot.page_watch import Watch
-from bot.upload import read_form
+from bot.upload import BROKEN, read_form
 from bot.words import clean, say
 from db import jobs, links, operators, people, progress, renditions, requests, sections
 from db.connect import Database
@@ -99,6 +99,7 @@ AGAIN: Final[dict[str, dict[str, Any]]] = {  # what a button says, as Intake.aga
     "edit": {"prompt": ""},
     "finish": {"keep": "all"},
 }
+UPLOAD: Final = "/jobs"  # the only address that reads its form itself: a picture is larger than FORM_BYTES
 OPEN: Final = ("/login", "/assets/", "/w/")  # to those who have not given the password
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -153,7 +154,7 @@ class Page:
                 web.post("/logout", self._logout),
                 web.get("/gallery", self._gallery),
                 web.get("/examples/{n:[0-9]{1,3}}/{name}", self._example),
-                web.post("/jobs", self._submit),
+                web.post(UPLOAD, self._submit),
                 web.get("/j/{id}", self._film_page),
                 web.get("/j/{id}/events", self._events),
                 web.get("/j/{id}/film/{name}", self._film),
@@ -181,6 +182,8 @@ class Page:
         raises: Refused, where the port is taken, or a password is missing
         """
         self.guard.check()
+        if not self.guard.is_local:
+            await asyncio.to_thread(machine_names)
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self.host, self.port).start()
@@ -206,10 +209,10 @@ class Page:
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             self.guard.check_origin(request, self.url)
-            if request.method == "POST":
-                await self._check_post(request)
             if self.guard.password and not self.guard.is_owner(request) and not request.path.startswith(OPEN):
                 raise Refused("refused.sign_in")
+            if request.method == "POST":
+                await self._check_post(request)
             return await handler(request)
         except Refused as refused:
             return self._refusal(request, refused)
@@ -229,13 +232,17 @@ class Page:
             return self._refusal(request, Refused("refused.trouble"))
 
     async def _check_post(self, request: web.Request) -> None:
-        """Whether what changes something comes from a form of ours; one with a picture is judged once it was read."""
+        """Whether what changes something comes from a form of ours; one with pictures is judged once it was read."""
         self.guard.slow_down("change", request)
-        if request.content_type == "multipart/form-data" and TOKEN_HEADER not in request.headers:
-            return
-        plain = request.content_type == "application/x-www-form-urlencoded"
-        form: Mapping[str, Any] = await request.post() if plain else {}
-        self.guard.check_token(request, request.headers.get(TOKEN_HEADER) or str(form.get(TOKEN, "")))
+        given = request.headers.get(TOKEN_HEADER)
+        if (request.path, request.content_type) != (UPLOAD, "multipart/form-data"):
+            try:
+                form = await request.post()  # kept: handlers read it again
+            except BROKEN as error:
+                raise Refused("refused.upload_broken") from error
+            given = given or str(form.get(TOKEN, ""))
+        if given is not None:
+            self.guard.check_token(request, given)
 
     def _refusal(self, request: web.Request, refused: Refused) -> web.Response:
         status = STATUS.get(refused.key.removesuffix("_until"), 422)
@@ -297,7 +304,7 @@ class Page:
 
     async def _logout(self, request: web.Request) -> web.Response:
         answer = web.Response(status=303, headers={"Location": "/"})
-        self.guard.sign_out(answer)
+        self.guard.sign_out(request, answer)
         return answer
 
     # What a visitor asks for.
@@ -334,8 +341,12 @@ class Page:
                 self.guard.check_token(request, form.pop(TOKEN, ""))
             form.pop(TOKEN, "")
             picture: bytes | Path | None = pictures.get("picture")
-            if picture is None and form.get("from"):
-                picture = self.media.path((await self._own(request, form["from"])).picture)
+            end: bytes | Path | None = pictures.get("end_picture")
+            keeps_end = end is None and "keep_end" in form
+            if form.get("from") and (picture is None or keeps_end):
+                before = await self._own(request, form["from"])
+                picture = self.media.path(before.picture) if picture is None else picture
+                end = self.media.path(before.end_picture) if keeps_end and before.end_picture else end
             if picture is None:
                 raise Refused("refused.picture_none")
             asked = Asked(
@@ -344,7 +355,8 @@ class Page:
                 chat_id=visitor,
                 locale=locale_of(request),
                 picture=picture,
-                end_picture=pictures.get("end_picture"),
+                end_picture=end,
+                read_before=True,
                 prompt=form.get("prompt", ""),
                 key=_key(visitor, form, *pictures.values()),
                 seconds=form.get("seconds"),
@@ -455,7 +467,8 @@ class Page:
         """A stream of the job's states, one whenever it changes, until it has ended. base: as in state()."""
         if len(self._streams) >= STREAMS:
             raise Refused("refused.too_busy")
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        response = web.StreamResponse(headers=headers)  # the last for nginx, which would keep what comes to itself
         task = asyncio.current_task()
         assert task is not None
         self._streams.add(task)

@@ -14,6 +14,7 @@ import secrets
 import socket
 import time
 from collections import OrderedDict
+from functools import cache
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -29,11 +30,12 @@ TOKEN: Final = "csrf"  # a form's field; scripts say it in a header
 TOKEN_HEADER: Final = "X-Flipbot-Token"
 VISITOR_AGE_S: Final = 400 * 24 * 3600  # what browsers allow at most
 SESSION_AGE_S: Final = 30 * 24 * 3600
-PER_MINUTE: Final = {"login": 6, "submit": 20, "change": 60}  # of one address
+PER_MINUTE: Final = {"login": 6, "submit": 20, "change": 60}  # of one browser that gave the password, or one network
 WHO: Final = web.RequestKey("who", str)
 NEW: Final = web.RequestKey("new", str)  # the token of a visitor's cookie that is yet to be set
 KEY_FILE: Final = "page-key"
-REMEMBERED: Final = 10_000  # addresses, of which the longest unseen are forgotten
+NETWORK_BITS: Final = 64  # of an IPv6 address: the rest of it everybody chooses freely (RFC 4291, 2.5.1)
+REMEMBERED: Final = 10_000  # who asked, of which the longest unseen are forgotten
 
 
 def read_key(data_dir: Path) -> bytes:
@@ -47,13 +49,19 @@ def read_key(data_dir: Path) -> bytes:
     return path.read_bytes()
 
 
+@cache
+def machine_names() -> frozenset[str]:
+    """What this machine is called; it may ask a name server, for seconds, and so it does once."""
+    return frozenset({socket.gethostname().lower(), socket.getfqdn().lower()})
+
+
 class Guard:
     """Judges requests; holds nothing but how often somebody asked of late."""
 
     def __init__(self, host: str, password: str = "", public_url: str = "", key: bytes = b"") -> None:
         """key: empty takes one that ends with the process."""
         self.host, self.password = host.lower(), password
-        self.public = urlsplit(public_url).netloc.lower()
+        self.public_url, self.public = public_url, urlsplit(public_url).netloc.lower()
         self.secure = public_url.startswith("https://")
         # With the password in it, a new one signs everybody out.
         self._key = hashlib.sha256((key or secrets.token_bytes(32)) + password.encode()).digest()
@@ -61,9 +69,17 @@ class Guard:
 
     def check(self) -> None:
         """Whether the page may be opened as it is configured. raises: Refused."""
-        address = _address(self.host)
-        if not (self.password or self.host == "localhost" or (address is not None and address.is_loopback)):
+        if self.password:
+            return
+        if not self.is_local:
             raise Refused("refused.password_needed", host=self.host or "0.0.0.0")
+        if self.public_url and not _is_loopback(urlsplit(self.public_url).hostname or ""):  # a proxy lets the world in
+            raise Refused("refused.password_needed_public", url=self.public_url)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the page, but for a proxy on it."""
+        return _is_loopback(self.host)
 
     # Where a request comes from
 
@@ -73,7 +89,8 @@ class Guard:
         if not self._is_ours(host):
             raise Refused("refused.wrong_host", url=url)
         origin = request.headers.get("Origin")
-        foreign = origin is not None and _netloc(origin) != host.lower()
+        # Some proxies pass the public name as Host, some the address that they ask; the browser says the public one.
+        foreign = origin is not None and _netloc(origin) not in {host.lower(), self.public} - {""}
         if request.method != "GET" and (
             foreign or request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
         ):
@@ -89,11 +106,9 @@ class Guard:
             return False
         if name == "localhost" or name == self.host:
             return True
-        address = _address(name)
-        bound = _address(self.host)
-        if self.host == "localhost" or (bound is not None and bound.is_loopback):
-            return address is not None and address.is_loopback
-        return address is not None or name in (socket.gethostname().lower(), socket.getfqdn().lower())
+        if self.is_local:
+            return _is_loopback(name)
+        return _address(name) is not None or name in machine_names()
 
     # Who it is
 
@@ -127,26 +142,39 @@ class Guard:
 
     def is_owner(self, request: web.Request) -> bool:
         """Whether the password was given."""
+        until = self._signed_in(request)
+        return until is not None and until > time.time()
+
+    def _signed_in(self, request: web.Request) -> int | None:
+        """Until when this browser's session is good, or was; None where it never gave the password."""
         until, _, sign = request.cookies.get(SESSION, "").partition(".")
         good = re.fullmatch(r"[0-9]{1,12}", until) and _same(sign, self._sign(f"session {until}"))
-        return bool(self.password and good and int(until) > time.time())
+        return int(until) if self.password and good else None
 
     def sign_in(self, request: web.Request, password: str, response: web.StreamResponse) -> None:
         """Begin a session. raises: Refused."""
         self.slow_down("login", request)
         if not (self.password and _same(password, self.password)):
             raise Refused("refused.wrong_password")
-        until = str(int(time.time()) + SESSION_AGE_S)
-        self._set(request, response, SESSION, f"{until}.{self._sign(f'session {until}')}", SESSION_AGE_S)
+        self._set_session(request, response, int(time.time()) + SESSION_AGE_S)
 
-    def sign_out(self, response: web.StreamResponse) -> None:
+    def sign_out(self, request: web.Request, response: web.StreamResponse) -> None:
         """End the session."""
-        response.del_cookie(SESSION, path="/")
+        self._set_session(request, response, 0)
+
+    def _set_session(self, request: web.Request, response: web.StreamResponse, until: int) -> None:
+        """The cookie outlives the session: a browser that gave the password once is known by it, see slow_down."""
+        self._set(request, response, SESSION, f"{until}.{self._sign(f'session {until}')}", VISITOR_AGE_S)
 
     def slow_down(self, what: str, request: web.Request) -> None:
-        """Count one more of these for its address. raises: Refused, where it is one too many."""
+        """Count one more of these for who asks. raises: Refused, where it is one too many.
+
+        Behind a proxy all the world is one address. So a browser that gave the password, even if it has to give it
+        again, is counted by itself: no stranger's guesses keep its owner out.
+        """
         most = PER_MINUTE[what]
-        key, now = (what, request.remote or ""), time.monotonic()
+        known = request.cookies[SESSION] if self._signed_in(request) is not None else _network(request.remote or "")
+        key, now = (what, known), time.monotonic()
         left, at = self._asked.pop(key, (float(most), now))
         left = min(float(most), left + (now - at) * most / 60)
         self._asked[key] = (max(0.0, left - 1), now)
@@ -178,6 +206,19 @@ def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return ipaddress.ip_address(name)
     except ValueError:
         return None
+
+
+def _is_loopback(name: str) -> bool:
+    address = _address(name)
+    return name == "localhost" or (address is not None and address.is_loopback)
+
+
+def _network(remote: str) -> str:
+    """Whose address it is, as far as an address tells."""
+    address = _address(remote)
+    if not isinstance(address, ipaddress.IPv6Address) or address.ipv4_mapped:
+        return remote
+    return str(ipaddress.IPv6Network((int(address), NETWORK_BITS), strict=False))
 
 
 def _netloc(url: str) -> str | None:

@@ -154,9 +154,17 @@ def home(
         chosen=Html(f' src="{picture_url(before)}"' if before else HIDDEN),
         required=Html("" if before else " required"),
         open=Html(" open" if before else ""),
-        end=render("end_picture.html", locale) if model.ends else Html(""),
+        end=_end(locale, model, before is not None and before.end_picture is not None),
         **{"page.drop_hint": say(locale, "page.drop_hint", limit_mib=limit)},
     )
+
+
+def _end(locale: str, model: ModelFacts, had_one: bool) -> Html:
+    """Asks for a picture at the end. had_one: the film whose settings the form begins with ended with one."""
+    if model.ends:
+        return render("end_picture.html", locale, keep=render("keep_end.html", locale) if had_one else NOTHING)
+    left = say(locale, "page.end_left", model=model.name)
+    return Html(f'<p class="small">{escape(left)}</p>') if had_one else NOTHING
 
 
 def _more(locale: str, url: str, name: str) -> Html:
@@ -378,17 +386,18 @@ def _command(job: Job) -> str:
 
 
 def open_graph(locale: str, job: Job, url: str) -> Html:
-    """Tags by which a chat shows a player: Open Graph, and what X calls a player card. url: of the film's page."""
+    """Tags by which a chat shows the film: Open Graph, and the card of X, whose player would need a page in a frame.
+
+    url: of the film's page
+    """
     title = job.prompt or say(locale, "page.no_prompt")
     tags = [("og:type", "video.other"), ("og:site_name", say(locale, "page.title")), ("og:title", title)]
     tags += [("og:description", say(locale, "page.share")), ("og:url", url)]
-    tags += [("og:image", f"{url}/picture/{job.picture[:16]}.png")]
+    tags += [("og:image", f"{url}/picture/{job.picture[:16]}.png"), ("twitter:card", "summary_large_image")]
     if job.film:
         width, height = job.plan.get("width", 0), job.plan.get("height", 0)
         tags += [("og:video", f"{url}/film.mp4"), ("og:video:secure_url", f"{url}/film.mp4")]
         tags += [("og:video:type", "video/mp4"), ("og:video:width", str(width)), ("og:video:height", str(height))]
-        tags += [("twitter:card", "player"), ("twitter:player", url), ("twitter:player:stream", f"{url}/film.mp4")]
-        tags += [("twitter:player:width", str(width)), ("twitter:player:height", str(height))]
     lines = (f'<meta property="{name}" content="{escape(value)}">' for name, value in tags)
     return Html("\n".join([*lines, '<meta name="robots" content="noindex, nofollow">']))
 

@@ -21,6 +21,9 @@ from bot.errors import Refused
 SHORTEST_PX: Final = 16  # the smallest bucket any checkpoint can have: one token of an 8x VAE and a 2x patch
 LONGEST_RATIO: Final = 8
 SHORT_SIDE_PX: Final = 2048  # several times the largest bucket; more would only fill the disk
+PNG_BYTES: Final = (
+    128 << 20
+)  # above what a PNG of ours can have: short side by LONGEST_RATIO times it, three bytes each
 MOST_MEGAPIXELS: Final = (
     89.0  # Pillow's own limit (Image.MAX_IMAGE_PIXELS): above it Pillow warns and refuses by itself
 )

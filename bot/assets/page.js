@@ -287,6 +287,12 @@ function watchPage(watch) {
     source = null;
   }
 
+  // Why there is nothing to watch any more: the film was deleted, a link or a session ended. A stream does not say it.
+  async function refusal() {
+    const answer = await fetch(watch.dataset.base, { headers: { Accept: "application/json" } }).catch(() => null);
+    return answer && [401, 404].includes(answer.status) ? answer.json().then(({ error }) => error, () => "") : "";
+  }
+
   function open() {
     close();
     source = new EventSource(`${watch.dataset.base}/events`);
@@ -294,9 +300,12 @@ function watchPage(watch) {
       one("#offline").hidden = true;
       show(JSON.parse(event.data));
     };
-    source.onerror = () => {
-      one("#offline").hidden = false;
+    source.onerror = async () => {
       close();
+      const refused = await refusal();
+      say(one("#offline"), refused || watch.dataset.offline);
+      if (refused || source || document.hidden) return;
+      clearTimeout(again);
       again = setTimeout(open, 2000);
     };
   }

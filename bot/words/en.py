@@ -451,6 +451,9 @@ WORDS: Final = {
     "refused.password_needed": (
         'Others can reach the page at {host}, so it needs a password. Set [web] password, or host = "127.0.0.1".'
     ),
+    "refused.password_needed_public": (
+        "At {url} others can reach the page, so it needs a password. Set [web] password, or leave public_url empty."
+    ),
     "refused.wrong_password": "That is not the password. Try again.",
     "refused.no_password": "This needs a password. Set [web] password in the configuration and start Flipbot again.",
     "refused.sign_in": "Sign in first.",
@@ -475,6 +478,8 @@ WORDS: Final = {
     "page.camera": "Take a photo",
     "page.end": "Picture at the end",
     "page.end_hint": "the film ends with it",
+    "page.keep_end": "End with the same picture, if no other one is chosen",
+    "page.end_left": "That film ended with a picture of its own; {model} cannot do that.",
     "page.moment": "Then something new",
     "page.moment_unit": "s:",
     "page.steer": "Change what happens next",

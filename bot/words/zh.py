@@ -424,6 +424,9 @@ WORDS: Final = {
     "refused.password_needed": (
         '别人也能访问 {host} 上的页面，因此需要密码。请设置 [web] password，或改为 host = "127.0.0.1"。'
     ),
+    "refused.password_needed_public": (
+        "别人也能通过 {url} 访问页面，因此需要密码。请设置 [web] password，或将 public_url 留空。"
+    ),
     "refused.wrong_password": "密码不对，请再试一次。",
     "refused.no_password": "这里需要密码。请在配置中设置 [web] password，然后重新启动 Flipbot。",
     "refused.sign_in": "请先登录。",
@@ -448,6 +451,8 @@ WORDS: Final = {
     "page.camera": "拍照",
     "page.end": "结尾图片",
     "page.end_hint": "影片以它结束",
+    "page.keep_end": "未选择其他图片时，仍以原来的结尾图片结束",
+    "page.end_left": "那部影片以指定的图片结束；模型 {model} 做不到这一点。",
     "page.moment": "接着发生新的事",
     "page.moment_unit": "秒：",
     "page.steer": "改变接下来的内容",

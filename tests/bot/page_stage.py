@@ -87,6 +87,17 @@ def photo(kind: str = "JPEG", size: tuple[int, int] = (960, 672)) -> bytes:
     return out.getvalue()
 
 
+def grainy() -> bytes:
+    """A JPEG that is several times as large as a PNG."""
+    out = io.BytesIO()
+    grain = np.random.default_rng(0).integers(0, 256, (900, 1200, 3), np.uint8)
+    Image.fromarray(grain).save(out, "JPEG", quality=40)
+    return out.getvalue()
+
+
+GRAINY = grainy()
+
+
 def write_clip(path: Path, first: int, count: int) -> None:
     """Frames of the scene as a clip."""
     frames = np.stack([np.asarray(scene((n % 240) / 240)) for n in range(first, first + count)])

@@ -83,6 +83,23 @@ def files(taker: Intake) -> list[str]:
     return sorted(path.name for path in taker.media.root.rglob("*") if path.is_file())
 
 
+async def test_a_picture_that_was_read_before_may_have_any_bytes_but_not_any_pixels(tmp_path: Path) -> None:
+    picture = png(size=(2000, 1000))
+    async with intake(tmp_path, max_bytes=1000, max_megapixels=2.5) as i:
+        with pytest.raises(Refused) as refused:
+            await i.submit(asked(picture=picture))
+        assert refused.value.key == "refused.picture_too_big"
+        job = await i.submit(asked(picture=picture, end_picture=picture, read_before=True))
+        assert job.picture == job.end_picture
+        for wrong, key in (
+            (png(size=(2000, 1300)), "refused.picture_too_many_pixels"),
+            (picture[:-2000], "refused.picture_damaged"),
+        ):
+            with pytest.raises(Refused) as refused:
+                await i.submit(asked(picture=wrong, read_before=True))
+            assert refused.value.key == key
+
+
 async def test_a_request_is_in_line_with_its_picture_and_plan(tmp_path: Path) -> None:
     async with intake(tmp_path) as taker:
         job = await taker.submit(asked(prompt=" fog\nrolls in | 3s: night falls ", seconds="4.5", seed="42"))

@@ -51,8 +51,8 @@ def form(picture: bytes | None = None, **fields: str) -> FormData:
     return data
 
 
-async def submit(client: ClientSession, **fields: str) -> int:
-    async with client.post("/jobs", data=form(**fields), headers=JSON) as answer:
+async def submit(client: ClientSession, picture: bytes | None = None, **fields: str) -> int:
+    async with client.post("/jobs", data=form(picture, **fields), headers=JSON) as answer:
         assert answer.status == 201, await answer.text()
         number: int = (await answer.json())["job"]
         return number
@@ -71,6 +71,7 @@ async def events(client: ClientSession, number: int) -> AsyncIterator[dict[str, 
     async with client.get(f"/j/{number}/events") as answer:
         assert answer.status == 200
         assert answer.content_type == "text/event-stream"
+        assert answer.headers["X-Accel-Buffering"] == "no"
         async for line in answer.content:
             if line.startswith(b"data: "):
                 yield json.loads(line[6:])

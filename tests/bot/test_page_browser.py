@@ -9,7 +9,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 
-from db import engines, jobs, links, operators
+from db import engines, jobs, links, operators, people
 from db.models import Platform
 from db.requests import Limits
 from tests.browsers import (
@@ -203,7 +203,7 @@ async def test_a_dropped_and_a_pasted_picture_are_taken(tmp_path: Path, browser:
 async def test_two_browsers_go_on_when_the_service_returns(tmp_path: Path, browser: Browsers) -> None:
     (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
     run = asyncio.to_thread
-    options = {"public_url": "https://films.example"}
+    options = {"public_url": "http://127.0.0.1"}
     async with service(tmp_path, **options) as found:
         mine, other = await run(browser), await run(browser, "zh-CN", False, NARROW)
         await run(mine.get, found.url)
@@ -229,6 +229,47 @@ async def test_two_browsers_go_on_when_the_service_returns(tmp_path: Path, brows
         await run(click, mine, "#stop button")  # the key has outlived the restart, and the form with it
         await run(until, mine, "document.querySelector('#headline').textContent.startsWith('Stopped at 2.4 s')")
         await run(until, other, "document.querySelector('.watch').classList.contains('over')")
+
+
+# Counts how often the page asks for the film's states.
+COUNT = """
+window.tries = 0;
+window.EventSource = class extends EventSource { constructor(address) { super(address); window.tries += 1; } };
+"""
+
+
+async def test_who_watches_is_told_that_the_film_or_the_session_is_gone(tmp_path: Path, browser: Browsers) -> None:
+    (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
+    run = asyncio.to_thread
+    async with service(tmp_path, password="secret", public_url="http://127.0.0.1") as found:
+        mine, other = await run(browser), await run(browser, "zh-CN")
+        await run(mine.get, found.url)
+        await run(enter, mine, "#password", "secret", Keys.ENTER)
+        await run(until, mine, "document.querySelector('.try') !== null")
+        numbers = []
+        for prompt in ("snow", "fog"):
+            await run(mine.get, found.url)
+            await run(fill, mine, tmp_path / "dawn.png", prompt)
+            await run(send, mine)
+            numbers.append(int((await run(lambda: mine.current_url)).rpartition("/")[2]))
+        await run(other.get, f"{found.url}w/{await links.make(found.db, numbers[1], 600)}")
+        for chrome in (mine, other):
+            await run(until, chrome, "document.querySelector('#headline').textContent !== ''")
+            await run(chrome.execute_script, COUNT)
+        await people.forget_job(found.db, numbers[1])
+        said = {mine: "This film is not here: it may be gone", other: "这个链接已经不再指向任何影片"}
+        for chrome, sentence in said.items():
+            await run(until, chrome, f"document.querySelector('#offline').textContent.startsWith('{sentence}')")
+            assert await run(shown, chrome, "#offline")
+        await run(shoot, mine, "job-gone")
+        await asyncio.sleep(2.5)  # longer than it takes until it tries again
+        assert [await run(chrome.execute_script, "return tries") for chrome in said] == [0, 0]
+        await run(mine.get, f"{found.url}j/{numbers[0]}")
+        await run(until, mine, "document.querySelector('#headline').textContent === 'Next in line'")
+        port = found.page.port
+        await run(mine.delete_cookie, "flipbot_session")
+    async with service(tmp_path, port=port, password="secret", public_url="http://127.0.0.1") as found:
+        await run(until, mine, "document.querySelector('#offline').textContent === 'Sign in first.'")
 
 
 async def test_every_page_is_fit_for_everybody(tmp_path: Path, browser: Browsers) -> None:
@@ -390,7 +431,7 @@ async def test_the_whole_life_of_a_film_by_clicking(tmp_path: Path, browser: Bro
         await press(chrome, "#another a", "document.querySelector('.try input[name=from]') !== null")
         assert await run(value, chrome, "#prompt") == "fog"
         again = await jobs.get(found.db, await another(chrome, ".try button[type=submit]"))
-        assert (again.prompt, again.picture) == ("fog", job.picture)
+        assert (again.prompt, again.picture, again.end_picture) == ("fog", job.picture, job.end_picture)
 
         await run(chrome.get, f"{found.url}j/{whole}")
         button = "form[data-sure] button"
@@ -400,6 +441,7 @@ async def test_the_whole_life_of_a_film_by_clicking(tmp_path: Path, browser: Bro
         await run(enter, chrome, "#q", "SNOW")
         await press(chrome, ".search button", "document.querySelectorAll('.films li').length === 2")
         await press(chrome, ".films .button", f"location.search === '?from={other.id}'")
+        await seen(chrome, "again")
         assert await run(complaints, chrome) == []
 
 

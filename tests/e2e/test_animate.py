@@ -5,6 +5,9 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from gen.film import film_settings, probe, read_frames
 from tests.e2e.conftest import files, one_sentence, run, start
 
@@ -33,6 +36,23 @@ def test_a_photo_becomes_a_film(small: Path, photo: Path, data_dir: Path, config
     assert probe(longer).frames == 109
     work = data_dir / "media" / "tmp"
     assert not list(work.iterdir()), "work folders are gone"
+
+
+def test_a_photo_that_is_larger_as_a_png_is_judged_by_the_file_that_was_given(
+    small: Path, data_dir: Path, config: Path, tmp_path: Path
+) -> None:
+    grain = np.random.default_rng(0).integers(0, 256, (900, 1200, 3), np.uint8)
+    Image.fromarray(grain).save(tmp_path / "grain.jpg", quality=40)
+    Image.fromarray(grain).save(tmp_path / "grain.png")
+    with config.open("a") as file:
+        file.write("[limits]\nimage_max_mib = 1\n")
+    asked = ("--seconds", 1, "--model", small, "--data-dir", data_dir, "-c", config, "-o", tmp_path / "film.mp4")
+    done = run("animate", tmp_path / "grain.jpg", "fog", *asked)
+    assert done.returncode == 0, done.stderr
+    assert probe(tmp_path / "film.mp4").frames == 37
+    done = run("animate", tmp_path / "grain.png", "fog", *asked)
+    assert done.returncode == 2
+    assert "1 MiB is the limit" in one_sentence(done.stderr)
 
 
 def test_a_log_for_programs_is_one_in_every_process(
