@@ -4,9 +4,10 @@
 #   docker build -t flipbot .
 #   docker build -t flipbot:cuda --build-arg TORCH=cuda .
 #
-# Everything that is kept stands in the volume /data; the page is at http://127.0.0.1:8765:
-#   docker run --init -v flipbot:/data -p 127.0.0.1:8765:8765 flipbot
-#   docker run --init -v flipbot:/data -p 127.0.0.1:8765:8765 --gpus all flipbot:cuda
+# Everything that is kept stands in the volume /data; the page is at http://127.0.0.1:8765. It asks for the password that
+# you choose here: in its container it cannot tell this machine from others.
+#   docker run --init -e FLIPBOT_PASSWORD='…' -v flipbot:/data -p 127.0.0.1:8765:8765 flipbot
+#   docker run --init -e FLIPBOT_PASSWORD='…' -v flipbot:/data -p 127.0.0.1:8765:8765 --gpus all flipbot:cuda
 #
 # Another configuration:  -v ./config.toml:/etc/flipbot/config.toml:ro  (leave data_dir and host as below)
 # Another command:        docker run --rm -v flipbot:/data flipbot doctor

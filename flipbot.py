@@ -45,7 +45,7 @@ from bot.once import lately
 from bot.page import Page, check_address
 from bot.page_guard import Guard, read_key
 from bot.picture import read_picture
-from db import jobs, requests, sections
+from db import jobs, requests
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
 from db.connect import Database, sqlite_path
 from db.errors import DbError
@@ -97,7 +97,7 @@ GIB = 1 << 30
 DAY_MS = 24 * 3600 * 1000
 HOUSEKEEPING_S = 3600.0
 TROUBLE_S = 2.0  # how long what ails the model or the disk is taken to be so
-SPEED_OF_JOBS, SPEED_OF = 5, 30  # jobs and sections that the doctor judges the speed by
+SPEED_OF = 30  # sections that the doctor judges the speed by
 ORPHAN_S = 3600.0  # a file that no row names may be about to be named: so old it is not
 SAFE_SQLITE = (3, 51, 3)  # before it, two connections that checkpoint at once could damage the file
 
@@ -303,15 +303,15 @@ async def service(
             measured = Metrics(db, *at)
             await measured.start()
             stack.push_async_callback(measured.stop)
+        front = Front(intake, db, media, settings.safety)
+        if chats:
+            front.discord(settings.discord)
+            front.telegram(settings.telegram)
         running: list[Coroutine[Any, Any, None]] = [
             housekeeping(db, media, settings.safety),
             Renditions(db, media).run(),
+            *front.tasks(),
         ]
-        if chats:
-            front = Front(intake, db, media, settings.safety)
-            front.discord(settings.discord)
-            front.telegram(settings.telegram)
-            running += front.tasks()
         if works:
             worker = f"{os.uname().nodename if hasattr(os, 'uname') else 'host'}:{os.getpid()}"
             room = Room(media, settings.media.min_free_mib * MIB)
@@ -844,21 +844,19 @@ async def examine_telegram(settings: Settings, finding: Callable[[bool | None, s
     return [finding(fine, sentence)]
 
 
-async def paces_of(db: Database, settings: Settings) -> list[Pace]:
-    """The latest sections of the configured model, as the doctor judges them: by the steps that were not skipped."""
+def paces_of(made: Sequence[Mapping[str, Any]], settings: Settings) -> list[Pace]:
+    """Of the latest sections those of the configured model, as the doctor judges them: by the steps that all ran."""
     from gen.inputs import made_by  # imports torch
 
     found, media = [], Media(settings.media.folder(settings.data_dir))
-    for job in await jobs.recent(db, SPEED_OF_JOBS):
-        plan = job.plan
+    for section in made:
+        plan = section["plan"]
         if str(plan.get("model", "")).split("@")[0] != settings.model.name:
             continue
-        for section in await sections.of(db, job.id):
-            ran = (made_by(media.path(section.latents)) or {}).get(
-                "ran", 0 if plan.get("step_cache") else plan["steps"]
-            )
-            if section.sampling_ms and ran:
-                found.append(Pace(plan["width"], plan["height"], ran, section.sampling_ms, section.decode_ms))
+        usual = 0 if plan.get("step_cache") else plan["steps"]
+        ran = (made_by(media.path(section["latents"])) or {}).get("ran", usual)
+        if section["sampling_ms"] and ran:
+            found.append(Pace(plan["width"], plan["height"], ran, section["sampling_ms"], section["decode_ms"]))
     return found[:SPEED_OF]
 
 
@@ -866,7 +864,7 @@ async def examine_service(settings: Settings, finding: Callable[[bool | None, st
     """What the doctor says of the database, the speed in it, the disk and the page."""
     from gen.doctor import speed  # imports torch
 
-    found = []
+    found, sizes = [], settings.video.sizes(settings.model)
     safe = sqlite3.sqlite_version_info >= SAFE_SQLITE
     advice = "" if safe else " One older than 3.51.3 is safe here only because one process alone opens the file."
     found.append(finding(True if safe else None, f"SQLite {sqlite3.sqlite_version}.{advice}"))
@@ -874,20 +872,16 @@ async def examine_service(settings: Settings, finding: Callable[[bool | None, st
         if remote is not None:
             hello = await remote.hello()
             found.append(finding(True, f"A service is running on {settings.data_dir} (process {hello['pid']})."))
-            return found
+            made = await remote.sections()
+            found += speed(settings.model, paces_of(made, settings), settings.models_dir, sizes)
+            return [*found, *examine_disk(settings, finding)]
     try:
         make_folder(settings.data_dir)
         async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
             found.append(finding(True, f"The database in {settings.data_dir} opens."))
-            paces, sizes = await paces_of(db, settings), settings.video.sizes(settings.model)
-            found += speed(settings.model, paces, settings.models_dir, sizes)
-        free = Media(settings.media.folder(settings.data_dir)).free_bytes()
-        least = settings.media.min_free_mib
-        found.append(finding(True if free >= 2 * least * MIB else None, f"Disk: {free / 1024 / MIB:.1f} GiB left."))
-        if free < least * MIB:
-            found.append(
-                finding(False, f"Films wait until {least} MiB are free ([media] min_free_mib): free some room.")
-            )
+            made = await control.recent_sections(db)
+            found += speed(settings.model, paces_of(made, settings), settings.models_dir, sizes)
+        found += examine_disk(settings, finding)
         web = settings.web
         Guard(web.host, web.secret(), web.public_url).check()
         await check_address(web.host, web.port)
@@ -896,6 +890,15 @@ async def examine_service(settings: Settings, finding: Callable[[bool | None, st
         found.append(finding(False, words.say("en", refused.key, **refused.facts)))
     except (DbError, GenError) as error:
         found.append(finding(False, str(error)))
+    return found
+
+
+def examine_disk(settings: Settings, finding: Callable[[bool | None, str], Any]) -> list[Any]:
+    """What the doctor says of the disk that films are kept on."""
+    free, least = Media(settings.media.folder(settings.data_dir)).free_bytes(), settings.media.min_free_mib
+    found = [finding(True if free >= 2 * least * MIB else None, f"Disk: {free / 1024 / MIB:.1f} GiB left.")]
+    if free < least * MIB:
+        found.append(finding(False, f"Films wait until {least} MiB are free ([media] min_free_mib): free some room."))
     return found
 
 

@@ -22,7 +22,7 @@ from bot.canvas import look
 from bot.errors import Gone, Refused
 from bot.intake import Asked, By, Intake, seconds_of
 from bot.operate import Order, operate
-from db import jobs, operators, requests
+from db import jobs, operators, requests, sections
 from db.connect import Database
 from db.errors import NoSuchJob
 from db.media import Media
@@ -34,6 +34,7 @@ PORT_FILE = "control.json"
 SOCKET_PATH_MAX = 100  # bytes; the kernel's limit is 104 to 108
 POLL_S = 10.0
 SHOWN = 30  # jobs of a table
+RECENT_JOBS = 5  # whose sections say how fast the engine is
 
 INTAKE = web.AppKey("intake", Intake)
 DB = web.AppKey("db", Database)
@@ -63,6 +64,7 @@ class Control:
             [
                 web.get("/hello", _hello),
                 web.get("/queue", _queue),
+                web.get("/sections", _sections),
                 web.post("/operate", _operate),
                 web.post("/jobs", _submit),
                 web.get("/jobs/{id:[0-9]+}", _watch),
@@ -128,6 +130,24 @@ async def _hello(request: web.Request) -> web.Response:
 
 async def _queue(request: web.Request) -> web.Response:
     return web.json_response(await queue(request.app[DB]))
+
+
+async def _sections(request: web.Request) -> web.Response:
+    return web.json_response({"sections": await recent_sections(request.app[DB])})
+
+
+async def recent_sections(db: Database) -> list[dict[str, Any]]:
+    """The sections of the latest films, and what each took: {"plan", "latents", "sampling_ms", "decode_ms"}."""
+    return [
+        {
+            "plan": dict(job.plan),
+            "latents": section.latents,
+            "sampling_ms": section.sampling_ms,
+            "decode_ms": section.decode_ms,
+        }
+        for job in await jobs.recent(db, RECENT_JOBS)
+        for section in await sections.of(db, job.id)
+    ]
 
 
 async def _operate(request: web.Request) -> web.Response:
@@ -244,6 +264,11 @@ class Remote:
     async def queue(self) -> dict[str, Any]:
         """As `queue`."""
         return await self._answer("GET", "/queue")
+
+    async def sections(self) -> list[dict[str, Any]]:
+        """As `recent_sections`."""
+        found: list[dict[str, Any]] = (await self._answer("GET", "/sections"))["sections"]
+        return found
 
     async def operate(self, order: Order) -> dict[str, Any]:
         """As `operate.operate`. raises: Refused"""

@@ -30,7 +30,7 @@ class Front:
     media: Media
     safety: SafetyConfig
     senders: list[Sender] = field(default_factory=list)
-    bots: list[Coroutine[Any, Any, None]] = field(default_factory=list)
+    bots: list[DiscordBot | TelegramBot] = field(default_factory=list)
 
     @property
     def film_of(self) -> FilmOf:
@@ -42,14 +42,14 @@ class Front:
         if token := config.secret():
             bot = DiscordBot(config, self.safety, self.intake, self.db, self.media, token)
             self.senders.append(bot.sender)
-            self.bots.append(bot.run())
+            self.bots.append(bot)
 
     def telegram(self, config: TelegramConfig) -> None:
         """Add Telegram, where a token is configured. raises: ConfigError."""
         if token := config.secret():
             bot = TelegramBot(config, self.safety, self.intake, self.db, self.media, token, film_of=self.film_of)
             self.senders.append(bot.sender)
-            self.bots.append(bot.run())
+            self.bots.append(bot)
 
     def tasks(self) -> list[Coroutine[Any, Any, None]]:
         """What has to run."""
@@ -58,7 +58,7 @@ class Front:
         terms = partial(terms_of, self.db, self.intake.rules.longest_seconds)
         hooks = hooks_of(self.db, self.intake)
         poster = Poster(self.db, self.senders, self.film_of, terms=terms, hooks=hooks)
-        return [*self.bots, poster.run(), Remover(self.db, self.senders).run()]
+        return [*(bot.run() for bot in self.bots), poster.run(), Remover(self.db, self.senders).run()]
 
 
 def hooks_of(db: Database, intake: Intake) -> Hooks:

@@ -143,6 +143,7 @@ class ModelFacts:
     """What people should know of the loaded model.
 
     default_prompt: what an empty prompt means
+    note:           what it is like, by language
     examples:       what it understands
     ends:           whether it can make a film that ends with a given picture
     """
@@ -150,7 +151,7 @@ class ModelFacts:
     name: str
     trained: bool
     default_prompt: str = ""
-    note: str = ""
+    note: Mapping[str, str] = field(default_factory=dict)
     examples: tuple[Example, ...] = ()
     ends: bool = False
 

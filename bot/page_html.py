@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from bot.canvas import View, when
 from bot.intake import MIB, Example, ModelFacts, Rules
-from bot.words import LANGUAGES, say, why
+from bot.words import DEFAULT, LANGUAGES, say, why
 from db.models import Platform, State
 from db.rows import Ban, Job, Progress, QueueState, Section
 
@@ -88,7 +88,8 @@ def shell(locale: str, title: str, body: Html, model: ModelFacts, trouble: str |
     warnings += [say(locale, trouble)] if trouble else []
     warnings += [where.notice] if where.notice else []
     shown = "".join(f"<p>{escape(warning)}</p>" for warning in warnings)
-    footer = say(locale, "model.line", model=model.name) + (f" · {model.note}" if model.note else "")
+    note = model.note.get(locale) or model.note.get(DEFAULT, "")
+    footer = say(locale, "model.line", model=model.name) + (f" · {note}" if note else "")
     return render(
         "shell.html",
         locale,

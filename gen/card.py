@@ -54,6 +54,7 @@ class Card:
     sizes:      key → buckets (h, w) in pixels   size: the default key
     preview_factors: one (r, g, b) per latent channel, preview_bias: (r, g, b); latents → RGB 0..1
     step_cache:  its own, as types.Plan has it; step_caches: what "careful" and "fast" mean for it
+    note:        for people, by language
     understands: for people, {"en", "zh", "kind"} each, and "film", a file of the checkpoint, where there is an example
     latent_channels, space_compression, time_compression: from vae/config.json
     """
@@ -76,7 +77,7 @@ class Card:
     prompt_template: PromptTemplate
     understands: tuple[Mapping[str, str], ...]
     licence: str
-    note: str
+    note: Mapping[str, str]
     latent_channels: int
     space_compression: int
     time_compression: int
@@ -200,11 +201,16 @@ def card_of(values: Mapping[str, Any], vae: Mapping[str, Any]) -> Card:
         prompt_template=PromptTemplate(**template),
         understands=tuple({str(k): str(v) for k, v in row.items()} for row in values.get("understands", ())),
         licence=str(values.get("licence", "")),
-        note=str(values.get("note", "")),
+        note=note_of(values.get("note", "")),
         latent_channels=int(vae.get("latent_channels", 16)),  # diffusers leaves no default out; older configs may
         space_compression=int(vae.get("spatial_compression_ratio", 8)),
         time_compression=int(vae.get("temporal_compression_ratio", 4)),
     )
+
+
+def note_of(written: Any) -> dict[str, str]:
+    """A card's note, which is a text in English or one for each language."""
+    return {str(k): str(v) for k, v in ({"en": written} if isinstance(written, str) else written).items() if v}
 
 
 def rgb(row: Any) -> tuple[float, float, float]:
@@ -295,7 +301,10 @@ def preset(name: str, version: str, sampling: str) -> Card:
         prompt_template=PromptTemplate(),
         understands=(),
         licence="Tencent Hunyuan Community",
-        note="The licence is not granted in the European Union, the United Kingdom and South Korea.",
+        note={
+            "en": "The licence is not granted in the European Union, the United Kingdom and South Korea.",
+            "zh": "该许可不授予欧盟、英国和韩国。",
+        },
         latent_channels=16,
         space_compression=8,
         time_compression=4,

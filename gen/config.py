@@ -24,7 +24,7 @@ class ModelConfig:
     device: str = key("auto", 'Where it computes: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", "mps".')
     precision: str = key(
         "auto",
-        "How the weights are kept; auto: on a GPU bf16, or fp8 where that does not fit, on a CPU fp32.",
+        "How the weights are kept; auto: on a GPU bf16, on a CPU fp32, or fp8 where that does not fit.",
         choices=("auto", "fp32", "bf16", "fp16", "fp8", "nf4"),
     )
     size: str = key(
@@ -94,7 +94,7 @@ class VideoConfig:
     def __post_init__(self) -> None:
         """raises ValueError: two keys that do not go together."""
         if self.default_seconds > self.longest_seconds:
-            raise ValueError("default_seconds is above longest_seconds")
+            raise ValueError("default_seconds is above longest_seconds; lower the one or raise the other")
 
     def sizes(self, model: ModelConfig) -> tuple[str, ...]:
         """The sizes that may be asked for, each once; "" is the checkpoint's default."""

@@ -42,7 +42,7 @@ RUNTIME_RAM = 2.6 * GB  # torch, CUDA's kernels and the libraries in RAM
 RUNTIME_CPU = 0.5 * GB  # the same without a GPU
 # What a decode takes ÷ its tensors: cuDNN's own copies of what goes into a convolution and comes out of it, where its
 # kernel wants the channels last (counted, to be measured); oneDNN's (measured with tiny)
-SCRATCH_GPU, SCRATCH_CPU = 1.45, 2.8
+SCRATCH_GPU, SCRATCH_CPU = 1.46, 2.8
 INDEXED = 1 << 31  # values of one tensor that CUDA's padding can count
 ENCODERS_RAM = 1.7 * GB  # the picture's encoder in float32; those of the text run in a process of their own that ends
 
@@ -265,8 +265,10 @@ def candidates(machine: Machine, wished: str) -> tuple[str, ...]:
         raise BadPrecision(precision="bf16", why=f"{machine.name} only imitates bfloat16; say fp16 or auto")
     if wished != "auto":
         return (wished,)
-    if not machine.gpu:
-        return ("fp32",)
+    if (
+        not machine.gpu
+    ):  # widened for each product: what it takes in RAM is a quarter, and a processor is slow either way
+        return ("fp32", "fp8")
     if machine.capability < (
         8,
         0,
@@ -299,13 +301,13 @@ def plan_for(
         limit, total, kept = wishes.vram_limit_gib * GIB, machine.vram_total, 2
     else:
         limit, total, kept = wishes.ram_limit_gib * GIB, machine.ram_total, 4
-    most = max(activations + cached, DECODE_SHARE * min(limit or total, total)) * TIGHTER**wishes.tighter
+    most = max(activations + cached, DECODE_SHARE * min(limit or total, total))
     if machine.gpu:
         most /= SCRATCH_GPU
     else:  # smaller ones before it is refused; a film that has begun keeps its own
         held = RUNTIME_CPU + sum(parts.blocks) + parts.small + parts.aside + vae.bytes + TABLES * parts.table
         most = min(most, (ram_limit - held) / SCRATCH_CPU)
-    tiles, decode = choose_tiles(card, vae, (h, w), most, kept, machine.gpu)
+    tiles, decode = choose_tiles(card, vae, (h, w), most, kept, machine.gpu, wishes.tighter)
     plan = MemoryPlan(
         machine, precision, parts, (), SLOTS, tiles, vae, activations, cached, decode, vram_limit, ram_limit
     )
@@ -460,16 +462,21 @@ def activation_bytes(count: int, dim: int, value: int, precision: str) -> int:
 
 
 def choose_tiles(
-    card: Card, vae: Decoder, hw: tuple[int, int], most: float, value: int, gpu: bool
+    card: Card, vae: Decoder, hw: tuple[int, int], most: float, value: int, gpu: bool, down: int
 ) -> tuple[Tiles, int]:
-    """The largest tiles whose decode of so many pixels takes no more than so many bytes, and what they take."""
+    """The largest tiles whose decode of so many pixels takes no more than so many bytes, and what they take.
+
+    down: steps below these
+    """
     h, w = hw
     for side, frames in TILES:
         tiles = Tiles(side, frames)
         need = decode_bytes(card, vae, h, w, tiles, value)
         padded = vae.channels * (frames + 3) * (min(h, side or h) + 2) * (min(w, side or w) + 2)
         if side < max(h, w) and need <= most and not (gpu and padded >= INDEXED):
-            return tiles, need
+            if down == 0:
+                break
+            down -= 1
     return tiles, need
 
 

@@ -449,10 +449,12 @@ WORDS: Final = {
     "page.back": "To the start page",
     # the page: the password, going on with a film, the gallery, links, the owner's window
     "refused.password_needed": (
-        'Others can reach the page at {host}, so it needs a password. Set [web] password, or host = "127.0.0.1".'
+        "Others can reach the page at {host}, so it needs a password. "
+        'Set [web] password or FLIPBOT_PASSWORD, or host = "127.0.0.1".'
     ),
     "refused.password_needed_public": (
-        "At {url} others can reach the page, so it needs a password. Set [web] password, or leave public_url empty."
+        "At {url} others can reach the page, so it needs a password. "
+        "Set [web] password or FLIPBOT_PASSWORD, or leave public_url empty."
     ),
     "refused.wrong_password": "That is not the password. Try again.",
     "refused.no_password": "This needs a password. Set [web] password in the configuration and start Flipbot again.",

@@ -422,10 +422,11 @@ WORDS: Final = {
     "page.back": "回到首页",
     # the page: the password, going on with a film, the gallery, links, the owner's window
     "refused.password_needed": (
-        '别人也能访问 {host} 上的页面，因此需要密码。请设置 [web] password，或改为 host = "127.0.0.1"。'
+        "别人也能访问 {host} 上的页面，因此需要密码。"
+        '请设置 [web] password 或 FLIPBOT_PASSWORD，或改为 host = "127.0.0.1"。'
     ),
     "refused.password_needed_public": (
-        "别人也能通过 {url} 访问页面，因此需要密码。请设置 [web] password，或将 public_url 留空。"
+        "别人也能通过 {url} 访问页面，因此需要密码。请设置 [web] password 或 FLIPBOT_PASSWORD，或将 public_url 留空。"
     ),
     "refused.wrong_password": "密码不对，请再试一次。",
     "refused.no_password": "这里需要密码。请在配置中设置 [web] password，然后重新启动 Flipbot。",

@@ -157,6 +157,7 @@ def test_a_second_terminal_asks_the_running_service(
         doctor = run("doctor", "--model", small, "--data-dir", data_dir)
         assert doctor.returncode == 0, doctor.stdout
         assert "A service is running" in doctor.stdout
+        assert "GiB left." in doctor.stdout, "what a service does not keep from being looked at is looked at"
     finally:
         service.send_signal(signal.SIGTERM)
         _, errors = service.communicate(timeout=60)

@@ -17,6 +17,7 @@ import pytest
 import pytest_asyncio
 
 import flipbot
+from bot import control
 from db import engines, jobs, people, progress, requests, sections
 from db.config import load
 from db.connect import Database
@@ -193,7 +194,7 @@ async def test_a_film_grows_section_by_section(bench: Bench) -> None:
     settings = flipbot.Settings(**load(None, flipbot.SECTIONS))
     settings = replace(settings, service=replace(settings.service, data_dir=str(bench.media.root.parent)))
     settings = replace(settings, model=replace(settings.model, name=bench.card.name))
-    paces = await flipbot.paces_of(bench.db, settings)
+    paces = flipbot.paces_of(await control.recent_sections(bench.db), settings)
     assert [(pace.steps, pace.sampling_ms) for pace in paces] == [(3, section.sampling_ms) for section in made]
 
 

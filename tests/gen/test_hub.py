@@ -402,7 +402,7 @@ def test_the_doctor_says_what_to_do_and_nothing_that_does_not_help(models: Path,
     assert "There is no folder /no/such;" in said("/no/such")[0] and len(said("/no/such")) == 1
     missing, memory = said("framepack-f1")
     assert "fetch them with `flipbot download framepack-f1`" in missing
-    assert "of RAM even in fp32" in memory  # said before 40 GiB are fetched
+    assert "of RAM even in fp8" in memory  # said before 40 GiB are fetched
     (tmp_path / "empty").mkdir()
     incomplete, do = said(str(tmp_path / "empty"))
     assert "config.json is not there" in incomplete

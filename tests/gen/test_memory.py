@@ -137,8 +137,10 @@ def test_with_little_ram_the_weights_get_narrower_before_it_is_refused(shapes: d
         plan(shapes, card_of(6, 4))
     with pytest.raises(TooLittleMemory, match="of VRAM even in fp8"):
         plan(shapes, card_of(3, 64, four_bit=False))
-    with pytest.raises(TooLittleMemory, match="of RAM even in fp32"):
-        plan(shapes, Machine("cpu", "CPU", ram_total=16 * GIB, ram_free=12 * GIB))
+    without = {ram: Machine("cpu", "CPU", ram_total=ram * GIB, ram_free=ram * GIB) for ram in (64, 24, 12)}
+    assert [plan(shapes, without[ram]).precision for ram in (64, 24)] == ["fp32", "fp8"]
+    with pytest.raises(TooLittleMemory, match="of RAM even in fp8"):
+        plan(shapes, without[12])
 
 
 def test_a_precision_that_cannot_be_is_said(shapes: dict[str, tuple[int, ...]]) -> None:
