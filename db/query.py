@@ -115,6 +115,20 @@ def set_down(tx: Connection, condition: ColumnElement[bool], state: State, now_m
     return job_id
 
 
+def charge(tx: Connection, job: rows.Job, now_ms: int, took_ms: int | None = None) -> None:
+    """What was begun of a job's section ends unmade because somebody wished it, and its flow pays: else who cancels in
+    time would have every turn for nothing. What a trouble of ours ends costs nobody anything.
+
+    took_ms: since the claim, by which it pays a share by the known pace. None, or no pace is known: for all of it
+    """
+    shape = section_shape(job.plan)
+    pace_ms = measured_pace(tx, [shape]).get(shape) or None
+    if took_ms is None:
+        took_ms = pace_ms or 0
+    share = 1.0 if pace_ms is None else min(1.0, took_ms / pace_ms)
+    flows.charge(tx, job.id, share, took_ms if pace_ms is None else min(took_ms, pace_ms), now_ms)
+
+
 def wished_end(job: rows.Job, film: str | None) -> State | None:
     """The state in which the job's wish ends it, with that film of what is finished; None without a wish."""
     if job.wish is None:
