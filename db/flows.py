@@ -14,9 +14,11 @@ from sqlalchemy import (
     Float,
     Integer,
     Select,
+    and_,
     bindparam,
     func,
     insert,
+    or_,
     select,
     text,
     union_all,
@@ -47,7 +49,10 @@ _TICK = select(Tick.time, Tick.weight).with_for_update()
 _FLOW = select(Flow.id, Flow.weight, Flow.served, Flow.last).with_for_update()
 _FLOW_OF = _FLOW.where(Flow.who == bindparam("named"))
 _FLOW_WITH = _FLOW.where(Flow.id == _THIS)
-_BUSY = select(Job.id).where(Job.flow_id == _THIS, IS_OPEN).limit(1)
+_IS_PAUSED = select(Gate.scope).where(Gate.scope == Job.server_id, Gate.paused).exists()
+# A job that waits in a paused server is as if it was not there yet; one that a trouble of ours put off waits for us.
+_IS_BUSY = and_(IS_OPEN, or_(Job.state == State.RUNNING, ~_IS_PAUSED))
+_BUSY = select(Job.id).where(Job.flow_id == _THIS, _IS_BUSY).limit(1)
 _ENTERED = (
     update(Flow)
     .where(Flow.id == _THIS)
@@ -66,9 +71,17 @@ _PASSED = (
     .returning(Tick.sections)
 )
 _SINCE = update(Job).where(Job.id == _THIS).values(since=_TO)
-_PAUSED = select(Gate.scope).where(Gate.scope == Job.server_id, Gate.paused).exists().label("paused")
 _STANDS = select(
-    *(Job.flow_id, Job.rank, Job.state, Job.not_before_ms, Job.done, Job.sections, Job.hurried, _PAUSED)
+    *(
+        Job.flow_id,
+        Job.rank,
+        Job.state,
+        Job.not_before_ms,
+        Job.done,
+        Job.sections,
+        Job.hurried,
+        _IS_PAUSED.label("paused"),
+    )
 ).where(Job.id == _THIS)
 _SET_RANK = update(Job).where(Job.id == _THIS).values(rank=_TO)
 _HEADS = union_all(_ranked(Job.rank < turns.STARTED, 1), _ranked(Job.rank >= turns.STARTED, turns.BEGUN))
@@ -121,6 +134,17 @@ def enter(tx: Connection, name: str, sections: int, weight: float | None, now_ms
     tx.execute(_ENTERED, asked)
     tx.execute(_ONE_MORE, {"weighs": tick.weight + weight - before})
     return int(found.id)
+
+
+def come_back(tx: Connection, server_id: str) -> None:
+    """A paused server is about to be opened: who waited there alone starts at virtual time's now, as one who was away.
+
+    Its jobs are to be settled after that.
+    """
+    there = select(Job.flow_id).where(IS_OPEN, Job.server_id == server_id)
+    busy = select(Job.flow_id).where(_IS_BUSY, Job.flow_id.is_not(None))
+    now = select(Tick.time).scalar_subquery()
+    tx.execute(update(Flow).where(Flow.id.in_(there), Flow.id.not_in(busy), Flow.served < now).values(served=now))
 
 
 def settle(tx: Connection, job_id: int) -> None:

@@ -325,3 +325,68 @@ async def test_the_next_turn_is_said_in_both_databases_words(db: Database) -> No
     assert said.endswith("FOR UPDATE OF flow SKIP LOCKED")
     assert "FOR UPDATE" not in str(flows.next_turn().compile(dialect=sqlite.dialect()))  # type: ignore[no-untyped-call]
     assert turns.BEGUN == 4
+
+
+@pytest.mark.parametrize("asked", ["before", "meanwhile"])
+async def test_nobody_saves_up_turns_while_their_server_is_paused(db: Database, clock: Clock, asked: str) -> None:
+    await requests.submit(db, ask("long", user_id="bob", sections=200), PLENTY)
+    if asked == "before":
+        await requests.submit(db, ask("alice", user_id="alice", server_id="one", sections=4), PLENTY)
+    await operators.pause(db, "terminal", scope="one")
+    if asked == "meanwhile":
+        await requests.submit(db, ask("alice", user_id="alice", server_id="one", sections=4), PLENTY)
+    for _ in range(60):
+        assert await work(db, clock) == "bob"
+    await operators.resume(db, "terminal", scope="one")
+    for n in range(20):
+        await requests.submit(db, ask(f"{n}", user_id="alice", server_id="one", sections=4), PLENTY)
+    await requests.submit(db, ask("carol", user_id="carol", sections=4), PLENTY)
+    assert "carol" in [await work(db, clock) for _ in range(4)]
+
+
+async def test_who_asks_elsewhere_while_their_server_is_paused_begins_at_now(db: Database, clock: Clock) -> None:
+    await requests.submit(db, ask("long", user_id="bob", sections=200), PLENTY)
+    await requests.submit(db, ask("there", user_id="alice", server_id="one", sections=4), PLENTY)
+    await operators.pause(db, "terminal", scope="one")
+    for _ in range(60):
+        await work(db, clock)
+    for n in range(20):
+        await requests.submit(db, ask(f"{n}", user_id="alice", sections=4), PLENTY)
+    await requests.submit(db, ask("carol", user_id="carol", sections=4), PLENTY)
+    assert "carol" in [await work(db, clock) for _ in range(4)]
+
+
+@pytest.mark.parametrize("why", ["put off", "at work", "elsewhere"])
+async def test_who_waits_for_us_or_in_another_server_keeps_what_is_due_to_them(
+    db: Database, clock: Clock, why: str
+) -> None:
+    """Served less than others so far, and a trouble of ours or the pause of one of their servers: they lose nothing."""
+    await requests.submit(db, ask("alice", user_id="alice", server_id="one", sections=90), PLENTY)
+    if why == "elsewhere":
+        await requests.submit(db, ask("else", user_id="alice", server_id="two", sections=90), PLENTY)
+    claim = await jobs.claim(db, "w", LEASE_MS)
+    assert claim and claim.job.user_id == "alice"
+    if why != "at work":
+        await sections.record(db, claim, made(0, "alice"))
+    for n in range(30):
+        await requests.submit(db, ask(f"{n}", user_id=f"{n}", sections=1), PLENTY)
+        await work(db, clock)
+    before = served_of(db, "alice")
+    if why == "put off":
+        claim = await jobs.claim(db, "w", LEASE_MS)
+        assert claim is not None
+        await jobs.release(db, claim, retry_in_ms=5)
+        await requests.submit(db, ask("other", user_id="other", sections=1), PLENTY)
+        await work(db, clock)
+        clock.forward(5)
+    else:
+        await operators.pause(db, "terminal", scope="one")
+        await operators.resume(db, "terminal", scope="one")
+    await requests.submit(db, ask("more", user_id="alice", sections=9), PLENTY)
+    with db.reading() as tx:
+        assert served_of(db, "alice") == before < (tx.scalar(select(Tick.time)) or 0.0)
+
+
+def served_of(db: Database, user: str) -> float:
+    with db.reading() as tx:
+        return tx.scalar(select(Flow.served).where(Flow.who == flows.who(Platform.PAGE, user))) or 0.0
