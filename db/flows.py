@@ -241,10 +241,13 @@ def _tick(tx: Connection) -> Any:
     return tx.execute(_TICK).one()
 
 
-def used_ms(tx: Connection, name: str, since_ms: int) -> list[tuple[int, int]]:
-    """What somebody used of the GPU since then: (at, GPU milliseconds), oldest first."""
+def used_ms(tx: Connection, name: str, since_ms: int, now_ms: int) -> list[tuple[int, int]]:
+    """What somebody used of the GPU since then: (at, GPU milliseconds), oldest first.
+
+    What a clock that was ahead wrote down is passed over: it would count for longer than a day.
+    """
     theirs = select(Ledger.at_ms, Ledger.gpu_ms).join(Flow, Flow.id == Ledger.flow_id).where(Flow.who == name)
-    found = tx.execute(theirs.where(Ledger.at_ms > since_ms).order_by(Ledger.at_ms))
+    found = tx.execute(theirs.where(Ledger.at_ms > since_ms, Ledger.at_ms <= now_ms).order_by(Ledger.at_ms))
     return [(row.at_ms, row.gpu_ms) for row in found]
 
 

@@ -243,7 +243,7 @@ async def test_what_was_taken_back_counts_by_the_share_of_it_that_was_made(db: D
         await jobs.end(db, claim, State.CANCELLED)
         with db.reading() as tx:
             name = flows.who(Platform.PAGE, "ann")
-            assert sum(each for _, each in flows.used_ms(tx, name, 0)) == used
+            assert sum(each for _, each in flows.used_ms(tx, name, 0, clock())) == used
             served, time = tx.scalar(select(Flow.served).where(Flow.who == name)), tx.scalar(select(Tick.time))
             assert served == time == pytest.approx(1 + used / 1000)
     await requests.submit(db, ask("more", sections=1), limits)
@@ -275,7 +275,7 @@ async def test_what_a_trouble_of_ours_ends_costs_nobody_anything(db: Database, c
     with db.reading() as tx:
         assert tx.scalar(select(Flow.served)) == 0.0
         assert tx.execute(select(Tick.time, Tick.gpu_ms)).one() == (0.0, 0)
-        assert flows.used_ms(tx, flows.who(Platform.PAGE, "ann"), 0) == []
+        assert flows.used_ms(tx, flows.who(Platform.PAGE, "ann"), 0, clock()) == []
 
 
 def test_a_long_film_goes_on_now_and_then_though_shorter_ones_always_come() -> None:
