@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindpar
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from db import flows, rows
+from db.connect import AT_ONCE
 from db.errors import LeaseLost, NoSuchJob
 from db.models import Canvas, Job, Progress, Rendition, Request, Section, State
 
@@ -138,10 +139,12 @@ def wished_end(job: rows.Job, film: str | None) -> State | None:
 
 def unreferenced(tx: Connection, shas: Collection[str]) -> tuple[str, ...]:
     """Those of the files that no row names."""
-    named: set[str] = set()
-    for column in SHAS:
-        named.update(sha for sha in tx.scalars(select(column).where(column.in_(shas))) if sha is not None)
-    return tuple(sha for sha in sorted(set(shas)) if sha not in named)
+    asked = sorted(set(shas))
+    named: set[str | None] = set()
+    for n in range(0, len(asked), AT_ONCE):
+        for column in SHAS:
+            named.update(tx.scalars(select(column).where(column.in_(asked[n : n + AT_ONCE]))))
+    return tuple(sha for sha in asked if sha not in named)
 
 
 def section_shape(plan: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from makers import LEASE_MS, PLENTY, ask, made, sha
 from db import jobs, requests, sections
 from db.connect import Database
 from db.errors import DiskFailed, DiskFull
-from db.media import Disk, Media, media_foreign, media_keep, media_tidy
+from db.media import Disk, Media, media_foreign, media_keep, media_tidy, media_unreferenced
 from tests.ready import ready
 
 
@@ -292,6 +292,12 @@ def test_a_disk_that_fails_has_a_name_and_leaves_nothing(
 
 def test_free_room_is_counted(media: Media) -> None:
     assert 0 < media.free_bytes() < 2**60
+
+
+async def test_of_however_many_files_those_that_no_row_names_are_told(db: Database) -> None:
+    await requests.submit(db, ask(picture=sha("kept")), PLENTY)
+    many = [sha(f"{n}") for n in range(40_000)]  # more than SQLite takes values in one query
+    assert await media_unreferenced(db, [*many, sha("kept")]) == tuple(sorted(many))
 
 
 async def test_every_file_that_a_row_names_is_kept(db: Database, media: Media) -> None:
