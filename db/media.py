@@ -279,7 +279,7 @@ async def media_foreign(db: Database, media: Media) -> str | None:
     return (
         f"Nothing in {media.root} is tidied away: {media.root / OWNER} says that it belongs to another database, or to "
         "this one at a later time (was a backup restored?). Give each service a folder of its own ([media] url); or, "
-        f'where only this one uses it, put "{await _mark(db)}" into that file.'
+        f'where only this one uses it and what it does not know may go, put "{await _mark(db)}" into that file.'
     )
 
 
