@@ -50,7 +50,7 @@ from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
 from db.connect import Database, sqlite_path
 from db.errors import DbError
 from db.logs import start_log
-from db.media import Media, media_keep
+from db.media import Media, media_foreign, media_tidy
 from db.room import Room
 from db.trouble import TROUBLE, patiently
 from gen import hub, sources
@@ -377,13 +377,20 @@ def make_folder(folder: Path) -> None:
 
 async def housekeeping(db: Database, media: Media, safety: SafetyConfig) -> None:
     """Every hour: forget what is older than it is to be kept, and remove the files that no row names."""
+    said = None
     while True:
-        await patiently(partial(keep_house, db, media, safety), "housekeeping")
+        foreign = await patiently(partial(keep_house, db, media, safety), "housekeeping")
+        if foreign and foreign != said:
+            log.warning("%s", foreign)
+        said = foreign
         await asyncio.sleep(HOUSEKEEPING_S)
 
 
-async def keep_house(db: Database, media: Media, safety: SafetyConfig) -> None:
-    """What housekeeping does each time. raises: TROUBLE, of the disk that is swept"""
+async def keep_house(db: Database, media: Media, safety: SafetyConfig) -> str | None:
+    """What housekeeping does each time; returns why no file was removed, else None.
+
+    raises: TROUBLE, of the disk that is swept
+    """
     try:
         if safety.keep_days:
             gone = await requests.expire(db, db.now() - safety.keep_days * DAY_MS)
@@ -396,10 +403,10 @@ async def keep_house(db: Database, media: Media, safety: SafetyConfig) -> None:
         await requests.tidy(db)
     except TROUBLE as trouble:  # what can be freed without a commit is freed below
         log.warning("nothing expired: %s", trouble)
-    keep = await media_keep(db)
-    swept = await asyncio.to_thread(media.sweep, keep, ORPHAN_S)
+    swept = await media_tidy(db, media, ORPHAN_S)
     if swept:
         log.info("swept files=%d", swept)
+    return await media_foreign(db, media)
 
 
 def rules(settings: Settings) -> Rules:
@@ -881,6 +888,8 @@ async def examine_service(settings: Settings, finding: Callable[[bool | None, st
             found.append(finding(True, f"The database in {settings.data_dir} opens."))
             made = await control.recent_sections(db)
             found += speed(settings.model, paces_of(made, settings), settings.models_dir, sizes)
+            if (foreign := await media_foreign(db, Media(settings.media.folder(settings.data_dir)))) is not None:
+                found.append(finding(None, foreign))
         found += examine_disk(settings, finding)
         web = settings.web
         Guard(web.host, web.secret(), web.public_url).check()

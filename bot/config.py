@@ -18,7 +18,7 @@ def secret_of(section: str, token: str, token_file: str, variable: str, key_of_f
         return spoken
     if token_file:
         try:
-            return Path(token_file).expanduser().read_text("utf-8").strip()
+            return Path(token_file).expanduser().read_text("utf-8-sig").strip()
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", None) or "it is no text"
             raise ConfigError("configuration", f"{section}.{key_of_file}", f"cannot be read: {why}") from None

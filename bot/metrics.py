@@ -37,7 +37,7 @@ def exposition(numbers: Numbers) -> bytes:
         pace.labels(shape).set(ms / 1000)
     for name, says, total in (
         ("sections", "Sections made.", numbers.sections_made),
-        ("gpu_seconds", "GPU time of the sections made.", numbers.gpu_ms / 1000),
+        ("gpu_seconds", "GPU time of sections made, and of those taken back.", numbers.gpu_ms / 1000),
     ):
         Counter(f"flipbot_{name}", says, registry=registry).inc(total)
     return generate_latest(registry)

@@ -21,6 +21,7 @@ from db.errors import ConfigError
 
 T = TypeVar("T")
 
+LARGEST = 1 << 63  # of whole numbers, where TOML ends
 _CALLED = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
 
 
@@ -73,8 +74,8 @@ def load(path: Path | None, sections: Mapping[str, type]) -> Config:
 
 def _tables(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(path.read_text("utf-8-sig"))  # as some editors of Windows write it
+    except ValueError as error:  # of TOML, of UTF-8, or a number of too many digits
         raise ConfigError(str(path), "", f"this is not TOML: {error}") from None
     except OSError as error:
         raise ConfigError(str(path), "", f"cannot be read: {error.strerror}") from None
@@ -105,12 +106,12 @@ def _value(file: str, where: str, kind: Any, said: Mapping[str, Any], value: Any
         (kind,) = (option for option in get_args(kind) if option is not NoneType)
     if get_origin(kind) is tuple:
         return _values(file, where, get_args(kind)[0], said, value)
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) < LARGEST:
         value = float(value)
     if said["choices"] and value not in said["choices"]:
         listed = ", ".join(f'"{choice}"' for choice in said["choices"])
         raise ConfigError(file, where, f"expected one of {listed}, got {_shown(value)}")
-    if type(value) is not kind:
+    if type(value) is not kind or (kind is int and abs(value) >= LARGEST):
         got = "something else" if said["secret"] else _shown(value)
         raise ConfigError(file, where, f"expected {_CALLED[kind]}, got {got}")
     _in_range(file, where, said, value)
@@ -169,6 +170,8 @@ def _shown(value: Any) -> str:
             return "true" if value else "false"
         case str():
             return f'"{value[:40]}…"' if len(value) > 40 else f'"{value}"'
+        case int() if abs(value) >= LARGEST:
+            return "one beyond 64 bits"
         case _:
             return str(value)
 

@@ -14,9 +14,11 @@ from sqlalchemy import (
     Float,
     Integer,
     Select,
+    and_,
     bindparam,
     func,
     insert,
+    or_,
     select,
     text,
     union_all,
@@ -47,7 +49,10 @@ _TICK = select(Tick.time, Tick.weight).with_for_update()
 _FLOW = select(Flow.id, Flow.weight, Flow.served, Flow.last).with_for_update()
 _FLOW_OF = _FLOW.where(Flow.who == bindparam("named"))
 _FLOW_WITH = _FLOW.where(Flow.id == _THIS)
-_BUSY = select(Job.id).where(Job.flow_id == _THIS, IS_OPEN).limit(1)
+_IS_PAUSED = select(Gate.scope).where(Gate.scope == Job.server_id, Gate.paused).exists()
+# A job that waits in a paused server is as if it was not there yet; one that a trouble of ours put off waits for us.
+_IS_BUSY = and_(IS_OPEN, or_(Job.state == State.RUNNING, ~_IS_PAUSED))
+_BUSY = select(Job.id).where(Job.flow_id == _THIS, _IS_BUSY).limit(1)
 _ENTERED = (
     update(Flow)
     .where(Flow.id == _THIS)
@@ -60,21 +65,32 @@ _PASSED = (
     .values(
         time=_DUE,
         weight=bindparam("weighs"),
-        sections=Tick.sections + 1,
+        sections=Tick.sections + bindparam("made", type_=Integer),
         gpu_ms=Tick.gpu_ms + bindparam("took_ms", type_=Integer),
     )
     .returning(Tick.sections)
 )
 _SINCE = update(Job).where(Job.id == _THIS).values(since=_TO)
-_PAUSED = select(Gate.scope).where(Gate.scope == Job.server_id, Gate.paused).exists().label("paused")
 _STANDS = select(
-    *(Job.flow_id, Job.rank, Job.state, Job.not_before_ms, Job.done, Job.sections, Job.hurried, _PAUSED)
+    *(
+        Job.flow_id,
+        Job.rank,
+        Job.state,
+        Job.not_before_ms,
+        Job.done,
+        Job.sections,
+        Job.hurried,
+        _IS_PAUSED.label("paused"),
+    )
 ).where(Job.id == _THIS)
 _SET_RANK = update(Job).where(Job.id == _THIS).values(rank=_TO)
 _HEADS = union_all(_ranked(Job.rank < turns.STARTED, 1), _ranked(Job.rank >= turns.STARTED, turns.BEGUN))
 _SET_HEAD = update(Flow).where(Flow.id == _THIS).values(head=_TO, turn=_DUE)
 _FLOW_ID = select(Job.flow_id).where(Job.id == _THIS)
-_SERVED = update(Flow).where(Flow.id == _THIS).values(served=Flow.served + 1 / Flow.weight)
+_SERVED = (
+    update(Flow).where(Flow.id == _THIS).values(served=Flow.served + bindparam("share", type_=Float) / Flow.weight)
+)
+_LASTS = update(Flow).where(Flow.id == _THIS).values(last=_DUE)
 _LEAVING = select(Flow.last, Flow.weight).where(Flow.last > _DUE).order_by(Flow.last).limit(LEAVING)
 
 
@@ -120,6 +136,17 @@ def enter(tx: Connection, name: str, sections: int, weight: float | None, now_ms
     return int(found.id)
 
 
+def come_back(tx: Connection, server_id: str) -> None:
+    """A paused server is about to be opened: who waited there alone starts at virtual time's now, as one who was away.
+
+    Its jobs are to be settled after that.
+    """
+    there = select(Job.flow_id).where(IS_OPEN, Job.server_id == server_id)
+    busy = select(Job.flow_id).where(_IS_BUSY, Job.flow_id.is_not(None))
+    now = select(Tick.time).scalar_subquery()
+    tx.execute(update(Flow).where(Flow.id.in_(there), Flow.id.not_in(busy), Flow.served < now).values(served=now))
+
+
 def settle(tx: Connection, job_id: int) -> None:
     """Write down a job's rank anew, and when its flow is due."""
     job = tx.execute(_STANDS, {"this": job_id}).one()
@@ -160,20 +187,37 @@ def wake(tx: Connection, now_ms: int) -> int:
 
 def serve(tx: Connection, job_id: int, gpu_ms: int, now_ms: int) -> None:
     """A section of a job was made: its flow was served, and virtual time passes. `settle` the job after this."""
+    made = _pass(tx, tx.scalar(_FLOW_ID, {"this": job_id}), 1.0, gpu_ms, now_ms, made=1)
+    tx.execute(_SINCE, {"this": job_id, "to": made})
+
+
+def charge(tx: Connection, job_id: int, share: float, gpu_ms: int, now_ms: int) -> None:
+    """That share of a section of a job was made and taken back, as was wished: its flow had more work than its films
+    have, and was served so much. `settle` the job after this, or have it `leave`."""
     flow_id = tx.scalar(_FLOW_ID, {"this": job_id})
     if flow_id is not None:
-        tx.execute(_SERVED, {"this": flow_id})
+        tick, flow = _tick(tx), tx.execute(_FLOW_WITH, {"this": flow_id}).one()
+        back = 0.0 if flow.last > tick.time else flow.weight
+        tx.execute(_LASTS, {"this": flow_id, "due": max(tick.time, flow.last) + share / flow.weight})
+        tx.execute(update(Tick).values(weight=tick.weight + back))
+    _pass(tx, flow_id, share, gpu_ms, now_ms, made=0)
+
+
+def _pass(tx: Connection, flow_id: int | None, share: float, gpu_ms: int, now_ms: int, *, made: int) -> int:
+    """A flow was served that share of a section, and virtual time passes; returns how many were made so far, by all."""
+    if flow_id is not None:
+        tx.execute(_SERVED, {"this": flow_id, "share": share})
         tx.execute(insert(Ledger).values(flow_id=flow_id, gpu_ms=gpu_ms, at_ms=now_ms))
     tick = _tick(tx)
-    now, weight, left = tick.time, tick.weight, 1.0
+    now, weight, left = tick.time, tick.weight, share
     while left > 0:
         leaving = [(row.last, row.weight) for row in tx.execute(_LEAVING, {"due": now})]
         if not leaving:
             weight = 0.0
             break
         now, weight, left = turns.elapse(now, weight, left, leaving)
-    made = tx.execute(_PASSED, {"due": now, "weighs": weight, "took_ms": gpu_ms}).scalar_one()
-    tx.execute(_SINCE, {"this": job_id, "to": made})
+    passed = tx.execute(_PASSED, {"due": now, "weighs": weight, "took_ms": gpu_ms, "made": made})
+    return int(passed.scalar_one())
 
 
 def leave(tx: Connection, job_id: int) -> None:
@@ -188,7 +232,7 @@ def leave(tx: Connection, job_id: int) -> None:
     if row.last <= tick.time:
         return
     last = max(tick.time, row.last - row.left / row.weight)
-    tx.execute(update(Flow).where(Flow.id == row.id).values(last=last))
+    tx.execute(_LASTS, {"this": row.id, "due": last})
     if last <= tick.time:
         tx.execute(update(Tick).values(weight=max(0.0, tick.weight - row.weight)))
 
@@ -197,10 +241,13 @@ def _tick(tx: Connection) -> Any:
     return tx.execute(_TICK).one()
 
 
-def used_ms(tx: Connection, name: str, since_ms: int) -> list[tuple[int, int]]:
-    """What somebody used of the GPU since then: (at, GPU milliseconds), oldest first."""
+def used_ms(tx: Connection, name: str, since_ms: int, now_ms: int) -> list[tuple[int, int]]:
+    """What somebody used of the GPU since then: (at, GPU milliseconds), oldest first.
+
+    What a clock that was ahead wrote down is passed over: it would count for longer than a day.
+    """
     theirs = select(Ledger.at_ms, Ledger.gpu_ms).join(Flow, Flow.id == Ledger.flow_id).where(Flow.who == name)
-    found = tx.execute(theirs.where(Ledger.at_ms > since_ms).order_by(Ledger.at_ms))
+    found = tx.execute(theirs.where(Ledger.at_ms > since_ms, Ledger.at_ms <= now_ms).order_by(Ledger.at_ms))
     return [(row.at_ms, row.gpu_ms) for row in found]
 
 

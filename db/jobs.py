@@ -17,6 +17,7 @@ from db.models import Canvas, Chat, Flow, Job, Platform, Progress, Reason, Remov
 from db.query import (
     change,
     changed,
+    charge,
     find_jobs,
     held,
     load_held,
@@ -77,7 +78,7 @@ def claim(db: Database, worker: str, lease_ms: int) -> rows.Claim | None:
         long = turns.waited_since(at_hand.made)
         take, taking = (_TAKE, taking) if long is None else (_TAKE_LONG, {**taking, "waited_since": long})
         job_id = None if at_hand.paused else changed(tx, take, taking, moved=True)
-        got = None if job_id is None else _claimed(tx, job_id, worker)
+        got = None if job_id is None else _claimed(tx, job_id, worker, now)
     if got or reaped:
         db.notify()
     return got
@@ -88,9 +89,10 @@ def _at_hand(tx: Connection, now_ms: int) -> Any:
     return tx.execute(_AT_HAND, {"now_ms": now_ms}).one()
 
 
-def _claimed(tx: Connection, job_id: int, worker: str) -> rows.Claim:
+def _claimed(tx: Connection, job_id: int, worker: str, now_ms: int) -> rows.Claim:
     job = load_job(tx, job_id)
-    return rows.Claim(job=job, sections=tuple(load_sections(tx, job_id)), fence=job.fence, worker=worker)
+    sections = tuple(load_sections(tx, job_id))
+    return rows.Claim(job=job, sections=sections, fence=job.fence, worker=worker, since_ms=now_ms)
 
 
 def _reap(tx: Connection, db: Database) -> int:
@@ -194,17 +196,19 @@ def fail(db: Database, claim: rows.Claim, reason: str, facts: Mapping[str, Any])
 def end(db: Database, claim: rows.Claim, state: State) -> rows.Job:
     """End a job in the middle of a section, as its owner wished: State.STOPPED (which needs a section) or CANCELLED.
 
-    raises: LeaseLost
+    What was made of the section counts as used, by their turns and their day. raises: LeaseLost
     """
-    return _end(db, claim, state)
+    return _end(db, claim, state, pays=True)
 
 
-def _end(db: Database, claim: rows.Claim, state: State, **values: Any) -> rows.Job:
+def _end(db: Database, claim: rows.Claim, state: State, *, pays: bool = False, **values: Any) -> rows.Job:
     with db.transaction() as tx:
-        job_id = set_down(tx, held(claim, db.steady()), state, db.now(), **values)
-        if job_id is None:
-            raise LeaseLost(claim.job.id, claim.fence)
-        return load_job(tx, job_id)
+        now, steady = db.now(), db.steady()
+        job = load_held(tx, claim, steady)
+        if pays:
+            charge(tx, job, now, steady - claim.since_ms)
+        set_down(tx, held(claim, steady), state, now, **values)
+        return load_job(tx, job.id)
 
 
 @writes

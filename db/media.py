@@ -3,8 +3,13 @@
 The order is the argument that no row names a missing file, even after a power cut: write beside (same file system),
 fsync the file, rename, fsync the folder, and only then commit the row. A crash leaves at most a file that no row names,
 which `sweep` takes away.
+
+The folder may hold other things, and be another database's: only names that are made here are swept, and only by the
+database that root/flipbot-owner names. There its mark stands, an id and how often it tidied, as in its own memo: a
+database that was restored from an earlier day has a lower count, and does not know of what was made since.
 """
 
+import asyncio
 import errno
 import hashlib
 import os
@@ -15,16 +20,23 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 from sqlalchemy import select
 
+from db import inbox
 from db.connect import Database, reads
 from db.errors import DiskFailed, DiskFull
 from db.query import SHAS, unreferenced
+from db.trouble import TROUBLE
+
+OWNER = "flipbot-owner"  # the file that says whose a folder is, and the memo of who one is
 
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _FAILED = {errno.EIO, errno.EROFS, errno.ENXIO, errno.ENODEV}
 _NAME = re.compile("[0-9a-f]{64}")
+_PREFIX = "flipbot-"
+_WORK = re.compile(f"{_PREFIX}[a-z0-9_]+")  # as tempfile makes them
 
 
 class Disk:
@@ -66,6 +78,7 @@ class Media:
         self.root = root
         self.disk = disk or Disk()
         self._folders: set[str] = set()  # whose names this process knows to be on the disk
+        self._at_work: set[str] = set()  # work folders of this process: what grows in them makes them no younger
 
     def put(self, content: bytes) -> str:
         """Keep these bytes, durably; returns their name. raises DiskFull, DiskFailed."""
@@ -125,21 +138,54 @@ class Media:
         raises: DiskFull, DiskFailed
         """
         with _disk(self.root):
-            return Path(tempfile.mkdtemp(dir=self._folder("tmp")))
+            made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._folder("tmp")))
+        self._at_work.add(made.name)
+        return made
 
     def sweep(self, keep: set[str], older_than_s: float) -> int:
         """Remove the files that are not in `keep`, and what was left in work folders; returns how many entries.
 
+        What has no name of ours stays, whatever it is.
         older_than_s: younger ones stay, for their row may be about to be committed
         """
         limit = time.time() - older_than_s
-        files = [path for path in self.root.glob("??/*") if path.name not in keep]
-        return sum(_remove(path) for path in (*files, *self.root.glob("tmp/*")) if _touched(path) < limit)
+        self._at_work -= {name for name in list(self._at_work) if not (self.root / "tmp" / name).exists()}
+        files = [path for path in self._files() if path.name not in keep]
+        left = [path for path in self.root.glob("tmp/*") if _WORK.fullmatch(path.name)]
+        left = [path for path in left if path.name not in self._at_work]
+        return sum(_remove(path) for path in (*files, *left) if _touched(path) < limit)
+
+    def owner(self) -> str | None:
+        """The mark of the database whose files these are; None where it was not written down."""
+        try:
+            with _disk(self.root):
+                return (self.root / OWNER).read_text("utf-8", "replace").strip()
+        except FileNotFoundError:
+            return None
+
+    def mark(self, owner: str) -> None:
+        """Write down whose files these are, durably. raises DiskFull, DiskFailed."""
+        with self._making() as path:
+            path.write_text(owner, "utf-8")
+            self.disk.sync(path)
+            self.disk.rename(path, self.root / OWNER)
+            self.disk.sync_folder(self.root)
+
+    def strange(self, keep: set[str], older_than_s: float) -> bool:
+        """Whether old files are here, and none that is in `keep`: then they are another database's."""
+        limit, files = time.time() - older_than_s, list(self._files())
+        return any(_touched(path) < limit for path in files) and all(path.name not in keep for path in files)
 
     def free_bytes(self) -> int:
         """Room left on the disk. raises DiskFull, DiskFailed."""
         with _disk(self.root):
             return self.disk.free_bytes(self._folder(""))
+
+    def _files(self) -> Iterator[Path]:
+        """What stands where a file of ours would, under a name as ours have."""
+        for path in self.root.glob("[0-9a-f][0-9a-f]/*"):
+            if _NAME.fullmatch(path.name) and path.name.startswith(path.parent.name) and path.is_file():
+                yield path
 
     def _folder(self, name: str) -> Path:
         folder = self.root / name
@@ -157,7 +203,7 @@ class Media:
         """A path to write to, which is gone afterwards unless it was kept."""
         folder = self._folder("tmp")
         with _disk(self.root):
-            fd, name = tempfile.mkstemp(dir=folder)
+            fd, name = tempfile.mkstemp(prefix=_PREFIX, dir=folder)
             os.close(fd)
             try:
                 yield Path(name)
@@ -223,3 +269,51 @@ def media_unreferenced(db: Database, shas: Collection[str]) -> tuple[str, ...]:
     """Those of the files that no row names: what may be dropped."""
     with db.reading() as tx:
         return unreferenced(tx, shas)
+
+
+async def media_foreign(db: Database, media: Media) -> str | None:
+    """The sentence for whoever runs the service where the folder is marked as another database's; else None."""
+    owner = await asyncio.to_thread(media.owner)
+    if owner is None or _holds(await _mark(db), owner):
+        return None
+    return (
+        f"Nothing in {media.root} is tidied away: {media.root / OWNER} says that it belongs to another database, or to "
+        "this one at a later time (was a backup restored?). Give each service a folder of its own ([media] url); or, "
+        f'where only this one uses it and what it does not know may go, put "{await _mark(db)}" into that file.'
+    )
+
+
+async def media_tidy(db: Database, media: Media, older_than_s: float) -> int | None:
+    """Sweep the folder as `Media.sweep`, where its files are this database's; else None, and nothing is removed.
+
+    A folder without a mark is taken over, unless it is strange: then it is marked as nobody's.
+    raises: DatabaseBusy, DiskFull, DiskFailed
+    """
+    keep, mark = await media_keep(db), await _mark(db)
+    owner = await asyncio.to_thread(media.owner)
+    if owner is None and await asyncio.to_thread(media.strange, keep, older_than_s):
+        owner = uuid4().hex
+        await asyncio.to_thread(media.mark, owner)
+    if owner is not None and not _holds(mark, owner):
+        return None
+    swept = await asyncio.to_thread(media.sweep, keep, older_than_s)
+    with suppress(*TROUBLE):  # the next time will do
+        name, count = mark.split()
+        await inbox.remember(db, OWNER, f"{name} {int(count) + 1}")  # before the folder: a crash must not part them
+        await asyncio.to_thread(media.mark, f"{name} {int(count) + 1}")
+    return swept
+
+
+async def _mark(db: Database) -> str:
+    """The mark of this database, made when it is first asked for."""
+    mark = await inbox.memo(db, OWNER)
+    if mark is None:
+        mark = f"{uuid4().hex} 0"
+        await inbox.remember(db, OWNER, mark)
+    return mark
+
+
+def _holds(mark: str, owner: str) -> bool:
+    """Whether what stands in a folder was written by the database with that mark, and not at a later day."""
+    (name, count), (named, _, at) = mark.split(), owner.partition(" ")
+    return name == named and at.isdecimal() and int(at) <= int(count)

@@ -267,7 +267,8 @@ class Flow(Base):
 
 
 class Tick(Base):
-    """Virtual time, in one row: it passes with every section recorded. `weight`: of all flows with a later `last`.
+    """Virtual time, in one row: it passes with every section made, or taken back. `weight`: of all flows with a later
+    `last`.
 
     `open` is the one count that is kept: the limit in all is asked at every submit, and may be very high.
     """
@@ -284,7 +285,7 @@ class Tick(Base):
 
 
 class Ledger(Base):
-    """GPU time that somebody used, one row a section: a day's limit is a sum over these, not a counter."""
+    """GPU time that somebody used, one row a turn: a day's limit is a sum over these, not a counter."""
 
     __tablename__ = "ledger"
     __table_args__ = (Index("ix_ledger_day", "flow_id", "at_ms"), {"sqlite_autoincrement": True})

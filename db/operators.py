@@ -52,6 +52,8 @@ def drain(db: Database, by: str, reason: str = "", scope: str = ALL) -> None:
 
 
 def _gate(tx: Connection, now_ms: int, by: str, reason: str, scope: str, action: str, **closed: bool) -> None:
+    if scope != ALL and closed.get("paused") is False:
+        flows.come_back(tx, scope)
     values = {**closed, "reason": reason, "by": by, "since_ms": now_ms}
     changed = update(Gate).where(Gate.scope == scope).values(**values).returning(Gate.scope)
     if tx.execute(changed).first() is None:

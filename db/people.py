@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, s
 from db import flows, operators, removals, rows
 from db.connect import Database, reads, writes
 from db.models import Base, Canvas, Chat, Inbox, Job, Person, Platform, Question, Report, Request, Shown, State
-from db.query import SHAS, change, find_jobs, load_job, set_down, unreferenced
+from db.query import SHAS, change, charge, find_jobs, load_job, set_down, unreferenced
 
 PREFERENCES = ("language", "seconds", "quality", "notify", "spoiler")
 PERSON = (  # the columns of rows.Person
@@ -104,7 +104,7 @@ def forget(db: Database, platform: Platform, user_id: str) -> Forgotten:
     """
     with db.transaction() as tx:
         theirs = find_jobs(tx, Job.platform == platform, Job.user_id == user_id)
-        gone = _erase(tx, theirs)
+        gone = _erase(tx, theirs, db.now())
         for table in (Person, Inbox, Question):
             tx.execute(delete(table).where(table.platform == platform, table.user_id == user_id))
         # Their chat with the bot has their own number where the platform has no other for it.
@@ -117,10 +117,10 @@ def forget(db: Database, platform: Platform, user_id: str) -> Forgotten:
 def forget_job(db: Database, job_id: int) -> Forgotten:
     """Delete one film with everything of it; its message goes out of the chat. raises NoSuchJob."""
     with db.transaction() as tx:
-        return _erase(tx, [load_job(tx, job_id)])
+        return _erase(tx, [load_job(tx, job_id)], db.now())
 
 
-def _erase(tx: Connection, jobs: Sequence[rows.Job]) -> Forgotten:
+def _erase(tx: Connection, jobs: Sequence[rows.Job], now_ms: int) -> Forgotten:
     """Delete jobs with all that belongs to them, and have their messages removed."""
     ids = [job.id for job in jobs]
     requests = [job.request_id for job in jobs]
@@ -130,6 +130,9 @@ def _erase(tx: Connection, jobs: Sequence[rows.Job]) -> Forgotten:
         table = column.class_
         mine = table.id.in_(requests) if table is Request else _of(table, ids)
         shas.update(sha for sha in tx.scalars(select(column).where(mine)) if sha)
+    for job in jobs:
+        if job.state == State.RUNNING:
+            charge(tx, job, now_ms)
     tx.execute(update(Job).where(Job.parent_id.in_(ids)).values(parent_id=None))
     for belonging in belongings():
         tx.execute(delete(belonging).where(belonging.c.job_id.in_(ids)))

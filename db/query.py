@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindpar
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from db import flows, rows
+from db.connect import AT_ONCE
 from db.errors import LeaseLost, NoSuchJob
 from db.models import Canvas, Job, Progress, Rendition, Request, Section, State
 
@@ -115,6 +116,20 @@ def set_down(tx: Connection, condition: ColumnElement[bool], state: State, now_m
     return job_id
 
 
+def charge(tx: Connection, job: rows.Job, now_ms: int, took_ms: int | None = None) -> None:
+    """What was begun of a job's section ends unmade because somebody wished it, and its flow pays: else who cancels in
+    time would have every turn for nothing. What a trouble of ours ends costs nobody anything.
+
+    took_ms: since the claim, by which it pays a share by the known pace. None, or no pace is known: for all of it
+    """
+    shape = section_shape(job.plan)
+    pace_ms = measured_pace(tx, [shape]).get(shape) or None
+    if took_ms is None:
+        took_ms = pace_ms or 0
+    share = 1.0 if pace_ms is None else min(1.0, took_ms / pace_ms)
+    flows.charge(tx, job.id, share, took_ms if pace_ms is None else min(took_ms, pace_ms), now_ms)
+
+
 def wished_end(job: rows.Job, film: str | None) -> State | None:
     """The state in which the job's wish ends it, with that film of what is finished; None without a wish."""
     if job.wish is None:
@@ -124,10 +139,12 @@ def wished_end(job: rows.Job, film: str | None) -> State | None:
 
 def unreferenced(tx: Connection, shas: Collection[str]) -> tuple[str, ...]:
     """Those of the files that no row names."""
-    named: set[str] = set()
-    for column in SHAS:
-        named.update(sha for sha in tx.scalars(select(column).where(column.in_(shas))) if sha is not None)
-    return tuple(sha for sha in sorted(set(shas)) if sha not in named)
+    asked = sorted(set(shas))
+    named: set[str | None] = set()
+    for n in range(0, len(asked), AT_ONCE):
+        for column in SHAS:
+            named.update(tx.scalars(select(column).where(column.in_(asked[n : n + AT_ONCE]))))
+    return tuple(sha for sha in asked if sha not in named)
 
 
 def section_shape(plan: Mapping[str, Any]) -> str:

@@ -189,10 +189,10 @@ def _may(tx: Connection, ask: Ask, limits: Limits, now_ms: int) -> None:
     name = flows.who(ask.platform, ask.user_id)
     if limits.cooldown_s:
         asked = tx.scalar(select(Flow.asked_ms).where(Flow.who == name)) or 0
-        if (until := asked + limits.cooldown_s * 1000) > now_ms and asked:
+        if 0 < asked <= now_ms < (until := asked + limits.cooldown_s * 1000):  # later than now: of a clock set back
             raise TooSoon(limits.cooldown_s, until)
     if limits.gpu_seconds_per_day:
-        used = flows.used_ms(tx, name, now_ms - DAY_MS)
+        used = flows.used_ms(tx, name, now_ms - DAY_MS, now_ms)
         if (free := free_at(used, limits.gpu_seconds_per_day * 1000)) is not None:
             raise DayUsed(sum(ms for _, ms in used) // 1000, limits.gpu_seconds_per_day, free)
     here = {"on": ask.platform, "user": ask.user_id, "chat": ask.chat_id}
@@ -229,7 +229,7 @@ def _twin(tx: Connection, ask: Ask, now_ms: int) -> int | None:
         Request.user_id == ask.user_id,
         Request.chat_id == ask.chat_id,
         Request.prompt == ask.prompt,
-        Request.created_ms > now_ms - TWIN_MS,
+        Request.created_ms.between(now_ms - TWIN_MS + 1, now_ms),
         Job.state.not_in([State.FAILED, State.CANCELLED, State.STOPPED]),
     )
     for job in find_jobs(tx, same):

@@ -300,12 +300,16 @@ class Deed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A job's turn to get section number `job.done` made, held by `worker` under `fence` until its lease ends."""
+    """A job's turn to get section number `job.done` made, held by `worker` under `fence` until its lease ends.
+
+    since_ms: when it was claimed, by the clock that leases are counted by
+    """
 
     job: Job
     sections: tuple[Section, ...]
     fence: int
     worker: str
+    since_ms: int
 
 
 Notify = Literal["ping", "silent", "off"]

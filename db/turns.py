@@ -12,8 +12,9 @@ sections, and if virtual time has passed its flow, which was served no more than
 line it would only put off the end of another one.
 
 Virtual time is that of a machine which serves everybody with work at every moment, by weight (generalized processor
-sharing). It passes by sections recorded, never by seconds; somebody who comes back starts at its now, so that nobody
-saves up turns by staying away, and nobody pays for turns that nobody else wanted.
+sharing). It passes by sections recorded, never by seconds, and by the share of a section that was made until its owner
+had it taken back: that was theirs, too. Somebody who comes back starts at its now, so that nobody saves up turns by
+staying away, and nobody pays for turns that nobody else wanted.
 
 source: Parekh & Gallager 1993 (GPS); Friedman & Henderson 2003, Fairness and efficiency in web server protocols (FSP)
 """

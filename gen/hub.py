@@ -282,7 +282,7 @@ def writing(models_dir: Path) -> Iterator[None]:
         models_dir.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
             raise DiskFull(where=str(models_dir)) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             raise DownloadFailed(what=f"{error.filename or models_dir}: {error.strerror}") from error

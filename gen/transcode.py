@@ -37,6 +37,7 @@ X264 = "open-gop=0:chromaloc=1"
 PREVIEW_SIDE, PREVIEW_BPS, PREVIEW_CRF = 480, 1_000_000, 23.0
 PREVIEW_PRESET = "veryfast"
 POSTER_SIDE, POSTER_BYTES = 320, 200_000
+SAID_BYTES = 8_000  # of a film's settings, in a poster
 MIB = 1 << 20
 BELOW_NORMAL = 0x4000  # Windows: BELOW_NORMAL_PRIORITY_CLASS
 
@@ -85,19 +86,29 @@ def poster(source: Path, folder: Path, limit: int) -> Fitted:
     """The film's first frame as a JPEG, with what the film says of itself. raises: LimitTooSmall, EncoderFailed."""
     limit = min(limit, POSTER_BYTES)
     info = film.probe(source)
-    tags = {key: info.metadata[key] for key in ("comment", "synopsis") if key in info.metadata}
+    said = _said(info.metadata)
     picture = film.poster(source)
     for side in (POSTER_SIDE, POSTER_SIDE // 2, POSTER_SIDE // 4):
         picture.thumbnail((side, side))
         for quality in (85, 60, 35):
             with io.BytesIO() as file:
-                picture.save(file, "JPEG", quality=quality, comment=json.dumps(tags).encode())
+                picture.save(file, "JPEG", quality=quality, comment=said)
                 content = file.getvalue()
             if len(content) <= limit:
                 path = folder / "poster.jpg"
                 path.write_bytes(content)
                 return Fitted(path, len(content), picture.width, picture.height, 0)
     raise _too_small(limit, info)
+
+
+def _said(metadata: Mapping[str, str]) -> bytes:
+    """What a film says of itself, for a JPEG's comment: that takes 64 KiB, and a picture should not be mostly words."""
+    tags = {"comment": metadata.get("comment", "")}
+    if (settings := film.film_settings(metadata)) is not None:
+        synopsis = json.dumps(settings, ensure_ascii=False, sort_keys=True)  # a quarter of what an MP4's ASCII takes
+        if len(synopsis.encode()) <= SAID_BYTES:
+            tags["synopsis"] = synopsis
+    return json.dumps(tags, ensure_ascii=False).encode()
 
 
 KINDS = {"final": final, "preview": preview, "poster": poster}

@@ -134,6 +134,10 @@ def test_presets_are_shares_of_the_checkpoints_own_steps() -> None:
             "[video.qualities.x]\nstep_cahce = 1",
             'video.qualities.x.step_cahce: there is no such key; did you mean "step',
         ),
+        (f"[web]\nport = {'9' * 400}", "config.toml: web.port: expected a whole number, got one beyond 64 bits"),
+        (f"[web]\nport = {'9' * 9000}", "config.toml: this is not TOML: "),
+        (f"[web]\nport = 0x{'f' * 9000}", "config.toml: web.port: expected a whole number, got one beyond 64 bits"),
+        (f"[video]\nlongest_seconds = {'9' * 400}", "longest_seconds: expected a number, got one beyond 64 bits"),
         (  # what 0.1 wanted there
             "[video.qualities.x]\nstep_cache = 0.15",
             'x.step_cache: expected one of "", "none", "careful", "fast", "teacache", "first-block", got 0.15',
@@ -146,6 +150,14 @@ def test_a_mistake_is_one_sentence_naming_file_key_and_what_was_expected(
     tmp_path: Path, text: str | bytes, sentence: str
 ) -> None:
     assert sentence in refusal(tmp_path, text)
+
+
+def test_a_file_as_windows_editors_write_it_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_bytes("[web]\r\nport = 81\r\n".encode("utf-8-sig"))
+    assert load(file, SECTIONS).of(WebConfig).port == 81
+    (tmp_path / "token").write_bytes("geheim\r\n".encode("utf-8-sig"))
+    assert TelegramConfig(token_file=str(tmp_path / "token")).secret() == "geheim"
 
 
 def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:

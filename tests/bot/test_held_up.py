@@ -1,6 +1,7 @@
 """What the chats do while the machine lets nothing be written: they wait, lose nothing, and go on by themselves."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -11,6 +12,7 @@ from discord_stage import stage as discord
 from telegram import Update
 from telegram_stage import ANN, stage
 
+import flipbot
 from bot.config import SafetyConfig
 from bot.discord_bot import SYNCED
 from db import inbox, removals
@@ -127,3 +129,24 @@ async def test_housekeeping_outlives_a_folder_that_cannot_be_read_and_a_locked_f
         keeping.cancel()
         with pytest.raises(asyncio.CancelledError):
             await keeping
+
+
+async def test_housekeeping_and_the_doctor_say_that_a_folder_is_anothers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two services that were given one folder: the second one's housekeeping leaves it alone, and says so once."""
+    monkeypatch.setattr(flipbot, "HOUSEKEEPING_S", 0.01)
+    data_dir = ready(tmp_path)
+    media = Media(data_dir / "media")
+    film = media.put(b"a film of the other one")
+    os.utime(media.path(film), (1, 1))
+    async with Database.open(data_dir=data_dir) as db:
+        keeping = asyncio.create_task(housekeeping(db, media, SafetyConfig()))
+        await asyncio.sleep(0.5)
+        keeping.cancel()
+    assert media.exists(film)
+    told = [record.getMessage() for record in caplog.records if "another database" in record.getMessage()]
+    assert len(told) == 1
+    settings = flipbot.settings_of(flipbot.arguments().parse_args(["doctor", "--data-dir", str(data_dir)]))
+    found = await flipbot.examine_service(settings, lambda good, says: (good, says))
+    assert (None, told[0]) in found

@@ -3,6 +3,7 @@ import errno
 import hashlib
 import os
 import resource
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from makers import LEASE_MS, PLENTY, ask, made, sha
 from db import jobs, requests, sections
 from db.connect import Database
 from db.errors import DiskFailed, DiskFull
-from db.media import Disk, Media, media_keep
+from db.media import Disk, Media, media_foreign, media_keep, media_tidy, media_unreferenced
+from tests.ready import ready
 
 
 @pytest.fixture
@@ -97,13 +99,103 @@ def test_a_file_being_read_may_be_dropped(media: Media) -> None:
 
 def test_a_sweep_takes_old_files_that_no_row_names_and_nothing_else(media: Media) -> None:
     kept, old, young = media.put(b"kept"), media.put(b"old"), media.put(b"young")
-    left, at_work = media.workdir(), media.workdir()
+    left, at_work = Media(media.root).workdir(), media.workdir()
     (left / "half.mp4").write_bytes(b"half")
     for path in (media.path(kept), media.path(old), left):
         age(path, 4000)
     assert media.sweep({kept}, 3600) == 2
     assert [media.exists(name) for name in (kept, old, young)] == [True, False, True]
     assert at_work.is_dir() and not left.exists()
+
+
+def test_a_work_folder_is_spared_however_long_its_section_takes(media: Media) -> None:
+    at_work, done = media.workdir(), media.workdir()
+    for path in (at_work, done):
+        age(path, 9 * 3600)
+    done.rmdir()
+    assert media.sweep(set(), 3600) == 0 and at_work.is_dir()
+    done.mkdir()  # not by this process: its maker is done with it
+    age(done, 9 * 3600)
+    assert media.sweep(set(), 3600) == 1 and not done.exists()
+
+
+PRECIOUS = (
+    *("go/src/main.go", "tv/show.mkv", "js/app.js", "documents/letter.txt", "ab/abba.ogg", "tmp/mine/letter.txt"),
+    *("tmp/notes.txt", "tmp/flipbot-IDEAS.txt", f"cd/{'ab' * 32}", f"{'ab' * 32}", f"ab/{'ab' * 32}/thesis.tex"),
+)
+
+
+def test_a_sweep_touches_nothing_that_has_no_name_of_ours(media: Media) -> None:
+    for name in PRECIOUS:
+        path = media.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("precious")
+    for path in media.root.rglob("*"):
+        age(path, 9000)
+    gone = media.put(b"no row names it")
+    age(media.path(gone), 9000)
+    assert media.sweep(set(), 3600) == 1
+    assert files(media) == sorted(PRECIOUS)
+
+
+def old_film(media: Media, content: bytes = b"a film") -> str:
+    name = media.put(content)
+    age(media.path(name), 9000)
+    return name
+
+
+async def test_a_new_database_sweeps_no_folder_that_holds_anothers_films(tmp_path: Path, media: Media) -> None:
+    film = old_film(media)
+    async with Database.open(data_dir=ready(tmp_path / "new")) as db:
+        assert await media_tidy(db, media, 3600) is None
+        said = await media_foreign(db, media)
+        assert said is not None and str(media.root / "flipbot-owner") in said
+        mine = media.put(b"mine")
+        await requests.submit(db, ask(picture=mine), PLENTY)
+        assert await media_tidy(db, media, 3600) is None  # though it has a film of its own there by now
+        assert media.exists(film)
+        (media.root / "flipbot-owner").write_text(said.split('"')[1])
+        assert await media_tidy(db, media, 3600) == 1
+        assert not media.exists(film) and media.exists(mine) and await media_foreign(db, media) is None
+
+
+async def test_a_folder_of_before_there_were_marks_goes_to_the_database_that_names_its_films(
+    tmp_path: Path, media: Media
+) -> None:
+    film, orphan = old_film(media), old_film(media, b"an orphan")
+    async with Database.open(data_dir=ready(tmp_path / "a")) as a, Database.open(data_dir=ready(tmp_path / "b")) as b:
+        await requests.submit(a, ask(picture=film), PLENTY)
+        assert await media_tidy(a, media, 3600) == 1 and not media.exists(orphan)
+        assert await media_tidy(b, media, 3600) is None and media.exists(film)
+        assert await media_tidy(a, media, 3600) == 0 and await media_foreign(a, media) is None
+
+
+async def test_a_restored_database_does_not_sweep_the_films_it_has_not_heard_of(tmp_path: Path, media: Media) -> None:
+    now, backup = ready(tmp_path / "now"), tmp_path / "backup"
+    async with Database.open(data_dir=now) as db:
+        assert await media_tidy(db, media, 3600) == 0
+    shutil.copytree(now, backup)
+    async with Database.open(data_dir=now) as db:
+        film = old_film(media)
+        await requests.submit(db, ask(picture=film), PLENTY)
+        assert await media_tidy(db, media, 3600) == 0
+    async with Database.open(data_dir=backup) as db:
+        assert await media_tidy(db, media, 3600) is None
+        assert await media_foreign(db, media) and media.exists(film)
+
+
+async def test_a_crash_between_the_memo_and_the_mark_parts_no_database_from_its_folder(
+    db: Database, media: Media
+) -> None:
+    for _ in range(2):
+        await media_tidy(db, media, 3600)
+    before = media.owner()
+    await media_tidy(db, media, 3600)
+    assert before is not None
+    media.mark(before)
+    assert await media_tidy(db, media, 3600) == 0
+    (media.root / "flipbot-owner").unlink()
+    assert await media_tidy(db, media, 3600) == 0
 
 
 def test_a_file_put_in_again_is_young_again(media: Media) -> None:
@@ -200,6 +292,12 @@ def test_a_disk_that_fails_has_a_name_and_leaves_nothing(
 
 def test_free_room_is_counted(media: Media) -> None:
     assert 0 < media.free_bytes() < 2**60
+
+
+async def test_of_however_many_files_those_that_no_row_names_are_told(db: Database) -> None:
+    await requests.submit(db, ask(picture=sha("kept")), PLENTY)
+    many = [sha(f"{n}") for n in range(40_000)]  # more than SQLite takes values in one query
+    assert await media_unreferenced(db, [*many, sha("kept")]) == tuple(sorted(many))
 
 
 async def test_every_file_that_a_row_names_is_kept(db: Database, media: Media) -> None:

@@ -151,6 +151,24 @@ async def test_between_two_films_of_one_person_lies_the_cooldown(db: Database, c
     await requests.submit(db, ask("b"), limits)
 
 
+async def test_what_a_clock_that_was_ahead_wrote_down_limits_nobody(db: Database, clock: Clock) -> None:
+    limits = Limits(**OPEN, gpu_seconds_per_day=1, cooldown_s=60)
+    clock.forward(9 * DAY_MS)
+    await requests.submit(db, ask("a", seeded=True), limits)
+    for n in range(2):
+        claim = await jobs.claim(db, "w", LEASE_MS)
+        assert claim
+        await sections.record(db, claim, made(n))
+    with pytest.raises(TooSoon):
+        await requests.submit(db, ask("b"), limits)
+    with pytest.raises(Duplicate):
+        await requests.submit(db, ask("b", seeded=True), PLENTY)
+    clock.forward(-9 * DAY_MS)
+    await requests.submit(db, ask("b", seeded=True), limits)
+    with pytest.raises(TooSoon):
+        await requests.submit(db, ask("c"), limits)
+
+
 async def test_the_very_same_film_is_made_once_within_ten_minutes(db: Database, clock: Clock) -> None:
     first = await requests.submit(db, ask("a", seeded=True), PLENTY)
     with pytest.raises(Duplicate) as refused:

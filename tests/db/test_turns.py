@@ -1,5 +1,6 @@
 import asyncio
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from db import flows, jobs, operators, people, requests, sections, turns
 from db.connect import Database
-from db.models import Flow, Job, Ledger, Platform, Section, Tick
+from db.errors import DayUsed
+from db.models import Flow, Job, Ledger, Platform, Section, State, Tick
 from db.turns import BEGUN, EVERY, GAP, STARTED, Line, choose, due, elapse, rank, turn
 from tests.ready import ready
 
@@ -102,6 +104,7 @@ STEPS = st.lists(
         st.tuples(st.just("ask"), st.sampled_from(USERS), st.integers(1, 5)),
         st.tuples(st.just("work"), st.integers(1, 3), st.none()),
         st.tuples(st.sampled_from(["cancel", "hurry", "crash", "later", "forget"]), st.integers(0, 9), st.none()),
+        st.tuples(st.sampled_from(["take back", "forget at work"]), st.sampled_from([0, 300, 5000]), st.none()),
         st.tuples(st.sampled_from(["pause", "resume"]), st.sampled_from(["one", "all"]), st.none()),
     ),
     max_size=25,
@@ -114,7 +117,8 @@ def test_whatever_happens_the_line_is_what_its_rows_say(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, Any, Any]]
 ) -> None:
     """After every step: each job's rank and each flow's head, turn and service are those of their rows; the weight of
-    virtual time is that of the flows before their end; the ledger holds what the sections took."""
+    virtual time is that of the flows before their end; the ledger holds what the sections took, and what was taken
+    back of them."""
 
     async def live() -> None:
         clock = Clock()
@@ -144,6 +148,14 @@ async def happen(db: Database, clock: Clock, n: int, what: str, of: Any, section
     elif what == "later" and (claim := await jobs.claim(db, "w", LEASE_MS)):
         await jobs.release(db, claim, retry_in_ms=5)
         clock.forward(of)
+    elif what in ("take back", "forget at work"):
+        if claim := await jobs.claim(db, "w", LEASE_MS):
+            clock.forward(of)
+            if what == "take back":
+                await requests.wish(db, claim.job.id, "cancel", claim.job.user_id)
+                await jobs.end(db, claim, State.CANCELLED)
+            else:
+                await people.forget_job(db, claim.job.id)
     elif every:
         job = every[of % len(every)]
         if what == "cancel":
@@ -156,7 +168,7 @@ async def happen(db: Database, clock: Clock, n: int, what: str, of: Any, section
 
 async def check(db: Database) -> None:
     with db.reading() as tx:
-        tick = tx.execute(select(Tick.time, Tick.weight, Tick.sections)).one()
+        tick = tx.execute(select(Tick.time, Tick.weight, Tick.sections, Tick.gpu_ms)).one()
         gates = operators.find_state(tx, "one")
         paused_one = gates.paused and not flows.paused(tx)
         for flow in tx.execute(select(Flow.__table__)).all():
@@ -176,10 +188,94 @@ async def check(db: Database) -> None:
             )
         weight = tx.scalar(select(func.coalesce(func.sum(Flow.weight), 0.0)).where(Flow.last > tick.time))
         assert tick.weight == pytest.approx(weight, abs=1e-6)
-        assert tx.scalar(select(func.count()).select_from(Ledger)) == tick.sections
+        assert (tx.scalar(select(func.count()).select_from(Ledger)) or 0) >= tick.sections
         kept = tx.scalar(select(func.coalesce(func.sum(Section.gpu_ms), 0)))
         spent = tx.scalar(select(func.coalesce(func.sum(Ledger.gpu_ms), 0)))
-        assert kept is not None and spent is not None and kept <= spent
+        assert kept is not None and spent is not None and kept <= spent == tick.gpu_ms
+
+
+async def work(db: Database, clock: Clock) -> str:
+    """Make the next section; returns whose it was."""
+    claim = await jobs.claim(db, "w", LEASE_MS)
+    assert claim is not None
+    clock.forward(1000)
+    await sections.record(db, claim, made(claim.job.done, f"{claim.job.id}"))
+    return claim.job.user_id
+
+
+@pytest.mark.parametrize("how", ["cancel", "stop", "delete"])
+@pytest.mark.parametrize("paced", [True, False])
+async def test_who_always_takes_back_their_section_has_no_more_turns_than_others(
+    db: Database, clock: Clock, how: str, paced: bool
+) -> None:
+    if paced:
+        await requests.submit(db, ask("pace", user_id="dan", sections=1), PLENTY)
+        assert await work(db, clock) == "dan"
+    for user in ("mallory", "bob", "carol"):
+        await requests.submit(db, ask(user, user_id=user, sections=4), PLENTY)
+    had = []
+    for n in range(12):
+        claim = await jobs.claim(db, "w", LEASE_MS)
+        assert claim is not None
+        had.append(claim.job.user_id)
+        clock.forward(1000)
+        if claim.job.user_id != "mallory":
+            await sections.record(db, claim, made(claim.job.done, f"{claim.job.id}"))
+            continue
+        if how == "delete":
+            await people.forget_job(db, claim.job.id)
+        else:
+            await requests.wish(db, claim.job.id, "cancel" if how == "cancel" else "stop", "mallory")
+            await jobs.end(db, claim, State.CANCELLED)
+        await requests.submit(db, ask(f"again {n}", user_id="mallory", sections=4), PLENTY)
+    assert had.count("mallory") <= 5 and set(had[1:3]) == {"bob", "carol"}
+
+
+async def test_what_was_taken_back_counts_by_the_share_of_it_that_was_made(db: Database, clock: Clock) -> None:
+    limits = replace(PLENTY, gpu_seconds_per_day=2)
+    await requests.submit(db, ask("pace", user_id="dan", sections=1), PLENTY)
+    await work(db, clock)
+    for n, (ms, used) in enumerate([(250, 250), (0, 250), (9000, 1250), (500, 1750)]):
+        await requests.submit(db, ask(f"{n}", sections=4), limits)
+        claim = await jobs.claim(db, "w", LEASE_MS)
+        assert claim is not None
+        clock.forward(ms)
+        await jobs.end(db, claim, State.CANCELLED)
+        with db.reading() as tx:
+            name = flows.who(Platform.PAGE, "ann")
+            assert sum(each for _, each in flows.used_ms(tx, name, 0, clock())) == used
+            served, time = tx.scalar(select(Flow.served).where(Flow.who == name)), tx.scalar(select(Tick.time))
+            assert served == time == pytest.approx(1 + used / 1000)
+    await requests.submit(db, ask("more", sections=1), limits)
+    await work(db, clock)
+    with pytest.raises(DayUsed):
+        await requests.submit(db, ask("too much"), limits)
+
+
+@pytest.mark.parametrize("trouble", ["crash", "given back", "failed", "lease", "restart", "abandoned"])
+async def test_what_a_trouble_of_ours_ends_costs_nobody_anything(db: Database, clock: Clock, trouble: str) -> None:
+    await requests.submit(db, ask(sections=4), PLENTY)
+    claim = await jobs.claim(db, "w", LEASE_MS)
+    assert claim is not None
+    clock.forward(1000)
+    if trouble == "crash":
+        await jobs.release(db, claim, crashed=True)
+    elif trouble == "given back":
+        await requests.wish(db, claim.job.id, "cancel", "ann")
+        await jobs.release(db, claim)
+    elif trouble == "failed":
+        await jobs.fail(db, claim, "internal", {})
+    elif trouble == "lease":
+        clock.forward(2 * LEASE_MS)
+        await jobs.claim(db, "w", LEASE_MS)
+    elif trouble == "restart":
+        await jobs.recover(db)
+    else:
+        await jobs.abandon(db, "w")
+    with db.reading() as tx:
+        assert tx.scalar(select(Flow.served)) == 0.0
+        assert tx.execute(select(Tick.time, Tick.gpu_ms)).one() == (0.0, 0)
+        assert flows.used_ms(tx, flows.who(Platform.PAGE, "ann"), 0, clock()) == []
 
 
 def test_a_long_film_goes_on_now_and_then_though_shorter_ones_always_come() -> None:
@@ -229,3 +325,68 @@ async def test_the_next_turn_is_said_in_both_databases_words(db: Database) -> No
     assert said.endswith("FOR UPDATE OF flow SKIP LOCKED")
     assert "FOR UPDATE" not in str(flows.next_turn().compile(dialect=sqlite.dialect()))  # type: ignore[no-untyped-call]
     assert turns.BEGUN == 4
+
+
+@pytest.mark.parametrize("asked", ["before", "meanwhile"])
+async def test_nobody_saves_up_turns_while_their_server_is_paused(db: Database, clock: Clock, asked: str) -> None:
+    await requests.submit(db, ask("long", user_id="bob", sections=200), PLENTY)
+    if asked == "before":
+        await requests.submit(db, ask("alice", user_id="alice", server_id="one", sections=4), PLENTY)
+    await operators.pause(db, "terminal", scope="one")
+    if asked == "meanwhile":
+        await requests.submit(db, ask("alice", user_id="alice", server_id="one", sections=4), PLENTY)
+    for _ in range(60):
+        assert await work(db, clock) == "bob"
+    await operators.resume(db, "terminal", scope="one")
+    for n in range(20):
+        await requests.submit(db, ask(f"{n}", user_id="alice", server_id="one", sections=4), PLENTY)
+    await requests.submit(db, ask("carol", user_id="carol", sections=4), PLENTY)
+    assert "carol" in [await work(db, clock) for _ in range(4)]
+
+
+async def test_who_asks_elsewhere_while_their_server_is_paused_begins_at_now(db: Database, clock: Clock) -> None:
+    await requests.submit(db, ask("long", user_id="bob", sections=200), PLENTY)
+    await requests.submit(db, ask("there", user_id="alice", server_id="one", sections=4), PLENTY)
+    await operators.pause(db, "terminal", scope="one")
+    for _ in range(60):
+        await work(db, clock)
+    for n in range(20):
+        await requests.submit(db, ask(f"{n}", user_id="alice", sections=4), PLENTY)
+    await requests.submit(db, ask("carol", user_id="carol", sections=4), PLENTY)
+    assert "carol" in [await work(db, clock) for _ in range(4)]
+
+
+@pytest.mark.parametrize("why", ["put off", "at work", "elsewhere"])
+async def test_who_waits_for_us_or_in_another_server_keeps_what_is_due_to_them(
+    db: Database, clock: Clock, why: str
+) -> None:
+    """Served less than others so far, and a trouble of ours or the pause of one of their servers: they lose nothing."""
+    await requests.submit(db, ask("alice", user_id="alice", server_id="one", sections=90), PLENTY)
+    if why == "elsewhere":
+        await requests.submit(db, ask("else", user_id="alice", server_id="two", sections=90), PLENTY)
+    claim = await jobs.claim(db, "w", LEASE_MS)
+    assert claim and claim.job.user_id == "alice"
+    if why != "at work":
+        await sections.record(db, claim, made(0, "alice"))
+    for n in range(30):
+        await requests.submit(db, ask(f"{n}", user_id=f"{n}", sections=1), PLENTY)
+        await work(db, clock)
+    before = served_of(db, "alice")
+    if why == "put off":
+        claim = await jobs.claim(db, "w", LEASE_MS)
+        assert claim is not None
+        await jobs.release(db, claim, retry_in_ms=5)
+        await requests.submit(db, ask("other", user_id="other", sections=1), PLENTY)
+        await work(db, clock)
+        clock.forward(5)
+    else:
+        await operators.pause(db, "terminal", scope="one")
+        await operators.resume(db, "terminal", scope="one")
+    await requests.submit(db, ask("more", user_id="alice", sections=9), PLENTY)
+    with db.reading() as tx:
+        assert served_of(db, "alice") == before < (tx.scalar(select(Tick.time)) or 0.0)
+
+
+def served_of(db: Database, user: str) -> float:
+    with db.reading() as tx:
+        return tx.scalar(select(Flow.served).where(Flow.who == flows.who(Platform.PAGE, user))) or 0.0

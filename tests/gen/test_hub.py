@@ -263,10 +263,11 @@ def test_a_disk_that_is_too_small_is_said_before(hub: Hub, models: Path, monkeyp
     assert not hub.downloads(SHARD)
 
 
-def test_a_disk_that_fills_up_is_said(hub: Hub, models: Path) -> None:
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_or_quota_that_fills_up_is_said(hub: Hub, models: Path, number: int) -> None:
     class Full(Seen):
         def at(self, done: int, file: str) -> None:
-            raise OSError(errno.ENOSPC, "No space left on device")
+            raise OSError(number, "No space left on device")
 
     with pytest.raises(DiskFull):
         fetch(hub, models, Full())

@@ -150,6 +150,19 @@ def test_a_poster_says_what_the_film_says(source: Path, tmp_path: Path) -> None:
     assert film.film_settings(said)["seed"] == 7  # type: ignore[index]
 
 
+@pytest.mark.parametrize(("text", "whole"), [("夜" * 1000, True), ("夜" * 4000, False), ("😀" * 4000, False)])
+def test_a_film_with_long_texts_has_a_poster(tmp_path: Path, text: str, whole: bool) -> None:
+    source = write(tmp_path, pan(96, 64, 8))
+    plan = {"prompts": [text] * 4, "seed": 7, "width": 96, "height": 64, "steps": 8, "seeds": []}
+    film.join([tmp_path / "clip.mp4"], source, fps=30, metadata=film.film_metadata(plan, "tiny@1"))
+    made = transcode.poster(source, tmp_path, 10 << 20)
+    assert made.path is not None and made.bytes < 40_000
+    with Image.open(made.path) as picture:
+        said = json.loads(picture.info["comment"])
+    assert "AI-generated" in said["comment"]
+    assert (film.film_settings(said) or {}).get("prompt") == (text if whole else None)
+
+
 @pytest.mark.parametrize("kind", sorted(transcode.KINDS))
 def test_what_is_no_film_is_a_sentence(tmp_path: Path, kind: str) -> None:
     (tmp_path / "torn.mp4").write_bytes(b"torn")
