@@ -51,6 +51,7 @@ from db.connect import Database, sqlite_path
 from db.errors import DbError
 from db.logs import start_log
 from db.media import Media, media_keep
+from db.models import State
 from db.room import Room
 from db.trouble import TROUBLE, patiently
 from gen import hub, sources
@@ -229,6 +230,11 @@ def arguments() -> argparse.ArgumentParser:
     cancel = add("cancel", command_cancel, "stop a film, whether it waits or is being made")
     cancel.add_argument("job", metavar="JOB", help="its number, as `flipbot queue` shows it")
     cancel.add_argument("reason", nargs="*", metavar="REASON", help="what flipbot audit says of it")
+    film = add("film", command_film, "save a film that is kept here, or what is ready of it")
+    film.add_argument(
+        "job", nargs="?", metavar="JOB", help="its number (default: the last one asked for in a terminal)"
+    )
+    film.add_argument("-o", "--output", type=Path, metavar="OUT.mp4", help="the film (default: film-JOB.mp4, here)")
     with_model(add("doctor", command_doctor, "say what works on this machine, and what to do about the rest"))
     fetch = add("download", command_download, "fetch the weights of a large model; it goes on where it stopped")
     fetch.add_argument("name", metavar="MODEL", help="framepack or framepack-f1")
@@ -704,16 +710,24 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
     return terminal.DONE
 
 
-async def order(settings: Settings, **what: Any) -> dict[str, Any]:
-    """Give an operator's order to the service that runs, or carry it out here where none does."""
+@asynccontextmanager
+async def reached(settings: Settings, job: object = None) -> AsyncIterator[control.Remote | control.Here]:
+    """The service that runs, or the data folder itself where none does. job: that it is asked about, if it is one."""
     async with control.connect(settings.data_dir) as remote:
         if remote is not None:
-            return await remote.operate(what)
-    if "job" in what and not sqlite_path(settings.database.url, settings.data_dir).exists():
-        raise Refused("terminal.no_such_job", job=operate.film_number(what["job"]))
+            yield remote
+            return
+    if job is not None and not sqlite_path(settings.database.url, settings.data_dir).exists():
+        raise Refused("terminal.no_such_job", job=operate.film_number(job))
     make_folder(settings.data_dir)
     async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
-        return await operate.operate(db, what)
+        yield control.Here(db, Media(settings.media.folder(settings.data_dir)))
+
+
+async def order(settings: Settings, **what: Any) -> dict[str, Any]:
+    """Give an operator's order to the service that runs, or carry it out here where none does."""
+    async with reached(settings, what.get("job")) as there:
+        return await there.operate(what)
 
 
 def command_gate(args: argparse.Namespace, console: Console, locale: str) -> int:
@@ -756,6 +770,28 @@ def command_cancel(args: argparse.Namespace, console: Console, locale: str) -> i
     done = asyncio.run(order(settings_of(args), action="cancel", job=args.job, reason=" ".join(args.reason)))
     terminal.tell(console, words.say(locale, "terminal.cancelled_job", job=done["job"]))
     return terminal.DONE
+
+
+def command_film(args: argparse.Namespace, console: Console, locale: str) -> int:
+    """flipbot film [JOB]"""
+
+    settings = settings_of(args)
+
+    async def save() -> int:
+        async with reached(settings, args.job) as there:
+            found = await there.operate({"action": "film", "job": args.job})
+            over, target = (
+                State(found["state"]).terminal,
+                terminal.check_target(args.output, Path(f"film-{found['job']}")),
+            )
+            if found["has_film"] or not over:
+                await there.film(found["job"], target)
+            terminal.report(found, target, console, locale)
+            if isinstance(there, control.Here) and not over:
+                terminal.tell(console, words.say(locale, "terminal.no_service"))
+            return terminal.DONE if found["has_film"] else terminal.FAILED
+
+    return asyncio.run(save())
 
 
 def command_download(args: argparse.Namespace, console: Console, locale: str) -> int:

@@ -82,7 +82,7 @@ async def animate(remote: Remote, order: Order, console: Console, locale: str) -
     job = await submit(remote, order, console, locale)
     try:
         last = await follow(remote, job, order.target, console, locale)
-    except (ClientError, Gone) as error:
+    except Gone as error:
         raise Gone("terminal.service_gone", job=job) from error
     return report(last, order.target, console, locale)
 
@@ -129,19 +129,24 @@ async def follow(remote: Remote, job: int, target: Path, console: Console, local
 
 
 def report(last: dict[str, Any], target: Path, console: Console, locale: str) -> int:
-    """Say how it ended; the path of the film goes to stdout, last. Returns the exit code."""
-    state, seconds, kept = State(last["state"]), last["seconds_done"], last["has_film"]
+    """Say how it ended, or how far it is; the path of the film goes to stdout, last. Returns the exit code."""
+    state, kept = State(last["state"]), last["has_film"]
+    saved = {"seconds": last["seconds_done"], "path": str(target), "job": last["job"], "seed": last["seed"]}
     if state == State.FAILED:
         tell(console, words.why(locale, last["reason"], last["reason_facts"]))
     if state in (State.STOPPED, State.CANCELLED) and not kept:
         tell(console, words.say(locale, "terminal.cancelled"))
     elif state in (State.STOPPED, State.CANCELLED, State.FAILED) and kept:
-        tell(console, words.say(locale, "terminal.kept", seconds=seconds, path=str(target)))
+        tell(console, words.say(locale, "terminal.kept", **saved))
     elif state == State.DONE:
-        tell(console, words.say(locale, "terminal.saved", seconds=seconds, path=str(target)))
+        tell(console, words.say(locale, "terminal.saved", **saved))
+    elif kept:
+        tell(console, words.say(locale, "terminal.saved_part", **saved, of=last["seconds_total"]))
+    if kept and state.terminal and last["can_extend"]:
+        tell(console, words.say(locale, "terminal.go_on", job=last["job"]))
     if kept:
         tell(printer(soft_wrap=True), str(target))
-    return EXIT[state]
+    return EXIT.get(state, DONE)
 
 
 @contextmanager

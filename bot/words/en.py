@@ -710,8 +710,12 @@ WORDS: Final = {
     # the terminal
     "terminal.sections": "section {n} of {of}",
     "terminal.step": "step {step} of {of}",
-    "terminal.saved": "{seconds} s saved to {path}",
-    "terminal.kept": "Stopped. The {seconds} s that were ready are kept in {path}",
+    "terminal.saved": "{seconds} s saved to {path} (film {job}, seed {seed})",
+    "terminal.saved_part": "{seconds} of {of} s saved to {path} (film {job}, seed {seed}), which is still in line.",
+    "terminal.kept": "Stopped. The {seconds} s that were ready are kept in {path} (film {job}, seed {seed})",
+    "terminal.go_on": "flipbot animate --extend {job} makes it longer.",
+    "terminal.no_films": "No film was asked for in a terminal yet. Give a film's number, as flipbot queue shows it.",
+    "terminal.film_lost": "The file of film {job} is not in the data folder any more.",
     "terminal.cancelled": "Cancelled. Nothing was ready yet, so nothing was kept.",
     "terminal.elsewhere": "A service is already running here, so it makes the film.",
     "terminal.stopping": "Stopping after what is ready. Press Ctrl-C again to leave at once.",
@@ -755,7 +759,10 @@ WORDS: Final = {
     "terminal.extend_keeps": "A film that goes on keeps what it was made with: leave out {options}.",
     "terminal.no_such_job": "There is no film {job}.",
     "terminal.service_stopped": "The service has just stopped. flipbot run starts it; what is in line is kept.",
-    "terminal.service_gone": "The service stopped while it made film {job}. It goes on with the next flipbot run.",
+    "terminal.service_gone": (
+        "The service stopped while it made film {job}. It goes on with the next flipbot run, "
+        "and flipbot film {job} saves what is ready."
+    ),
     "terminal.column_job": "film",
     "terminal.column_from": "from",
     "terminal.column_prompt": "text",

@@ -679,8 +679,12 @@ WORDS: Final = {
     # the terminal
     "terminal.sections": "第 {n} 段，共 {of} 段",
     "terminal.step": "第 {step} 步，共 {of} 步",
-    "terminal.saved": "{seconds} 秒的影片已保存到 {path}",
-    "terminal.kept": "已停止。完成的 {seconds} 秒保存在 {path}",
+    "terminal.saved": "{seconds} 秒的影片已保存到 {path}（影片 {job}，种子 {seed}）",
+    "terminal.saved_part": "{of} 秒中的 {seconds} 秒已保存到 {path}（影片 {job}，种子 {seed}），其余仍在排队。",
+    "terminal.kept": "已停止。完成的 {seconds} 秒保存在 {path}（影片 {job}，种子 {seed}）",
+    "terminal.go_on": "用 flipbot animate --extend {job} 可以把它延长。",
+    "terminal.no_films": "还没有在终端里请求过影片。请给出影片的编号，flipbot queue 会显示编号。",
+    "terminal.film_lost": "影片 {job} 的文件已不在数据文件夹里。",
     "terminal.cancelled": "已取消。还没有完成的部分，因此没有保留任何内容。",
     "terminal.elsewhere": "这里已有服务在运行，由它来制作影片。",
     "terminal.stopping": "完成手头的部分后停止。再按一次 Ctrl-C 立即离开。",
@@ -724,7 +728,9 @@ WORDS: Final = {
     "terminal.extend_keeps": "延长的影片保持原来的设置：请去掉 {options}。",
     "terminal.no_such_job": "没有影片 {job}。",
     "terminal.service_stopped": "服务刚刚停止。运行 flipbot run 来启动；排队的影片都会保留。",
-    "terminal.service_gone": "服务在制作影片 {job} 时停止了。再次运行 flipbot run 后会继续。",
+    "terminal.service_gone": (
+        "服务在制作影片 {job} 时停止了。再次运行 flipbot run 后会继续，用 flipbot film {job} 可以保存已完成的部分。"
+    ),
     "terminal.column_job": "影片",
     "terminal.column_from": "来自",
     "terminal.column_prompt": "文字",

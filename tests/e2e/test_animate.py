@@ -107,6 +107,34 @@ def test_ctrl_c_before_the_first_second_keeps_nothing(
     assert (out == "") == (not target.exists())
 
 
+def test_a_film_whose_terminal_was_killed_is_handed_out_later(
+    small: Path, photo: Path, data_dir: Path, config: Path, tmp_path: Path
+) -> None:
+    asked = ("animate", photo, "fog", "--seconds", 6, "--seed", 7, "--model", small, "-o", tmp_path / "first.mp4")
+    process = start(*asked, "--data-dir", data_dir, "-c", config)
+    until = time.monotonic() + 120
+    while not (tmp_path / "first.mp4").exists():
+        assert process.poll() is None and time.monotonic() < until
+        time.sleep(0.02)
+    process.kill()
+    process.communicate(timeout=60)
+    part = run("film", "--data-dir", data_dir, "-c", config, cwd=tmp_path)
+    assert part.returncode == 0, part.stderr
+    assert part.stdout == "film-1.mp4\n"
+    assert "s saved to film-1.mp4 (film 1, seed 7), which is still in line." in part.stderr
+    assert "No service is running here" in part.stderr
+    assert 37 <= probe(tmp_path / "film-1.mp4").frames < 181
+    assert run("worker", "--until-empty", "--model", small, "--data-dir", data_dir, "-c", config).returncode == 0
+    whole = run("film", 1, "-o", "whole.mp4", "--data-dir", data_dir, "-c", config, cwd=tmp_path)
+    assert (whole.returncode, whole.stdout) == (0, "whole.mp4\n"), whole.stderr
+    assert whole.stderr.splitlines() == [
+        "6 s saved to whole.mp4 (film 1, seed 7)", "flipbot animate --extend 1 makes it longer.",
+    ]  # fmt: skip
+    assert probe(tmp_path / "whole.mp4").frames == 181
+    missing = run("film", 99, "--data-dir", data_dir, "-c", config, cwd=tmp_path)
+    assert (missing.returncode, one_sentence(missing.stderr)) == (2, "There is no film 99.")
+
+
 def test_a_second_terminal_asks_the_running_service(
     small: Path, photo: Path, data_dir: Path, config: Path, tmp_path: Path
 ) -> None:
