@@ -634,7 +634,7 @@ def command_animate(args: argparse.Namespace, console: Console, locale: str) -> 
         text, image = args.image or "", Path(f"film-{args.extend}")
     picture = read_picture(image, **bounds) if args.extend is None else None
     end_picture = read_picture(args.end_image, **bounds) if args.end_image else None
-    target = terminal.check_target(args.output, image)
+    target = terminal.check_target(args.output, image, args.end_image)
     checked = rules(settings)
     prompts_of(text, seconds_of(args.seconds, checked))
     seed_of(args.seed, lambda: 0)

@@ -1,7 +1,6 @@
 """`flipbot animate`: hand a picture in and watch its film grow. It asks a service over the control socket."""
 
 import asyncio
-import mimetypes
 import signal
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -25,6 +24,8 @@ from db.models import State
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 EXIT = {State.DONE: DONE, State.FAILED: FAILED, State.STOPPED: INTERRUPTED, State.CANCELLED: INTERRUPTED}
 
+SUFFIXES = (".mp4", ".m4v")
+
 VIEWED = tuple(field.name for field in fields(View))
 
 
@@ -45,15 +46,22 @@ class Order:
     extend: int | None = None
 
 
-def check_target(target: Path | None, picture: Path) -> Path:
-    """Where the film will stand: what was asked for, or a free name beside where we are. raises: Refused."""
+def check_target(target: Path | None, picture: Path, end: Path | None = None) -> Path:
+    """Where the film will stand: what was asked for, or a free name beside where we are. raises: Refused.
+
+    picture, end: that it is made of, which it must not take the place of
+    """
     if target is None:
         names = (Path(f"{picture.stem}{end}.mp4") for end in ["", *(f"-{n}" for n in range(2, 10_000))])
         target = next(name for name in names if not name.exists())
     if target.is_dir():
         raise Refused("refused.output_is_folder", path=str(target))
-    if mimetypes.guess_type(target.name)[0] not in (None, "video/mp4", "video/x-m4v"):
-        raise Refused("refused.output_kind", kind=target.suffix, name=f"{target.stem}.mp4")
+    if any(each is not None and _same(target, each) for each in (picture, end)):
+        raise Refused("refused.output_is_picture", path=str(target))
+    if target.exists() and not target.is_file():
+        raise Refused("refused.output_no_file", path=str(target))
+    if target.suffix.lower() not in SUFFIXES:
+        raise Refused("refused.output_kind", path=str(target), name=f"{target.stem}.mp4")
     if not target.parent.is_dir():
         raise Refused("refused.output_folder", path=str(target.parent))
     probe = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex[:8]}")
@@ -65,6 +73,10 @@ def check_target(target: Path | None, picture: Path) -> Path:
     except OSError as error:
         raise Refused("refused.output_unwritable", path=str(target)) from error
     return target
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
 
 
 def printer(**options: Any) -> Console:
