@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientError
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from bot import words
 from bot.canvas import View, when
@@ -24,6 +25,7 @@ from db.models import State
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 EXIT = {State.DONE: DONE, State.FAILED: FAILED, State.STOPPED: INTERRUPTED, State.CANCELLED: INTERRUPTED}
 
+SOON_MS = 500  # it would be said as "0 s"
 SUFFIXES = (".mp4", ".m4v")
 
 VIEWED = tuple(field.name for field in fields(View))
@@ -163,32 +165,45 @@ def report(last: dict[str, Any], target: Path, console: Console, locale: str) ->
 
 @contextmanager
 def bar(console: Console) -> Iterator[tuple[Progress, TaskID]]:
-    """One line: what happens now, sampling steps of all sections as a bar, section n/N, seconds left."""
-    progress = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=30),
-        TextColumn("{task.fields[section]}  {task.fields[left]}", markup=False),
-        console=console,
-        transient=True,
-    )
-    with progress:
-        yield progress, progress.add_task("", total=None, section="", left="")
+    """What happens now and how long it takes; below it sampling steps of all sections as a bar, and section n/N."""
+    columns = (SpinnerColumn(), BarColumn(bar_width=30), TextColumn("{task.fields[section]}", markup=False))
+    with TwoLines(*columns, console=console, transient=True) as progress:
+        yield progress, progress.add_task("", total=None, section="")
+
+
+class TwoLines(Progress):
+    """What happens stands above the bar: side by side they are too long for a terminal of 80 columns."""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """Each task's description, and the bars."""
+        yield from (Text(task.description) for task in self.tasks)
+        yield self.make_tasks_table(self.tasks)
 
 
 def shown(state: dict[str, Any], locale: str) -> dict[str, Any]:
     """One state as the fields of the progress bar."""
     of = max(state["of"], 1)
-    section = words.say(locale, "terminal.sections", n=min(state["done"] + 1, state["sections"]), of=state["sections"])
-    if state["step"]:
-        section += ", " + words.say(locale, "terminal.step", step=state["step"], of=of)
+    facts = {
+        "n": min(state["done"] + 1, state["sections"]),
+        "of": state["sections"],
+        "step": state["step"],
+        "steps": of,
+    }
+    section = words.say(locale, "terminal.section_step" if state["step"] else "terminal.section", **facts)
     return {
-        "description": words.say(locale, state["headline"], **state["facts"]),
+        "description": said(state, locale),
         "total": state["sections"] * of,
         "completed": state["done"] * of + state["step"],
         "section": section,
-        "left": when(locale, View(**{name: state[name] for name in VIEWED})),
     }
+
+
+def said(state: dict[str, Any], locale: str) -> str:
+    """What happens, and when there is something new to see, where that is not at once."""
+    headline = words.say(locale, state["headline"], **state["facts"])
+    if (state["eta_ms"] or 0) < SOON_MS:
+        return headline
+    return f"{headline}  {when(locale, View(**{name: state[name] for name in VIEWED}))}"
 
 
 @asynccontextmanager

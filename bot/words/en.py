@@ -710,8 +710,8 @@ WORDS: Final = {
         "pictures up to {image_mib} MiB."
     ),
     # the terminal
-    "terminal.sections": "section {n} of {of}",
-    "terminal.step": "step {step} of {of}",
+    "terminal.section": "section {n} of {of}",
+    "terminal.section_step": "section {n} of {of}, step {step} of {steps}",
     "terminal.saved": "{seconds} s saved to {path} (film {job}, seed {seed})",
     "terminal.saved_part": "{seconds} of {of} s saved to {path} (film {job}, seed {seed}), which is still in line.",
     "terminal.kept": "Stopped. The {seconds} s that were ready are kept in {path} (film {job}, seed {seed})",

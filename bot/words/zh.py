@@ -679,8 +679,8 @@ WORDS: Final = {
         "影片最长 {longest} 秒，图片最大 {image_mib} MiB。"
     ),
     # the terminal
-    "terminal.sections": "第 {n} 段，共 {of} 段",
-    "terminal.step": "第 {step} 步，共 {of} 步",
+    "terminal.section": "第 {n} 段，共 {of} 段",
+    "terminal.section_step": "第 {n} 段，共 {of} 段；第 {step} 步，共 {steps} 步",
     "terminal.saved": "{seconds} 秒的影片已保存到 {path}（影片 {job}，种子 {seed}）",
     "terminal.saved_part": "{of} 秒中的 {seconds} 秒已保存到 {path}（影片 {job}，种子 {seed}），其余仍在排队。",
     "terminal.kept": "已停止。完成的 {seconds} 秒保存在 {path}（影片 {job}，种子 {seed}）",
