@@ -118,10 +118,12 @@ async def facts(db: Database, job: Job) -> dict[str, Any]:
     """One job as a terminal shows it.
 
     can_extend: --extend can go on with it
+    unmade:     texts that no section is made of
     """
     own, onwards = job.platform == Platform.TERMINAL, job.plan.get("sampling") != BACKWARDS
     asked = {"job": job.id, "prompt": job.prompt, "platform": job.platform, "seed": job.settings.get("seed")}
-    return {**asked, "can_extend": own and onwards, **asdict(await look(db, job))}
+    more = {"can_extend": own and onwards, "unmade": job.settings.get("unmade", [])}
+    return {**asked, **more, **asdict(await look(db, job))}
 
 
 def _reason(order: Order) -> str:

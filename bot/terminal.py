@@ -127,11 +127,14 @@ async def submit(remote: Remote, order: Order, console: Console, locale: str) ->
 
 async def follow(remote: Remote, job: int, target: Path, console: Console, locale: str) -> dict[str, Any]:
     """Show the job's states until its last one, which is returned; each finished section is saved to target."""
-    saved = 0
+    saved, said_of = 0, set[str]()
     with bar(console) as (progress, task):
         async with interrupts(remote, job, progress, locale):
             async for state in remote.watch(job):
                 progress.update(task, **shown(state, locale))
+                for text in (text for text in state["unmade"] if text not in said_of):
+                    said_of.add(text)
+                    tell(console, words.say(locale, "note.text_unmade", text=text))
                 if state["done"] > saved and state["has_film"]:
                     saved = state["done"]
                     await remote.film(job, target)

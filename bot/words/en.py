@@ -117,6 +117,9 @@ WORDS: Final = {
     "refused.trouble": "Something went wrong on this side, and it was written down. Try again in a moment.",
     # beside a result
     "note.first_frame_used": "The picture moves, so its first frame is used.",
+    "note.text_unmade": (
+        "This is left out, too close to the next moment or to the end: {text}. Let each moment last two seconds."
+    ),
     # what a job does now
     "state.received": "received",
     "state.queued": "in line",

@@ -99,6 +99,7 @@ WORDS: Final = {
     "refused.trouble": "这边出了问题，已经记录下来。请稍后再试。",
     # beside a result
     "note.first_frame_used": "这是一张动图，只使用它的第一帧。",
+    "note.text_unmade": "这段文字离下一时刻或结尾太近，没有用上：{text}。请让每段文字至少持续两秒。",
     # what a job does now
     "state.received": "已收到",
     "state.queued": "排队中",

@@ -65,8 +65,9 @@ def test_the_same_order_gives_the_same_file(small: Path, photo: Path, config: Pa
     made = []
     for name in ("a", "b"):
         target = tmp_path / f"{name}.mp4"
-        asked = ("animate", photo, "fog", "--seconds", 1, "--seed", 5, "--model", small, "-o", target)
-        assert run(*asked, "--data-dir", tmp_path / name, "-c", config).returncode == 0
+        asked = ("animate", photo, "fog | 0.9s: sun", "--seconds", 1, "--seed", 5, "--model", small, "-o", target)
+        done = run(*asked, "--data-dir", tmp_path / name, "-c", config)
+        assert done.returncode == 0 and "to the end: sun." in done.stderr, done.stderr
         made.append(target.read_bytes())
     assert made[0] == made[1]
 
