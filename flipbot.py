@@ -153,7 +153,11 @@ def settings_of(args: argparse.Namespace) -> Settings:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 done, 1 failed, 2 bad usage or bad input, 130 cancelled."""
     parser = arguments()
-    args = parser.parse_args(argv)
+    args, more = parser.parse_known_args(argv)
+    if more and (args.command is not command_animate or any(word.startswith("-") for word in more)):
+        getattr(args, "parser", parser).error(f"unrecognized arguments: {' '.join(more)}")
+    if more:  # words of the text that stand behind an option
+        args.prompt = [*args.prompt, *more]
     if args.command is None:
         parser.print_help(sys.stderr)
         return terminal.BAD_INPUT
@@ -185,7 +189,7 @@ def arguments() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=help, description=help)
         sub.add_argument("-c", "--config", type=Path, help="configuration file (default: config.toml here, if any)")
         sub.add_argument("--data-dir", type=Path, help="folder of everything that is kept")
-        sub.set_defaults(command=command)
+        sub.set_defaults(command=command, parser=sub)
         return sub
 
     def with_model(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -200,7 +204,7 @@ def arguments() -> argparse.ArgumentParser:
     worker.add_argument("--until-empty", action="store_true", help="end when nothing is left to do")
     animate = with_model(add("animate", command_animate, "turn one picture into a film, here in the terminal"))
     animate.add_argument("image", nargs="?", metavar="IMAGE", help="the picture; not with --extend")
-    animate.add_argument("prompt", nargs="?", default="", metavar="PROMPT", help="what should happen")
+    animate.add_argument("prompt", nargs="*", default=[], metavar="PROMPT", help="what should happen")
     animate.add_argument("--extend", type=int, metavar="JOB", help="go on with a film that was made in a terminal")
     animate.add_argument("--seconds", help="length of the film")
     animate.add_argument("--seed", help="a whole number: the same one gives the same film")
@@ -629,9 +633,10 @@ def command_animate(args: argparse.Namespace, console: Console, locale: str) -> 
     settings = settings_of(args)
     limits = settings.limits
     bounds = {"max_bytes": settings.max_bytes, "max_megapixels": limits.image_max_megapixels}
-    text, image = args.prompt, Path(args.image or "")
+    said, image = args.prompt, Path(args.image or "")
     if args.extend is not None:
-        text, image = args.image or "", Path(f"film-{args.extend}")
+        said, image = [args.image or "", *said], Path(f"film-{args.extend}")
+    text = " ".join(said)
     picture = read_picture(image, **bounds) if args.extend is None else None
     end_picture = read_picture(args.end_image, **bounds) if args.end_image else None
     target = terminal.check_target(args.output, image, args.end_image)

@@ -11,7 +11,7 @@ from tests.e2e.conftest import files, one_sentence, run, start
 
 def test_a_photo_becomes_a_film(small: Path, photo: Path, data_dir: Path, config: Path, tmp_path: Path) -> None:
     target = tmp_path / "film.mp4"
-    asked = ("animate", photo, "night falls", "--seconds", 2, "--seed", 5, "--model", small, "-o", target)
+    asked = ("animate", photo, "night", "--seconds", 2, "falls", "--seed", 5, "--model", small, "-o", target)
     done = run(*asked, "--data-dir", data_dir, "-c", config)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == str(target)

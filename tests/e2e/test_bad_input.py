@@ -95,6 +95,12 @@ def test_a_bad_order_is_refused(name: str, photo: Path, small: Path, tmp_path: P
     assert not list(tmp_path.iterdir())
 
 
+def test_an_unknown_option_is_shown_with_the_commands_own(tmp_path: Path) -> None:
+    done = run("animate", "photo.jpg", "the", "sun", "--sedes", "3", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: flipbot animate") and "--sedes" in done.stderr
+
+
 CONFIGS = {
     "unknown key": ("[model]\nnmae = 'tiny'\n", "model.nmae"),
     "unknown section": ("[modle]\n", "modle"),
