@@ -252,7 +252,7 @@ def arguments() -> argparse.ArgumentParser:
         epilog=gen.bench.listed(BENCHES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    bench.add_argument("name", choices=BENCHES, metavar="NAME", help="what to measure")
+    bench.add_argument("name", nargs="?", choices=BENCHES, metavar="NAME", help="what to measure")
     bench.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="its options: flipbot bench NAME --help")
     bench.set_defaults(command=command_bench)
     return parser
@@ -625,6 +625,9 @@ def need_one_beginning(args: argparse.Namespace) -> None:
     fixed = {"--seed": args.seed, "--quality": args.quality, "--end-image": args.end_image}
     if args.extend is not None and (given := [name for name, value in fixed.items() if value is not None]):
         raise Refused("terminal.extend_keeps", options=given)
+    for name, value in (("--seconds", args.seconds), ("--seed", args.seed), ("--quality", args.quality)):
+        if value is not None and not value.strip():
+            raise Refused("terminal.option_empty", option=name)
 
 
 def command_animate(args: argparse.Namespace, console: Console, locale: str) -> int:
@@ -702,13 +705,17 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
                 line = await remote.queue()
             elif sqlite_path(settings.database.url, settings.data_dir).exists():
                 async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
+                    await jobs.recover(db)  # what is said to run died with the service
                     line = await control.queue(db)
+                line["jobs"] = [{**job, "eta_ms": None} for job in line["jobs"]]
             else:
                 line = {"jobs": [], "more": 0, "state": {"paused": False, "draining": False, "reason": ""}}
         if line["jobs"] or operate.state_line(line["state"], locale):
             out.print(shown(line, remote is not None))
-        else:
+        elif settings.data_dir.is_dir():
             terminal.tell(console, words.say(locale, EMPTY))
+        else:
+            terminal.tell(console, words.say(locale, "terminal.no_folder", path=str(settings.data_dir)))
 
     with suppress(KeyboardInterrupt):
         asyncio.run(show())
@@ -766,7 +773,10 @@ def command_ban(args: argparse.Namespace, console: Console, locale: str) -> int:
 def command_audit(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot audit"""
     deeds = asyncio.run(order(settings_of(args), action="audit"))["deeds"]
-    terminal.printer().print(operate.audit_table(deeds, locale))
+    if deeds:
+        terminal.printer().print(operate.audit_table(deeds, locale))
+    else:
+        terminal.tell(console, words.say(locale, "terminal.audit_empty"))
     return terminal.DONE
 
 
@@ -942,6 +952,9 @@ async def examine_service(settings: Settings, finding: Callable[[bool | None, st
 
 def command_bench(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot bench NAME"""
+    if args.name is None:
+        terminal.tell(console, gen.bench.listed(BENCHES))
+        return terminal.BAD_INPUT
     room = "bot" if args.name in BOT_BENCHES else "gen"
     return gen.bench.start(f"{room}.bench.{args.name}", f"flipbot bench {args.name}", args.rest)
 

@@ -127,14 +127,21 @@ async def submit(remote: Remote, order: Order, console: Console, locale: str) ->
 
 async def follow(remote: Remote, job: int, target: Path, console: Console, locale: str) -> dict[str, Any]:
     """Show the job's states until its last one, which is returned; each finished section is saved to target."""
-    saved, said_of = 0, set[str]()
+    saved, told = 0, set[str]()
+
+    def once(about: str, sentence: str) -> None:
+        if about not in told:
+            told.add(about)
+            tell(console, sentence)
+
     with bar(console) as (progress, task):
         async with interrupts(remote, job, progress, locale):
             async for state in remote.watch(job):
                 progress.update(task, **shown(state, locale))
-                for text in (text for text in state["unmade"] if text not in said_of):
-                    said_of.add(text)
-                    tell(console, words.say(locale, "note.text_unmade", text=text))
+                for text in state["unmade"]:
+                    once(text, words.say(locale, "note.text_unmade", text=text))
+                if not console.is_terminal and waits(state):
+                    once(state["headline"], said(state, locale))
                 if state["done"] > saved and state["has_film"]:
                     saved = state["done"]
                     await remote.film(job, target)
@@ -199,6 +206,11 @@ def shown(state: dict[str, Any], locale: str) -> dict[str, Any]:
         "completed": state["done"] * of + state["step"],
         "section": section,
     }
+
+
+def waits(state: dict[str, Any]) -> bool:
+    """Whether it is in line for longer than a moment."""
+    return state["state"] == State.QUEUED and state["headline"] not in ("headline.next", "headline.growing")
 
 
 def said(state: dict[str, Any], locale: str) -> str:

@@ -12,6 +12,7 @@ WORDS: Final = {
     "model.line": "Model: {model}",
     # requests that are turned down: what happened, what to do
     "refused.picture_none": "There is no picture yet. Add one and try again.",
+    "refused.picture_address": "{path} is an address. Download the picture first, and give the name of its file.",
     "refused.picture_missing": "There is no file at {path}. Check the name and try again.",
     "refused.picture_folder": "{path} is a folder. Name one picture inside it.",
     "refused.picture_unreadable": "{path} cannot be read. Check that it is an ordinary file and that you may open it.",
@@ -763,6 +764,9 @@ WORDS: Final = {
     "terminal.no_picture": "Name the picture that the film begins with, or a film with --extend.",
     "terminal.extend_keeps": "A film that goes on keeps what it was made with: leave out {options}.",
     "terminal.no_such_job": "There is no film {job}.",
+    "terminal.no_folder": "There is no data folder {path}, so nothing is in line there.",
+    "terminal.audit_empty": "No operator has done anything yet.",
+    "terminal.option_empty": "{option} is empty. Give it a value, or leave it out.",
     "terminal.service_stopped": "The service has just stopped. flipbot run starts it; what is in line is kept.",
     "terminal.service_gone": (
         "The service stopped while it made film {job}. It goes on with the next flipbot run, "

@@ -12,6 +12,7 @@ WORDS: Final = {
     "model.line": "模型：{model}",
     # requests that are turned down: what happened, what to do
     "refused.picture_none": "还没有图片。请先添加一张再试。",
+    "refused.picture_address": "{path} 是网址。请先把图片下载下来，再给出文件名。",
     "refused.picture_missing": "{path} 处没有文件。请检查文件名后再试。",
     "refused.picture_folder": "{path} 是一个文件夹。请指定其中的一张图片。",
     "refused.picture_unreadable": "无法读取 {path}。请确认它是普通文件，并且你有权打开它。",
@@ -730,6 +731,9 @@ WORDS: Final = {
     "terminal.no_picture": "请给出影片开头的图片，或用 --extend 指定一部影片。",
     "terminal.extend_keeps": "延长的影片保持原来的设置：请去掉 {options}。",
     "terminal.no_such_job": "没有影片 {job}。",
+    "terminal.no_folder": "没有数据文件夹 {path}，所以那里没有影片在排队。",
+    "terminal.audit_empty": "还没有管理操作。",
+    "terminal.option_empty": "{option} 是空的。请给出值，或去掉这个选项。",
     "terminal.service_stopped": "服务刚刚停止。运行 flipbot run 来启动；排队的影片都会保留。",
     "terminal.service_gone": (
         "服务在制作影片 {job} 时停止了。再次运行 flipbot run 后会继续，用 flipbot film {job} 可以保存已完成的部分。"

@@ -119,6 +119,8 @@ def test_a_film_whose_terminal_was_killed_is_handed_out_later(
         time.sleep(0.02)
     process.kill()
     process.communicate(timeout=60)
+    line = run("queue", "--data-dir", data_dir)
+    assert "No service is running here" in line.stdout and "s are ready" in line.stdout and "left" not in line.stdout
     part = run("film", "--data-dir", data_dir, "-c", config, cwd=tmp_path)
     assert part.returncode == 0, part.stderr
     assert part.stdout == "film-1.mp4\n"
@@ -188,10 +190,12 @@ def test_a_cancelled_film_leaves_the_line(small: Path, photo: Path, data_dir: Pa
         while "fog" not in (table := run("queue", "--data-dir", data_dir).stdout):
             assert time.monotonic() < until, table
         assert "terminal" in table and "0/4" in table and "Next in line" in table
+        assert run("pause", "too hot", "--data-dir", data_dir).returncode == 0
         assert run("cancel", 1, "--data-dir", data_dir).returncode == 0
         out, errors = waiting.communicate(timeout=60)
         assert waiting.returncode == 130, errors
         assert out == ""
+        assert errors.count("Paused: too hot.") == 1
     finally:
         front.send_signal(signal.SIGTERM)
         _, errors = front.communicate(timeout=60)

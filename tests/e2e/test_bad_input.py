@@ -65,6 +65,9 @@ ORDERS = {
     "seconds 1e9": (("PHOTO", "fog", "--seconds", "1e9"), "You asked for 1e9"),
     "seconds nan": (("PHOTO", "fog", "--seconds", "nan"), "You asked for nan"),
     "seconds text": (("PHOTO", "fog", "--seconds", "long"), "You asked for long"),
+    "empty seconds": (("PHOTO", "fog", "--seconds", ""), "--seconds is empty"),
+    "empty seed": (("PHOTO", "fog", "--seed", " "), "--seed is empty"),
+    "an address": (("https://example.org/photo.jpg", "fog"), "is an address. Download the picture first"),
     "seed": (("PHOTO", "fog", "--seed", "-5"), "You gave -5"),
     "quality": (("PHOTO", "fog", "--quality", "superb"), "no quality called superb"),
     "long prompt": (("PHOTO", "x" * 100_000), "100000 characters"),
@@ -93,6 +96,17 @@ def test_a_bad_order_is_refused(name: str, photo: Path, small: Path, tmp_path: P
     assert done.returncode == 2, done.stderr
     assert sentence in one_sentence(done.stderr)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_command_that_finds_nothing_says_so(tmp_path: Path) -> None:
+    there, nowhere = tmp_path / "data", tmp_path / "nowhere"
+    there.mkdir()
+    assert run("queue", "--data-dir", there).stderr == "Nothing is in line.\n"
+    assert f"There is no data folder {nowhere}" in run("queue", "--data-dir", nowhere).stderr.replace("\n", " ")
+    assert not nowhere.exists()
+    assert run("audit", "--data-dir", there).stderr == "No operator has done anything yet.\n"
+    listed = run("bench")
+    assert listed.returncode == 2 and "fairness" in listed.stderr and "answer" in listed.stderr
 
 
 def test_an_unknown_option_is_shown_with_the_commands_own(tmp_path: Path) -> None:
