@@ -51,6 +51,7 @@ from db.connect import Database, sqlite_path
 from db.errors import DbError
 from db.logs import start_log
 from db.media import Media, media_foreign, media_tidy
+from db.models import State
 from db.room import Room
 from db.trouble import TROUBLE, patiently
 from gen import hub, sources
@@ -152,7 +153,11 @@ def settings_of(args: argparse.Namespace) -> Settings:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 done, 1 failed, 2 bad usage or bad input, 130 cancelled."""
     parser = arguments()
-    args = parser.parse_args(argv)
+    args, more = parser.parse_known_args(argv)
+    if more and (args.command is not command_animate or any(word.startswith("-") for word in more)):
+        getattr(args, "parser", parser).error(f"unrecognized arguments: {' '.join(more)}")
+    if more:  # words of the text that stand behind an option
+        args.prompt = [*args.prompt, *more]
     if args.command is None:
         parser.print_help(sys.stderr)
         return terminal.BAD_INPUT
@@ -184,7 +189,7 @@ def arguments() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=help, description=help)
         sub.add_argument("-c", "--config", type=Path, help="configuration file (default: config.toml here, if any)")
         sub.add_argument("--data-dir", type=Path, help="folder of everything that is kept")
-        sub.set_defaults(command=command)
+        sub.set_defaults(command=command, parser=sub)
         return sub
 
     def with_model(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -199,7 +204,7 @@ def arguments() -> argparse.ArgumentParser:
     worker.add_argument("--until-empty", action="store_true", help="end when nothing is left to do")
     animate = with_model(add("animate", command_animate, "turn one picture into a film, here in the terminal"))
     animate.add_argument("image", nargs="?", metavar="IMAGE", help="the picture; not with --extend")
-    animate.add_argument("prompt", nargs="?", default="", metavar="PROMPT", help="what should happen")
+    animate.add_argument("prompt", nargs="*", default=[], metavar="PROMPT", help="what should happen")
     animate.add_argument("--extend", type=int, metavar="JOB", help="go on with a film that was made in a terminal")
     animate.add_argument("--seconds", help="length of the film")
     animate.add_argument("--seed", help="a whole number: the same one gives the same film")
@@ -229,6 +234,11 @@ def arguments() -> argparse.ArgumentParser:
     cancel = add("cancel", command_cancel, "stop a film, whether it waits or is being made")
     cancel.add_argument("job", metavar="JOB", help="its number, as `flipbot queue` shows it")
     cancel.add_argument("reason", nargs="*", metavar="REASON", help="what flipbot audit says of it")
+    film = add("film", command_film, "save a film that is kept here, or what is ready of it")
+    film.add_argument(
+        "job", nargs="?", metavar="JOB", help="its number (default: the last one asked for in a terminal)"
+    )
+    film.add_argument("-o", "--output", type=Path, metavar="OUT.mp4", help="the film (default: film-JOB.mp4, here)")
     with_model(add("doctor", command_doctor, "say what works on this machine, and what to do about the rest"))
     fetch = add("download", command_download, "fetch the weights of a large model; it goes on where it stopped")
     fetch.add_argument("name", metavar="MODEL", help="framepack or framepack-f1")
@@ -242,7 +252,7 @@ def arguments() -> argparse.ArgumentParser:
         epilog=gen.bench.listed(BENCHES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    bench.add_argument("name", choices=BENCHES, metavar="NAME", help="what to measure")
+    bench.add_argument("name", nargs="?", choices=BENCHES, metavar="NAME", help="what to measure")
     bench.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="its options: flipbot bench NAME --help")
     bench.set_defaults(command=command_bench)
     return parser
@@ -487,7 +497,7 @@ def make_replanner(card: Card) -> Replanner:
 def planned(card: Card, plan: Plan) -> Planned:
     """The plan as the room of the chats has it."""
     frames = frames_after(plan.sections, plan.window, card.time_compression)
-    return Planned(plan=plan.to_json(), sections=plan.sections, frames=frames, fps=plan.fps)
+    return Planned(plan=plan.to_json(), sections=plan.sections, frames=frames, fps=plan.fps, texts=plan.prompts)
 
 
 def need_inverted(card: Card) -> None:
@@ -622,6 +632,9 @@ def need_one_beginning(args: argparse.Namespace) -> None:
     fixed = {"--seed": args.seed, "--quality": args.quality, "--end-image": args.end_image}
     if args.extend is not None and (given := [name for name, value in fixed.items() if value is not None]):
         raise Refused("terminal.extend_keeps", options=given)
+    for name, value in (("--seconds", args.seconds), ("--seed", args.seed), ("--quality", args.quality)):
+        if value is not None and not value.strip():
+            raise Refused("terminal.option_empty", option=name)
 
 
 def command_animate(args: argparse.Namespace, console: Console, locale: str) -> int:
@@ -630,12 +643,13 @@ def command_animate(args: argparse.Namespace, console: Console, locale: str) -> 
     settings = settings_of(args)
     limits = settings.limits
     bounds = {"max_bytes": settings.max_bytes, "max_megapixels": limits.image_max_megapixels}
-    text, image = args.prompt, Path(args.image or "")
+    said, image = args.prompt, Path(args.image or "")
     if args.extend is not None:
-        text, image = args.image or "", Path(f"film-{args.extend}")
+        said, image = [args.image or "", *said], Path(f"film-{args.extend}")
+    text = " ".join(said)
     picture = read_picture(image, **bounds) if args.extend is None else None
     end_picture = read_picture(args.end_image, **bounds) if args.end_image else None
-    target = terminal.check_target(args.output, image)
+    target = terminal.check_target(args.output, image, args.end_image)
     checked = rules(settings)
     prompts_of(text, seconds_of(args.seconds, checked))
     seed_of(args.seed, lambda: 0)
@@ -698,29 +712,41 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
                 line = await remote.queue()
             elif sqlite_path(settings.database.url, settings.data_dir).exists():
                 async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
+                    await jobs.recover(db)  # what is said to run died with the service
                     line = await control.queue(db)
+                line["jobs"] = [{**job, "eta_ms": None} for job in line["jobs"]]
             else:
                 line = {"jobs": [], "more": 0, "state": {"paused": False, "draining": False, "reason": ""}}
         if line["jobs"] or operate.state_line(line["state"], locale):
             out.print(shown(line, remote is not None))
-        else:
+        elif settings.data_dir.is_dir():
             terminal.tell(console, words.say(locale, EMPTY))
+        else:
+            terminal.tell(console, words.say(locale, "terminal.no_folder", path=str(settings.data_dir)))
 
     with suppress(KeyboardInterrupt):
         asyncio.run(show())
     return terminal.DONE
 
 
-async def order(settings: Settings, **what: Any) -> dict[str, Any]:
-    """Give an operator's order to the service that runs, or carry it out here where none does."""
+@asynccontextmanager
+async def reached(settings: Settings, job: object = None) -> AsyncIterator[control.Remote | control.Here]:
+    """The service that runs, or the data folder itself where none does. job: that it is asked about, if it is one."""
     async with control.connect(settings.data_dir) as remote:
         if remote is not None:
-            return await remote.operate(what)
-    if "job" in what and not sqlite_path(settings.database.url, settings.data_dir).exists():
-        raise Refused("terminal.no_such_job", job=operate.film_number(what["job"]))
+            yield remote
+            return
+    if job is not None and not sqlite_path(settings.database.url, settings.data_dir).exists():
+        raise Refused("terminal.no_such_job", job=operate.film_number(job))
     make_folder(settings.data_dir)
     async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
-        return await operate.operate(db, what)
+        yield control.Here(db, Media(settings.media.folder(settings.data_dir)))
+
+
+async def order(settings: Settings, **what: Any) -> dict[str, Any]:
+    """Give an operator's order to the service that runs, or carry it out here where none does."""
+    async with reached(settings, what.get("job")) as there:
+        return await there.operate(what)
 
 
 def command_gate(args: argparse.Namespace, console: Console, locale: str) -> int:
@@ -754,7 +780,10 @@ def command_ban(args: argparse.Namespace, console: Console, locale: str) -> int:
 def command_audit(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot audit"""
     deeds = asyncio.run(order(settings_of(args), action="audit"))["deeds"]
-    terminal.printer().print(operate.audit_table(deeds, locale))
+    if deeds:
+        terminal.printer().print(operate.audit_table(deeds, locale))
+    else:
+        terminal.tell(console, words.say(locale, "terminal.audit_empty"))
     return terminal.DONE
 
 
@@ -763,6 +792,28 @@ def command_cancel(args: argparse.Namespace, console: Console, locale: str) -> i
     done = asyncio.run(order(settings_of(args), action="cancel", job=args.job, reason=" ".join(args.reason)))
     terminal.tell(console, words.say(locale, "terminal.cancelled_job", job=done["job"]))
     return terminal.DONE
+
+
+def command_film(args: argparse.Namespace, console: Console, locale: str) -> int:
+    """flipbot film [JOB]"""
+
+    settings = settings_of(args)
+
+    async def save() -> int:
+        async with reached(settings, args.job) as there:
+            found = await there.operate({"action": "film", "job": args.job})
+            over, target = (
+                State(found["state"]).terminal,
+                terminal.check_target(args.output, Path(f"film-{found['job']}")),
+            )
+            if found["has_film"] or not over:
+                await there.film(found["job"], target)
+            terminal.report(found, target, console, locale)
+            if isinstance(there, control.Here) and not over:
+                terminal.tell(console, words.say(locale, "terminal.no_service"))
+            return terminal.DONE if found["has_film"] else terminal.FAILED
+
+    return asyncio.run(save())
 
 
 def command_download(args: argparse.Namespace, console: Console, locale: str) -> int:
@@ -913,6 +964,9 @@ def examine_disk(settings: Settings, finding: Callable[[bool | None, str], Any])
 
 def command_bench(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot bench NAME"""
+    if args.name is None:
+        terminal.tell(console, gen.bench.listed(BENCHES))
+        return terminal.BAD_INPUT
     room = "bot" if args.name in BOT_BENCHES else "gen"
     return gen.bench.start(f"{room}.bench.{args.name}", f"flipbot bench {args.name}", args.rest)
 

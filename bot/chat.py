@@ -211,9 +211,9 @@ def _lines(job: Job, view: View, style: Style, now: Now) -> list[str]:
         lines.append(say(locale, "chat.parent", job=code(job.parent_id)))
     if job.end_picture and not job.state.terminal:
         lines.append(say(locale, "chat.from_its_end"))
-    for note in job.settings.get("notes", ()):
-        if note in WORDS and not job.state.terminal:
-            lines.append(say(locale, note))
+    if not job.state.terminal:
+        lines += [say(locale, note) for note in job.settings.get("notes", ()) if note in WORDS]
+        lines += [say(locale, "note.text_unmade", text=style.escape(text)) for text in job.settings.get("unmade", ())]
     return lines
 
 

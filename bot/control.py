@@ -9,19 +9,19 @@ import hmac
 import json
 import os
 import secrets
+import shutil
 import socket
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, FormData, UnixConnector, web
 
-from bot.canvas import look
 from bot.errors import Gone, Refused
 from bot.intake import Asked, By, Intake, seconds_of
-from bot.operate import Order, operate
+from bot.operate import Order, facts, operate
 from db import jobs, operators, requests, sections
 from db.connect import Database
 from db.errors import NoSuchJob
@@ -161,11 +161,6 @@ async def queue(db: Database) -> dict[str, Any]:
     return {"jobs": shown, "more": more, "state": asdict(await operators.state(db))}
 
 
-async def facts(db: Database, job: Job) -> dict[str, Any]:
-    """One job as a terminal shows it."""
-    return {"job": job.id, "prompt": job.prompt, "platform": job.platform, **asdict(await look(db, job))}
-
-
 def _intake(request: web.Request) -> Intake:
     """Who takes films in. raises: Refused, where this process does not."""
     intake = request.app.get(INTAKE)
@@ -227,10 +222,18 @@ async def _watch(request: web.Request) -> web.Response:
 
 
 async def _film(request: web.Request) -> web.StreamResponse:
-    job = await jobs.get(request.app[DB], int(request.match_info["id"]))
-    if job.film is None:
+    path = await ready(request.app[DB], request.app[MEDIA], int(request.match_info["id"]))
+    return web.FileResponse(path, headers={"Content-Type": "video/mp4"})
+
+
+async def ready(db: Database, media: Media, id: int) -> Path:
+    """The file of a film, as far as it is ready. raises: Refused, NoSuchJob."""
+    film = (await jobs.get(db, id)).film
+    if film is None:
         raise Refused("refused.no_film_yet")
-    return web.FileResponse(request.app[MEDIA].path(job.film), headers={"Content-Type": "video/mp4"})
+    if not await asyncio.to_thread(media.exists, film):
+        raise Refused("terminal.film_lost", job=id)
+    return media.path(film)
 
 
 async def _wish(request: web.Request) -> web.Response:
@@ -310,18 +313,17 @@ class Remote:
         return state
 
     async def film(self, job: int, target: Path) -> None:
-        """Write the job's film to target, whole or not at all."""
-        part = target.with_name(target.name + ".part")
-        try:
-            async with self.session.get(f"/jobs/{job}/film") as response:
-                if response.status != web.HTTPOk.status_code:
-                    _refuse(await response.json())
-                with part.open("wb") as file:
-                    async for chunk in response.content.iter_chunked(1 << 20):
-                        await asyncio.to_thread(file.write, chunk)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        """Write the job's film to target, whole or not at all. raises: Refused"""
+        with _whole(target) as part:
+            try:
+                async with self.session.get(f"/jobs/{job}/film") as response:
+                    if response.status != web.HTTPOk.status_code:
+                        _refuse(await response.json())
+                    with part.open("wb") as file:
+                        async for chunk in response.content.iter_chunked(1 << 20):
+                            await asyncio.to_thread(file.write, chunk)
+            except ClientError as error:
+                raise Gone("terminal.service_stopped") from error
 
     async def _answer(self, method: str, path: str, **how: Any) -> dict[str, Any]:
         try:
@@ -332,6 +334,33 @@ class Remote:
         if "refused" in answer:
             _refuse(answer)
         return answer
+
+
+class Here:
+    """A data folder on which no service runs, asked in the same words."""
+
+    def __init__(self, db: Database, media: Media) -> None:
+        self.db, self.media = db, media
+
+    async def operate(self, order: Order) -> dict[str, Any]:
+        """As `operate.operate`. raises: Refused"""
+        return await operate(self.db, order)
+
+    async def film(self, job: int, target: Path) -> None:
+        """As `Remote.film`."""
+        with _whole(target) as part:
+            await asyncio.to_thread(shutil.copyfile, await ready(self.db, self.media, job), part)
+
+
+@contextmanager
+def _whole(target: Path) -> Iterator[Path]:
+    """Where to write what stands in target once it is whole."""
+    part = target.with_name(target.name + ".part")
+    try:
+        yield part
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _refuse(answer: Any) -> NoReturn:

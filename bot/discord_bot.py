@@ -121,6 +121,7 @@ class DiscordBot(discord.Client):
         token: str,
         pace: Pace = DISCORD,
     ) -> None:
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # it never speaks
         super().__init__(
             intents=discord.Intents(guilds=True),
             allowed_mentions=NOBODY,

@@ -45,6 +45,7 @@ from db.rows import At, Job, QueueState
 PROMPT_LIMIT: Final = 4000  # characters; what the text encoders read is far shorter
 SEED_LIMIT: Final = 2**32 - 1
 SHOWN_LIMIT: Final = 40  # characters of a wrong value that are said back
+UNMADE_SHOWN: Final = 3  # texts, when some are lost
 BACKWARDS: Final = "inverted"  # a plan's sampling, of a film that is made from its end
 MIB: Final = 2**20
 NO_LIMITS: Final = OwnLimits(server={})
@@ -52,21 +53,29 @@ NO_LIMITS: Final = OwnLimits(server={})
 Prompts = tuple[tuple[float, str], ...]  # (second it starts at, text), the first at 0.0, rising
 Keep = int | Literal["all", "all_but_last"]  # how many of a film's finished sections stay
 
-# "| 3s:", "| 2.5 seconds :", "｜3秒："; what does not look like this stays text
+# "| 3s:", "| 2.5 seconds :", "｜3秒：", and behind a bar without the colon; what does not look like this stays text
 _AMOUNT: Final = r"\d{1,6}(?:\.\d{1,3})?"
-_UNIT: Final = r"\s*(?:s|secs?|seconds?|秒)\s*[:：]"
-_NEXT: Final = re.compile(rf"[|｜](?=\s*{_AMOUNT}{_UNIT})", re.IGNORECASE | re.ASCII)
-_START: Final = re.compile(rf"\s*({_AMOUNT}){_UNIT}", re.IGNORECASE | re.ASCII)
+_UNIT: Final = r"\s*(?:s|secs?|seconds?|秒)"
+_COLON: Final = r"\s*[:：]"
+_TEXT: Final = r"(?=\s*[^\s|｜])"
+_END: Final = rf"(?:{_COLON}|(?<=秒){_TEXT}|(?=\s){_TEXT})"
+_NEXT: Final = re.compile(rf"[|｜](?=\s*{_AMOUNT}{_UNIT}{_END})", re.IGNORECASE | re.ASCII)
+_FIRST: Final = re.compile(rf"\s*({_AMOUNT}){_UNIT}{_COLON}", re.IGNORECASE | re.ASCII)
+_LATER: Final = re.compile(rf"\s*({_AMOUNT}){_UNIT}{_END}", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """What a planner answers: the plan as JSON, and what the film will have when it is whole."""
+    """What a planner answers: the plan as JSON, and what the film will have when it is whole.
+
+    texts: that its sections are made of
+    """
 
     plan: Mapping[str, Any]
     sections: int
     frames: int
     fps: int
+    texts: Collection[str] = ()
 
 
 class Planner(Protocol):
@@ -268,7 +277,8 @@ class Intake:
         planned = self.planner(size=size, seconds=seconds, prompts=prompts, seed=seed, quality=quality, ends=ends)
         settings = {
             "seconds": seconds, "seed": seed, "quality": quality,
-            "frames": planned.frames, "fps": planned.fps, "notes": [*picture.notes, *(end.notes if end else ())],
+            "frames": planned.frames, "fps": planned.fps,
+            "notes": [*picture.notes, *(end.notes if end else ())], "unmade": unmade(clean(asked.prompt), planned),
         }  # fmt: skip
         if asked.spoiler:
             settings["spoiler"] = True
@@ -363,6 +373,7 @@ class Intake:
             raise Refused("refused.too_long_to_extend", got=seconds, longest=may.longest_seconds)
         await self._need_room()
         settings = {**job.settings, "seed": planned.plan.get("seed"), "frames": planned.frames, "fps": planned.fps}
+        settings["unmade"] = unmade(text, planned)
         if planned.sections != job.sections:
             settings["seconds"] = seconds
         if not more and settings["seconds"] > may.longest_seconds:  # it was made where more is allowed
@@ -605,11 +616,17 @@ def parse_prompts(text: str) -> Prompts:
     Rising in time, the first at 0.0 (empty where the text begins later); of two at one time the later written counts.
     """
     timed = {0.0: ""}
-    for part in _NEXT.split(text):
-        found = _START.match(part)
+    for n, part in enumerate(_NEXT.split(text)):
+        found = (_LATER if n else _FIRST).match(part)
         start, said = (float(found[1]), part[found.end() :]) if found else (0.0, part)
         timed[start] = said.strip()
     return tuple(sorted(timed.items()))
+
+
+def unmade(text: str, planned: Planned) -> list[str]:
+    """Texts that no section is made of, the first few: a section is made of the one in force at its middle."""
+    lost = [said for _, said in parse_prompts(text) if said and planned.texts and said not in planned.texts]
+    return [clean(said, SHOWN_LIMIT) for said in lost[:UNMADE_SHOWN]]
 
 
 def part_kept(job: Job, keep: Keep, *, longer: bool) -> tuple[int, int]:

@@ -8,13 +8,15 @@ from typing import Any, Final
 from rich.table import Table
 
 from bot import words
+from bot.canvas import look
 from bot.errors import Refused
-from bot.intake import moment
+from bot.intake import BACKWARDS, moment
 from db import jobs, operators
 from db.connect import Database
 from db.errors import NoSuchJob
 from db.flows import ALL
 from db.models import Platform
+from db.rows import Job
 
 BY: Final = "terminal"
 UNITS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -69,6 +71,16 @@ async def _cancel(db: Database, order: Order) -> dict[str, Any]:
     return {"job": job.id}
 
 
+async def _film(db: Database, order: Order) -> dict[str, Any]:
+    """Any film's facts, as the line shows anybody's; with no number the newest that a terminal asked for."""
+    if order.get("job") is not None:
+        return await facts(db, await jobs.get(db, film_number(order["job"])))
+    newest = await jobs.recent(db, 1, platform=Platform.TERMINAL)
+    if not newest:
+        raise Refused("terminal.no_films")
+    return await facts(db, newest[0])
+
+
 async def _ban(db: Database, order: Order) -> dict[str, Any]:
     platform, user = person(str(order.get("who")))
     lasting = order.get("for_ms")
@@ -95,10 +107,23 @@ ACTIONS: Final[Mapping[str, Callable[[Database, Order], Awaitable[dict[str, Any]
     "state": _state,
     "first": _first,
     "cancel": _cancel,
+    "film": _film,
     "ban": _ban,
     "unban": _unban,
     "audit": _audit,
 }
+
+
+async def facts(db: Database, job: Job) -> dict[str, Any]:
+    """One job as a terminal shows it.
+
+    can_extend: --extend can go on with it
+    unmade:     texts that no section is made of
+    """
+    own, onwards = job.platform == Platform.TERMINAL, job.plan.get("sampling") != BACKWARDS
+    asked = {"job": job.id, "prompt": job.prompt, "platform": job.platform, "seed": job.settings.get("seed")}
+    more = {"can_extend": own and onwards, "unmade": job.settings.get("unmade", [])}
+    return {**asked, **more, **asdict(await look(db, job))}
 
 
 def _reason(order: Order) -> str:

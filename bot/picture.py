@@ -6,6 +6,7 @@ gigabytes costs nothing. Pictures are decoded one at a time, which bounds the me
 
 import importlib.util
 import io
+import re
 import stat
 import threading
 import warnings
@@ -93,7 +94,8 @@ def content_of(data: bytes | Path, max_bytes: int) -> bytes:
         with data.open("rb") as file:
             return file.read(max_bytes + 1)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a NUL in the name
-        raise Refused("refused.picture_missing", path=shown) from error
+        is_address = re.match("https?:", shown, re.IGNORECASE)
+        raise Refused("refused.picture_address" if is_address else "refused.picture_missing", path=shown) from error
     except OSError as error:
         raise Refused("refused.picture_unreadable", path=shown) from error
 

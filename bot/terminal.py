@@ -1,7 +1,6 @@
 """`flipbot animate`: hand a picture in and watch its film grow. It asks a service over the control socket."""
 
 import asyncio
-import mimetypes
 import signal
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -11,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import ClientError
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from bot import words
 from bot.canvas import View, when
@@ -24,6 +24,9 @@ from db.models import State
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 EXIT = {State.DONE: DONE, State.FAILED: FAILED, State.STOPPED: INTERRUPTED, State.CANCELLED: INTERRUPTED}
+
+SOON_MS = 500  # it would be said as "0 s"
+SUFFIXES = (".mp4", ".m4v")
 
 VIEWED = tuple(field.name for field in fields(View))
 
@@ -45,15 +48,22 @@ class Order:
     extend: int | None = None
 
 
-def check_target(target: Path | None, picture: Path) -> Path:
-    """Where the film will stand: what was asked for, or a free name beside where we are. raises: Refused."""
+def check_target(target: Path | None, picture: Path, end: Path | None = None) -> Path:
+    """Where the film will stand: what was asked for, or a free name beside where we are. raises: Refused.
+
+    picture, end: that it is made of, which it must not take the place of
+    """
     if target is None:
         names = (Path(f"{picture.stem}{end}.mp4") for end in ["", *(f"-{n}" for n in range(2, 10_000))])
         target = next(name for name in names if not name.exists())
     if target.is_dir():
         raise Refused("refused.output_is_folder", path=str(target))
-    if mimetypes.guess_type(target.name)[0] not in (None, "video/mp4", "video/x-m4v"):
-        raise Refused("refused.output_kind", kind=target.suffix, name=f"{target.stem}.mp4")
+    if any(each is not None and _same(target, each) for each in (picture, end)):
+        raise Refused("refused.output_is_picture", path=str(target))
+    if target.exists() and not target.is_file():
+        raise Refused("refused.output_no_file", path=str(target))
+    if target.suffix.lower() not in SUFFIXES:
+        raise Refused("refused.output_kind", path=str(target), name=f"{target.stem}.mp4")
     if not target.parent.is_dir():
         raise Refused("refused.output_folder", path=str(target.parent))
     probe = target.with_name(f".{target.name[:100]}.{uuid.uuid4().hex[:8]}")
@@ -65,6 +75,10 @@ def check_target(target: Path | None, picture: Path) -> Path:
     except OSError as error:
         raise Refused("refused.output_unwritable", path=str(target)) from error
     return target
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.exists() and other.exists() and one.samefile(other)
 
 
 def printer(**options: Any) -> Console:
@@ -82,7 +96,7 @@ async def animate(remote: Remote, order: Order, console: Console, locale: str) -
     job = await submit(remote, order, console, locale)
     try:
         last = await follow(remote, job, order.target, console, locale)
-    except (ClientError, Gone) as error:
+    except Gone as error:
         raise Gone("terminal.service_gone", job=job) from error
     return report(last, order.target, console, locale)
 
@@ -113,11 +127,21 @@ async def submit(remote: Remote, order: Order, console: Console, locale: str) ->
 
 async def follow(remote: Remote, job: int, target: Path, console: Console, locale: str) -> dict[str, Any]:
     """Show the job's states until its last one, which is returned; each finished section is saved to target."""
-    saved = 0
+    saved, told = 0, set[str]()
+
+    def once(about: str, sentence: str) -> None:
+        if about not in told:
+            told.add(about)
+            tell(console, sentence)
+
     with bar(console) as (progress, task):
         async with interrupts(remote, job, progress, locale):
             async for state in remote.watch(job):
                 progress.update(task, **shown(state, locale))
+                for text in state["unmade"]:
+                    once(text, words.say(locale, "note.text_unmade", text=text))
+                if not console.is_terminal and waits(state):
+                    once(state["headline"], said(state, locale))
                 if state["done"] > saved and state["has_film"]:
                     saved = state["done"]
                     await remote.film(job, target)
@@ -129,49 +153,72 @@ async def follow(remote: Remote, job: int, target: Path, console: Console, local
 
 
 def report(last: dict[str, Any], target: Path, console: Console, locale: str) -> int:
-    """Say how it ended; the path of the film goes to stdout, last. Returns the exit code."""
-    state, seconds, kept = State(last["state"]), last["seconds_done"], last["has_film"]
+    """Say how it ended, or how far it is; the path of the film goes to stdout, last. Returns the exit code."""
+    state, kept = State(last["state"]), last["has_film"]
+    saved = {"seconds": last["seconds_done"], "path": str(target), "job": last["job"], "seed": last["seed"]}
     if state == State.FAILED:
         tell(console, words.why(locale, last["reason"], last["reason_facts"]))
     if state in (State.STOPPED, State.CANCELLED) and not kept:
         tell(console, words.say(locale, "terminal.cancelled"))
     elif state in (State.STOPPED, State.CANCELLED, State.FAILED) and kept:
-        tell(console, words.say(locale, "terminal.kept", seconds=seconds, path=str(target)))
+        tell(console, words.say(locale, "terminal.kept", **saved))
     elif state == State.DONE:
-        tell(console, words.say(locale, "terminal.saved", seconds=seconds, path=str(target)))
+        tell(console, words.say(locale, "terminal.saved", **saved))
+    elif kept:
+        tell(console, words.say(locale, "terminal.saved_part", **saved, of=last["seconds_total"]))
+    if kept and state.terminal and last["can_extend"]:
+        tell(console, words.say(locale, "terminal.go_on", job=last["job"]))
     if kept:
         tell(printer(soft_wrap=True), str(target))
-    return EXIT[state]
+    return EXIT.get(state, DONE)
 
 
 @contextmanager
 def bar(console: Console) -> Iterator[tuple[Progress, TaskID]]:
-    """One line: what happens now, sampling steps of all sections as a bar, section n/N, seconds left."""
-    progress = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=30),
-        TextColumn("{task.fields[section]}  {task.fields[left]}", markup=False),
-        console=console,
-        transient=True,
-    )
-    with progress:
-        yield progress, progress.add_task("", total=None, section="", left="")
+    """What happens now and how long it takes; below it sampling steps of all sections as a bar, and section n/N."""
+    columns = (SpinnerColumn(), BarColumn(bar_width=30), TextColumn("{task.fields[section]}", markup=False))
+    with TwoLines(*columns, console=console, transient=True) as progress:
+        yield progress, progress.add_task("", total=None, section="")
+
+
+class TwoLines(Progress):
+    """What happens stands above the bar: side by side they are too long for a terminal of 80 columns."""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """Each task's description, and the bars."""
+        yield from (Text(task.description) for task in self.tasks)
+        yield self.make_tasks_table(self.tasks)
 
 
 def shown(state: dict[str, Any], locale: str) -> dict[str, Any]:
     """One state as the fields of the progress bar."""
     of = max(state["of"], 1)
-    section = words.say(locale, "terminal.sections", n=min(state["done"] + 1, state["sections"]), of=state["sections"])
-    if state["step"]:
-        section += ", " + words.say(locale, "terminal.step", step=state["step"], of=of)
+    facts = {
+        "n": min(state["done"] + 1, state["sections"]),
+        "of": state["sections"],
+        "step": state["step"],
+        "steps": of,
+    }
+    section = words.say(locale, "terminal.section_step" if state["step"] else "terminal.section", **facts)
     return {
-        "description": words.say(locale, state["headline"], **state["facts"]),
+        "description": said(state, locale),
         "total": state["sections"] * of,
         "completed": state["done"] * of + state["step"],
         "section": section,
-        "left": when(locale, View(**{name: state[name] for name in VIEWED})),
     }
+
+
+def waits(state: dict[str, Any]) -> bool:
+    """Whether it is in line for longer than a moment."""
+    return state["state"] == State.QUEUED and state["headline"] not in ("headline.next", "headline.growing")
+
+
+def said(state: dict[str, Any], locale: str) -> str:
+    """What happens, and when there is something new to see, where that is not at once."""
+    headline = words.say(locale, state["headline"], **state["facts"])
+    if (state["eta_ms"] or 0) < SOON_MS:
+        return headline
+    return f"{headline}  {when(locale, View(**{name: state[name] for name in VIEWED}))}"
 
 
 @asynccontextmanager

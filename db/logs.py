@@ -24,9 +24,9 @@ class JsonLines(logging.Formatter):
 def start_log(config: ServiceConfig, *, quiet: bool = False) -> None:
     """Log to stderr as configured, and let processes that are started from here do the same.
 
-    quiet: warnings only, unless everything was asked for
+    quiet: errors only, unless everything was asked for: what a film meets is told in sentences
     """
-    level = "warning" if quiet and config.log_level == "info" else config.log_level
+    level = "error" if quiet and config.log_level != "debug" else config.log_level
     os.environ[TOLD] = f"{level} {config.log_format}"
     join_log()
 

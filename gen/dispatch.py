@@ -379,12 +379,14 @@ class Teller:
         self.db = db
         self.claim = claim
         self.next = 0.0
+        self.phase = ""
         self.preview: bytes | None = None
 
     async def __call__(self, told: Told) -> None:
         self.preview = told.preview or self.preview
-        if time.monotonic() < self.next and told.step:
+        if time.monotonic() < self.next and told.phase == self.phase:
             return
+        self.phase = told.phase
         self.next = time.monotonic() + TOLD_EVERY_S
         with suppress(LeaseLost, *TROUBLE):  # it is for people's eyes only
             n = self.claim.job.done

@@ -67,7 +67,10 @@ class ChildFailed(Exception):
 
 @dataclass(frozen=True)
 class Told:
-    """What the child tells on the way: a phase, or a sampling step with a JPEG preview."""
+    """What the child tells on the way: a phase, or a sampling step with a JPEG preview.
+
+    step, of: 0 of 0 before the first step, and the last of all in the phases after it
+    """
 
     phase: str
     step: int = 0
@@ -150,18 +153,17 @@ class ChildProcess:
         on_told: Callable[[Told], Awaitable[None]] | None = None,
     ) -> dict[str, Any]:
         await self._send(message)
-        phase = ""
+        told = Told("")
         while line := await self._line():
             event: dict[str, Any] = json.loads(line)
             match event["event"]:
                 case "error":
                     raise ChildFailed(event["reason"], event["facts"])
                 case "phase":
-                    phase = event["phase"]
-                    told = Told(phase)
+                    told = Told(event["phase"], told.step, told.of)
                 case "step":
                     preview = base64.b64decode(event["preview"]) if event["preview"] else None
-                    told = Told(phase, event["n"], event["of"], preview)
+                    told = Told(told.phase, event["n"], event["of"], preview)
                 case kind:
                     assert kind == wanted, f"asked for {wanted}, got {kind}"
                     return event

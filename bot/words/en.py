@@ -12,6 +12,7 @@ WORDS: Final = {
     "model.line": "Model: {model}",
     # requests that are turned down: what happened, what to do
     "refused.picture_none": "There is no picture yet. Add one and try again.",
+    "refused.picture_address": "{path} is an address. Download the picture first, and give the name of its file.",
     "refused.picture_missing": "There is no file at {path}. Check the name and try again.",
     "refused.picture_folder": "{path} is a folder. Name one picture inside it.",
     "refused.picture_unreadable": "{path} cannot be read. Check that it is an ordinary file and that you may open it.",
@@ -75,7 +76,9 @@ WORDS: Final = {
     "refused.address": "The page cannot be opened at {host}:{port}. Check [web] host and port in the configuration.",
     "refused.output_folder": "There is no folder {path}. Make it first, or choose another place for the film.",
     "refused.output_is_folder": "{path} is a folder. Give the film a file name, such as film.mp4.",
-    "refused.output_kind": "A film is an MP4, so it cannot be saved as {kind}. Name it {name}.",
+    "refused.output_kind": "A film is an MP4, so it cannot be saved as {path}. Name it {name}.",
+    "refused.output_no_file": "{path} is no file that a film could replace. Choose another name, such as film.mp4.",
+    "refused.output_is_picture": "{path} is the picture itself. Give the film another name, such as film.mp4.",
     "refused.output_unwritable": "{path} cannot be written. Choose another place for the film.",
     "refused.upload_too_big": "The upload is larger than {limit_mib} MiB. Send a smaller picture.",
     "refused.upload_broken": "The upload arrived incomplete or in a form I do not know. Please try again.",
@@ -115,6 +118,9 @@ WORDS: Final = {
     "refused.trouble": "Something went wrong on this side, and it was written down. Try again in a moment.",
     # beside a result
     "note.first_frame_used": "The picture moves, so its first frame is used.",
+    "note.text_unmade": (
+        "This is left out, too close to the next moment or to the end: {text}. Let each moment last two seconds."
+    ),
     # what a job does now
     "state.received": "received",
     "state.queued": "in line",
@@ -715,10 +721,14 @@ WORDS: Final = {
         "pictures up to {image_mib} MiB."
     ),
     # the terminal
-    "terminal.sections": "section {n} of {of}",
-    "terminal.step": "step {step} of {of}",
-    "terminal.saved": "{seconds} s saved to {path}",
-    "terminal.kept": "Stopped. The {seconds} s that were ready are kept in {path}",
+    "terminal.section": "section {n} of {of}",
+    "terminal.section_step": "section {n} of {of}, step {step} of {steps}",
+    "terminal.saved": "{seconds} s saved to {path} (film {job}, seed {seed})",
+    "terminal.saved_part": "{seconds} of {of} s saved to {path} (film {job}, seed {seed}), which is still in line.",
+    "terminal.kept": "Stopped. The {seconds} s that were ready are kept in {path} (film {job}, seed {seed})",
+    "terminal.go_on": "flipbot animate --extend {job} makes it longer.",
+    "terminal.no_films": "No film was asked for in a terminal yet. Give a film's number, as flipbot queue shows it.",
+    "terminal.film_lost": "The file of film {job} is not in the data folder any more.",
     "terminal.cancelled": "Cancelled. Nothing was ready yet, so nothing was kept.",
     "terminal.elsewhere": "A service is already running here, so it makes the film.",
     "terminal.stopping": "Stopping after what is ready. Press Ctrl-C again to leave at once.",
@@ -761,8 +771,14 @@ WORDS: Final = {
     "terminal.no_picture": "Name the picture that the film begins with, or a film with --extend.",
     "terminal.extend_keeps": "A film that goes on keeps what it was made with: leave out {options}.",
     "terminal.no_such_job": "There is no film {job}.",
+    "terminal.no_folder": "There is no data folder {path}, so nothing is in line there.",
+    "terminal.audit_empty": "No operator has done anything yet.",
+    "terminal.option_empty": "{option} is empty. Give it a value, or leave it out.",
     "terminal.service_stopped": "The service has just stopped. flipbot run starts it; what is in line is kept.",
-    "terminal.service_gone": "The service stopped while it made film {job}. It goes on with the next flipbot run.",
+    "terminal.service_gone": (
+        "The service stopped while it made film {job}. It goes on with the next flipbot run, "
+        "and flipbot film {job} saves what is ready."
+    ),
     "terminal.column_job": "film",
     "terminal.column_from": "from",
     "terminal.column_prompt": "text",

@@ -12,6 +12,7 @@ WORDS: Final = {
     "model.line": "模型：{model}",
     # requests that are turned down: what happened, what to do
     "refused.picture_none": "还没有图片。请先添加一张再试。",
+    "refused.picture_address": "{path} 是网址。请先把图片下载下来，再给出文件名。",
     "refused.picture_missing": "{path} 处没有文件。请检查文件名后再试。",
     "refused.picture_folder": "{path} 是一个文件夹。请指定其中的一张图片。",
     "refused.picture_unreadable": "无法读取 {path}。请确认它是普通文件，并且你有权打开它。",
@@ -61,7 +62,9 @@ WORDS: Final = {
     "refused.address": "无法在 {host}:{port} 打开页面。请检查配置中 [web] 的 host 和 port。",
     "refused.output_folder": "没有文件夹 {path}。请先建立它，或把影片存到别处。",
     "refused.output_is_folder": "{path} 是一个文件夹。请给影片一个文件名，例如 film.mp4。",
-    "refused.output_kind": "影片是 MP4，不能存成 {kind}。请把它命名为 {name}。",
+    "refused.output_kind": "影片是 MP4，不能存成 {path}。请把它命名为 {name}。",
+    "refused.output_no_file": "{path} 不是可以替换成影片的文件。请另取一个名字，例如 film.mp4。",
+    "refused.output_is_picture": "{path} 就是图片本身。请给影片另取一个名字，例如 film.mp4。",
     "refused.output_unwritable": "无法写入 {path}。请把影片存到别处。",
     "refused.upload_too_big": "上传内容超过 {limit_mib} MiB。请换一张小一些的图片。",
     "refused.upload_broken": "上传的内容不完整，或格式不对。请再试一次。",
@@ -97,6 +100,7 @@ WORDS: Final = {
     "refused.trouble": "这边出了问题，已经记录下来。请稍后再试。",
     # beside a result
     "note.first_frame_used": "这是一张动图，只使用它的第一帧。",
+    "note.text_unmade": "这段文字离下一时刻或结尾太近，没有用上：{text}。请让每段文字至少持续两秒。",
     # what a job does now
     "state.received": "已收到",
     "state.queued": "排队中",
@@ -683,10 +687,14 @@ WORDS: Final = {
         "影片最长 {longest} 秒，图片最大 {image_mib} MiB。"
     ),
     # the terminal
-    "terminal.sections": "第 {n} 段，共 {of} 段",
-    "terminal.step": "第 {step} 步，共 {of} 步",
-    "terminal.saved": "{seconds} 秒的影片已保存到 {path}",
-    "terminal.kept": "已停止。完成的 {seconds} 秒保存在 {path}",
+    "terminal.section": "第 {n} 段，共 {of} 段",
+    "terminal.section_step": "第 {n} 段，共 {of} 段；第 {step} 步，共 {steps} 步",
+    "terminal.saved": "{seconds} 秒的影片已保存到 {path}（影片 {job}，种子 {seed}）",
+    "terminal.saved_part": "{of} 秒中的 {seconds} 秒已保存到 {path}（影片 {job}，种子 {seed}），其余仍在排队。",
+    "terminal.kept": "已停止。完成的 {seconds} 秒保存在 {path}（影片 {job}，种子 {seed}）",
+    "terminal.go_on": "用 flipbot animate --extend {job} 可以把它延长。",
+    "terminal.no_films": "还没有在终端里请求过影片。请给出影片的编号，flipbot queue 会显示编号。",
+    "terminal.film_lost": "影片 {job} 的文件已不在数据文件夹里。",
     "terminal.cancelled": "已取消。还没有完成的部分，因此没有保留任何内容。",
     "terminal.elsewhere": "这里已有服务在运行，由它来制作影片。",
     "terminal.stopping": "完成手头的部分后停止。再按一次 Ctrl-C 立即离开。",
@@ -729,8 +737,13 @@ WORDS: Final = {
     "terminal.no_picture": "请给出影片开头的图片，或用 --extend 指定一部影片。",
     "terminal.extend_keeps": "延长的影片保持原来的设置：请去掉 {options}。",
     "terminal.no_such_job": "没有影片 {job}。",
+    "terminal.no_folder": "没有数据文件夹 {path}，所以那里没有影片在排队。",
+    "terminal.audit_empty": "还没有管理操作。",
+    "terminal.option_empty": "{option} 是空的。请给出值，或去掉这个选项。",
     "terminal.service_stopped": "服务刚刚停止。运行 flipbot run 来启动；排队的影片都会保留。",
-    "terminal.service_gone": "服务在制作影片 {job} 时停止了。再次运行 flipbot run 后会继续。",
+    "terminal.service_gone": (
+        "服务在制作影片 {job} 时停止了。再次运行 flipbot run 后会继续，用 flipbot film {job} 可以保存已完成的部分。"
+    ),
     "terminal.column_job": "影片",
     "terminal.column_from": "来自",
     "terminal.column_prompt": "文字",

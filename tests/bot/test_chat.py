@@ -80,6 +80,12 @@ def test_that_the_model_is_made_ready_is_said_once_it_takes_long() -> None:
     assert "Loading the model" in compose(late, view(late, [], loading, None, None), STYLE, USUAL, NOW).lines[0]
 
 
+def test_a_text_that_is_left_out_is_named_while_the_film_is_made() -> None:
+    job = a_job(settings={"frames": 145, "fps": 30, "unmade": ["*sun*"]})
+    lines = compose(job, view(job, [], None, place(), None), STYLE, USUAL, NOW).lines
+    assert any("left out" in line and STYLE.escape("*sun*") in line for line in lines)
+
+
 def test_each_state_has_its_buttons() -> None:
     film = {"film": SHA, "done": 3}
     assert buttons(a_job()) == ["cancel"]

@@ -184,6 +184,37 @@ async def test_only_the_owner_can_open_the_socket(tmp_path: Path) -> None:
                     assert response.status == 401
 
 
+async def test_a_film_is_handed_out_with_a_service_and_without(tmp_path: Path) -> None:
+    media, wanted, target = Media(tmp_path / "media"), {"action": "film", "job": None}, tmp_path / "film.mp4"
+    async with serving(tmp_path) as db, control.connect(tmp_path) as remote:
+        assert remote is not None
+        for there in (remote, control.Here(db, media)):
+            with pytest.raises(Refused) as refused:
+                await there.operate(wanted)
+            assert refused.value.key == "terminal.no_films"
+        id = await remote.submit(png(96, 64), ASKED)
+        claim = await jobs.claim(db, "w", 60_000)
+        assert claim is not None
+        times = {"sampling_ms": 1, "decode_ms": 1, "encode_ms": 1}
+        sha = media.put(b"a film")
+        await sections.record(
+            db, claim, Made(n=0, latents="0" * 64, clip=None, tail=None, film=sha, frames=37, **times)
+        )
+        for there in (remote, control.Here(db, media)):
+            for asked in (wanted, wanted | {"job": id}):
+                found = await there.operate(asked)
+                assert (found["job"], found["seed"], found["has_film"], found["can_extend"]) == (id, 1, True, True)
+            target.unlink(missing_ok=True)
+            await there.film(id, target)
+            assert target.read_bytes() == b"a film"
+        media.drop(sha)
+        for there in (remote, control.Here(db, media)):
+            with pytest.raises(Refused) as refused:
+                await there.film(id, target)
+            assert refused.value.key == "terminal.film_lost"
+        assert target.read_bytes() == b"a film" and not list(tmp_path.glob("*.part"))
+
+
 async def test_a_film_is_steered_and_goes_on_over_the_socket(tmp_path: Path) -> None:
     async with serving(tmp_path) as db, control.connect(tmp_path) as remote:
         assert remote is not None

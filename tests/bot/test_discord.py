@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import discord
 import pytest
 from discord_stage import png, stage
 
@@ -43,6 +44,12 @@ async def test_a_command_becomes_a_film_that_grows_in_its_message(tmp_path: Path
         assert list(message.buttons()) == ["New seed", "Edit prompt", "Extend +5 s", "Details"]
         assert "AI-animated" in message.content
         assert len(s.there.in_channel()) == 1
+
+
+async def test_nothing_is_said_of_voice(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = True
+    async with stage(tmp_path):
+        assert "voice" not in caplog.text
 
 
 async def test_buttons_make_new_films_with_messages_of_their_own(tmp_path: Path) -> None:

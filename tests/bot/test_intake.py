@@ -14,7 +14,17 @@ from PIL import Image
 
 from bot.config import Role
 from bot.errors import Refused
-from bot.intake import PROMPT_LIMIT, Asked, Intake, ModelFacts, Planned, Prompts, Rules, parse_prompts
+from bot.intake import (
+    PROMPT_LIMIT,
+    Asked,
+    Intake,
+    ModelFacts,
+    Planned,
+    Prompts,
+    Rules,
+    parse_prompts,
+    unmade,
+)
 from bot.words import say
 from db import jobs, operators
 from db.connect import Database
@@ -251,11 +261,23 @@ async def test_what_the_planner_refuses_leaves_nothing(tmp_path: Path) -> None:
         ("black | white", ((0.0, "black | white"),)),
         ("at 3s: the bell | rings", ((0.0, "at 3s: the bell | rings"),)),
         ("a | 3 : b", ((0.0, "a | 3 : b"),)),
+        ("fog | 3s night falls", ((0.0, "fog"), (3.0, "night falls"))),
+        ("雾｜3秒夜幕降临", ((0.0, "雾"), (3.0, "夜幕降临"))),
+        ("3s night falls", ((0.0, "3s night falls"),)),
+        ("fog | 3s", ((0.0, "fog | 3s"),)),
+        ("fog | 3s | 4s: snow", ((0.0, "fog | 3s"), (4.0, "snow"))),
+        ("fog | 3 sails", ((0.0, "fog | 3 sails"),)),
         ("a | 99999999999s: b", ((0.0, "a | 99999999999s: b"),)),
     ],
 )
 def test_a_text_says_what_happens_when(text: str, parsed: Prompts) -> None:
     assert parse_prompts(text) == parsed
+
+
+def test_a_text_that_no_section_is_made_of_is_named() -> None:
+    planned = Planned(plan={}, sections=4, frames=145, fps=30, texts=("fog", "fog", "night", "night"))
+    assert unmade("fog | 2s: sun | 2.4s: night", planned) == ["sun"]
+    assert unmade("fog | 2.4s: night", planned) == unmade("| 2.4s: night", planned) == []
 
 
 @given(st.text(alphabet=st.sampled_from("ab |｜:：0123.s秒 sec\t"), max_size=60) | st.text(max_size=60))

@@ -14,7 +14,7 @@ from tests.e2e.conftest import files, one_sentence, run, start
 
 def test_a_photo_becomes_a_film(small: Path, photo: Path, data_dir: Path, config: Path, tmp_path: Path) -> None:
     target = tmp_path / "film.mp4"
-    asked = ("animate", photo, "night falls", "--seconds", 2, "--seed", 5, "--model", small, "-o", target)
+    asked = ("animate", photo, "night", "--seconds", 2, "falls", "--seed", 5, "--model", small, "-o", target)
     done = run(*asked, "--data-dir", data_dir, "-c", config)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == str(target)
@@ -85,8 +85,9 @@ def test_the_same_order_gives_the_same_file(small: Path, photo: Path, config: Pa
     made = []
     for name in ("a", "b"):
         target = tmp_path / f"{name}.mp4"
-        asked = ("animate", photo, "fog", "--seconds", 1, "--seed", 5, "--model", small, "-o", target)
-        assert run(*asked, "--data-dir", tmp_path / name, "-c", config).returncode == 0
+        asked = ("animate", photo, "fog | 0.9s: sun", "--seconds", 1, "--seed", 5, "--model", small, "-o", target)
+        done = run(*asked, "--data-dir", tmp_path / name, "-c", config)
+        assert done.returncode == 0 and "to the end: sun." in done.stderr, done.stderr
         made.append(target.read_bytes())
     assert made[0] == made[1]
 
@@ -125,6 +126,36 @@ def test_ctrl_c_before_the_first_second_keeps_nothing(
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert (out == "") == (not target.exists())
+
+
+def test_a_film_whose_terminal_was_killed_is_handed_out_later(
+    small: Path, photo: Path, data_dir: Path, config: Path, tmp_path: Path
+) -> None:
+    asked = ("animate", photo, "fog", "--seconds", 6, "--seed", 7, "--model", small, "-o", tmp_path / "first.mp4")
+    process = start(*asked, "--data-dir", data_dir, "-c", config)
+    until = time.monotonic() + 120
+    while not (tmp_path / "first.mp4").exists():
+        assert process.poll() is None and time.monotonic() < until
+        time.sleep(0.02)
+    process.kill()
+    process.communicate(timeout=60)
+    line = run("queue", "--data-dir", data_dir)
+    assert "No service is running here" in line.stdout and "s are ready" in line.stdout and "left" not in line.stdout
+    part = run("film", "--data-dir", data_dir, "-c", config, cwd=tmp_path)
+    assert part.returncode == 0, part.stderr
+    assert part.stdout == "film-1.mp4\n"
+    assert "s saved to film-1.mp4 (film 1, seed 7), which is still in line." in part.stderr
+    assert "No service is running here" in part.stderr
+    assert 37 <= probe(tmp_path / "film-1.mp4").frames < 181
+    assert run("worker", "--until-empty", "--model", small, "--data-dir", data_dir, "-c", config).returncode == 0
+    whole = run("film", 1, "-o", "whole.mp4", "--data-dir", data_dir, "-c", config, cwd=tmp_path)
+    assert (whole.returncode, whole.stdout) == (0, "whole.mp4\n"), whole.stderr
+    assert whole.stderr.splitlines() == [
+        "6 s saved to whole.mp4 (film 1, seed 7)", "flipbot animate --extend 1 makes it longer.",
+    ]  # fmt: skip
+    assert probe(tmp_path / "whole.mp4").frames == 181
+    missing = run("film", 99, "--data-dir", data_dir, "-c", config, cwd=tmp_path)
+    assert (missing.returncode, one_sentence(missing.stderr)) == (2, "There is no film 99.")
 
 
 def test_a_second_terminal_asks_the_running_service(
@@ -180,10 +211,12 @@ def test_a_cancelled_film_leaves_the_line(small: Path, photo: Path, data_dir: Pa
         while "fog" not in (table := run("queue", "--data-dir", data_dir).stdout):
             assert time.monotonic() < until, table
         assert "terminal" in table and "0/4" in table and "Next in line" in table
+        assert run("pause", "too hot", "--data-dir", data_dir).returncode == 0
         assert run("cancel", 1, "--data-dir", data_dir).returncode == 0
         out, errors = waiting.communicate(timeout=60)
         assert waiting.returncode == 130, errors
         assert out == ""
+        assert errors.count("Paused: too hot.") == 1
     finally:
         front.send_signal(signal.SIGTERM)
         _, errors = front.communicate(timeout=60)

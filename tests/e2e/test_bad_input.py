@@ -66,11 +66,17 @@ ORDERS = {
     "seconds 1e9": (("PHOTO", "fog", "--seconds", "1e9"), "You asked for 1e9"),
     "seconds nan": (("PHOTO", "fog", "--seconds", "nan"), "You asked for nan"),
     "seconds text": (("PHOTO", "fog", "--seconds", "long"), "You asked for long"),
+    "empty seconds": (("PHOTO", "fog", "--seconds", ""), "--seconds is empty"),
+    "empty seed": (("PHOTO", "fog", "--seed", " "), "--seed is empty"),
+    "an address": (("https://example.org/photo.jpg", "fog"), "is an address. Download the picture first"),
     "seed": (("PHOTO", "fog", "--seed", "-5"), "You gave -5"),
     "quality": (("PHOTO", "fog", "--quality", "superb"), "no quality called superb"),
     "long prompt": (("PHOTO", "x" * 100_000), "100000 characters"),
     "output folder": (("PHOTO", "fog", "-o", "nowhere/film.mp4"), "There is no folder nowhere"),
-    "output is no MP4": (("PHOTO", "fog", "-o", "film.gif"), "cannot be saved as .gif. Name it film.mp4."),
+    "output is no MP4": (("PHOTO", "fog", "-o", "film.gif"), "cannot be saved as film.gif. Name it film.mp4."),
+    "output has no suffix": (("PHOTO", "fog", "-o", "/etc/passwd"), "saved as /etc/passwd. Name it passwd.mp4."),
+    "output is a device": (("PHOTO", "fog", "-o", "/dev/null"), "/dev/null is no file that a film could replace"),
+    "output is the picture": (("PHOTO", "fog", "-o", "PHOTO"), "is the picture itself"),
     "output is a folder": (("PHOTO", "fog", "-o", "."), "is a folder"),
     "end picture": (("PHOTO", "fog", "--end-image", "nowhere.png"), "There is no file at nowhere.png"),
     "unknown size": (("PHOTO", "fog", "--size", "7"), "has no size 7"),
@@ -91,6 +97,23 @@ def test_a_bad_order_is_refused(name: str, photo: Path, small: Path, tmp_path: P
     assert done.returncode == 2, done.stderr
     assert sentence in one_sentence(done.stderr)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_command_that_finds_nothing_says_so(tmp_path: Path) -> None:
+    there, nowhere = tmp_path / "data", tmp_path / "nowhere"
+    there.mkdir()
+    assert run("queue", "--data-dir", there).stderr == "Nothing is in line.\n"
+    assert f"There is no data folder {nowhere}" in run("queue", "--data-dir", nowhere).stderr.replace("\n", " ")
+    assert not nowhere.exists()
+    assert run("audit", "--data-dir", there).stderr == "No operator has done anything yet.\n"
+    listed = run("bench")
+    assert listed.returncode == 2 and "fairness" in listed.stderr and "answer" in listed.stderr
+
+
+def test_an_unknown_option_is_shown_with_the_commands_own(tmp_path: Path) -> None:
+    done = run("animate", "photo.jpg", "the", "sun", "--sedes", "3", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: flipbot animate") and "--sedes" in done.stderr
 
 
 CONFIGS = {

@@ -80,6 +80,7 @@ class StandIn:
                 os._exit(1)
             if self.gone():
                 raise SystemExit(1)
+        self.say({"event": "phase", "phase": "writing"})
         made: dict[str, Any] = {"event": "section", "mended": [], "frames": 12 * (n + 1) + 1}
         made |= {"sampling_ms": 2, "decode_ms": 1, "encode_ms": 1, "vram": 0, "ram": 0}
         for kind in ("latents", "tail", "clip", "film", "fragment", "fragment_end", "conditioning"):

@@ -229,6 +229,21 @@ async def test_progress_shows_steps_and_a_preview(bench: Bench) -> None:
     assert previews == {b"\xff\xd8\xff"}, "JPEGs"
 
 
+async def test_what_comes_after_the_last_step_keeps_it(tmp_path: Path) -> None:
+    told = []
+
+    async def hear(each: Told) -> None:
+        told.append((each.phase, each.step, each.of))
+
+    child = await StandIn.start()
+    try:
+        await child.load(model="{}", tighter=0, device="cpu")
+        await child.section(hear, n=0, plan={}, out=str(tmp_path), conditioning=None)
+    finally:
+        await child.close()
+    assert told == [("sampling", 0, 0), ("sampling", 1, 2), ("sampling", 2, 2), ("writing", 2, 2)]
+
+
 async def test_a_killed_child_costs_one_section_at_most(quick: Bench) -> None:
     quick.script(step_s=0.3)
     job = await quick.submit(3)
