@@ -796,16 +796,13 @@ def command_cancel(args: argparse.Namespace, console: Console, locale: str) -> i
 
 def command_film(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot film [JOB]"""
-
     settings = settings_of(args)
 
     async def save() -> int:
         async with reached(settings, args.job) as there:
             found = await there.operate({"action": "film", "job": args.job})
-            over, target = (
-                State(found["state"]).terminal,
-                terminal.check_target(args.output, Path(f"film-{found['job']}")),
-            )
+            over = State(found["state"]).terminal
+            target = terminal.check_target(args.output, Path(f"film-{found['job']}"))
             if found["has_film"] or not over:
                 await there.film(found["job"], target)
             terminal.report(found, target, console, locale)
