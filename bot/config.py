@@ -70,6 +70,11 @@ class WebConfig:
     password_file: str = key("", "A file that holds the password.")
     public_url: str = key("", "Where the world finds the page, which needs a password then; films can be linked to.")
 
+    def __post_init__(self) -> None:
+        """raises ValueError: an address that no link could begin with."""
+        if self.public_url and not self.public_url.startswith(("https://", "http://")):
+            raise ValueError(f"public_url has to begin with https:// (or http://), as in https://{self.public_url}")
+
     def secret(self) -> str:
         """The password; "" where there is none. raises ConfigError."""
         return secret_of("web", self.password, self.password_file, "FLIPBOT_PASSWORD", "password_file")

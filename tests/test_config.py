@@ -121,6 +121,7 @@ def test_presets_are_shares_of_the_checkpoints_own_steps() -> None:
         ("[web]\nhost = 1", "config.toml: web.host: expected a text in quotes, got 1"),
         ("[web]\nport = 65536", "config.toml: web.port: expected 0 to 65535, got 65536"),
         ("[web]\nport = -1", "config.toml: web.port: expected 0 to 65535, got -1"),
+        ('[web]\npublic_url = "films.example.org"', "as in https://films.example.org"),
         ("[video]\nlongest_seconds = nan", "config.toml: video.longest_seconds: expected 1 to 600 seconds, got nan"),
         ("[video]\nlongest_seconds = inf", "config.toml: video.longest_seconds: expected 1 to 600 seconds, got inf"),
         ("[video]\nlongest_seconds = 2", "config.toml: video: default_seconds is above longest_seconds"),
