@@ -125,6 +125,11 @@ class Settings:
         return self.service.folder()
 
     @property
+    def media_dir(self) -> Path:
+        """Where pictures and films are kept."""
+        return self.media.folder(self.data_dir)
+
+    @property
     def models_dir(self) -> Path:
         """Where checkpoints are kept."""
         return self.model.folder(self.data_dir)
@@ -290,12 +295,11 @@ async def service(
     checkpoint = find_checkpoint(settings.model.name, settings.models_dir)
     card, sizes = checkpoint.card, settings.video.sizes(settings.model)
     largest(card, sizes)  # raises, where the checkpoint has no such size
-    media_dir = settings.media.folder(data_dir)
     make_folder(data_dir)
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(Database.open(settings.database.url, data_dir=data_dir))
         await jobs.recover(db)
-        media = Media(media_dir)
+        media = Media(settings.media_dir)
         planner, replanner = make_planner(card, settings.model, settings.video), make_replanner(card)
         public = settings.web.public_url if page else ""
         facts = model_facts(card, checkpoint.folder)
@@ -740,7 +744,7 @@ async def reached(settings: Settings, job: object = None) -> AsyncIterator[contr
         raise Refused("terminal.no_such_job", job=operate.film_number(job))
     make_folder(settings.data_dir)
     async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
-        yield control.Here(db, Media(settings.media.folder(settings.data_dir)))
+        yield control.Here(db, Media(settings.media_dir))
 
 
 async def order(settings: Settings, **what: Any) -> dict[str, Any]:
@@ -903,7 +907,7 @@ def paces_of(made: Sequence[Mapping[str, Any]], settings: Settings) -> list[Pace
     """Of the latest sections those of the configured model, as the doctor judges them: by the steps that all ran."""
     from gen.inputs import made_by  # imports torch
 
-    found, media = [], Media(settings.media.folder(settings.data_dir))
+    found, media = [], Media(settings.media_dir)
     for section in made:
         plan = section["plan"]
         if str(plan.get("model", "")).split("@")[0] != settings.model.name:
@@ -936,7 +940,7 @@ async def examine_service(settings: Settings, finding: Callable[[bool | None, st
             found.append(finding(True, f"The database in {settings.data_dir} opens."))
             made = await control.recent_sections(db)
             found += speed(settings.model, paces_of(made, settings), settings.models_dir, sizes)
-            if (foreign := await media_foreign(db, Media(settings.media.folder(settings.data_dir)))) is not None:
+            if (foreign := await media_foreign(db, Media(settings.media_dir))) is not None:
                 found.append(finding(None, foreign))
         found += examine_disk(settings, finding)
         web = settings.web
@@ -952,7 +956,7 @@ async def examine_service(settings: Settings, finding: Callable[[bool | None, st
 
 def examine_disk(settings: Settings, finding: Callable[[bool | None, str], Any]) -> list[Any]:
     """What the doctor says of the disk that films are kept on."""
-    free, least = Media(settings.media.folder(settings.data_dir)).free_bytes(), settings.media.min_free_mib
+    free, least = Media(settings.media_dir).free_bytes(), settings.media.min_free_mib
     found = [finding(True if free >= 2 * least * MIB else None, f"Disk: {free / 1024 / MIB:.1f} GiB left.")]
     if free < least * MIB:
         found.append(finding(False, f"Films wait until {least} MiB are free ([media] min_free_mib): free some room."))

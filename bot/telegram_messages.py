@@ -13,14 +13,13 @@ from telegram import Message
 
 from bot.chat import code, job_of
 from bot.errors import Refused
-from bot.sender import SendError
 from bot.telegram_admin import ADMIN
 from bot.telegram_commands import operator_plans
 from bot.telegram_order import Order, make, picture_of
 from bot.telegram_panels import cancel_panel, history_panel, queue_panel, settings_panel
 from bot.telegram_press import wish
 from bot.telegram_send import calling
-from bot.telegram_talk import TELEGRAM, Here, Talk, replied_to, sentence
+from bot.telegram_talk import TELEGRAM, Here, Talk, one_by_one, replied_to, sentence
 from bot.telegram_text import command_of, data
 from bot.words import clean, say
 from db import inbox, jobs, reports
@@ -187,20 +186,15 @@ async def tell_moderators(talk: Talk, here: Here, made: Report) -> None:
         (say("en", "telegram.button.letbe"), "data:" + data("letbe", made.id), "plain"),
     ]
     whom = [talk.config.report_chat] if talk.config.report_chat else list(talk.config.operators)
-    failed: SendError | None = None
-    for chat in whom:
-        if (made.id, chat) in talk.told:
-            continue
+
+    async def tell(chat: int) -> None:
         there = replace(
             here, user_id=str(chat), chat_id=str(chat), private=chat > 0, message_id=None, thread_id=None, locale="en"
         )
-        try:
-            await talk.tell(there, html, rows=[buttons], silent=False)
-            talk.told.add((made.id, chat))
-        except SendError as error:
-            failed = error
-    if failed is not None:
-        raise failed
+        await talk.tell(there, html, rows=[buttons], silent=False)
+        talk.told.add((made.id, chat))
+
+    await one_by_one([chat for chat in whom if (made.id, chat) not in talk.told], tell)
     talk.told -= {(made.id, chat) for chat in whom}
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +13,9 @@ from telegram.error import BadRequest, NetworkError, RetryAfter, TelegramError
 
 from bot.errors import Refused
 from bot.intake import MIB, Asked
-from bot.sender import Failed, PutOff, SendError
+from bot.sender import Failed, PutOff
 from bot.telegram_send import after_s
-from bot.telegram_talk import TELEGRAM, TERMS, Here, Talk, sentence
+from bot.telegram_talk import TELEGRAM, TERMS, Here, Talk, one_by_one, sentence
 from bot.telegram_text import wishes_of
 from db import inbox, people, requests
 from db.rows import At, Job, Person, Question
@@ -102,14 +103,8 @@ async def accepted(talk: Talk, here: Here) -> None:
     raises: SendError, where one of them met trouble; the others are in line
     """
     await people.accept(talk.db, TELEGRAM, here.user_id, TERMS)
-    trouble: SendError | None = None
-    for question in await inbox.questions(talk.db, TELEGRAM, here.user_id, "consent"):
-        try:
-            await go_on(talk, here, question)
-        except SendError as error:
-            trouble = error
-    if trouble is not None:
-        raise trouble
+    waiting = await inbox.questions(talk.db, TELEGRAM, here.user_id, "consent")
+    await one_by_one(waiting, partial(go_on, talk, here))
 
 
 async def go_on(talk: Talk, here: Here, question: Question) -> None:

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiohttp
 from telegram import Bot, CallbackQuery, Chat, ChatMember, ForceReply, Message, ReplyParameters, Update, User
@@ -29,6 +29,7 @@ from db.models import Platform
 from db.rows import Job, Question
 
 log = logging.getLogger("flipbot.telegram")
+T = TypeVar("T")
 
 TELEGRAM: Final = Platform.TELEGRAM
 TERMS: Final = 1  # the version of the terms that people accept; a new one asks everybody again
@@ -329,6 +330,18 @@ def question_rows(locale: str, question: Question) -> list[Row]:
             return [[button("accept", "telegram.button.accept", "main"), button("refuse", "telegram.button.refuse")]]
         case _:
             return []
+
+
+async def one_by_one(things: Iterable[T], work: Callable[[T], Awaitable[None]]) -> None:
+    """Trouble with one holds up none of the others. raises: SendError, after all of them: the last trouble"""
+    trouble: SendError | None = None
+    for each in things:
+        try:
+            await work(each)
+        except SendError as error:
+            trouble = error
+    if trouble is not None:
+        raise trouble
 
 
 def replied_to(message: Message) -> Message | None:

@@ -78,9 +78,8 @@ class Dispatch:
         self.in_trouble = False
         self.died_loading = 0  # children in a row
         self.engine = ""  # the name by which rows know what computes; empty until a model was loaded
-        self.device = (
-            model.device
-        )  # "auto" until then: a card that is gone for a while is not replaced by the processor
+        # "auto" until then: a card that is gone for a while is not replaced by the processor
+        self.device = model.device
         self.took = (0, 0)  # bytes of VRAM and RAM, the most that was noted
 
     async def run(self) -> None:
@@ -95,13 +94,12 @@ class Dispatch:
                         continue
                 except TROUBLE as trouble:
                     self.say(trouble)
-                    await asyncio.sleep(self.retry_ms / 6000)
-                    continue
                 except Exception:  # ends the turn, not the service; what it held is anybody's once its lease is over
                     log.exception("no turn worker=%s", self.worker)
-                    await asyncio.sleep(self.retry_ms / 6000)
+                else:
+                    await self.db.changed(seen, IDLE_S)
                     continue
-                await self.db.changed(seen, IDLE_S)
+                await asyncio.sleep(self.retry_ms / 6000)
         finally:
             if self.child is not None:
                 await self.child.close()

@@ -298,16 +298,16 @@ def plan_for(
     count, dim = tokens(card, h, w), dim_of(shapes)
     activations, cached = activation_bytes(count, dim, value, precision), CACHED * count * dim * value
     if machine.gpu:  # of what there is, not of what is free: tiles must not change from day to day
-        limit, total, kept = wishes.vram_limit_gib * GIB, machine.vram_total, 2
+        limit, total = wishes.vram_limit_gib * GIB, machine.vram_total
     else:
-        limit, total, kept = wishes.ram_limit_gib * GIB, machine.ram_total, 4
+        limit, total = wishes.ram_limit_gib * GIB, machine.ram_total
     most = max(activations + cached, DECODE_SHARE * min(limit or total, total))
     if machine.gpu:
         most /= SCRATCH_GPU
     else:  # smaller ones before it is refused; a film that has begun keeps its own
         held = RUNTIME_CPU + sum(parts.blocks) + parts.small + parts.aside + vae.bytes + TABLES * parts.table
         most = min(most, (ram_limit - held) / SCRATCH_CPU)
-    tiles, decode = choose_tiles(card, vae, (h, w), most, kept, machine.gpu, wishes.tighter)
+    tiles, decode = choose_tiles(card, vae, (h, w), most, gpu=machine.gpu, down=wishes.tighter)
     plan = MemoryPlan(
         machine, precision, parts, (), SLOTS, tiles, vae, activations, cached, decode, vram_limit, ram_limit
     )
@@ -462,13 +462,13 @@ def activation_bytes(count: int, dim: int, value: int, precision: str) -> int:
 
 
 def choose_tiles(
-    card: Card, vae: Decoder, hw: tuple[int, int], most: float, value: int, gpu: bool, down: int
+    card: Card, vae: Decoder, hw: tuple[int, int], most: float, *, gpu: bool, down: int
 ) -> tuple[Tiles, int]:
     """The largest tiles whose decode of so many pixels takes no more than so many bytes, and what they take.
 
     down: steps below these
     """
-    h, w = hw
+    (h, w), value = hw, 2 if gpu else 4
     for side, frames in TILES:
         tiles = Tiles(side, frames)
         need = decode_bytes(card, vae, h, w, tiles, value)

@@ -60,15 +60,14 @@ class Renditions:
                         continue
                 except TROUBLE as trouble:
                     log.warning("rendition put off: %s", trouble)
-                    await asyncio.sleep(self.retry_s)
-                    continue
                 except Exception:  # ends the attempt, not the service
                     log.exception("no rendition")
-                    await asyncio.sleep(self.retry_s)
+                else:
+                    await self.db.changed(seen, IDLE_S)
+                    if time.monotonic() - busy_at >= REST_S:
+                        await self.close()
                     continue
-                await self.db.changed(seen, IDLE_S)
-                if time.monotonic() - busy_at >= REST_S:
-                    await self.close()
+                await asyncio.sleep(self.retry_s)
         finally:
             await self.close()
 
