@@ -7,7 +7,9 @@ and nothing is allocated. Where there is no CUDA the same code copies at once.
 
 The model is diffusers' own: each block's parameters are pointed at the slot that holds them, by a hook before its
 forward. The buffers are mapped memory of the exact size, registered with CUDA (cudaHostRegister): PyTorch's allocator
-of pinned memory would round each up to a power of two, 25.75 GB to 40.33.
+of pinned memory would round each up to a power of two, 25.75 GB to 40.33. Where the system refuses that, CUDA holds the
+processor until such a copy is done, and such a copy waits for its slot's last reader: it is asked for one block later,
+when the next one's kernels are queued, so that the card computes meanwhile.
 """
 
 from __future__ import annotations
@@ -193,6 +195,7 @@ class Streamer:
         # (block, slot) in the order they will be used: a ring, so that behind the last block the first is on its way.
         self.ring: deque[tuple[int, int]] = deque()
         self.holds: list[int | None] = [None] * count
+        self.late: tuple[int, int] | None = None  # the end of the ring, where its copy is still to be asked for
         self.hooks = [self.hook(n) for n in range(len(self.streamed))]
         self.pinned = self.pin()
 
@@ -213,7 +216,7 @@ class Streamer:
         for n, each in enumerate(self.streamed):
             if not each.host.pin():
                 log.warning(
-                    "pinned memory refused blocks=%d/%d; computing waits for copies of the others",
+                    "pinned memory refused blocks=%d/%d; copies of the others are slow, and hold the processor",
                     n,
                     len(self.streamed),
                 )
@@ -233,6 +236,8 @@ class Streamer:
         """The block is about to compute: its weights are there, or are waited for by the stream that computes."""
         if not self.ring or self.ring[0][0] != n:
             self.restart(n)
+        elif self.late == self.ring[0]:  # there is one slot only
+            self.catch_up()
         slot = self.ring[0][1]
         self.lane.filled(slot)
         for parameter, tensor in zip(self.parameters[n], self.views[slot][self.streamed[n].layout], strict=True):
@@ -243,11 +248,20 @@ class Streamer:
         _, slot = self.ring.popleft()
         self.lane.read(slot)
         last = self.ring[-1][0] if self.ring else n
-        self.fetch((last + 1) % len(self.streamed), slot)
+        self.catch_up()
+        self.late = ((last + 1) % len(self.streamed), slot)
+        self.ring.append(self.late)
+        if self.device.type != "cuda" or self.streamed[self.late[0]].host.pinned:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Ask for the copy that is still to be asked for."""
+        if self.late is not None:
+            self.fetch(*self.late)
+            self.late = None
 
     def fetch(self, n: int, slot: int) -> None:
         """Send block n's weights on their way into a slot, unless they are there."""
-        self.ring.append((n, slot))
         if self.holds[slot] == n:
             return
         size = self.streamed[n].layout.size
@@ -260,9 +274,11 @@ class Streamer:
         """Another block was called than the one expected: at the very start, or after a call that broke off."""
         self.traffic.restarts += 1
         self.ring.clear()
+        self.late = None
         for slot in range(len(self.slots)):
             self.lane.read(slot)  # a call that broke off may still be reading
-            self.fetch((n + slot) % len(self.streamed), slot)
+            self.ring.append(((n + slot) % len(self.streamed), slot))
+            self.fetch(*self.ring[-1])
 
     def close(self) -> None:
         """Let go of the hooks and of the pinned memory."""

@@ -100,6 +100,40 @@ def test_a_slot_is_filled_again_only_after_its_reader_and_the_next_copy_runs_ahe
     assert [n for n, _ in streamer.ring] == [0, 1]
 
 
+@pytest.mark.parametrize("slots", [1, 2, 3])
+def test_a_copy_that_holds_the_processor_is_asked_for_once_the_next_block_is_queued(slots: int) -> None:
+    x, blocks = torch.randn(1, 8), stack(5)
+    expected = run(blocks, x)
+    streamer = Streamer(streamed(blocks, range(5)), slots, CPU)
+    streamer.device = torch.device("cuda")  # whose buffers nobody pinned
+    streamer.lane = log = Log()
+    for block in blocks:
+        block.up.register_forward_pre_hook(lambda *_: log.said.append(("computes", 0)))
+    assert all(torch.equal(run(blocks, x), expected) for _ in range(3))
+    calls = [what for what, _ in log.said[2 * slots :]]  # behind those of the start
+    if slots == 1:  # where nothing can be ahead
+        assert calls == ["filled", "computes", "read", *["copy", "filled", "computes", "read"] * 14]
+    else:
+        assert calls == ["filled", "computes", "read", *["filled", "computes", "read", "copy"] * 14]
+        assert streamer.traffic.copies == slots + 14
+
+
+@pytest.mark.parametrize("pinned", [range(0), range(2), range(1, 5, 2), range(5)])
+def test_a_call_that_broke_off_while_a_copy_was_late_is_started_over(pinned: range) -> None:
+    x, blocks = torch.randn(2, 8), stack(6)
+    expected = run(blocks, x)
+    streamer = Streamer(streamed(blocks, range(6)), 2, CPU)
+    streamer.device = torch.device("cuda")
+    for n in pinned:
+        streamer.streamed[n].host.pinned = True
+    for count in range(1, 6):
+        run(blocks[:count], x)
+        assert torch.equal(run(blocks, x), expected)
+    streamer.device = CPU
+    for n in pinned:
+        streamer.streamed[n].host.pinned = False
+
+
 def test_nothing_is_allocated_and_slots_stay_where_they_are() -> None:
     blocks = stack(7)
     streamer = Streamer(streamed(blocks, range(1, 7)), 2, CPU)
