@@ -6,7 +6,6 @@ import locale as system_locale
 import logging
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -22,7 +21,7 @@ from rich.live import Live
 from rich.text import Text
 
 import gen.bench
-from bot import control, fetching, operate, terminal, words
+from bot import control, doctor, fetching, operate, terminal, words
 from bot.config import DiscordConfig, LimitsConfig, SafetyConfig, TelegramConfig, WebConfig
 from bot.errors import Gone, Refused
 from bot.front import Front
@@ -42,18 +41,20 @@ from bot.intake import (
 )
 from bot.metrics import Metrics
 from bot.once import lately
-from bot.page import Page, check_address
-from bot.page_guard import Guard, read_key
+from bot.page import Page
+from bot.page_guard import read_key
 from bot.picture import read_picture
 from db import jobs, requests
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
 from db.connect import Database, sqlite_path
+from db.doctor import examine_disk, examine_library, examine_media
 from db.errors import DbError
+from db.finding import Finding
+from db.house import housekeeping
 from db.logs import start_log
-from db.media import Media, media_foreign, media_tidy
+from db.media import Media
 from db.models import State
 from db.room import Room
-from db.trouble import TROUBLE, patiently
 from gen import hub, sources
 from gen.card import Card, find_checkpoint
 from gen.config import ModelConfig, VideoConfig
@@ -95,12 +96,8 @@ INVERTED = "inverted"  # the order in which a film is made from its end, for tho
 CONFIG = Path("config.toml")
 MIB = 1 << 20
 GIB = 1 << 30
-DAY_MS = 24 * 3600 * 1000
-HOUSEKEEPING_S = 3600.0
 TROUBLE_S = 2.0  # how long what ails the model or the disk is taken to be so
 SPEED_OF = 30  # sections that the doctor judges the speed by
-ORPHAN_S = 3600.0  # a file that no row names may be about to be named: so old it is not
-SAFE_SQLITE = (3, 51, 3)  # before it, two connections that checkpoint at once could damage the file
 
 
 @dataclass(frozen=True)
@@ -138,6 +135,11 @@ class Settings:
     def max_bytes(self) -> int:
         """The largest file of a picture."""
         return self.limits.image_max_mib * MIB
+
+    @property
+    def min_free(self) -> int:
+        """Bytes on the disk below which nothing new is taken in."""
+        return self.media.min_free_mib * MIB
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
@@ -322,13 +324,13 @@ async def service(
             front.discord(settings.discord)
             front.telegram(settings.telegram)
         running: list[Coroutine[Any, Any, None]] = [
-            housekeeping(db, media, settings.safety),
+            housekeeping(db, media, settings.safety.keep_days, settings.safety.keep_latents_days),
             Renditions(db, media).run(),
             *front.tasks(),
         ]
         if works:
             worker = f"{os.uname().nodename if hasattr(os, 'uname') else 'host'}:{os.getpid()}"
-            room = Room(media, settings.media.min_free_mib * MIB)
+            room = Room(media, settings.min_free)
             texts = data_dir / "texts"
             dispatch = Dispatch(
                 db, media, settings.model, settings.models_dir, worker=worker, room=room, texts_dir=texts, sizes=sizes
@@ -343,7 +345,7 @@ def make_page(settings: Settings, intake: Intake, db: Database, media: Media) ->
     """The page as it is configured."""
     web, data_dir = settings.web, settings.data_dir
 
-    async def doctor() -> str:
+    async def examined() -> str:
         """What `flipbot doctor` says; it imports torch, so it does so in a process of its own."""
         quiet = {**os.environ, **QUIET, "NO_COLOR": "1"}
         child = await asyncio.create_subprocess_exec(
@@ -360,7 +362,7 @@ def make_page(settings: Settings, intake: Intake, db: Database, media: Media) ->
         password=web.secret(),
         public_url=web.public_url,
         key=read_key(data_dir),
-        doctor=doctor,
+        doctor=examined,
     )
 
 
@@ -389,40 +391,6 @@ def make_folder(folder: Path) -> None:
         raise Refused("refused.data_dir", path=str(folder), why="it may not be written to")
 
 
-async def housekeeping(db: Database, media: Media, safety: SafetyConfig) -> None:
-    """Every hour: forget what is older than it is to be kept, and remove the files that no row names."""
-    said = None
-    while True:
-        foreign = await patiently(partial(keep_house, db, media, safety), "housekeeping")
-        if foreign and foreign != said:
-            log.warning("%s", foreign)
-        said = foreign
-        await asyncio.sleep(HOUSEKEEPING_S)
-
-
-async def keep_house(db: Database, media: Media, safety: SafetyConfig) -> str | None:
-    """What housekeeping does each time; returns why no file was removed, else None.
-
-    raises: TROUBLE, of the disk that is swept
-    """
-    try:
-        if safety.keep_days:
-            gone = await requests.expire(db, db.now() - safety.keep_days * DAY_MS)
-            if gone:
-                log.info("expired jobs=%d", gone)
-        if safety.keep_latents_days:
-            gone = await requests.expire_latents(db, db.now() - safety.keep_latents_days * DAY_MS)
-            if gone:
-                log.info("expired latents of jobs=%d", gone)
-        await requests.tidy(db)
-    except TROUBLE as trouble:  # what can be freed without a commit is freed below
-        log.warning("nothing expired: %s", trouble)
-    swept = await media_tidy(db, media, ORPHAN_S)
-    if swept:
-        log.info("swept files=%d", swept)
-    return await media_foreign(db, media)
-
-
 def rules(settings: Settings) -> Rules:
     """What may be asked for, as configured; the quality that changes nothing comes first, as the default."""
     limits, video = settings.limits, settings.video
@@ -440,7 +408,7 @@ def rules(settings: Settings) -> Rules:
         qualities=tuple(sorted(video.qualities, key=lambda name: name != "standard")),
         max_bytes=settings.max_bytes,
         max_megapixels=limits.image_max_megapixels,
-        min_free=settings.media.min_free_mib * MIB,
+        min_free=settings.min_free,
         blocked_words=settings.safety.blocked_words,
     )
 
@@ -529,7 +497,7 @@ def model_facts(card: Card, folder: Path) -> ModelFacts:
 
 def trouble_now(settings: Settings, media: Media) -> str | None:
     """The sentence that everybody should read before they ask for a film."""
-    if media.free_bytes() < settings.media.min_free_mib * MIB:
+    if media.free_bytes() < settings.min_free:
         return "trouble.disk"
     return model_trouble(settings)
 
@@ -858,49 +826,20 @@ def command_download(args: argparse.Namespace, console: Console, locale: str) ->
 
 def command_doctor(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot doctor"""
-    from gen.doctor import Finding, examine  # imports torch
+    from gen.doctor import examine  # imports torch
 
     settings = settings_of(args)
     found = [
         *examine(settings.model, settings.models_dir, settings.video.sizes(settings.model)),
-        *asyncio.run(examine_service(settings, Finding)),
+        *asyncio.run(examine_service(settings)),
+        *asyncio.run(doctor.examine(settings.discord, settings.telegram)),
     ]
-    found += asyncio.run(examine_discord(settings, Finding))
-    found += asyncio.run(examine_telegram(settings, Finding))
     out = terminal.printer(soft_wrap=True)
     for finding in found:
         word, colour = {True: ("ok", "green"), None: ("note", "yellow"), False: ("MISS", "red")}[finding.fine]
         out.print(Text(f"{word:4}", colour), end=" ")
         terminal.tell(out, finding.sentence)
     return terminal.FAILED if any(finding.fine is False for finding in found) else terminal.DONE
-
-
-async def examine_discord(settings: Settings, finding: Callable[[bool | None, str], Any]) -> list[Any]:
-    """What the doctor says of Discord: nothing without a token."""
-    try:
-        token = settings.discord.secret()
-    except DbError as error:
-        return [finding(False, str(error))]
-    if not token:
-        return []
-    from bot.discord_bot import examine
-
-    fine, sentence = await examine(settings.discord, token)
-    return [finding(fine, sentence)]
-
-
-async def examine_telegram(settings: Settings, finding: Callable[[bool | None, str], Any]) -> list[Any]:
-    """What the doctor says of the Telegram bot; nothing where none is configured."""
-    try:
-        token = settings.telegram.secret()
-    except DbError as error:
-        return [finding(False, str(error))]
-    if not token:
-        return []
-    from bot.telegram_bot import examine
-
-    fine, sentence = await examine(settings.telegram, token)
-    return [finding(fine, sentence)]
 
 
 def paces_of(made: Sequence[Mapping[str, Any]], settings: Settings) -> list[Pace]:
@@ -919,48 +858,32 @@ def paces_of(made: Sequence[Mapping[str, Any]], settings: Settings) -> list[Pace
     return found[:SPEED_OF]
 
 
-async def examine_service(settings: Settings, finding: Callable[[bool | None, str], Any]) -> list[Any]:
+async def examine_service(settings: Settings) -> list[Finding]:
     """What the doctor says of the database, the speed in it, the disk and the page."""
     from gen.doctor import speed  # imports torch
 
-    found, sizes = [], settings.video.sizes(settings.model)
-    safe = sqlite3.sqlite_version_info >= SAFE_SQLITE
-    advice = "" if safe else " One older than 3.51.3 is safe here only because one process alone opens the file."
-    found.append(finding(True if safe else None, f"SQLite {sqlite3.sqlite_version}.{advice}"))
+    def judged(made: Sequence[Mapping[str, Any]]) -> list[Finding]:
+        sizes = settings.video.sizes(settings.model)
+        return speed(settings.model, paces_of(made, settings), settings.models_dir, sizes)
+
+    found, media = [examine_library()], Media(settings.media_dir)
+    disk = partial(examine_disk, media, settings.min_free)
     async with control.connect(settings.data_dir) as remote:
         if remote is not None:
-            hello = await remote.hello()
-            found.append(finding(True, f"A service is running on {settings.data_dir} (process {hello['pid']})."))
-            made = await remote.sections()
-            found += speed(settings.model, paces_of(made, settings), settings.models_dir, sizes)
-            return [*found, *examine_disk(settings, finding)]
+            process = (await remote.hello())["pid"]
+            found.append(Finding(True, f"A service is running on {settings.data_dir} (process {process})."))
+            return [*found, *judged(await remote.sections()), *disk()]
     try:
         make_folder(settings.data_dir)
         async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
-            found.append(finding(True, f"The database in {settings.data_dir} opens."))
-            made = await control.recent_sections(db)
-            found += speed(settings.model, paces_of(made, settings), settings.models_dir, sizes)
-            if (foreign := await media_foreign(db, Media(settings.media_dir))) is not None:
-                found.append(finding(None, foreign))
-        found += examine_disk(settings, finding)
-        web = settings.web
-        Guard(web.host, web.secret(), web.public_url).check()
-        await check_address(web.host, web.port)
-        found.append(finding(True, f"The page can open at {web.host}, port {web.port}."))
+            found.append(Finding(True, f"The database in {settings.data_dir} opens."))
+            found += judged(await control.recent_sections(db))
+            found += await examine_media(db, media)
     except Refused as refused:
-        found.append(finding(False, words.say("en", refused.key, **refused.facts)))
+        return [*found, Finding(False, words.say("en", refused.key, **refused.facts))]
     except (DbError, GenError) as error:
-        found.append(finding(False, str(error)))
-    return found
-
-
-def examine_disk(settings: Settings, finding: Callable[[bool | None, str], Any]) -> list[Any]:
-    """What the doctor says of the disk that films are kept on."""
-    free, least = Media(settings.media_dir).free_bytes(), settings.media.min_free_mib
-    found = [finding(True if free >= 2 * least * MIB else None, f"Disk: {free / 1024 / MIB:.1f} GiB left.")]
-    if free < least * MIB:
-        found.append(finding(False, f"Films wait until {least} MiB are free ([media] min_free_mib): free some room."))
-    return found
+        return [*found, Finding(False, str(error))]
+    return [*found, *disk(), await doctor.examine_page(settings.web)]
 
 
 def command_bench(args: argparse.Namespace, console: Console, locale: str) -> int:

@@ -28,9 +28,11 @@ from discord.http import Route
 from bot.canvas import look
 from bot.chat import Now, Terms, checking, code, compose, extend_s, job_of, settings_of
 from bot.config import DiscordConfig, SafetyConfig
-from bot.discord_commands import Translator, add_commands, forget
+from bot.discord_commands import Translator, add_commands
+from bot.discord_forms import ForgetButton, HistorySelect, SureButton, TermsButton, fields_of, modal
 from bot.discord_sender import NOBODY, STYLE, DiscordSender, FilmButton, content_of, short, view_of
 from bot.discord_server import memo_of, settings_in, terms_of
+from bot.discord_words import Ix
 from bot.errors import Refused
 from bot.intake import Asked, By, Intake, Wish
 from bot.rush import Rush
@@ -65,38 +67,6 @@ NEEDED: Final = ("view_channel", "send_messages", "attach_files", "read_message_
 NEEDED_IN_THREADS: Final = ("view_channel", "send_messages_in_threads", "attach_files", "read_message_history")
 # How a call ends that does not reach Discord; a client that is being stopped says RuntimeError, "Session is closed".
 NOT_SAID: Final = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, OSError, RuntimeError)
-
-Ix = discord.Interaction[Any]
-
-
-def invite(application_id: int | str) -> str:
-    """The link with which a server's admin adds the bot."""
-    scope = "bot+applications.commands"
-    return (
-        f"https://discord.com/oauth2/authorize?client_id={application_id}&permissions={PERMISSIONS}"
-        f"&integration_type=0&scope={scope}"
-    )
-
-
-async def examine(config: DiscordConfig, token: str) -> tuple[bool, str]:
-    """For the doctor: whether Discord knows the token, and how a server gets the bot."""
-    base = (config.api_base or Route.BASE).rstrip("/")
-    headers = {"Authorization": f"Bot {token}", "User-Agent": "DiscordBot (flipbot, 0.1)"}
-    limit = aiohttp.ClientTimeout(total=15)
-    try:
-        async with aiohttp.ClientSession(timeout=limit) as session:
-            async with session.get(f"{base}/users/@me", headers=headers) as answer:
-                if answer.status == 401:
-                    return False, "Discord does not accept the token: copy it anew from the portal, Bot, Reset Token."
-                me = await answer.json()
-            async with session.get(f"{base}/oauth2/applications/@me", headers=headers) as answer:
-                application = (await answer.json()).get("id", me.get("id"))
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        return (
-            False,
-            f"Discord cannot be reached at {base} ({type(error).__name__}): check the network, then try again.",
-        )
-    return True, f"Discord knows the token ({clean(str(me.get('username')))}). Invite it: {invite(application)}"
 
 
 class Tree(app_commands.CommandTree[Any]):
@@ -687,6 +657,31 @@ class DiscordBot(discord.Client):
         rest = job.prompt if len(job.prompt) > FULL_PROMPT else ""
         await self.whisper(interaction, "\n".join(lines), view, rest)
 
+    async def reshow(self, interaction: Ix, job_id: int) -> None:
+        """A job's message again, here: it is its canvas from now on."""
+        job = await jobs.get(self.db, job_id)
+        self.need_right(interaction, job)
+        need_place(interaction, job)
+        await self.admit(interaction)
+        message = compose(job, await look(self.db, job), STYLE, await self.terms(job), Now(ms=self.db.now()))
+        sent = await interaction.response.send_message(
+            content_of(message), view=view_of(message.buttons, job.id), allowed_mentions=NOBODY
+        )
+        where = str(interaction.channel_id)
+        await canvases.create(self.db, job.id, HERE, where, str(sent.message_id))
+        server_id = str(interaction.guild_id or "")
+        await canvases.change(self.db, job.id, server_id=server_id, message_ms=self.db.steady(), notice="over")
+        self.db.notify()
+
+    async def forget(self, interaction: Ix) -> None:
+        """Delete everything of the person, and say so."""
+        gone = await people.forget(self.db, HERE, str(interaction.user.id))
+        await asyncio.to_thread(lambda: [self.media.drop(sha) for sha in gone.files])
+        self.db.notify()
+        self.languages.pop(str(interaction.user.id), None)
+        text = say(self.locale(interaction), "discord.forgotten", count=len(gone.jobs))
+        await interaction.response.edit_message(content=text, view=None)
+
     async def sure(self, interaction: Ix, act: str, job_id: int) -> None:
         """The second click of what takes something away."""
         job = await jobs.get(self.db, job_id)
@@ -762,98 +757,6 @@ class DiscordBot(discord.Client):
                 return
 
 
-class TermsButton(ui.DynamicItem[ui.Button[Any]], template=r"fpterms:(?P<question>[0-9a-z]{1,12})"):
-    """Accept the terms, and go on with what was asked."""
-
-    def __init__(self, question: int, label: str = "…") -> None:
-        style = discord.ButtonStyle.success
-        super().__init__(ui.Button(label=label[:80], style=style, custom_id=f"fpterms:{code(question)}"))
-        self.question = question
-
-    @classmethod
-    async def from_custom_id(cls, interaction: Ix, item: ui.Item[Any], match: Any, /) -> "TermsButton":
-        """The button that somebody has pressed."""
-        return cls(job_of(match["question"]) or 0)
-
-    async def callback(self, interaction: Ix) -> None:
-        """Hand it on."""
-        bot: DiscordBot = interaction.client
-        await bot.guard(interaction, bot.accepted(interaction, self.question))
-
-
-class SureButton(ui.DynamicItem[ui.Button[Any]], template=r"fpsure:(?P<act>cancel|delete):(?P<job>[0-9a-z]{1,12})"):
-    """The second click."""
-
-    def __init__(self, act: str, job: int, label: str = "…") -> None:
-        style = discord.ButtonStyle.danger
-        super().__init__(ui.Button(label=label[:80], style=style, custom_id=f"fpsure:{act}:{code(job)}"))
-        self.act, self.job = act, job
-
-    @classmethod
-    async def from_custom_id(cls, interaction: Ix, item: ui.Item[Any], match: Any, /) -> "SureButton":
-        """The button that somebody has pressed."""
-        return cls(match["act"], job_of(match["job"]) or 0)
-
-    async def callback(self, interaction: Ix) -> None:
-        """Hand it on."""
-        bot: DiscordBot = interaction.client
-        await bot.guard(interaction, bot.sure(interaction, self.act, self.job))
-
-
-class ForgetButton(ui.DynamicItem[ui.Button[Any]], template=r"fpforget"):
-    """The second click of who wants to be forgotten: whoever sees it is the one who asked."""
-
-    def __init__(self, label: str = "…") -> None:
-        super().__init__(ui.Button(label=label[:80], style=discord.ButtonStyle.danger, custom_id="fpforget"))
-
-    @classmethod
-    async def from_custom_id(cls, interaction: Ix, item: ui.Item[Any], match: Any, /) -> "ForgetButton":
-        """The button that somebody has pressed."""
-        return cls()
-
-    async def callback(self, interaction: Ix) -> None:
-        """Hand it on."""
-        bot: DiscordBot = interaction.client
-        await bot.guard(interaction, forget(bot, interaction))
-
-
-class HistorySelect(ui.DynamicItem[ui.Select[Any]], template=r"fphistory"):
-    """Pick one of one's own films, and have it shown here again, with buttons that work."""
-
-    def __init__(self, options: list[discord.SelectOption] | None = None) -> None:
-        options = options or [discord.SelectOption(label="…")]
-        super().__init__(ui.Select(options=options, custom_id="fphistory"))
-
-    @classmethod
-    async def from_custom_id(cls, interaction: Ix, item: ui.Item[Any], match: Any, /) -> "HistorySelect":
-        """The menu that somebody has used."""
-        return cls()
-
-    async def callback(self, interaction: Ix) -> None:
-        """Show it."""
-        bot: DiscordBot = interaction.client
-        data: Any = interaction.data
-        chosen = data.get("values") or [""]
-        await bot.guard(interaction, reshow(bot, interaction, job_of(str(chosen[0])) or 0))
-
-
-async def reshow(bot: DiscordBot, interaction: Ix, job_id: int) -> None:
-    """A job's message again, here: it is its canvas from now on."""
-    job = await jobs.get(bot.db, job_id)
-    bot.need_right(interaction, job)
-    need_place(interaction, job)
-    await bot.admit(interaction)
-    message = compose(job, await look(bot.db, job), STYLE, await bot.terms(job), Now(ms=bot.db.now()))
-    sent = await interaction.response.send_message(
-        content_of(message), view=view_of(message.buttons, job.id), allowed_mentions=NOBODY
-    )
-    where = str(interaction.channel_id)
-    await canvases.create(bot.db, job.id, HERE, where, str(sent.message_id))
-    server_id = str(interaction.guild_id or "")
-    await canvases.change(bot.db, job.id, server_id=server_id, message_ms=bot.db.steady(), notice="over")
-    bot.db.notify()
-
-
 def roles_of(interaction: Ix) -> tuple[str, ...]:
     """The ids of somebody's roles where they are."""
     return tuple(str(role.id) for role in getattr(interaction.user, "roles", ()))
@@ -877,41 +780,3 @@ def need_place(interaction: Ix, job: Job) -> None:
     """A film of a channel for adults is shown in such channels, and to its owner alone. raises: Refused."""
     if job.settings.get("adult") and interaction.guild_id is not None and not adult(interaction):
         raise Refused("refused.adults_only")
-
-
-def modal(locale: str, act: str, what: str, text: str = "") -> ui.Modal:
-    """A form with one text; its id says everything, so that it is understood after a restart."""
-    form = Form(title=say(locale, f"discord.modal.{act}")[:45], custom_id=f"fp:{act}:{what}", timeout=3600.0)
-    name = "reason" if act == "report" else "prompt"
-    limit = 1000 if act == "report" else 4000
-    form.add_item(
-        ui.TextInput(
-            label=say(locale, f"discord.modal.{act}.{name}")[:45], custom_id=name, style=discord.TextStyle.paragraph,
-            default=text[:limit] or None, required=act != "edit", max_length=limit,
-        )
-    )  # fmt: skip
-    return form
-
-
-class Form(ui.Modal):
-    """A modal whose answer is taken in `on_interaction`, where those of an earlier process come in too."""
-
-    async def on_submit(self, interaction: Ix, /) -> None:
-        """Nothing: see the class."""
-
-
-def fields_of(data: Any) -> dict[str, str]:
-    """A sent form's texts, by their ids."""
-    found: dict[str, str] = {}
-
-    def walk(parts: Any) -> None:
-        for part in parts or ():
-            if "custom_id" in part and "value" in part:
-                found[part["custom_id"]] = str(part["value"] or "")
-            elif part.get("values"):
-                found[part["custom_id"]] = str(part["values"][0])
-            walk(part.get("components"))
-            walk([part["component"]] if part.get("component") else ())
-
-    walk((data or {}).get("components"))
-    return found

@@ -4,7 +4,6 @@ Names, descriptions and options are sentences of `bot.words` too: Discord gets t
 registered, and each person's client shows its own.
 """
 
-import asyncio
 import inspect
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -14,13 +13,14 @@ from discord.app_commands import Choice, Range, TranslationContextTypes, locale_
 
 from bot.canvas import look
 from bot.chat import code, job_of, quality_name
+from bot.discord_forms import ForgetButton, Form, HistorySelect, modal
 from bot.discord_studio import studio
 from bot.discord_words import Ix, word
 from bot.errors import Refused
 from bot.picture import judge_size
 from bot.words import LANGUAGES, clean, say
 from bot.words.en import WORDS
-from db import inbox, jobs, people, requests
+from db import canvases, inbox, jobs, people, requests
 from db.models import Platform
 
 if TYPE_CHECKING:
@@ -144,8 +144,6 @@ def _cancel(tree: app_commands.CommandTree[Any], bot: "DiscordBot") -> None:
 
 async def history_menu(bot: "DiscordBot", interaction: Ix) -> tuple[str, ui.View]:
     """One's own latest films, to choose one. raises: Refused, where there is none."""
-    from bot.discord_bot import HistorySelect
-
     locale = bot.locale(interaction)
     mine = await jobs.recent(bot.db, REMEMBERED, str(interaction.user.id), HERE)
     if not mine:
@@ -202,8 +200,6 @@ async def queue_text(bot: "DiscordBot", interaction: Ix) -> str:
 def _menus(tree: app_commands.CommandTree[Any], bot: "DiscordBot") -> None:
     @tree.context_menu(name=word("menu.animate"))
     async def animate_image(interaction: Ix, message: discord.Message) -> None:
-        from bot.discord_bot import Form
-
         locale = bot.locale(interaction)
         pictures = [a for a in message.attachments if a.content_type is None or a.content_type.startswith("image/")]
         if not pictures:
@@ -239,9 +235,6 @@ def _menus(tree: app_commands.CommandTree[Any], bot: "DiscordBot") -> None:
 
     @tree.context_menu(name=word("menu.report"))
     async def report_video(interaction: Ix, message: discord.Message) -> None:
-        from bot.discord_bot import modal
-        from db import canvases
-
         job_id = await canvases.showing(bot.db, HERE, str(message.channel.id), str(message.id))
         if job_id is None:
             raise Refused("refused.no_film_there")
@@ -299,21 +292,9 @@ def _people(tree: app_commands.CommandTree[Any], bot: "DiscordBot") -> None:
 
     @tree.command(name=word("name.forget_me"), description=word("about.forget_me"))
     async def forget_me(interaction: Ix) -> None:
-        from bot.discord_bot import ForgetButton
-
         view = ui.View(timeout=None)
         view.add_item(ForgetButton(say(bot.locale(interaction), "discord.forget")))
         await bot.whisper(interaction, say(bot.locale(interaction), "discord.forget_sure"), view)
-
-
-async def forget(bot: "DiscordBot", interaction: Ix) -> None:
-    """Delete everything of the person, and say so."""
-    gone = await people.forget(bot.db, HERE, str(interaction.user.id))
-    await asyncio.to_thread(lambda: [bot.media.drop(sha) for sha in gone.files])
-    bot.db.notify()
-    bot.languages.pop(str(interaction.user.id), None)
-    text = say(bot.locale(interaction), "discord.forgotten", count=len(gone.jobs))
-    await interaction.response.edit_message(content=text, view=None)
 
 
 def plain(locale: str, key: str) -> str:

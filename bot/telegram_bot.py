@@ -66,20 +66,6 @@ def make_bot(config: TelegramConfig, token: str) -> Bot:
     )  # fmt: skip
 
 
-async def examine(config: TelegramConfig, token: str) -> tuple[bool | None, str]:
-    """What the doctor says of the token: whether it is right (None: nobody answers), and a sentence."""
-    if not TOKEN.fullmatch(token):
-        return False, say("en", "telegram.wrong_token")
-    try:
-        async with make_bot(config, token) as bot:
-            hears = "" if bot.can_read_all_group_messages else ", with privacy mode on"
-            return True, f"Telegram knows the bot as @{bot.username}{hears}."
-    except InvalidToken:
-        return False, say("en", "telegram.wrong_token")
-    except TelegramError as error:
-        return None, f"Telegram cannot be reached from here ({type(error).__name__}), so the token was not tried."
-
-
 class TelegramBot:
     """Runs beside the poster, in its event loop; `sender` is what the poster posts with."""
 

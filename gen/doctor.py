@@ -4,13 +4,13 @@ import io
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 from rich.console import Console
 
+from db.finding import Finding
 from gen import attention
 from gen.card import PRESETS, find_checkpoint
 from gen.config import ModelConfig
@@ -40,14 +40,6 @@ from gen.roofline import Gpu, Pace, step_tflop, verdict
 
 GIB = 1 << 30
 PROCESSOR = 1.0  # TFLOP/s, float32: two cores of a server made 0.2 (docs/benchmarks.md), a large desktop makes about 1
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the doctor: fine (True), worth knowing (None), or in the way of `flipbot run` (False)."""
-
-    fine: bool | None
-    sentence: str
 
 
 def examine(model: ModelConfig, models_dir: Path, sizes: tuple[str, ...] = ()) -> list[Finding]:

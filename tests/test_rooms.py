@@ -26,8 +26,8 @@ HOME = {
     "prometheus_client": "bot",
 }
 # Inside gen/, the files that may know the database: the dispatcher, and the benches that run the whole way; and those
-# that share its room's configuration and log.
-KNOWS_DB = ("gen/dispatch.py", "gen/renditions.py", "gen/bench/", "gen/config.py", "gen/pipe.py")
+# that share its room's configuration, log and findings.
+KNOWS_DB = ("gen/dispatch.py", "gen/renditions.py", "gen/bench/", "gen/config.py", "gen/doctor.py", "gen/pipe.py")
 # Inside gen/, the files that the service's own process imports: torch must not come with them.
 TORCH_FREE = (
     "card",

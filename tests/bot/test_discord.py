@@ -10,7 +10,7 @@ import pytest
 from discord_stage import png, stage
 
 from bot.config import DiscordConfig
-from bot.discord_bot import DiscordBot, examine, invite
+from bot.discord_bot import DiscordBot
 from bot.discord_commands import OPTIONS
 from bot.discord_sender import STYLE
 from bot.errors import Refused
@@ -18,7 +18,7 @@ from bot.sender import Spot
 from bot.words import say
 from db import canvases, chats, inbox, jobs, operators, people, renditions, requests
 from db.models import Platform, State
-from tests.fakes.discord import ADULT, CHANNEL, DM, GUILD, ROLE, THREAD, TOKEN, Discord, Sent
+from tests.fakes.discord import ADULT, CHANNEL, DM, GUILD, ROLE, THREAD, Sent
 
 HERE = Platform.DISCORD
 
@@ -870,18 +870,3 @@ async def test_a_discord_that_cannot_be_reached_yet_is_tried_again(
         assert caplog.text.count("Discord cannot be reached") == 1, "said once"
         await s.animate()
         assert (await s.job()).sections == 3
-
-
-async def test_the_doctor_prints_the_invitation_and_never_the_token() -> None:
-    async with Discord() as there:
-        fine, sentence = await examine(DiscordConfig(api_base=there.api), TOKEN)
-        assert fine
-        assert "Invite it: https://discord.com/oauth2/authorize?client_id=1000&permissions=274878024704" in sentence
-        fine, sentence = await examine(DiscordConfig(api_base=there.api), "wrong")
-        assert not fine
-        assert "wrong" not in sentence
-
-
-def test_the_invitation_asks_for_exactly_what_is_needed() -> None:
-    assert "permissions=274878024704" in invite(1000)
-    assert invite(1000).endswith("scope=bot+applications.commands")

@@ -1,7 +1,6 @@
 """What the chats do while the machine lets nothing be written: they wait, lose nothing, and go on by themselves."""
 
 import asyncio
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -12,15 +11,10 @@ from discord_stage import stage as discord
 from telegram import Update
 from telegram_stage import ANN, stage
 
-import flipbot
-from bot.config import SafetyConfig
 from bot.discord_bot import SYNCED
 from db import inbox, removals
 from db.connect import Database
-from db.media import Media
 from db.models import Platform
-from flipbot import housekeeping
-from tests.ready import ready
 
 TELEGRAM = Platform.TELEGRAM
 Trouble = Callable[[Database], AbstractContextManager[None]]
@@ -115,38 +109,3 @@ async def test_discord_speaks_though_its_commands_cannot_be_noted(tmp_path: Path
         await there.stop()
         await there.start()
         assert await inbox.memo(there.db, SYNCED) != "others"
-
-
-async def test_housekeeping_outlives_a_folder_that_cannot_be_read_and_a_locked_file(tmp_path: Path) -> None:
-    async with Database.open(data_dir=ready(tmp_path)) as db:
-        unreadable = Media(tmp_path / ("a" * 300))
-        with pytest.raises(OSError):
-            unreadable.sweep(set(), 0.0)
-        with locked(db):
-            keeping = asyncio.create_task(housekeeping(db, unreadable, SafetyConfig(keep_days=1)))
-            await asyncio.sleep(1.0)
-            assert not keeping.done()
-        keeping.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await keeping
-
-
-async def test_housekeeping_and_the_doctor_say_that_a_folder_is_anothers(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two services that were given one folder: the second one's housekeeping leaves it alone, and says so once."""
-    monkeypatch.setattr(flipbot, "HOUSEKEEPING_S", 0.01)
-    data_dir = ready(tmp_path)
-    media = Media(data_dir / "media")
-    film = media.put(b"a film of the other one")
-    os.utime(media.path(film), (1, 1))
-    async with Database.open(data_dir=data_dir) as db:
-        keeping = asyncio.create_task(housekeeping(db, media, SafetyConfig()))
-        await asyncio.sleep(0.5)
-        keeping.cancel()
-    assert media.exists(film)
-    told = [record.getMessage() for record in caplog.records if "another database" in record.getMessage()]
-    assert len(told) == 1
-    settings = flipbot.settings_of(flipbot.arguments().parse_args(["doctor", "--data-dir", str(data_dir)]))
-    found = await flipbot.examine_service(settings, lambda good, says: (good, says))
-    assert (None, told[0]) in found

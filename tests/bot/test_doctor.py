@@ -1,0 +1,135 @@
+"""What the doctor says of chats, page, disk and folder; and the housekeeping that it speaks of."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_held_up import locked
+
+import flipbot
+from bot.config import DiscordConfig, TelegramConfig, WebConfig
+from bot.doctor import examine, examine_discord, examine_page, examine_telegram, invite
+from db import house
+from db.connect import Database
+from db.doctor import examine_disk
+from db.finding import Finding
+from db.house import housekeeping
+from db.media import Media
+from tests.fakes.discord import TOKEN, Discord
+from tests.fakes.telegram import TOKEN as TELEGRAM_TOKEN
+from tests.fakes.telegram import Telegram
+from tests.ready import ready
+
+NOBODY = "http://127.0.0.1:9"  # where nobody listens
+
+
+async def test_the_doctor_prints_the_invitation_and_never_the_token() -> None:
+    async with Discord() as there:
+        found = await examine_discord(DiscordConfig(api_base=there.api), TOKEN)
+        assert found.fine
+        assert (
+            "Invite it: https://discord.com/oauth2/authorize?client_id=1000&permissions=274878024704" in found.sentence
+        )
+        found = await examine_discord(DiscordConfig(api_base=there.api), "wrong")
+        assert found.fine is False
+        assert "wrong" not in found.sentence
+    found = await examine_discord(DiscordConfig(api_base=NOBODY), TOKEN)
+    assert found.fine is False
+    assert "cannot be reached" in found.sentence
+
+
+def test_the_invitation_asks_for_exactly_what_is_needed() -> None:
+    assert invite(1000).startswith("https://discord.com/oauth2/authorize?client_id=1000&permissions=274878024704")
+    assert invite(1000).endswith("scope=bot+applications.commands")
+
+
+async def test_telegrams_token_is_tried_and_never_shown() -> None:
+    server = Telegram()
+    await server.start()
+    config = TelegramConfig(api_base=server.url)
+    try:
+        found = await examine_telegram(config, TELEGRAM_TOKEN)
+        assert found == Finding(True, "Telegram knows the bot as @flip_test_bot, with privacy mode on.")
+        for wrong in (TELEGRAM_TOKEN[:-1] + "y", "no token"):
+            found = await examine_telegram(config, wrong)
+            assert found.fine is False
+            assert wrong not in found.sentence
+    finally:
+        await server.stop()
+    found = await examine_telegram(config, TELEGRAM_TOKEN)
+    assert found.fine is None
+    assert "was not tried" in found.sentence
+    assert TELEGRAM_TOKEN not in found.sentence
+
+
+async def test_of_chats_without_a_token_nothing_is_said_and_a_token_file_that_is_gone_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DISCORD_TOKEN", "TELEGRAM_TOKEN", "FLIPBOT_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    assert await examine(DiscordConfig(), TelegramConfig()) == []
+    gone = str(tmp_path / "gone")
+    found = await examine(DiscordConfig(token_file=gone), TelegramConfig(token_file=gone))
+    found.append(await examine_page(WebConfig(port=0, password_file=gone)))
+    for each, key in zip(found, ("discord.token_file", "telegram.token_file", "web.password_file"), strict=True):
+        assert each.fine is False
+        assert f"{key}: cannot be read" in each.sentence
+
+
+async def test_the_pages_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FLIPBOT_PASSWORD", raising=False)
+    assert (await examine_page(WebConfig(port=0))).fine is True
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    async with server:
+        port: int = server.sockets[0].getsockname()[1]
+        taken = await examine_page(WebConfig(port=port))
+        assert taken.fine is False
+        assert str(port) in taken.sentence
+    open_to_all = await examine_page(WebConfig(host="0.0.0.0", port=0))
+    assert open_to_all.fine is False
+    assert "password" in open_to_all.sentence
+
+
+@pytest.mark.parametrize(
+    ("free", "fine"), [(5 << 30, [True]), (300 << 20, [None]), (100 << 20, [None, False])], ids=["much", "little", "no"]
+)
+def test_the_disk_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, fine: list[Any]) -> None:
+    media = Media(tmp_path)
+    monkeypatch.setattr(media, "free_bytes", lambda: free)
+    assert [each.fine for each in examine_disk(media, 200 << 20)] == fine
+
+
+async def test_housekeeping_outlives_a_folder_that_cannot_be_read_and_a_locked_file(tmp_path: Path) -> None:
+    async with Database.open(data_dir=ready(tmp_path)) as db:
+        unreadable = Media(tmp_path / ("a" * 300))
+        with pytest.raises(OSError):
+            unreadable.sweep(set(), 0.0)
+        with locked(db):
+            keeping = asyncio.create_task(housekeeping(db, unreadable, 1, 0))
+            await asyncio.sleep(1.0)
+            assert not keeping.done()
+        keeping.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await keeping
+
+
+async def test_housekeeping_and_the_doctor_say_that_a_folder_is_anothers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two services that were given one folder: the second one's housekeeping leaves it alone, and says so once."""
+    monkeypatch.setattr(house, "EVERY_S", 0.01)
+    data_dir = ready(tmp_path)
+    media = Media(data_dir / "media")
+    film = media.put(b"a film of the other one")
+    os.utime(media.path(film), (1, 1))
+    async with Database.open(data_dir=data_dir) as db:
+        keeping = asyncio.create_task(housekeeping(db, media, 0, 0))
+        await asyncio.sleep(0.5)
+        keeping.cancel()
+    assert media.exists(film)
+    told = [record.getMessage() for record in caplog.records if "another database" in record.getMessage()]
+    assert len(told) == 1
+    settings = flipbot.settings_of(flipbot.arguments().parse_args(["doctor", "--data-dir", str(data_dir)]))
+    assert Finding(None, told[0]) in await flipbot.examine_service(settings)
