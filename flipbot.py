@@ -469,7 +469,7 @@ def make_replanner(card: Card) -> Replanner:
 def planned(card: Card, plan: Plan) -> Planned:
     """The plan as the room of the chats has it."""
     frames = frames_after(plan.sections, plan.window, card.time_compression)
-    return Planned(plan=plan.to_json(), sections=plan.sections, frames=frames, fps=plan.fps, texts=plan.prompts)
+    return Planned(plan=plan.to_json(), sections=plan.sections, frames=frames, fps=plan.fps)
 
 
 def need_inverted(card: Card) -> None:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, Protocol
 
 from bot.canvas import BEGINNINGS, View
+from bot.intake import unmade
 from bot.words import clean, duration, say, why
 from bot.words.en import WORDS
 from db.models import State
@@ -213,7 +214,7 @@ def _lines(job: Job, view: View, style: Style, now: Now) -> list[str]:
         lines.append(say(locale, "chat.from_its_end"))
     if not job.state.terminal:
         lines += [say(locale, note) for note in job.settings.get("notes", ()) if note in WORDS]
-        lines += [say(locale, "note.text_unmade", text=style.escape(text)) for text in job.settings.get("unmade", ())]
+        lines += [say(locale, "note.text_unmade", text=style.escape(text)) for text in unmade(job)]
     return lines
 
 

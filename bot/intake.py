@@ -66,16 +66,12 @@ _LATER: Final = re.compile(rf"\s*({_AMOUNT}){_UNIT}{_END}", re.IGNORECASE | re.A
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """What a planner answers: the plan as JSON, and what the film will have when it is whole.
-
-    texts: that its sections are made of
-    """
+    """What a planner answers: the plan as JSON, and what the film will have when it is whole."""
 
     plan: Mapping[str, Any]
     sections: int
     frames: int
     fps: int
-    texts: Collection[str] = ()
 
 
 class Planner(Protocol):
@@ -278,7 +274,7 @@ class Intake:
         settings = {
             "seconds": seconds, "seed": seed, "quality": quality,
             "frames": planned.frames, "fps": planned.fps,
-            "notes": [*picture.notes, *(end.notes if end else ())], "unmade": unmade(clean(asked.prompt), planned),
+            "notes": [*picture.notes, *(end.notes if end else ())],
         }  # fmt: skip
         if asked.spoiler:
             settings["spoiler"] = True
@@ -373,7 +369,6 @@ class Intake:
             raise Refused("refused.too_long_to_extend", got=seconds, longest=may.longest_seconds)
         await self._need_room()
         settings = {**job.settings, "seed": planned.plan.get("seed"), "frames": planned.frames, "fps": planned.fps}
-        settings["unmade"] = unmade(text, planned)
         if planned.sections != job.sections:
             settings["seconds"] = seconds
         if not more and settings["seconds"] > may.longest_seconds:  # it was made where more is allowed
@@ -623,9 +618,10 @@ def parse_prompts(text: str) -> Prompts:
     return tuple(sorted(timed.items()))
 
 
-def unmade(text: str, planned: Planned) -> list[str]:
+def unmade(job: Job) -> list[str]:
     """Texts that no section is made of, the first few: a section is made of the one in force at its middle."""
-    lost = [said for _, said in parse_prompts(text) if said and planned.texts and said not in planned.texts]
+    made_of = job.plan.get("prompts")
+    lost = [said for _, said in parse_prompts(job.prompt) if said and made_of and said not in made_of]
     return [clean(said, SHOWN_LIMIT) for said in lost[:UNMADE_SHOWN]]
 
 

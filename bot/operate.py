@@ -10,7 +10,7 @@ from rich.table import Table
 from bot import words
 from bot.canvas import look
 from bot.errors import Refused
-from bot.intake import BACKWARDS, moment
+from bot.intake import BACKWARDS, moment, unmade
 from db import jobs, operators
 from db.connect import Database
 from db.errors import NoSuchJob
@@ -122,7 +122,7 @@ async def facts(db: Database, job: Job) -> dict[str, Any]:
     """
     own, onwards = job.platform == Platform.TERMINAL, job.plan.get("sampling") != BACKWARDS
     asked = {"job": job.id, "prompt": job.prompt, "platform": job.platform, "seed": job.settings.get("seed")}
-    more = {"can_extend": own and onwards, "unmade": job.settings.get("unmade", [])}
+    more = {"can_extend": own and onwards, "unmade": unmade(job)}
     return {**asked, **more, **asdict(await look(db, job))}
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from bot.canvas import View, when
-from bot.intake import MIB, Example, ModelFacts, Rules
+from bot.intake import MIB, Example, ModelFacts, Rules, unmade
 from bot.words import DEFAULT, LANGUAGES, say, why
 from db.models import Platform, State
 from db.rows import Ban, Job, Progress, QueueState, Section
@@ -368,16 +368,16 @@ def _watched(locale: str, job: Job, now: Mapping[str, Any], base: str, buttons: 
         bar_hidden=Html(HIDDEN if now["over"] else ""),
         prompt=job.prompt or say(locale, "page.no_prompt"),
         settings=settings,
-        notes=" ".join(_notes(locale, asked)),
+        notes=" ".join(_notes(locale, job)),
         refresh=Html("" if now["over"] else '<noscript><meta http-equiv="refresh" content="3"></noscript>'),
         **_flags(now, "why", "preview"),
     )
 
 
-def _notes(locale: str, asked: Mapping[str, Any]) -> list[str]:
+def _notes(locale: str, job: Job) -> list[str]:
     """What is to be known of a film's pictures and its text."""
-    of_text = [say(locale, "note.text_unmade", text=text) for text in asked.get("unmade", ())]
-    return [*(say(locale, note) for note in asked.get("notes", ()) if note in LANGUAGES["en"]), *of_text]
+    of_text = [say(locale, "note.text_unmade", text=text) for text in unmade(job)]
+    return [*(say(locale, note) for note in job.settings.get("notes", ()) if note in LANGUAGES["en"]), *of_text]
 
 
 def _flags(now: Mapping[str, Any], *names: str) -> dict[str, Html]:

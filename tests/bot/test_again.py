@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from test_intake import NARROW, asked, png, rules
 
 from bot.errors import Refused
-from bot.intake import By, Intake, ModelFacts, parse_prompts, said_after
+from bot.intake import By, Intake, ModelFacts, parse_prompts, said_after, unmade
 from bot.words import duration, say
 from db import jobs, operators, requests, sections
 from db.connect import Database
@@ -222,6 +222,8 @@ async def test_steering_changes_what_is_not_begun(taker: Intake) -> None:
     steered = await taker.steer(job.id, ANN, "rain")
     assert steered.plan["prompts"] == ["fog rolls in", "snow", "rain", "rain"]
     assert steered.prompt == "fog rolls in | 1.2s: snow | 2.4s: rain"
+    assert unmade(steered) == []
+    assert unmade(await taker.steer(job.id, ANN, "sleet | 0.1s: rain")) == ["sleet"]
     assert await refusal(taker.steer(job.id, ANN, "rain | 2.4s: late")) == "refused.prompt_too_late"
     await jobs.release(taker.db, claim)
     for _ in range(2):

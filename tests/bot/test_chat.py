@@ -80,10 +80,17 @@ def test_that_the_model_is_made_ready_is_said_once_it_takes_long() -> None:
     assert "Loading the model" in compose(late, view(late, [], loading, None, None), STYLE, USUAL, NOW).lines[0]
 
 
-def test_a_text_that_is_left_out_is_named_while_the_film_is_made() -> None:
-    job = a_job(settings={"frames": 145, "fps": 30, "unmade": ["*sun*"]})
+def left_out(prompt: str) -> list[str]:
+    """The lines of a job of four sections that say what is left out."""
+    job = a_job(prompt=prompt, plan={"prompts": ["*fog*", "*fog*", "night", "night"]})
     lines = compose(job, view(job, [], None, place(), None), STYLE, USUAL, NOW).lines
-    assert any("left out" in line and STYLE.escape("*sun*") in line for line in lines)
+    return [line for line in lines if "left out" in line]
+
+
+def test_a_text_that_no_section_is_made_of_is_named_while_the_film_is_made() -> None:
+    (line,) = left_out("*fog* | 2s: *sun* | 2.4s: night")
+    assert STYLE.escape("*sun*") in line
+    assert left_out("*fog* | 2.4s: night") == left_out("| 2.4s: night") == []
 
 
 def test_each_state_has_its_buttons() -> None:

@@ -23,7 +23,6 @@ from bot.intake import (
     Prompts,
     Rules,
     parse_prompts,
-    unmade,
 )
 from bot.words import say
 from db import jobs, operators
@@ -272,12 +271,6 @@ async def test_what_the_planner_refuses_leaves_nothing(tmp_path: Path) -> None:
 )
 def test_a_text_says_what_happens_when(text: str, parsed: Prompts) -> None:
     assert parse_prompts(text) == parsed
-
-
-def test_a_text_that_no_section_is_made_of_is_named() -> None:
-    planned = Planned(plan={}, sections=4, frames=145, fps=30, texts=("fog", "fog", "night", "night"))
-    assert unmade("fog | 2s: sun | 2.4s: night", planned) == ["sun"]
-    assert unmade("fog | 2.4s: night", planned) == unmade("| 2.4s: night", planned) == []
 
 
 @given(st.text(alphabet=st.sampled_from("ab |｜:：0123.s秒 sec\t"), max_size=60) | st.text(max_size=60))
