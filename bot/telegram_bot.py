@@ -47,6 +47,7 @@ TRIES: Final = 8  # of an update that cannot be handled now
 BACKOFF_S: Final = 2.0  # before the second of them, then twice that
 LATEST_S: Final = 600.0
 AT_ONCE: Final = 200  # updates handled at one time; most of them wait for their pictures' turn
+MORE: Final = 500  # that are read from the inbox at one time, beside those that are being handled
 LOOK_S: Final = 5.0  # at the inbox, when nobody says that something came
 WANTED: Final = (UpdateType.MESSAGE, UpdateType.CALLBACK_QUERY, UpdateType.MY_CHAT_MEMBER)
 
@@ -269,7 +270,7 @@ class TelegramBot:
                 await asyncio.wait_for(self._came.wait(), LOOK_S)
 
     async def _begin_all(self) -> None:
-        for letter in await inbox.unhandled(self.db, TELEGRAM, most=500):
+        for letter in await inbox.unhandled(self.db, TELEGRAM, most=MORE + len(self._handling)):
             if letter.id not in self._handling:
                 self._begin(letter)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from telegram_stage import ANN, BOB, MEI, OPERATOR, Stage, stage
 
+from bot import telegram_bot
 from bot.intake import Example
 from bot.words import say
 from db import chats, inbox, jobs, operators, people, removals, reports
@@ -552,6 +553,20 @@ async def test_a_flood_of_four_minutes_in_one_chat_delays_no_other(tmp_path: Pat
             return len(await inbox.unhandled(there.db, TELEGRAM)) == 1
 
         await there.until(one_waits)
+
+
+async def test_many_letters_of_a_chat_that_is_frozen_hold_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telegram_bot, "MORE", 2)
+    async with stage(tmp_path) as there:
+        ann, bob = there.server.private(ANN), there.server.private(BOB)
+        there.server.flood(240, ann.id, times=99)
+        for _ in range(5):
+            there.server.says(ANN, ann, "/queue")
+        there.server.says(BOB, bob, "/queue")
+        await there.message(bob, "Nothing is in line")
+        assert len(await inbox.unhandled(there.db, TELEGRAM)) >= 5
 
 
 async def test_an_answer_that_has_to_wait_is_given_once(tmp_path: Path) -> None:
