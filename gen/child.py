@@ -27,11 +27,12 @@ from safetensors.torch import load_file, save_file
 
 from gen import attention, errors, film, inputs, weights
 from gen.card import PARTS, Card, find_checkpoint
+from gen.device import device_of, usual_device
 from gen.engine import Engine, Previewer
 from gen.files import identity, weight_files
 from gen.lora import identity_of_loras, merge_of
 from gen.memory import Machine, Wishes, plan_checkpoint, share_of, summary, this_machine, told
-from gen.pipe import Message, Say, serve
+from gen.pipe import Answer, Message, Say, serve
 from gen.process import give_back
 from gen.sample import make_caches, ran
 from gen.stream import cuda
@@ -91,8 +92,10 @@ class Child:
         checkpoint = find_checkpoint(message["model"], models_dir)
         device = message["device"]
         if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        weights.device_of(device)
+            device = usual_device()
+            if device == "cpu" and torch.cuda.is_available():
+                log.warning("this PyTorch has no kernels for the card: the processor computes; see flipbot doctor")
+        device_of(device)
         self.engine = None  # before the new one: both would not fit
         wishes = Wishes(
             message["precision"],
@@ -330,7 +333,12 @@ def main() -> None:
     """Serve the parent until it closes stdin."""
     if hasattr(os, "nice"):
         os.nice(NICE)
-    serve(lambda say, cancelled: Child(say, cancelled).answer)
+
+    def make(say: Say, cancelled: Callable[[int], bool]) -> Answer:
+        weights.import_all()
+        return Child(say, cancelled).answer
+
+    serve(make)
 
 
 if __name__ == "__main__":

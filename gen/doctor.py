@@ -19,6 +19,7 @@ from gen.errors import (
     CheckpointCorrupt,
     CheckpointIncomplete,
     CheckpointMissing,
+    DeviceMissing,
     GenError,
     SizeNotSupported,
     TooLittleMemory,
@@ -57,39 +58,94 @@ def examine(model: ModelConfig, models_dir: Path, sizes: tuple[str, ...] = ()) -
 
 
 def device(model: ModelConfig) -> list[Finding]:
-    """The card and its driver, or that there is none."""
+    """What computes, and the card and its driver, or why there is none."""
     import torch
 
-    library: Any = torch.backends.cudnn
+    from gen.device import device_of, usual_device
+
     threads = model.threads or torch.get_num_threads()
     found = [Finding(True, f"PyTorch {torch.__version__} works with {threads} thread{'' if threads == 1 else 's'}.")]
-    if torch.cuda.is_available():
-        free, total = torch.cuda.mem_get_info()
-        name = torch.cuda.get_device_name()
-        found.append(Finding(True, f"GPU: {name}, {free / GIB:.1f} of {total / GIB:.1f} GiB free."))
-        architectures = [name.removeprefix("sm_") for name in torch.cuda.get_arch_list() if name.startswith("sm_")]
-        built = [(int(digits[:-1]), int(digits[-1])) for digits in architectures if digits.isdigit()]
-        found.append(computes(torch.cuda.get_device_capability(), built))
-        found += convolves(library.version() or 0)
-    elif model.device == "cuda":
-        found.append(Finding(False, f"[model] device is cuda, but {no_cuda()} Mend that, or set it to auto or cpu."))
-    else:
-        found.append(Finding(None, f"No GPU is used: {no_cuda()} The tiny model runs well without one."))
-    return found
+    asked, cards = model.device, torch.cuda.is_available()
+    name = usual_device() if asked == "auto" else asked
+    if name == "cpu" and asked == "auto":
+        why = f"{too_old(torch.cuda.get_device_capability())}" if cards else no_cuda()
+        return [*found, Finding(None, f"No GPU is used: {why} The tiny model runs well without one.")]
+    try:
+        here = device_of(name)
+    except DeviceMissing:
+        return [*found, Finding(False, f"[model] device is {asked}, but {not_there(name)} Or set it to auto or cpu.")]
+    if here.type == "cuda":
+        return found + about(here)
+    tried = "no GPU is used." if here.type == "cpu" else "nobody has tried Flipbot on one yet."
+    return [*found, Finding(None, f"[model] device is {asked}: {tried}")]
 
 
-def computes(capability: tuple[int, int], built: Sequence[tuple[int, int]]) -> Finding:
-    """What a card of this compute capability works with. built: those that PyTorch has kernels for."""
+def not_there(name: str) -> str:
+    """Why a device that is asked for cannot be used, and what to do."""
+    import torch
+
+    from gen.device import has_kernels
+
+    if not name.startswith("cuda"):
+        return "this PyTorch cannot use one here."
+    if not torch.cuda.is_available():
+        return f"{no_cuda()} Mend that."
+    count, index = torch.cuda.device_count(), torch.device(name).index or 0
+    if index >= count:
+        return f"there {'is one card' if count == 1 else f'are {count} cards'}, and the first is cuda:0."
+    capability = torch.cuda.get_device_capability(index)
+    return "it does not answer; restart the computer." if has_kernels(capability) else too_old(capability)
+
+
+def about(here: Any) -> list[Finding]:
+    """What a card is that computes. here: torch.device"""
+    import torch
+
+    from gen.device import half_convolves
+    from gen.precision import has_fp8_product
+
+    library: Any = torch.backends.cudnn
+    free, total = torch.cuda.mem_get_info(here)
+    found = [Finding(True, f"GPU: {torch.cuda.get_device_name(here)}, {free / GIB:.1f} of {total / GIB:.1f} GiB free.")]
+    if torch.version.hip is not None:
+        return [*found, Finding(None, "This PyTorch is for AMD's cards: nobody has tried Flipbot on one yet.")]
+    half = half_convolves(here)
+    found.append(computes(torch.cuda.get_device_capability(here), fp8=has_fp8_product(here), half=half))
+    return found + (convolves(library.version() or 0) if half else [])
+
+
+def too_old(capability: tuple[int, int]) -> str:
+    """What to do where PyTorch has no kernels for a card of this compute capability."""
+    lacks = f"this PyTorch has no kernels for a card of compute capability {capability[0]}.{capability[1]}."
+    if capability < (7, 5):  # source: pytorch/pytorch issues 172352 and 190385
+        return f"{lacks} PyTorch 2.14 and older for CUDA 12.6 has some for cards as old."
+    return f"{lacks} Install the build that pytorch.org names."
+
+
+def computes(capability: tuple[int, int], *, fp8: bool, half: bool) -> Finding:
+    """What a card of this compute capability works with.
+
+    fp8: whether it multiplies e4m3    half: whether it convolves in float16
+    """
     name = f"Compute capability {capability[0]}.{capability[1]}"
-    if not any(major == capability[0] and minor <= capability[1] for major, minor in built):
-        return Finding(False, f"{name}: this PyTorch has no kernels for it; install the build that pytorch.org names.")
+    decoded = "" if half else " Films are decoded in fp32, since its convolutions in fp16 cannot be used."
     if capability < (7, 0):
-        return Finding(None, f"{name}: no tensor cores and no bfloat16. It computes in fp16, many times slower.")
+        return Finding(
+            None, f"{name}: no tensor cores and no bfloat16. It computes in fp16, many times slower.{decoded}"
+        )
     if capability < (8, 0):
-        return Finding(None, f"{name}: no bfloat16. It computes in fp16, with sums between the blocks in fp32.")
-    if capability < (8, 9):
+        sums = "It computes in fp16, with sums between the blocks in fp32."
+        return Finding(None, f"{name}: no bfloat16. {sums}{decoded}")
+    if not fp8:
         return Finding(True, f"{name}: computes in bf16; fp8 saves memory, its weights are widened for each product.")
     return Finding(True, f"{name}: computes in bf16, and fp8 products where weights are kept in fp8.")
+
+
+def where_of(model: ModelConfig) -> str:
+    """The device that computes."""
+    from gen.device import usual_device
+
+    return usual_device() if model.device == "auto" else model.device
 
 
 def convolves(cudnn: int) -> list[Finding]:
@@ -110,6 +166,8 @@ def no_cuda() -> str:
     """Why torch sees no GPU, as far as can be told."""
     import torch
 
+    if torch.version.hip is not None:
+        return "this PyTorch is for AMD's cards, and sees none."
     if torch.version.cuda is None:
         return "this PyTorch is a build for the CPU only."
     if shutil.which("nvidia-smi") is None:
@@ -131,7 +189,7 @@ def memory() -> Finding:
 
 def kernels(model: ModelConfig) -> list[Finding]:
     """Which attention kernel is chosen, and why not a faster one."""
-    where = "cuda" if model.device == "auto" else model.device
+    where = where_of(model)
     try:
         chosen = attention.choose(
             model.attention, attention.capability_of(where), attention.trial_on(where, model.precision)
@@ -238,12 +296,9 @@ def planned(model: ModelConfig, models_dir: Path, sizes: tuple[str, ...] = ()) -
 
     raises: TooLittleMemory, BadPrecision, SizeNotSupported
     """
-    import torch
-
-    usual = "cuda" if torch.cuda.is_available() else "cpu"
     wishes = Wishes(model.precision, model.vram_limit_gib, model.ram_limit_gib, sizes=sizes)
     try:
-        return plan_of(model.name, models_dir, this_machine(usual if model.device == "auto" else model.device), wishes)
+        return plan_of(model.name, models_dir, this_machine(where_of(model)), wishes)
     except (TooLittleMemory, BadPrecision, SizeNotSupported):
         raise
     except (GenError, RuntimeError, AssertionError):
@@ -271,7 +326,7 @@ def speed(model: ModelConfig, paces: Sequence[Pace], models_dir: Path, sizes: tu
     """Whether the large models run as fast here as they should; nothing is said of others, or before the first film."""
     if model.name not in PRESETS or not paces:
         return []
-    where = "cuda" if model.device == "auto" else model.device
+    where = where_of(model)
     try:
         kernel = attention.choose(model.attention, attention.capability_of(where)).backend
     except GenError:

@@ -84,11 +84,14 @@ class Engine:
         crop, crop_end = cropped(picture, plan), None if end is None else cropped(end, plan)
         with memory("encoding"), encoding():
             texts = self.texts.encode([*plan.prompts, *negative], waiting)
+            start = encode.start_latent(models.vae, crop)
+            if not bool(start.isfinite().all()):
+                raise EncoderFailed(what="the picture's latent came out as no numbers (NaN)")
             return Conditioning(
                 texts={prompt: texts[prompt] for prompt in dict.fromkeys(plan.prompts)},
                 negative=texts[plan.negative] if negative else None,
                 image_embeds=encode.encode_picture(models, crop),
-                start=encode.start_latent(models.vae, crop),
+                start=start,
                 end=None if crop_end is None else encode.start_latent(models.vae, crop_end),
                 tiles=str(self.tiles),
             )
@@ -146,7 +149,7 @@ class Engine:
 
         history: latents up to and with section n, or at least the last three of them
         tail:    of section n - 1; None: it is decoded again, to the same bits
-        raises:  OutOfMemory, SectionsMissing
+        raises:  OutOfMemory, SectionsMissing, NanLatents
         """
         final, provisional, made = self.pixels(plan, conditioning, history, n, tail)
         return decode.to_uint8(final), decode.to_uint8(provisional), made
@@ -172,7 +175,10 @@ class Engine:
         start = conditioning.start if shows_start else None
         latents = decode.latents_of_piece(plan.sampling, start, last(history, min(n + 1, 2)))
         tiles = self.tiles if self.forced or not conditioning.tiles else Tiles.of(conditioning.tiles)
-        return decode.decode_latents(self.models.vae, latents, tiles)
+        pixels = decode.decode_latents(self.models.vae, latents, tiles)
+        if not bool(pixels.isfinite().all()):  # they would be a black film
+            raise NanLatents(n=n)
+        return pixels
 
     def _context(self, plan: Plan, conditioning: Conditioning, history: History, n: int) -> Context:
         """What section n continues from."""

@@ -155,11 +155,8 @@ class OutOfMemory(GenError):
 class TooLittleMemory(GenError):
     """The checkpoint cannot work in the memory there is; said before anything is loaded."""
 
-    reason = "too_little_memory"  # facts: kind, precision, need, have
-    text = (
-        "This model needs {need} GiB of {kind} even in {precision}, and {have} GiB may be taken; close what else uses "
-        "it, raise the limit in [model] if there is one, or choose a smaller model."
-    )
+    reason = "too_little_memory"  # facts: kind, precision, need, have, ways
+    text = "This model needs {need} GiB of {kind} even in {precision}, and {have} GiB may be taken; {ways}."
 
 
 class TooLargeSize(TooLittleMemory):

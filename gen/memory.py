@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import platform
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -30,14 +31,16 @@ ALIGN = 256  # bytes: where tensors begin in a block's buffer (gen/stream.py)
 # Counted with tensors of the device meta at the 13 B model's shapes (`flipbot bench vram --plan` counts again)
 ACTIVATIONS = {2: 19.5, 4: 17.9}  # peak of one call ÷ (tokens × dim × bytes of a value), attention fused
 CACHED = 3  # tensors as large as the tokens, that a step cache holds beside a call
-ACTIVATIONS_FP16 = 12.75  # the same of fp16, whose residual is float32: ÷ (tokens × dim × 4)
+ACTIVATIONS_FP16 = 12.75  # the same of products in fp16, whose residual is float32: ÷ (tokens × dim × 4)
 DECODE = 1195.0  # peak of the VAE's decoder ÷ (frames × rows × columns of a tile × bytes of a value)
 DECODED = 12.0  # values kept for each finished pixel: the pieces, and their joins over space and time
 # Of CUDA and the libraries; from what others measured, to be measured by `flipbot bench vram`
 CONTEXT = 0.5 * GB  # what the driver takes for a process that has loaded torch's kernels
 STARTED = 0.2 * GB  # of that, what is gone already once CUDA can be asked what is free
 WORKSPACE = 0.25 * GB  # cuBLAS and cuDNN
-FRAGMENTS = 0.04  # of what the allocator holds
+# Of what the allocator holds, what it cannot give anybody; without expandable segments (Windows, virtual cards) as a
+# replay of a section's tensors through a model of the allocator came out
+FRAGMENTS, FRAGMENTS_FIXED = 0.04, 0.12
 RUNTIME_RAM = 2.6 * GB  # torch, CUDA's kernels and the libraries in RAM
 RUNTIME_CPU = 0.5 * GB  # the same without a GPU
 # What a decode takes ÷ its tensors: cuDNN's own copies of what goes into a convolution and comes out of it, where its
@@ -75,6 +78,7 @@ ASIDE = ("context_embedder", "time_text_embed", "image_projection")
 MODULATED = ("norm1", "norm1_context", "norm", "norm_out")
 IN_FILE = 2  # bytes of a value in the files of published weights
 VALUE = {"fp32": 4, "bf16": 2, "fp16": 4}  # bytes of what flows between the blocks
+SMALLER = "choose a smaller model"
 PRECISIONS = ("fp32", "bf16", "fp16", "fp8", "nf4")
 
 
@@ -82,7 +86,10 @@ PRECISIONS = ("fp32", "bf16", "fp16", "fp8", "nf4")
 class Machine:
     """What there is. Bytes; a device that is no GPU has no VRAM of its own, and capability (0, 0).
 
-    vram_free: what one process may have in all, what CUDA takes for itself included
+    vram_free:  what one process may have in all, what CUDA takes for itself included
+    expandable: whether torch's allocator joins what was freed
+    half:       whether convolutions in float16 are right on the card
+    wsl:        whether this is Linux within Windows, which gives it a part of the RAM
     """
 
     device: str = "cpu"
@@ -93,11 +100,24 @@ class Machine:
     ram_free: int = 0
     capability: tuple[int, int] = (0, 0)
     four_bit: bool = False
+    expandable: bool = True
+    half: bool = True
+    wsl: bool = False
 
     @property
     def gpu(self) -> bool:
         """Whether the device has memory of its own."""
         return self.device.startswith("cuda")
+
+    @property
+    def vae_value(self) -> int:
+        """Bytes of the VAE's values."""
+        return 2 if self.gpu and self.half else 4
+
+    @property
+    def fragments(self) -> float:
+        """The share beside what the allocator holds that it cannot give anybody."""
+        return FRAGMENTS if self.expandable else FRAGMENTS_FIXED
 
 
 @dataclass(frozen=True)
@@ -212,7 +232,7 @@ class MemoryPlan:
     def vram(self) -> int:
         """The peak on the device."""
         held = self.weights + self.vae.bytes + self.parts.table + self.once
-        return round((held + WORKSPACE) * (1 + FRAGMENTS) + CONTEXT)
+        return round((held + WORKSPACE) * (1 + self.machine.fragments) + CONTEXT)
 
     @property
     def ram(self) -> int:
@@ -245,7 +265,7 @@ def make_memory_plan(
 def advised(
     short: TooLittleMemory, shapes: Mapping[str, Shape], vae: Decoder, card: Card, machine: Machine, wishes: Wishes
 ) -> TooLittleMemory:
-    """The same, or the largest of the smaller sizes that would fit."""
+    """The same with the ways out: the largest of the smaller sizes that would fit, or whatever else there is."""
     area = {size: math.prod(largest(card, (size,))) for size in card.sizes}
     asked = max((size or card.size for size in wishes.sizes or card.sizes), key=lambda size: area[size])
     smaller = sorted((size for size in area if area[size] < area[asked]), key=lambda size: -area[size])
@@ -253,7 +273,16 @@ def advised(
         with suppress(TooLittleMemory):
             plan_for(precision, shapes, vae, card, machine, replace(wishes, sizes=(size,)))
             return TooLargeSize(**short.facts, asked=asked, fits=size)
-    return short
+    kind = str(short.facts["kind"])
+    limit = f"{kind.lower()}_limit_gib"
+    ways = [f"raise [model] {limit}" if getattr(wishes, limit) else "close what else uses it"]
+    if machine.wsl and kind == "RAM":
+        ways.append("give WSL more of it (memory= in .wslconfig)")
+    if machine.gpu and not machine.four_bit and wishes.precision == "auto":
+        with suppress(TooLittleMemory):
+            plan_for("nf4", shapes, vae, card, machine, wishes)
+            ways.append("install what keeps it in 4 bits, in which it fits (pip install 'flipbot[nf4]')")
+    return TooLittleMemory(**{**short.facts, "ways": ", ".join([*ways, f"or {SMALLER}"])})
 
 
 def candidates(machine: Machine, wished: str) -> tuple[str, ...]:
@@ -265,16 +294,10 @@ def candidates(machine: Machine, wished: str) -> tuple[str, ...]:
         raise BadPrecision(precision="bf16", why=f"{machine.name} only imitates bfloat16; say fp16 or auto")
     if wished != "auto":
         return (wished,)
-    if (
-        not machine.gpu
-    ):  # widened for each product: what it takes in RAM is a quarter, and a processor is slow either way
+    if not machine.gpu:  # widened for each product: a quarter of the RAM, and a processor is slow either way
         return ("fp32", "fp8")
-    if machine.capability < (
-        8,
-        0,
-    ):  # no bfloat16: narrower weights would be widened to float32, at a tenth of the speed
-        return ("fp16",)
-    return ("bf16", "fp8", "nf4") if machine.four_bit else ("bf16", "fp8")
+    widest = "fp16" if machine.capability < (8, 0) else "bf16"
+    return (widest, "fp8", "nf4") if machine.four_bit else (widest, "fp8")
 
 
 def plan_for(
@@ -291,12 +314,12 @@ def plan_for(
 
     least: no block stays on a GPU, and only what there is bounds it
     """
-    value = value_bytes(precision, machine)
-    parts = parts_of(shapes, precision, value, card.steps)
+    value, half = value_bytes(precision, machine), halves(precision, machine)
+    parts = parts_of(shapes, precision, value, card.steps, half=half)
     vram_limit, ram_limit = limits(machine, replace(wishes, tighter=0) if least else wishes)
     h, w = largest(card, () if wishes.tighter else wishes.sizes)
     count, dim = tokens(card, h, w), dim_of(shapes)
-    activations, cached = activation_bytes(count, dim, value, precision), CACHED * count * dim * value
+    activations, cached = activation_bytes(count, dim, value, precision, half=half), CACHED * count * dim * value
     if machine.gpu:  # of what there is, not of what is free: tiles must not change from day to day
         limit, total = wishes.vram_limit_gib * GIB, machine.vram_total
     else:
@@ -307,7 +330,7 @@ def plan_for(
     else:  # smaller ones before it is refused; a film that has begun keeps its own
         held = RUNTIME_CPU + sum(parts.blocks) + parts.small + parts.aside + vae.bytes + TABLES * parts.table
         most = min(most, (ram_limit - held) / SCRATCH_CPU)
-    tiles, decode = choose_tiles(card, vae, (h, w), most, gpu=machine.gpu, down=wishes.tighter)
+    tiles, decode = choose_tiles(card, vae, (h, w), most, machine, down=wishes.tighter)
     plan = MemoryPlan(
         machine, precision, parts, (), SLOTS, tiles, vae, activations, cached, decode, vram_limit, ram_limit
     )
@@ -318,7 +341,7 @@ def plan_for(
     everything = replace(plan, resident=tuple(range(len(parts.blocks))))
     if everything.vram <= vram_limit:
         return within(everything)
-    room = int((vram_limit - plan.vram) / (1 + FRAGMENTS))
+    room = int((vram_limit - plan.vram) / (1 + machine.fragments))
     return within(replace(plan, resident=spread(parts.blocks, room)))
 
 
@@ -327,9 +350,8 @@ def within(plan: MemoryPlan) -> MemoryPlan:
     short = (("VRAM", plan.vram, plan.vram_limit),) if plan.machine.gpu else ()
     for kind, need, have in (*short, ("RAM", plan.ram, plan.ram_limit)):
         if need > have:
-            raise TooLittleMemory(
-                kind=kind, precision=plan.precision, need=f"{need / GIB:.1f}", have=f"{have / GIB:.1f}"
-            )
+            needs = {"need": f"{need / GIB:.1f}", "have": f"{have / GIB:.1f}"}
+            raise TooLittleMemory(kind=kind, precision=plan.precision, **needs, ways=SMALLER)
     return plan
 
 
@@ -366,8 +388,14 @@ def value_bytes(precision: str, machine: Machine) -> int:
     return 2 if machine.gpu and machine.capability >= (8, 0) else 4
 
 
-def parts_of(shapes: Mapping[str, Shape], precision: str, value: int, steps: int) -> Parts:
-    """What a transformer of these tensors takes in a precision."""
+def halves(precision: str, machine: Machine) -> bool:
+    """Whether matrices are multiplied in float16 there while float32 flows between them, as gen/precision.py has it."""
+    before_ampere = machine.gpu and machine.capability < (8, 0)
+    return precision == "fp16" or (precision in ("fp8", "nf4") and before_ampere)
+
+
+def parts_of(shapes: Mapping[str, Shape], precision: str, value: int, steps: int, *, half: bool) -> Parts:
+    """What a transformer of these tensors takes in a precision. half: as `halves` says."""
     blocks: dict[tuple[int, int], int] = {}
     small = aside = layer = modulation = rows = 0
     dim = dim_of(shapes)
@@ -379,7 +407,7 @@ def parts_of(shapes: Mapping[str, Shape], precision: str, value: int, steps: int
             rows += count * value if len(shape) == 1 else 0
         elif kind[0] in BLOCKS:
             place = (BLOCKS.index(kind[0]), int(kind[1]))
-            blocks[place] = blocks.get(place, 0) + stored(name, shape, precision, value)
+            blocks[place] = blocks.get(place, 0) + stored(name, shape, precision, value, half)
         elif kind[0] in ASIDE:
             aside += count * value
         else:
@@ -393,14 +421,14 @@ def is_modulation(name: list[str]) -> bool:
     return name[0] in (*BLOCKS, "norm_out") and len(name) > 2 and name[-2] == "linear" and name[-3] in MODULATED
 
 
-def stored(name: str, shape: Shape, precision: str, value: int) -> int:
+def stored(name: str, shape: Shape, precision: str, value: int, half: bool) -> int:
     """Bytes of a block's tensor in its buffer, each on a boundary of its own (gen/precision.py says what is kept)."""
     count = math.prod(shape)
     if len(shape) == 2 and precision not in ("fp32", "bf16"):
         scales = {"fp16": 0, "fp8": 4 * shape[0], "nf4": 4 * -(-count // 64)}[precision]
         packed = {"fp16": 2 * count, "fp8": count, "nf4": -(-count // 2)}[precision]
         return aligned(packed) + aligned(scales)
-    narrow = precision == "fp16" and name.split(".")[-2] in ("norm_q", "norm_k", "norm_added_q", "norm_added_k")
+    narrow = half and name.split(".")[-2] in ("norm_q", "norm_k", "norm_added_q", "norm_added_k")
     return aligned(count * (2 if narrow else value))
 
 
@@ -452,28 +480,27 @@ def tokens(card: Card, h: int, w: int) -> int:
     return (card.window + 2) * full + twice + four + IMAGE_TOKENS + TEXT_TOKENS
 
 
-def activation_bytes(count: int, dim: int, value: int, precision: str) -> int:
+def activation_bytes(count: int, dim: int, value: int, precision: str, *, half: bool) -> int:
     """The peak of one call beside the weights."""
-    factor = ACTIVATIONS_FP16 if precision == "fp16" else ACTIVATIONS[value]
-    widened = (
-        dim * 5 * dim * value if precision in ("fp8", "nf4") else 0
-    )  # the largest weight, made wide for its product
+    factor = ACTIVATIONS_FP16 if half else ACTIVATIONS[value]
+    # The largest weight, made wide for its product
+    widened = dim * 5 * dim * (2 if half else value) if precision in ("fp8", "nf4") else 0
     return round(count * dim * value * factor + 2 * widened)
 
 
 def choose_tiles(
-    card: Card, vae: Decoder, hw: tuple[int, int], most: float, *, gpu: bool, down: int
+    card: Card, vae: Decoder, hw: tuple[int, int], most: float, machine: Machine, *, down: int
 ) -> tuple[Tiles, int]:
     """The largest tiles whose decode of so many pixels takes no more than so many bytes, and what they take.
 
     down: steps below these
     """
-    (h, w), value = hw, 2 if gpu else 4
+    (h, w), value = hw, machine.vae_value
     for side, frames in TILES:
         tiles = Tiles(side, frames)
         need = decode_bytes(card, vae, h, w, tiles, value)
         padded = vae.channels * (frames + 3) * (min(h, side or h) + 2) * (min(w, side or w) + 2)
-        if side < max(h, w) and need <= most and not (gpu and padded >= INDEXED):
+        if side < max(h, w) and need <= most and not (machine.gpu and padded >= INDEXED):
             if down == 0:
                 break
             down -= 1
@@ -499,7 +526,7 @@ def plan_checkpoint(checkpoint: Checkpoint, machine: Machine, wishes: Wishes = W
     folder = checkpoint.parts["vae"]
     values = sum(math.prod(where.shape) for where in read_index(weight_files(folder, "vae")).values())
     channels = read_json(folder / "config.json").get("block_out_channels", (128, 256))
-    vae = Decoder(values * (2 if machine.gpu else 4), int(channels[1]))
+    vae = Decoder(values * machine.vae_value, int(channels[1]))
     index = read_index(weight_files(checkpoint.parts["transformer"], "transformer"))
     return make_memory_plan({name: where.shape for name, where in index.items()}, vae, checkpoint.card, machine, wishes)
 
@@ -508,7 +535,7 @@ def plan_published(card: Card, machine: Machine, wishes: Wishes = Wishes()) -> M
     """The plan for published weights that are not here yet. raises: TooLittleMemory, BadPrecision."""
     from gen.transformer import shapes_of
 
-    return make_memory_plan(shapes_of(FRAMEPACK), Decoder(VAE_BYTES * (1 if machine.gpu else 2)), card, machine, wishes)
+    return make_memory_plan(shapes_of(FRAMEPACK), Decoder(VAE_BYTES // 2 * machine.vae_value), card, machine, wishes)
 
 
 def this_machine(device: str) -> Machine:
@@ -517,10 +544,12 @@ def this_machine(device: str) -> Machine:
     import torch
 
     seen = psutil.virtual_memory()
+    from gen.device import expands, half_convolves
     from gen.precision import four_bit_works, has_four_bit
 
     four_bit = has_four_bit() and (not device.startswith("cuda") or four_bit_works(device))
     here = Machine(device, device.upper(), ram_total=seen.total, ram_free=seen.available, four_bit=four_bit)
+    here = replace(here, wsl="microsoft" in platform.release().lower())
     if not here.gpu:
         return here
     free, total = torch.cuda.mem_get_info(device)
@@ -530,6 +559,8 @@ def this_machine(device: str) -> Machine:
         vram_total=total,
         vram_free=min(total, free + round(STARTED)),
         capability=torch.cuda.get_device_capability(device),
+        expandable=expands(),
+        half=half_convolves(torch.device(device)),
     )
 
 

@@ -23,7 +23,8 @@ def serve(make: Callable[[Say, Callable[[int], bool]], Answer]) -> None:
     """Answer message after message until the parent closes stdin.
 
     make: (say, taken_back) -> answer; say sends one event, taken_back says whether the parent cancelled that id. An
-          answer that raises SystemExit ends the process at once
+          answer that raises SystemExit ends the process at once. It is called before anybody waits at stdin, and
+          imports what it needs (gen/weights.py says why)
     """
     lines = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -47,8 +48,8 @@ def serve(make: Callable[[Say, Callable[[int], bool]], Answer]) -> None:
                 inbox.put(message)
         os._exit(0)  # the parent is gone: nobody waits for this any more
 
-    threading.Thread(target=read, daemon=True).start()
     answer = make(say, taken_back.__contains__)
+    threading.Thread(target=read, daemon=True).start()
     while True:
         try:
             answer(inbox.get())

@@ -7,6 +7,8 @@
                 elsewhere the weight is widened for the product
     nf4         4 bits, NormalFloat with one scale for 64 values, by bitsandbytes (the extra `flipbot[nf4]`)
 
+On cards before Ampere fp8 and nf4 are kept so and multiplied as fp16: float32 products are many times slower there.
+
 All linear layers of the 60 blocks are kept so; the embedders, the refiner and the output head stay as they are, and the
 modulation, which usual tools leave wide and resident, is computed from the file's own values (gen/modulation.py).
 """
@@ -44,50 +46,78 @@ def has_bf16(device: torch.device) -> bool:
     return torch.cuda.get_device_capability(device) >= (8, 0)
 
 
+def halves(precision: str, device: torch.device) -> bool:
+    """Whether matrices are multiplied in float16, while float32 flows between the layers."""
+    return precision == "fp16" or (precision in KINDS and device.type == "cuda" and not has_bf16(device))
+
+
 class Packed(nn.Module):
-    """A linear layer whose weight is kept in another form."""
+    """A linear layer whose weight is kept in another form, and widened for its product.
+
+    in_half: the product is one of float16    narrow: and float16 goes out, too
+    """
 
     def __init__(self, inputs: int, outputs: int, bias: bool, dtype: torch.dtype) -> None:
         super().__init__()
         self.inputs, self.outputs = inputs, outputs
         self.bias = nn.Parameter(torch.empty(outputs, dtype=dtype), requires_grad=False) if bias else None
+        self.in_half = self.narrow = False
 
     def pack(self, weight: Tensor) -> dict[str, Tensor]:
         """The tensors that this layer keeps of a weight (out, in)."""
         raise NotImplementedError
+
+    def widened(self, dtype: torch.dtype) -> Tensor:
+        """The weight (out, in) as a product wants it."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (..., in) to (..., out)."""
+        if not self.in_half:
+            return F.linear(x, self.widened(x.dtype), self.bias)
+        weight = self.widened(torch.float16)
+        if self.narrow:
+            bias = None if self.bias is None else self.bias.to(torch.float16)
+            return F.linear(x.to(torch.float16), weight, bias)
+        return half_product(x, weight, self.bias)
 
     def extra_repr(self) -> str:
         """As nn.Linear has it."""
         return f"in_features={self.inputs}, out_features={self.outputs}, bias={self.bias is not None}"
 
 
+def half_product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A product in float16 of x (..., in) as wide as it comes; float32 (..., out).
+
+    x is scaled into float16's range, so that no product overflows: the scale is a power of two.
+    """
+    lowest, highest = x.aminmax()
+    most = torch.maximum(-lowest, highest).float()
+    scale = torch.exp2(torch.ceil(torch.log2((most / HALF_SAFE).clamp(min=1.0))))
+    rows = x.reshape(-1, x.shape[-1])
+    out = rows.new_empty(rows.shape[0], weight.shape[0], dtype=torch.float32)
+    for some, made in zip(pieces(rows), pieces(out), strict=True):
+        made.copy_(F.linear((some / scale).to(torch.float16), weight)).mul_(scale)
+        if bias is not None:
+            made.add_(bias)
+    return out.view(*x.shape[:-1], -1)
+
+
 class Linear16(Packed):
-    """float16 weight and product, whatever comes in; float32 goes out, or float16 where the layer is `narrow`."""
+    """float16 weight."""
 
     def __init__(self, inputs: int, outputs: int, bias: bool, dtype: torch.dtype) -> None:
         super().__init__(inputs, outputs, bias, dtype)
         self.weight = frozen(torch.empty(outputs, inputs, dtype=torch.float16))
-        self.narrow = False
+        self.in_half = True
 
     def pack(self, weight: Tensor) -> dict[str, Tensor]:
         """Rounded."""
         return {"weight": weight.to(torch.float16)}
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x (..., in) is scaled into float16's range, so that no product overflows: the scale is a power of two."""
-        if self.narrow:
-            bias = None if self.bias is None else self.bias.to(torch.float16)
-            return F.linear(x.to(torch.float16), self.weight, bias)
-        lowest, highest = x.aminmax()
-        most = torch.maximum(-lowest, highest).float()
-        scale = torch.exp2(torch.ceil(torch.log2((most / HALF_SAFE).clamp(min=1.0))))
-        rows = x.reshape(-1, x.shape[-1])
-        out = rows.new_empty(rows.shape[0], self.outputs, dtype=torch.float32)
-        for some, made in zip(pieces(rows), pieces(out), strict=True):
-            made.copy_(F.linear((some / scale).to(torch.float16), self.weight)).mul_(scale)
-            if self.bias is not None:
-                made.add_(self.bias)
-        return out.view(*x.shape[:-1], -1)
+    def widened(self, dtype: torch.dtype) -> Tensor:
+        """As it is."""
+        return self.weight
 
 
 def pieces(rows: Tensor) -> list[Tensor]:
@@ -116,11 +146,18 @@ class Linear8(Packed):
         scale = wide.abs().amax(dim=1, keepdim=True).clamp(min=1e-12) / E4M3_MOST
         return {"weight": (wide / scale).to(torch.float8_e4m3fn), "scale": scale}
 
+    def widened(self, dtype: torch.dtype) -> Tensor:
+        """Each row times its scale, which float16 could not hold beside a small weight."""
+        if dtype != torch.float16:
+            return self.weight.to(dtype) * self.scale.to(dtype)
+        wide = torch.empty_like(self.weight, dtype=dtype)
+        for some, scale, made in zip(pieces(self.weight), pieces(self.scale), pieces(wide), strict=True):
+            made.copy_(some.float() * scale)
+        return wide
+
     def forward(self, x: Tensor) -> Tensor:
         """x (..., in) to (..., out)."""
-        if self.fast:
-            return scaled_product(x, self.weight, self.scale, self.bias)
-        return F.linear(x, self.weight.to(x.dtype) * self.scale.to(x.dtype), self.bias)
+        return scaled_product(x, self.weight, self.scale, self.bias) if self.fast else super().forward(x)
 
 
 def scaled_product(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
@@ -167,17 +204,18 @@ class Linear4(Packed):
         )
         return {"weight": kept, "absmax": state.absmax}
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x (..., in) to (..., out); the weight is widened for the product."""
+    def widened(self, dtype: torch.dtype) -> Tensor:
+        """As bitsandbytes widens it."""
         state = four_bit().QuantState(
             absmax=self.absmax,
             shape=torch.Size((self.outputs, self.inputs)),
-            code=nf4_levels(x.device),
+            code=nf4_levels(self.weight.device),
             blocksize=NF4_BLOCK,
             quant_type="nf4",
-            dtype=x.dtype,
+            dtype=dtype,
         )
-        return F.linear(x, four_bit().dequantize_4bit(self.weight, state), self.bias)
+        wide: Tensor = four_bit().dequantize_4bit(self.weight, state)
+        return wide
 
 
 @cache
@@ -218,8 +256,11 @@ def frozen(tensor: Tensor) -> nn.Parameter:
 KINDS: dict[str, type[Packed]] = {"fp16": Linear16, "fp8": Linear8, "nf4": Linear4}
 
 
-def convert(block: nn.Module, precision: str, dtype: torch.dtype) -> None:
-    """Put packed layers in the place of a block's linear layers, without values (device meta)."""
+def convert(block: nn.Module, precision: str, dtype: torch.dtype, half: bool) -> None:
+    """Put packed layers in the place of a block's linear layers, without values (device meta).
+
+    half: as `halves` says
+    """
     block.to(dtype)
     kind = KINDS.get(precision)
     if kind is None:
@@ -229,10 +270,9 @@ def convert(block: nn.Module, precision: str, dtype: torch.dtype) -> None:
             if isinstance(child, nn.Linear):
                 with torch.device("meta"):
                     packed = kind(child.in_features, child.out_features, child.bias is not None, dtype)
-                if isinstance(packed, Linear16):
-                    packed.narrow = name in NARROW
+                packed.in_half, packed.narrow = half, half and name in NARROW
                 setattr(module, name, packed)
-            elif precision == "fp16" and name in ("norm_q", "norm_k", "norm_added_q", "norm_added_k"):
+            elif half and name in ("norm_q", "norm_k", "norm_added_q", "norm_added_k"):
                 child.to(torch.float16)
 
 

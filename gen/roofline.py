@@ -9,12 +9,13 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gen.attention import NATIVE
+from gen.attention import KERNELS, NATIVE
 
 # FLOP of a multiprocessor in each clock: dense products of 16 bits with float32 sums, which GeForce cards make at half
 # the rate of other ones. source: NVIDIA's whitepapers of each architecture
 PER_CLOCK = {(7, 0): 1024, (7, 5): 1024, (8, 0): 2048, (8, 6): 1024, (8, 9): 1024, (9, 0): 4096, (10, 0): 4096}
 PER_CLOCK |= {(12, 0): 1024}
+NO_TENSOR_CORES = 256
 PER_TOKEN = 13.57e9  # FLOP of all matrices of a step, per token: 251e12 at the 18 500 tokens of 640 x 608
 PER_PAIR = 4 * 60 * 3072  # FLOP of attention, per pair of tokens: 60 blocks, width 3072
 BESIDE = 985  # tokens of text and picture
@@ -64,6 +65,8 @@ class Gpu:
     def peak(self) -> float:
         """The most it can do, in 10^12 floating-point operations a second; 0: not known."""
         rate = PER_CLOCK.get(self.capability, 0) / (2 if "GeForce" in self.name else 1)
+        if "GTX" in self.name:  # Turing without tensor cores: float16 at twice the rate of float32
+            rate = min(rate, NO_TENSOR_CORES)
         return rate * self.units * self.clock_hz / 1e12
 
 
@@ -95,7 +98,9 @@ def verdict(paces: Sequence[Pace], gpu: Gpu, attention: str, streamed: int = 0) 
     if copying > per_step / 2 or (streamed and attention != NATIVE):
         more = "more of them on the card, fp8, or more free RAM"
         return None, f"{said} That is slow. It waits for weights ({streamed / 1e9:.1f} GB a step): {more}."
-    if attention == NATIVE:
-        return None, f"{said} That is slow. Attention is half of the work: a faster kernel (sage, flash) helps most."
+    faster = [kernel.name for kernel in KERNELS if gpu.capability >= kernel.card]
+    if attention == NATIVE and faster:
+        kernels = ", ".join(faster)
+        return None, f"{said} That is slow. Attention is half of the work: a faster kernel ({kernels}) helps most."
     rest = "a power limit, heat, or another program on the card"
     return None, f"{said} That is slow, and neither weights nor attention hold it back: look for {rest}."

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from gen.decode import to_uint8
+from gen.device import half_convolves
 from gen.errors import PreviewUnusable
 
 WIDTHS = (256, 128, 64, 64)  # channels of the decoder's levels
@@ -95,7 +96,7 @@ class Taehv(nn.Module):
 
 
 def load_taehv(path: Path, channels: int, scale: int, device: torch.device) -> Taehv:
-    """The decoder of a file, float16 on a GPU.
+    """The decoder of a file, float16 on a GPU that convolves in it.
 
     channels, scale: of the checkpoint's latents
     raises: PreviewUnusable, one sentence
@@ -115,7 +116,7 @@ def load_taehv(path: Path, channels: int, scale: int, device: torch.device) -> T
             why = f"{name} is {tuple(tensors[name].shape)}, expected {tuple(like.shape)}"
             raise PreviewUnusable(file=str(path), why=f"is no TAEHV for this checkpoint: {why}")
     made.load_state_dict({name: tensors[name] for name in wanted}, assign=True)
-    dtype = torch.float16 if device.type == "cuda" else torch.float32
+    dtype = torch.float16 if device.type == "cuda" and half_convolves(device) else torch.float32
     return made.eval().requires_grad_(False).to(device, dtype)
 
 

@@ -18,9 +18,11 @@ from typing import Any
 def main() -> int:
     """Answer the line on stdin. Returns 0, or 1 where error.json says why not."""
     asked = json.loads(sys.stdin.readline())
-    threading.Thread(target=end_with_parent, daemon=True).start()
     from gen.errors import GenError, OutOfMemory
+    from gen.weights import import_all
 
+    import_all()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         tensors = encoded(asked)
     except GenError as error:
@@ -54,13 +56,14 @@ def encoded(asked: Mapping[str, Any]) -> dict[str, Any]:
 
     from gen import encode, weights
     from gen.card import PromptTemplate
+    from gen.device import device_of
     from gen.engine import encoding
     from gen.errors import memory
     from gen.llama import StreamedLlama
 
     if asked["threads"]:
         torch.set_num_threads(asked["threads"])
-    device = weights.device_of(asked["device"])
+    device = device_of(asked["device"])
     asked_dtype = getattr(torch, asked["dtype"]) if asked["dtype"] else None
     dtype = asked_dtype or (torch.float32 if device.type == "cpu" else torch.float16)
     parts = {part: Path(folder) for part, folder in asked["parts"].items()}

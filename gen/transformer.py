@@ -36,6 +36,7 @@ class Placement:
     slots:     buffers on the device for the others
     aside:     whether the parts that are needed once a prompt stay in their file between prompts
     compiled:  whether the blocks are compiled (torch.compile) when they are first called
+    wide_vae:  whether the VAE computes in float32 on a card, too
     """
 
     precision: str = "fp32"
@@ -43,6 +44,7 @@ class Placement:
     slots: int = 2
     aside: bool = False
     compiled: bool = False
+    wide_vae: bool = False
 
 
 def placement_of(plan: MemoryPlan, *, compiled: bool = False) -> Placement:
@@ -52,7 +54,8 @@ def placement_of(plan: MemoryPlan, *, compiled: bool = False) -> Placement:
     it is little to read, and the plan has no room for it.
     """
     resident = plan.resident if plan.streams else None
-    return Placement(plan.precision, resident, plan.slots, aside=plan.machine.gpu, compiled=compiled)
+    gpu, wide = plan.machine.gpu, plan.machine.vae_value == 4
+    return Placement(plan.precision, resident, plan.slots, aside=gpu, compiled=compiled, wide_vae=gpu and wide)
 
 
 @dataclass
@@ -118,11 +121,12 @@ def fits(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], folder: Path) 
 
 def assemble(model: Any, source: Source, placement: Placement, device: torch.device) -> Assembled:
     """Fill an empty model from a source, as the placement says."""
-    dtype = precision.compute_dtype(placement.precision, device)
+    kind = placement.precision
+    dtype, half = precision.compute_dtype(kind, device), precision.halves(kind, device)
     detach(model, source)
     streamed, blocks = [], blocks_of(model)
     for n, (prefix, block) in enumerate(blocks):
-        precision.convert(block, placement.precision, dtype)
+        precision.convert(block, kind, dtype, half)
         precision.quicken(block, device)
         tensors, layout = precision.packed_tensors(block, prefix, source, device), layout_of(block)
         if placement.resident is None or n in placement.resident:

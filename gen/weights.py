@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from gen.card import PARTS, Checkpoint, read_json
-from gen.errors import CheckpointCorrupt, CheckpointIncomplete, DeviceMissing, GenError, OutOfMemory, ran_out
+from gen.device import device_of
+from gen.errors import CheckpointCorrupt, CheckpointIncomplete, GenError, OutOfMemory, ran_out
 from gen.files import check_weights, check_words
 from gen.llama import load_llama
 from gen.modulation import Modulation
@@ -51,7 +52,7 @@ def load(
     """Load the parts of a checkpoint onto a device; the network is not asked.
 
     dtype:  of every model; None is float32 on a CPU, and elsewhere what the reference runs: bfloat16 for the
-            transformer, float16 for the rest
+            transformer, float16 for the rest (the VAE in float32 where the placement says so)
     placement: where the transformer's weights go and how they are kept; None: all on the device, in its dtype
     merge:  changes the transformer's weights as they are read, such as for a LoRA
     raises: CheckpointIncomplete, CheckpointCorrupt with the file's name, DeviceMissing, OutOfMemory
@@ -60,8 +61,12 @@ def load(
     with quiet():
         # Where there is no room to spare, the picture's encoder computes on the CPU: once a picture, a second.
         aside = {"image_encoder": torch.device("cpu")} if placement is not None and placement.aside else {}
-        others = [part for part in parts if part != "transformer"]
-        found = {part: load_part(checkpoint.parts[part], part, aside.get(part, place), dtype) for part in others}
+        wide = {"vae": torch.float32} if placement is not None and placement.wide_vae else {}
+        found = {
+            part: load_part(checkpoint.parts[part], part, aside.get(part, place), wide.get(part, dtype))
+            for part in parts
+            if part != "transformer"
+        }
         if "transformer" not in parts:
             return Models(place, **found)
         folder = checkpoint.parts["transformer"]
@@ -75,34 +80,6 @@ def usual_placement(device: torch.device, dtype: torch.dtype | None) -> Placemen
     if dtype is None:
         return Placement("fp32" if device.type == "cpu" else "bf16")
     return Placement({torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype])
-
-
-def set_allocator(settings: str) -> None:
-    """Change torch's allocator of a running process; settings: as in PYTORCH_ALLOC_CONF."""
-    plain: Any = torch._C
-    plain._accelerator_setAllocatorSettings(settings)
-
-
-def device_of(name: str) -> torch.device:
-    """The device of this name, tried out; raises DeviceMissing."""
-    try:
-        device = torch.device(name)
-        try:
-            torch.zeros(1, device=device).item()
-        except RuntimeError:
-            if device.type != "cuda" or not torch.cuda.is_available():
-                raise
-            set_allocator("expandable_segments:False")  # virtual cards know none
-            torch.zeros(1, device=device).item()
-    except (
-        RuntimeError,
-        AssertionError,
-        NotImplementedError,
-    ) as error:  # torch without CUDA answers with an AssertionError
-        raise DeviceMissing(device=name) from error
-    if device.type == "cuda" and device.index:
-        torch.cuda.set_device(device)  # what asks for no card in particular (pinned memory, kernels) means this one
-    return device
 
 
 def load_part(folder: Path, part: str, device: torch.device, dtype: torch.dtype | None) -> Any:
@@ -152,6 +129,17 @@ def model_class(part: str) -> Any:
     from transformers import SiglipVisionModel
 
     return SiglipVisionModel
+
+
+def import_all() -> None:
+    """Import every part's class, and with it what is written in C, before a thread waits at stdin.
+
+    On Windows some of that asks after stdin while it is loaded, and waits for the thread (numpy/numpy issue 24290).
+    """
+    for part in ("transformer", "text_encoder_2", "image_encoder"):
+        model_class(part)
+    for part in ("tokenizer", "feature_extractor"):
+        processor(part)
 
 
 def processor(part: str) -> Callable[..., Any]:

@@ -43,12 +43,12 @@ from gen.bench.vram_measured import (
 )
 from gen.bench.vram_planned import plan_only
 from gen.card import PRESETS
+from gen.device import device_of, set_allocator
 from gen.errors import GenError, first_line
 from gen.memory import GIB, Decoder, Wishes, make_memory_plan, summary, this_machine
 from gen.process import segments
 from gen.sources import FRAMEPACK, VAE_BYTES
 from gen.transformer import Placement, placement_of, shapes_of
-from gen.weights import set_allocator
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +79,6 @@ def run(args: argparse.Namespace) -> int:
         card = replace(PRESETS["framepack-f1"], sizes={"640": ((h, w),)})
         device = torch.device("cuda", 0)  # with its number: some of torch's functions need it
         setup = Setup(FRAMEPACK, card, device, args.vram_gib, args.ram_gib, args.steps)
-        as_the_engine()
     else:
         console.print(
             "flipbot bench vram needs an NVIDIA GPU and a PyTorch built for CUDA; --plan and --rehearse work on any "
@@ -89,9 +88,10 @@ def run(args: argparse.Namespace) -> int:
         return 2
     found: list[Line] = []
     others = taken_before(setup.device)  # first: whatever asks PyTorch of a card starts CUDA
-    where = machine_line(setup.device)
-    console.print(where, soft_wrap=True)
     try:
+        as_the_engine(setup.device)
+        where = machine_line(setup.device)
+        console.print(where, soft_wrap=True)
         for lines in measure(setup, console, args.minutes, others):
             found += lines
             for table in tables_of(lines):  # as they come: what ends the bench does not take them away
@@ -109,10 +109,14 @@ def run(args: argparse.Namespace) -> int:
     return 0 if all(line.ok is not False for line in found) else 1
 
 
-def as_the_engine() -> None:
-    """Set torch's allocator as the engine's own process has it."""
+def as_the_engine(device: torch.device) -> None:
+    """Set torch as the engine's own process has it. raises: DeviceMissing."""
+    if device.type != "cuda":
+        return
+    torch.backends.cudnn.deterministic = True
     for settings in segments(sys.platform, os.environ).values():
         set_allocator(settings)
+    device_of(str(device))  # which takes back what a virtual card does not know
 
 
 def machine_line(device: torch.device) -> str:

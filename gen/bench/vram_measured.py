@@ -283,7 +283,9 @@ def few_blocks(setup: Setup, double: int, single: int) -> Setup:
 
 def resident_lines(setup: Setup, placement: Placement, meter: Meter, group: str) -> list[Line]:
     """Streamed against resident, in turns, without the cap: with all blocks, or with few where a card holds no more."""
-    core = sum(parts_of(shapes_of(setup.config), placement.precision, 2, STEPS).blocks)
+    kind = placement.precision
+    half = precision.halves(kind, setup.device)
+    core = sum(parts_of(shapes_of(setup.config), kind, 2, STEPS, half=half).blocks)
     whole_fits = not meter.gpu or torch.cuda.mem_get_info(setup.device)[0] > 1.1 * core + 5 * GB
     some = setup if whole_fits else few_blocks(setup, 2, 4)
     kept = placement if whole_fits else replace(placement, resident=(0,))

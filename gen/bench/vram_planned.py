@@ -28,6 +28,7 @@ from gen.memory import (
     Wishes,
     activation_bytes,
     decode_bytes,
+    halves,
     make_memory_plan,
     memory_table,
     parts_of,
@@ -45,7 +46,6 @@ from gen.velocity import Fixed, velocity_by, walk
 
 CARDS_GIB = (6, 8, 12, 16, 24)
 STEPS = 25
-CALLS = (("bf16", False), ("fp16", False), ("fp8", False), ("fp8", True))  # precision, and whether fp8 is multiplied
 FEW = (160, 160)  # rows and columns of a decode that is counted: the VAE joins its tiles row by row, in Python
 META = torch.device("meta")
 
@@ -83,6 +83,13 @@ def example(gib: float, ram_gib: float = 32.0) -> Machine:
     return Machine("cuda", f"a card of {gib} GiB", free, free, ram, ram, (8, 9), True)
 
 
+def calls() -> Iterator[tuple[str, bool, Machine]]:
+    """(precision, whether e4m3 is multiplied, card) of the calls that are counted."""
+    for kind, fast in (("bf16", False), ("fp16", False), ("fp8", False), ("fp8", True)):
+        yield kind, fast, example(8)
+    yield "fp8", False, replace(example(8), capability=(7, 5))
+
+
 def plans(shapes: Mapping[str, Shape]) -> Iterator[tuple[int, str, MemoryPlan]]:
     """(GiB of the card, precision, plan) for each card and precision, where there is one."""
     card, vae = PRESETS["framepack-f1"], Decoder(VAE_BYTES)
@@ -110,11 +117,12 @@ def counts_table(card: Card) -> tuple[Table, bool]:
         table.add_column(column, justify="left" if column == "what" else "right")
     h, w = 608, 640
     short, rows = replace(card, window=3), []
-    for kind, fast in CALLS:
-        value = value_bytes(kind, example(8))
-        planned = activation_bytes(tokens(card, h, w), 3072, value, kind)
-        counted = count_activations(FRAMEPACK, card, h, w, kind, fast=fast)
-        rows.append((f"one call, {kind}{' product' if fast else ''}, {h}x{w}", counted, planned))
+    for kind, fast, machine in calls():
+        value, half = value_bytes(kind, machine), halves(kind, machine)
+        planned = activation_bytes(tokens(card, h, w), 3072, value, kind, half=half)
+        counted = count_activations(FRAMEPACK, card, h, w, kind, machine, fast=fast)
+        how = " product" if fast else " as fp16" if half and kind != "fp16" else ""
+        rows.append((f"one call, {kind}{how}, {h}x{w}", counted, planned))
     for tiles in (Tiles(0), Tiles(128), Tiles(128, 8)):
         planned = decode_bytes(short, Decoder(VAE_BYTES), *FEW, tiles, 2)
         rows.append((f"decode, tiles {tiles}", count_decode(short, *FEW, tiles), planned))
@@ -125,17 +133,19 @@ def counts_table(card: Card) -> tuple[Table, bool]:
     return table, all(counted <= planned <= 1.25 * counted for _, counted, planned in rows)
 
 
-def count_activations(config: Mapping[str, Any], card: Card, h: int, w: int, kind: str, *, fast: bool = False) -> int:
+def count_activations(
+    config: Mapping[str, Any], card: Card, h: int, w: int, kind: str, machine: Machine, *, fast: bool = False
+) -> int:
     """Bytes at the peak of one call: two blocks of each kind, their widths those of the config.
 
     fast: with fp8 products, as cards from sm89 on have them
     """
     model = empty({**config, "num_layers": 2, "num_single_layers": 2})
-    value = {2: torch.bfloat16, 4: torch.float32}[value_bytes(kind, example(8))]
+    value = {2: torch.bfloat16, 4: torch.float32}[value_bytes(kind, machine)]
     for parameter in model.parameters():
         parameter.data = parameter.data.to(value)
     for _, block in precision_blocks(model):
-        precision.convert(block, kind, value)
+        precision.convert(block, kind, value, halves(kind, machine))
         for layer in block.modules():
             if isinstance(layer, precision.Linear8):
                 layer.fast = fast
@@ -235,7 +245,7 @@ def traffic(kind: str, resident: tuple[int, ...], steps: int) -> tuple[int, int]
             known = replace(table, words=words.expand(steps, -1, -1), temb=temb.expand(steps, -1))
             velocity_by(assembled.modulation, known, n, fixed, x, None)
     assert assembled.streamer is not None
-    parts = parts_of(shapes, kind, dtype.itemsize, STEPS)
+    parts = parts_of(shapes, kind, dtype.itemsize, STEPS, half=kind == "fp16")
     travels = [size for n, size in enumerate(parts.blocks) if n not in resident]
     # Behind the last block, the first of the next step are on their way already.
     return assembled.streamer.traffic.bytes, steps * sum(travels) + sum(travels[:2])

@@ -216,10 +216,7 @@ def a_card(capability: tuple[int, int] = (8, 6), total: int = 12 << 30) -> Itera
 
 def import_all() -> None:
     """What is imported late, while there is no card: libraries look for one when they are imported, and remember it."""
-    for part in ("transformer", "vae", "text_encoder_2", "image_encoder"):
-        weights.model_class(part)
-    for part in ("tokenizer", "feature_extractor"):
-        weights.processor(part)
+    weights.import_all()
     for module in ("diffusers.models.attention_dispatch", "diffusers.pipelines.hunyuan_video.pipeline_hunyuan_video"):
         importlib.import_module(module)
 

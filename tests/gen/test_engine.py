@@ -209,6 +209,20 @@ def test_numbers_that_are_none_are_said(engine: Engine, plan: Plan, conditioning
         engine.sample(plan, broken, [], 0)
 
 
+def test_pixels_that_are_no_numbers_are_no_black_film(
+    engine: Engine, models: Models, plan: Plan, conditioning: Conditioning, picture: Image.Image
+) -> None:
+    made = engine.sample(plan, conditioning, [], 0)
+    for layer, work in (
+        (models.vae.decoder.conv_out, lambda: engine.decode(plan, conditioning, [made], 0)),
+        (models.vae.encoder.conv_out, lambda: engine.encode(plan, picture)),
+    ):
+        broken = layer.register_forward_hook(lambda _, __, out: out * float("nan"))
+        with pytest.raises((NanLatents, EncoderFailed), match="no numbers"):
+            work()
+        broken.remove()
+
+
 @pytest.mark.parametrize(
     "said",
     [

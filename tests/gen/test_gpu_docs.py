@@ -102,6 +102,10 @@ def test_small_cards_do_what_it_says(guide: str) -> None:
         old = plan_with(gib, size=size, capability=(7, 5))
         figures = f"({len(old.resident)} blocks stay, {old.streamed / GB:.1f} GB are copied each step, "
         assert f"{figures}{old.ram / GB:.1f} GB of RAM)" in guide
+    little = plan_with(6.0, size="512", ram_free=int(13.2 * GIB), capability=(7, 5), four_bit=False)
+    assert little.precision == "fp8"
+    figures = f"{len(little.resident)} blocks stay, {little.streamed / GB:.1f} GB are copied each step, "
+    assert f"13.2 GiB of RAM free: {figures}{little.ram / GB:.1f} GB of RAM)" in guide
     four = plan_with(4.0, "bf16", size="384")
     assert f"({len(four.resident)} blocks stay in bf16, {four.streamed / GB:.1f} GB are copied each step)" in guide
     assert plan_with(3.6, total=4.0, size="512").precision == "nf4"

@@ -21,6 +21,7 @@ from gen.bench.vram_measured import rehearsal
 from gen.cache import Cache
 from gen.card import Card, Checkpoint, find_checkpoint
 from gen.config import ModelConfig
+from gen.device import device_of
 from gen.doctor import examine
 from gen.engine import Engine
 from gen.memory import GIB, IMAGE_TOKENS, TEXT_TOKENS, Tiles, Wishes, plan_checkpoint, this_machine
@@ -62,7 +63,7 @@ def test_the_stand_in_is_as_strict_as_a_card() -> None:
 
 
 # What plans for cards choose from. (8, 9): e4m3 products where torch has them; (7, 5): no bfloat16
-KINDS = [("bf16", (8, 6)), ("fp16", (7, 5)), ("fp8", (8, 6)), ("fp8", (8, 9))]
+KINDS = [("bf16", (8, 6)), ("fp16", (7, 5)), ("fp8", (7, 5)), ("fp8", (8, 6)), ("fp8", (8, 9))]
 
 
 @pytest.mark.parametrize("step_cache", ["", "teacache:0.15", "first-block:0.1"])
@@ -214,9 +215,9 @@ def test_a_second_card_is_the_one_that_is_meant_from_then_on(monkeypatch: pytest
     meant: list[torch.device] = []
     with a_card():
         monkeypatch.setattr(torch.cuda, "set_device", meant.append)
-        weights.device_of("cuda:0")
+        device_of("cuda:0")
         assert meant == []
-        weights.device_of("cuda:1")
+        device_of("cuda:1")
     assert meant == [torch.device("cuda:1")]
 
 

@@ -57,6 +57,29 @@ def test_a_product_in_fp16_bears_what_float16_cannot_hold() -> None:
         assert off(made, nn.functional.linear(x, weight, added)) < 2e-3
 
 
+FEWER_BITS = [precision.Linear8, *([precision.Linear4] if precision.has_four_bit() else [])]
+
+
+@pytest.mark.parametrize("kind", FEWER_BITS)
+def test_fewer_bits_multiplied_as_fp16_are_what_they_are_multiplied_wide(kind: type[precision.Packed]) -> None:
+    torch.manual_seed(4)
+    weight = torch.randn(16, 64) * torch.logspace(-6, 0, 16)[:, None]  # scales that float16 could not hold
+    layer = packed(kind, weight, torch.randn(16), torch.float32)
+    for most in (1.0, 3e5):
+        x = torch.randn(2, MANY, 64)
+        x[0, 3, 5] = -most
+        layer.in_half = False
+        wide = layer(x)
+        layer.in_half = True
+        made = layer(x)
+        assert (made.dtype, made.shape) == (torch.float32, wide.shape)
+        assert off(made, wide) < 2e-3
+        for row in (0, 15):  # one whose weights are small, and one whose weights are not
+            assert off(made[..., row], wide[..., row]) < 5e-3
+    layer.narrow = True
+    assert layer(torch.randn(1, 3, 64)).dtype == torch.float16
+
+
 @pytest.mark.parametrize("kind", ["fp16", "fp8"])
 def test_rounding_an_input_takes_a_piece_of_it_at_a_time(kind: str) -> None:
     rows, inputs, outputs = 16_000, 15_360, 3072  # the largest product of the 13 B model

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gen.config import ModelConfig
-from gen.doctor import computes, convolves, speed
+from gen.doctor import computes, convolves, speed, too_old
 from gen.roofline import Gpu, Pace, step_tflop, verdict
 
 
@@ -36,6 +36,8 @@ def test_the_speed_is_judged_and_what_holds_it_back_is_named() -> None:
     assert "neither weights nor attention" in verdict(at(64), card, "sage")[1]
     assert "Decoding takes 50%" in verdict(at(32, decode_s=800), card, "sage")[1]
     assert "not known" in verdict(at(5), Gpu("a card"), "native")[1]
+    old = Gpu("NVIDIA GeForce RTX 2060", (7, 5), 30, 1.68e9)
+    assert "a faster kernel (xformers) helps" in verdict(at(60), old, "native")[1]  # the others want Ampere
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,8 @@ def test_the_speed_is_judged_and_what_holds_it_back_is_named() -> None:
         (Gpu("NVIDIA RTX A6000", (8, 6), 84, 1.8e9), 154.8),
         (Gpu("NVIDIA A100-SXM4-80GB", (8, 0), 108, 1.41e9), 312),
         (Gpu("NVIDIA H100 80GB HBM3", (9, 0), 132, 1.83e9), 989),
+        (Gpu("NVIDIA GeForce RTX 2080", (7, 5), 46, 1.71e9), 40.3),
+        (Gpu("NVIDIA GeForce GTX 1660 Ti", (7, 5), 24, 1.77e9), 10.9),
         (Gpu("NVIDIA GeForce GTX 1080", (6, 1), 20, 1.7e9), 0),
     ],
 )
@@ -55,16 +59,16 @@ def test_what_a_card_can_do_at_most_is_what_its_maker_says(gpu: Gpu, tflops: flo
 
 
 def test_the_doctor_says_what_a_card_s_generation_means() -> None:
-    said = {at: computes(at, (at,)) for at in ((6, 1), (7, 5), (8, 6), (8, 9), (12, 0))}
+    said = {at: computes(at, fp8=at >= (8, 9), half=at >= (7, 5)) for at in ((6, 1), (7, 5), (8, 6), (8, 9), (12, 0))}
     assert [finding.fine for finding in said.values()] == [None, None, True, True, True]
     assert "in fp16" in said[7, 5].sentence and "7.5" in said[7, 5].sentence
+    assert "decoded in fp32" in said[6, 1].sentence and "decoded in fp32" not in said[7, 5].sentence
     assert "no tensor cores" in said[6, 1].sentence
     assert "widened" in said[8, 6].sentence
     assert "fp8 products" in said[8, 9].sentence
-    foreign = computes((5, 2), ((7, 5), (8, 0)))
-    assert foreign.fine is False
-    assert "no kernels for it" in foreign.sentence
-    assert computes((8, 9), ((8, 0), (8, 6))).fine is True  # code of the same major number runs
+    assert "widened" in computes((12, 0), fp8=False, half=True).sentence  # Windows has no such product
+    assert "CUDA 12.6" in too_old((6, 1))
+    assert "pytorch.org" in too_old((12, 1))
 
 
 def test_the_doctor_knows_the_versions_of_cudnn_that_pytorch_passes_over() -> None:

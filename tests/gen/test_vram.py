@@ -16,7 +16,7 @@ from gen.bench import vram
 from gen.bench.vram import markdown_of, tables_of
 from gen.bench.vram_beside import compile_lines, stock_call, stock_model
 from gen.bench.vram_measured import PUBLISHED, Line, Meter, asked_of_driver, empty_vae, rehearsal, repeats
-from gen.bench.vram_planned import SMALL, count_activations, traffic
+from gen.bench.vram_planned import SMALL, count_activations, example, traffic
 from gen.card import PRESETS
 from gen.memory import tokens
 from gen.precision import has_four_bit
@@ -156,5 +156,5 @@ def test_the_vae_that_is_measured_weighs_what_the_published_one_does() -> None:
 
 
 def test_a_narrow_model_counts_less() -> None:
-    counted = [count_activations(SMALL, CARD, side, side, "bf16") for side in (32, 64)]
+    counted = [count_activations(SMALL, CARD, side, side, "bf16", example(8)) for side in (32, 64)]
     assert 0 < counted[0] < counted[1]
