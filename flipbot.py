@@ -702,38 +702,55 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
 
 
 @asynccontextmanager
-async def reached(settings: Settings, job: object = None) -> AsyncIterator[control.Remote | control.Here]:
-    """The service that runs, or the data folder itself where none does. job: that it is asked about, if it is one."""
+async def reached(settings: Settings) -> AsyncIterator[control.Remote | control.Here]:
+    """The service that runs, or where none does the database that one left. raises: Refused, where there is none."""
     async with control.connect(settings.data_dir) as remote:
         if remote is not None:
             yield remote
             return
-    if job is not None and not sqlite_path(settings.database.url, settings.data_dir).exists():
-        raise Refused("terminal.no_such_job", job=operate.film_number(job))
+    database = sqlite_path(settings.database.url, settings.data_dir)
+    if not database.exists():
+        raise Refused("terminal.no_database", path=str(database))
     make_folder(settings.data_dir)
     async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
         yield control.Here(db, Media(settings.media_dir))
 
 
-async def order(settings: Settings, **what: Any) -> dict[str, Any]:
-    """Give an operator's order to the service that runs, or carry it out here where none does."""
-    async with reached(settings, what.get("job")) as there:
-        return await there.operate(what)
+async def order(settings: Settings, **what: Any) -> tuple[dict[str, Any], bool]:
+    """Give an operator's order to the service that runs, or carry it out here; and whether a service heard it."""
+    async with reached(settings) as there:
+        return await there.operate(what), isinstance(there, control.Remote)
+
+
+def give(
+    args: argparse.Namespace, console: Console, locale: str, said: Callable[[dict[str, Any]], str], **what: Any
+) -> int:
+    """Give an order and say what it did; and from when it holds, where no service runs. said: the sentence of it."""
+    settings = settings_of(args)
+    done, served = asyncio.run(order(settings, **what))
+    terminal.tell(console, said(done))
+    if not served:
+        terminal.tell(console, words.say(locale, "terminal.not_served", path=str(settings.data_dir)))
+    return terminal.DONE
 
 
 def command_gate(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot pause, resume, drain"""
     reason = " ".join(getattr(args, "reason", []))
-    state = asyncio.run(order(settings_of(args), action=args.action, reason=reason, scope=args.server))
-    terminal.tell(console, operate.gate_line(args.action, args.server, reason, state, locale))
-    return terminal.DONE
+
+    def said(state: dict[str, Any]) -> str:
+        return operate.gate_line(args.action, args.server, reason, state, locale)
+
+    return give(args, console, locale, said, action=args.action, reason=reason, scope=args.server)
 
 
 def command_first(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot first JOB"""
-    done = asyncio.run(order(settings_of(args), action="first", job=args.job))
-    terminal.tell(console, words.say(locale, "terminal.did_first", job=done["job"]))
-    return terminal.DONE
+
+    def said(done: dict[str, Any]) -> str:
+        return words.say(locale, "terminal.did_first", job=done["job"])
+
+    return give(args, console, locale, said, action="first", job=args.job)
 
 
 def command_ban(args: argparse.Namespace, console: Console, locale: str) -> int:
@@ -741,19 +758,20 @@ def command_ban(args: argparse.Namespace, console: Console, locale: str) -> int:
     what = {"who": args.who, "scope": args.server}
     if args.action == "ban":
         what |= {"for_ms": operate.lasting(args.lasting), "reason": args.reason}
-    done = asyncio.run(order(settings_of(args), action=args.action, **what))
-    if args.action == "ban":
-        terminal.tell(console, operate.ban_line(args.who, args.server, done["until_ms"], locale))
-    else:
-        terminal.tell(console, words.say(locale, "terminal.did_unban", who=args.who))
-    return terminal.DONE
+
+    def said(done: dict[str, Any]) -> str:
+        if args.action == "ban":
+            return operate.ban_line(args.who, args.server, done["until_ms"], locale)
+        return words.say(locale, "terminal.did_unban", who=args.who)
+
+    return give(args, console, locale, said, action=args.action, **what)
 
 
 def command_audit(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot audit"""
-    deeds = asyncio.run(order(settings_of(args), action="audit"))["deeds"]
-    if deeds:
-        terminal.printer().print(operate.audit_table(deeds, locale))
+    done, _ = asyncio.run(order(settings_of(args), action="audit"))
+    if done["deeds"]:
+        terminal.printer().print(operate.audit_table(done["deeds"], locale))
     else:
         terminal.tell(console, words.say(locale, "terminal.audit_empty"))
     return terminal.DONE
@@ -761,9 +779,11 @@ def command_audit(args: argparse.Namespace, console: Console, locale: str) -> in
 
 def command_cancel(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot cancel JOB [REASON]"""
-    done = asyncio.run(order(settings_of(args), action="cancel", job=args.job, reason=" ".join(args.reason)))
-    terminal.tell(console, words.say(locale, "terminal.cancelled_job", job=done["job"]))
-    return terminal.DONE
+
+    def said(done: dict[str, Any]) -> str:
+        return words.say(locale, "terminal.cancelled_job", job=done["job"])
+
+    return give(args, console, locale, said, action="cancel", job=args.job, reason=" ".join(args.reason))
 
 
 def command_film(args: argparse.Namespace, console: Console, locale: str) -> int:
@@ -771,7 +791,7 @@ def command_film(args: argparse.Namespace, console: Console, locale: str) -> int
     settings = settings_of(args)
 
     async def save() -> int:
-        async with reached(settings, args.job) as there:
+        async with reached(settings) as there:
             found = await there.operate({"action": "film", "job": args.job})
             over = State(found["state"]).terminal
             target = terminal.check_target(args.output, Path(f"film-{found['job']}"))

@@ -771,6 +771,11 @@ WORDS: Final = {
     "terminal.no_picture": "Name the picture that the film begins with, or a film with --extend.",
     "terminal.extend_keeps": "A film that goes on keeps what it was made with: leave out {options}.",
     "terminal.no_such_job": "There is no film {job}.",
+    "terminal.no_database": (
+        "There is no database {path} yet: flipbot run makes it. If your service keeps everything elsewhere, name that "
+        "folder with --data-dir, or its configuration with -c."
+    ),
+    "terminal.not_served": "No service runs on {path}, so this holds from its next start.",
     "terminal.no_folder": "There is no data folder {path}, so nothing is in line there.",
     "terminal.audit_empty": "No operator has done anything yet.",
     "terminal.option_empty": "{option} is empty. Give it a value, or leave it out.",

@@ -737,6 +737,11 @@ WORDS: Final = {
     "terminal.no_picture": "请给出影片开头的图片，或用 --extend 指定一部影片。",
     "terminal.extend_keeps": "延长的影片保持原来的设置：请去掉 {options}。",
     "terminal.no_such_job": "没有影片 {job}。",
+    "terminal.no_database": (
+        "还没有数据库 {path}，运行 flipbot run 才会创建。如果你的服务使用别的数据文件夹，"
+        "请用 --data-dir 指定该文件夹，或用 -c 指定它的配置文件。"
+    ),
+    "terminal.not_served": "{path} 上没有服务在运行，此操作在服务下次启动时生效。",
     "terminal.no_folder": "没有数据文件夹 {path}，所以那里没有影片在排队。",
     "terminal.audit_empty": "还没有管理操作。",
     "terminal.option_empty": "{option} 是空的。请给出值，或去掉这个选项。",

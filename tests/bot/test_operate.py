@@ -18,7 +18,13 @@ from tests.ready import ready
 
 @pytest.fixture
 def data(tmp_path: Path) -> list[str]:
-    return ["--data-dir", str(tmp_path / "data")]
+    """A folder whose service has ended."""
+    return ["--data-dir", str(ready(tmp_path / "data"))]
+
+
+@pytest.fixture
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
@@ -27,20 +33,19 @@ def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
     return code, told.out + told.err
 
 
-def test_a_terminal_pauses_drains_and_resumes(
-    capsys: pytest.CaptureFixture[str], data: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
+@pytest.mark.usefixtures("english")
+def test_a_terminal_pauses_drains_and_resumes(capsys: pytest.CaptureFixture[str], data: list[str]) -> None:
+    later = f"No service runs on {data[1]}, so this holds from its next start.\n"
     assert run(capsys, "pause", *data, "too", "hot") == (
         0,
-        "Paused: too hot. No section is begun; flipbot resume goes on.\n",
+        f"Paused: too hot. No section is begun; flipbot resume goes on.\n{later}",
     )
     assert "Paused: too hot." in run(capsys, "queue", *data)[1]
-    assert run(capsys, "resume", *data)[1] == "Open: sections are made and films are taken in.\n"
+    assert run(capsys, "resume", *data)[1] == f"Open: sections are made and films are taken in.\n{later}"
     assert "Draining: no new films" in run(capsys, "drain", *data)[1]
     code, told = run(capsys, "ban", *data, "discord:7", "--for", "2h", "--reason", "spam")
     assert code == 0 and told.startswith("discord:7 is banned everywhere until 20")
-    told = "discord:7 is banned on server 42, for ever.\n"
+    told = f"discord:7 is banned on server 42, for ever.\n{later}"
     assert run(capsys, "ban", *data, "discord:7", "--server", "42") == (0, told)
     assert run(capsys, "unban", *data, "discord:7")[0] == 0
     assert run(capsys, "unban", *data, "discord:7") == (2, "flipbot: discord:7 is not banned there.\n")
@@ -48,7 +53,7 @@ def test_a_terminal_pauses_drains_and_resumes(
     assert run(capsys, "first", *data, "9") == (2, "flipbot: There is no film 9.\n")
     assert run(capsys, "cancel", *data, "9", "spam") == (2, "flipbot: There is no film 9.\n")
     assert run(capsys, "cancel", *data, "x")[1] == "flipbot: x is no film's number. flipbot queue shows them.\n"
-    told = "Server 42 is paused: tidying up. Its films wait for flipbot resume.\n"
+    told = f"Server 42 is paused: tidying up. Its films wait for flipbot resume.\n{later}"
     assert run(capsys, "pause", *data, "--server", "42", "tidying", "up")[1] == told
     assert run(capsys, "pause", *data, "--server", "x")[0] == 2
     code, table = run(capsys, "audit", *data)
@@ -57,10 +62,10 @@ def test_a_terminal_pauses_drains_and_resumes(
     assert [line.split()[4] for line in table.splitlines()[1:]] == did
 
 
+@pytest.mark.usefixtures("english")
 def test_what_people_wrote_is_printed_as_they_wrote_it(
     capsys: pytest.CaptureFixture[str], data: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
     monkeypatch.setenv("COLUMNS", "160")
     said = "[/b] :fire: [red]fog"  # markup and an emoji to the library that prints
     limits = requests.Limits(queued_per_user=9, queued_per_chat=9, queued_in_all=9)
@@ -79,14 +84,22 @@ def test_what_people_wrote_is_printed_as_they_wrote_it(
     assert f"{said}.jpg" in run(capsys, "animate", *data, f"{said}.jpg", "fog")[1]
 
 
-def test_a_film_that_cannot_be_there_makes_no_database(
-    capsys: pytest.CaptureFixture[str], data: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+ORDERS = [
+    ["pause", "hot"], ["resume"], ["drain"], ["ban", "discord:7"], ["unban", "discord:7"], ["audit"], ["first", "9"],
+    ["cancel", "9"], ["film"], ["film", "9"],
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("english")
+@pytest.mark.parametrize("words", ORDERS, ids=" ".join)
+def test_an_order_where_nothing_ever_ran_is_refused_and_makes_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str]
 ) -> None:
-    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
-    for order in ("first", "cancel"):
-        assert run(capsys, order, *data, "9") == (2, "flipbot: There is no film 9.\n")
-        assert run(capsys, order, *data, "x")[1] == "flipbot: x is no film's number. flipbot queue shows them.\n"
-    assert list(tmp_path.rglob("*.db")) == []
+    code, told = run(capsys, *words[:1], "--data-dir", str(tmp_path / "other"), *words[1:])
+    assert code == 2
+    assert told.startswith(f"flipbot: There is no database {tmp_path / 'other' / 'flipbot.db'} yet")
+    assert "--data-dir" in told and "-c" in told
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_running_service_carries_orders_out(tmp_path: Path) -> None:
