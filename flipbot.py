@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -597,6 +597,11 @@ def on_end_signals(loop: asyncio.AbstractEventLoop, do: Callable[[], None]) -> N
         signal.signal(getattr(signal, name), lambda *_: loop.call_soon_threadsafe(do))
 
 
+def connect(settings: Settings, **how: Any) -> AbstractAsyncContextManager[control.Remote | None]:
+    """As `control.connect`, for what is configured."""
+    return control.connect(settings.data_dir, settings.database.url, **how)
+
+
 def need_one_beginning(args: argparse.Namespace) -> None:
     """A film begins with a picture, or goes on with one that is there. raises: Refused."""
     if args.extend is None and args.image is None:
@@ -635,7 +640,7 @@ def command_animate(args: argparse.Namespace, console: Console, locale: str) -> 
     start_log(settings.service, quiet=True)
 
     async def animating() -> int:
-        async with control.connect(settings.data_dir) as remote:
+        async with connect(settings) as remote:
             if remote is not None:
                 served = (await remote.hello())["model"]
                 if args.model and served != card.name:
@@ -647,7 +652,7 @@ def command_animate(args: argparse.Namespace, console: Console, locale: str) -> 
         async with service(settings, takes=True, works=True, page=False) as own:
             if not card.trained:
                 terminal.tell(console, words.say(locale, "model.untrained"))
-            async with control.connect(settings.data_dir) as remote:
+            async with connect(settings, patience_s=None) as remote:
                 assert remote is not None, "the service has just opened its socket"
                 watching = asyncio.create_task(terminal.animate(remote, order, console, locale))
                 failing = asyncio.create_task(own.failure())
@@ -674,7 +679,7 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
         return Group(*told, table if line["jobs"] else Text(words.say(locale, EMPTY)))
 
     async def show() -> None:
-        async with control.connect(settings.data_dir) as remote:
+        async with connect(settings) as remote:
             if remote is not None and out.is_terminal and not args.once:
                 with Live(shown(await remote.queue(), True), console=out, auto_refresh=False) as live:
                     while True:
@@ -704,7 +709,7 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
 @asynccontextmanager
 async def reached(settings: Settings) -> AsyncIterator[control.Remote | control.Here]:
     """The service that runs, or where none does the database that one left. raises: Refused, where there is none."""
-    async with control.connect(settings.data_dir) as remote:
+    async with connect(settings) as remote:
         if remote is not None:
             yield remote
             return
@@ -888,11 +893,14 @@ async def examine_service(settings: Settings) -> list[Finding]:
 
     found, media = [examine_library()], Media(settings.media_dir)
     disk = partial(examine_disk, media, settings.min_free)
-    async with control.connect(settings.data_dir) as remote:
-        if remote is not None:
-            process = (await remote.hello())["pid"]
-            found.append(Finding(True, f"A service is running on {settings.data_dir} (process {process})."))
-            return [*found, *judged(await remote.sections()), *disk()]
+    try:
+        async with connect(settings) as remote:
+            if remote is not None:
+                process = (await remote.hello())["pid"]
+                found.append(Finding(True, f"A service is running on {settings.data_dir} (process {process})."))
+                return [*found, *judged(await remote.sections()), *disk()]
+    except Gone as gone:
+        return [*found, Finding(False, words.say("en", gone.key, **gone.facts)), *disk()]
     try:
         make_folder(settings.data_dir)
         async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:

@@ -780,6 +780,8 @@ WORDS: Final = {
     "terminal.audit_empty": "No operator has done anything yet.",
     "terminal.option_empty": "{option} is empty. Give it a value, or leave it out.",
     "terminal.service_stopped": "The service has just stopped. flipbot run starts it; what is in line is kept.",
+    "terminal.service_silent": "The service does not answer. Wait a moment, or restart it.",
+    "terminal.process_silent": "The service (process {process}) does not answer. Wait a moment, or restart it.",
     "terminal.service_gone": (
         "The service stopped while it made film {job}. It goes on with the next flipbot run, "
         "and flipbot film {job} saves what is ready."

@@ -746,6 +746,8 @@ WORDS: Final = {
     "terminal.audit_empty": "还没有管理操作。",
     "terminal.option_empty": "{option} 是空的。请给出值，或去掉这个选项。",
     "terminal.service_stopped": "服务刚刚停止。运行 flipbot run 来启动；排队的影片都会保留。",
+    "terminal.service_silent": "服务没有响应。请稍等片刻，或重新启动服务。",
+    "terminal.process_silent": "服务（进程 {process}）没有响应。请稍等片刻，或重新启动服务。",
     "terminal.service_gone": (
         "服务在制作影片 {job} 时停止了。再次运行 flipbot run 后会继续，用 flipbot film {job} 可以保存已完成的部分。"
     ),
