@@ -232,7 +232,7 @@ def arguments() -> argparse.ArgumentParser:
     for name, says in (("ban", "let somebody ask for nothing"), ("unban", "lift a ban")):
         ban = add(name, command_ban, says)
         ban.set_defaults(action=name)
-        ban.add_argument("who", metavar="WHO", help="discord:ID or telegram:ID")
+        ban.add_argument("who", metavar="WHO", help="discord:ID, telegram:ID, or page:ID as /admin shows it")
         ban.add_argument("--server", default="", metavar="ID", help="on one Discord server or Telegram group alone")
         if name == "ban":
             ban.add_argument("--for", dest="lasting", metavar="TIME", help="30m, 12h or 7d (default: for ever)")

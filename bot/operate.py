@@ -21,6 +21,12 @@ from db.rows import Job
 BY: Final = "terminal"
 UNITS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 NEWEST: Final = 50
+IDS: Final = {  # as each platform knows people
+    Platform.DISCORD: r"\d{1,20}",
+    Platform.TELEGRAM: r"\d{1,20}",
+    Platform.PAGE: r"[0-9a-f]{32}",  # Guard.visitor
+    Platform.TERMINAL: "terminal",
+}
 CALLED: Final = {"prioritise": "first"}  # what a terminal calls it
 
 Order = Mapping[str, Any]  # "action", and what it needs: reason, scope, job, who, for_ms
@@ -90,7 +96,7 @@ async def _ban(db: Database, order: Order) -> dict[str, Any]:
 
 
 async def _unban(db: Database, order: Order) -> dict[str, Any]:
-    platform, user = person(str(order.get("who")))
+    platform, user = named(str(order.get("who")))
     if not await operators.unban(db, BY, platform, user, _scope(order)):
         raise Refused("refused.not_banned", who=order.get("who"))
     return {}
@@ -146,11 +152,24 @@ def film_number(said: object) -> int:
 
 
 def person(who: str) -> tuple[Platform, str]:
-    """The person that "discord:123" or "telegram:123" names. raises: Refused"""
-    platform, _, user = who.partition(":")
-    if platform not in (Platform.DISCORD, Platform.TELEGRAM) or not re.fullmatch(r"\d{1,20}", user, re.ASCII):
-        raise Refused("refused.person", got=words.clean(who, 40))
+    """The person that "discord:123" names, where there can be such a one. raises: Refused"""
+    platform, user = named(who)
+    if not re.fullmatch(IDS[platform], user, re.ASCII):
+        raise _nobody(who)
+    return platform, user
+
+
+def named(who: str) -> tuple[Platform, str]:
+    """What "discord:123" names, be it somebody or not: what was banned once can be let go. raises: Refused"""
+    platform, _, said = who.partition(":")
+    user = words.clean(said)
+    if platform not in list(Platform) or not user:
+        raise _nobody(who)
     return Platform(platform), user
+
+
+def _nobody(who: str) -> Refused:
+    return Refused("refused.person", got=words.clean(who, 40))
 
 
 def lasting(said: str | None) -> int | None:

@@ -67,6 +67,7 @@ STATUS: Final = {  # of refusals; all others are 422
     "refused.picture_too_big": 413,
     "refused.upload_broken": 400,
     "refused.request": 400,
+    "refused.person": 400,
     "refused.wrong_host": 421,
     "refused.wrong_origin": 403,
     "refused.form_expired": 403,

@@ -15,10 +15,10 @@ from bot import page_html as html
 from bot import page_plot as plot
 from bot.canvas import when
 from bot.errors import Refused
+from bot.operate import named, person
 from bot.page_guard import locale_of
 from bot.words import clean, duration, say, why
 from db import engines, jobs, operators, stats
-from db.models import Platform
 from db.rows import Engine, Job
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Admin:
         return [
             {
                 "job": job.id,
-                "who": f"{job.platform}: {job.user_id[:12]}",
+                "who": f"{job.platform}: {job.user_id}",
                 "platform": job.platform,
                 "user_id": job.user_id,
                 "prompt": clean(job.prompt, 80) or say(locale, "page.no_prompt"),
@@ -172,7 +172,7 @@ class Admin:
 
     async def _ban(self, request: web.Request) -> web.Response:
         form = await request.post()
-        platform, user_id = _person(form)
+        platform, user_id = person(_who(form))
         days = BAN_DAYS.get(str(form.get("days", "")))
         until = None if days is None else self.page.db.now() + days * DAY_MS
         reason = clean(str(form.get("reason", "")), 200)
@@ -181,7 +181,7 @@ class Admin:
 
     async def _unban(self, request: web.Request) -> web.Response:
         form = await request.post()
-        await operators.unban(self.page.db, BY, *_person(form), scope=str(form.get("scope", "all"))[:100])
+        await operators.unban(self.page.db, BY, *named(_who(form)), scope=str(form.get("scope", "all"))[:100])
         return self.page.went(request, "/admin")
 
     async def _doctor(self, request: web.Request) -> web.Response:
@@ -232,11 +232,8 @@ def _number(form: Any) -> int:
     return int(told)
 
 
-def _person(form: Any) -> tuple[Platform, str]:
-    platform, user_id = str(form.get("platform", "")), clean(str(form.get("user_id", "")), 100)
-    if platform not in list(Platform) or not user_id:
-        raise Refused("refused.request")
-    return Platform(platform), user_id
+def _who(form: Any) -> str:
+    return f"{form.get('platform', '')}:{form.get('user_id', '')}"
 
 
 def _sizes(root: Path) -> list[int]:

@@ -20,6 +20,7 @@ from db.rows import Ban, Job, Progress, QueueState, Section
 
 LANG: Final = {"en": "en", "zh": "zh-Hans"}
 HIDDEN: Final = " hidden"
+BANNED: Final = (Platform.DISCORD, Platform.TELEGRAM, Platform.PAGE)  # where people are told apart
 
 
 class Html(str):
@@ -441,7 +442,7 @@ def admin(locale: str, token: str, now: Mapping[str, Any]) -> Html:
             locale, "admin.audit", ("admin.when", "admin.who", "admin.what", "admin.target", "admin.why"), now["audit"]
         ),
         bans=Html("".join(_ban(locale, token, ban) for ban in now["bans"])),
-        platforms=Html("".join(f'<option value="{each}">{each}</option>' for each in Platform)),
+        platforms=Html("".join(f'<option value="{each}">{each}</option>' for each in BANNED)),
         doctor=now["doctor"],
         doctor_hidden=hidden[not now["doctor"]],
         examine_hidden=hidden[not now["can_examine"]],
@@ -477,10 +478,19 @@ def _queue(locale: str, token: str, rows: Sequence[Mapping[str, Any]]) -> Html:
         return Html(f"<p>{escape(say(locale, 'admin.empty'))}</p>")
     names = ("film", "who", "text", "parts", "what_now", "left", "do")
     head = "".join(f'<th scope="col">{escape(say(locale, f"admin.{name}"))}</th>' for name in names)
-    body = "".join(render("admin_row.html", locale, token=token, **row) for row in rows)
+    body = "".join(
+        render("admin_row.html", locale, token=token, ban=_ban_form(locale, token, row), **row) for row in rows
+    )
     caption = escape(say(locale, "admin.queue"))
     table = f'<table><caption class="unseen">{caption}</caption><thead><tr>{head}</tr></thead>'
     return _wide(caption, f"{table}<tbody>{body}</tbody></table>")
+
+
+def _ban_form(locale: str, token: str, row: Mapping[str, Any]) -> Html:
+    """Everybody at this machine's terminal is one person, whom nobody bans by a button."""
+    if row["platform"] == Platform.TERMINAL:
+        return NOTHING
+    return render("ban_form.html", locale, token=token, **row)
 
 
 def _table(locale: str, caption: str, names: Sequence[str], rows: Sequence[Sequence[object]]) -> Html:

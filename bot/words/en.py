@@ -735,7 +735,9 @@ WORDS: Final = {
     "terminal.page": "The page is at {url}. Stop with Ctrl-C.",
     # operators
     "refused.metrics": "The metrics cannot be served at {host}:{port}. Choose another place in [service] metrics.",
-    "refused.person": "{got} names nobody. Write discord:ID or telegram:ID.",
+    "refused.person": (
+        "{got} names nobody. Write discord:ID or telegram:ID, where an ID is a number, or page:ID as /admin shows it."
+    ),
     "refused.lasting": "{got} is no length of time. Write 30m, 12h or 7d, or leave it out for ever.",
     "refused.not_banned": "{who} is not banned there.",
     "refused.film_number": "{got} is no film's number. flipbot queue shows them.",

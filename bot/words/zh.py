@@ -701,7 +701,9 @@ WORDS: Final = {
     "terminal.page": "页面在 {url}。按 Ctrl-C 停止。",
     # 管理
     "refused.metrics": "无法在 {host}:{port} 提供指标。请在 [service] metrics 中换一个地址。",
-    "refused.person": "“{got}”不是用户。请写 discord:ID 或 telegram:ID。",
+    "refused.person": (
+        "“{got}”不是用户。请写 discord:ID 或 telegram:ID（ID 是数字），或 page:ID（ID 见 /admin 页面）。"
+    ),
     "refused.lasting": "“{got}”不是时长。请写 30m、12h 或 7d，不写就是永久。",
     "refused.not_banned": "{who} 在那里没有被封禁。",
     "refused.film_number": "“{got}”不是影片编号。运行 flipbot queue 可以看到编号。",

@@ -140,6 +140,24 @@ def test_a_length_of_time_is_a_number_and_a_unit() -> None:
 
 def test_a_person_is_a_platform_and_an_id() -> None:
     assert person("discord:123") == (Platform.DISCORD, "123")
-    for wrong in ("ann", "discord:", "discord:ann", "irc:1", ":1", "discord:" + "1" * 101):
+    assert person("page: " + "0a" * 16) == (Platform.PAGE, "0a" * 16), "as /admin shows them"
+    assert person("terminal: terminal") == (Platform.TERMINAL, "terminal")
+    strange = ["discord:" + "1" * 21, "telegram:" + "y" * 500, "page:" + "0a" * 6, "terminal:ann", "page:" + "g" * 32]
+    for wrong in ("ann", "discord:", "discord:ann", "irc:1", ":1", "discord:٧", *strange):
         with pytest.raises(Refused):
             person(wrong)
+
+
+@pytest.mark.usefixtures("english")
+def test_a_terminal_bans_and_lets_go_whom_the_page_shows(capsys: pytest.CaptureFixture[str], data: list[str]) -> None:
+    for who in ("page:" + "0a" * 16, "terminal:terminal"):
+        for order in ("ban", "unban"):
+            code, told = run(capsys, order, *data, who)
+            assert code == 0 and told.startswith(who)
+
+
+async def test_who_was_banned_under_a_name_that_nobody_has_is_let_go(tmp_path: Path) -> None:
+    async with Database.open(data_dir=ready(tmp_path)) as db:
+        await operators.ban(db, "page", Platform.DISCORD, "bob")  # as /admin once took it
+        await operate(db, {"action": "unban", "who": "discord:bob"})
+        assert await operators.bans(db) == []

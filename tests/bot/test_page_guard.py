@@ -21,6 +21,7 @@ from page_stage import GRAINY, PLAN, Service, photo, service
 from test_page import HTML, JSON, form, refusal, submit, visitor
 
 from bot.errors import Refused
+from bot.intake import Asked
 from bot.page_guard import PER_MINUTE, SESSION, TOKEN_HEADER, Guard, machine_names, read_key
 from db import engines, jobs, links, operators, renditions
 from db.models import Platform
@@ -318,6 +319,31 @@ async def test_the_owner_runs_the_queue(tmp_path: Path) -> None:
         async with client.post("/admin/unban", data=ban, headers=JSON) as answer:
             assert answer.status == 200
         assert not await operators.banned(found.db, Platform.DISCORD, "42")
+
+
+@pytest.mark.parametrize(
+    ("platform", "user_id"), [("discord", "bob"), ("telegram", "y" * 500), ("page", "42"), ("terminal", "ann"), ("", "")]
+)
+async def test_a_ban_of_nobody_is_refused(tmp_path: Path, platform: str, user_id: str) -> None:
+    async with service(tmp_path, password=PASSWORD) as found, owner(found) as client:
+        ban = {"platform": platform, "user_id": user_id}
+        async with client.post("/admin/ban", data=ban, headers=JSON) as answer:
+            assert "names nobody" in await refusal(answer, 400)
+        assert await operators.bans(found.db) == []
+
+
+async def test_whoever_has_a_film_in_line_can_be_banned_but_for_this_machines_terminal(tmp_path: Path) -> None:
+    async with service(tmp_path, password=PASSWORD) as found, owner(found) as client:
+        user = (await jobs.get(found.db, await submit(client))).user_id
+        one = {"platform": Platform.TERMINAL, "user_id": "terminal", "chat_id": "t", "locale": "en"}
+        await found.intake.submit(Asked(**one, picture=photo(), prompt="fog", key="1"))
+        async with client.get("/admin", headers=HTML) as answer:
+            text = await answer.text()
+        assert f"page: {user}" in text and "terminal: terminal" in text
+        assert re.findall(r'name="user_id" value="([^"]+)"', text) == [user]
+        async with client.post("/admin/ban", data={"platform": "page", "user_id": user}, headers=JSON) as answer:
+            assert answer.status == 200
+        assert await operators.banned(found.db, Platform.PAGE, user)
 
 
 @pytest.mark.parametrize("token", [None, "", "0" * 64, "\udcff"], ids=["none", "empty", "wrong", "odd"])
