@@ -63,18 +63,27 @@ async def _state(db: Database, order: Order) -> dict[str, Any]:
 
 
 async def _first(db: Database, order: Order) -> dict[str, Any]:
-    job = await operators.prioritise(db, BY, film_number(order.get("job")))
+    return {"job": await first(db, BY, film_number(order.get("job")))}
+
+
+async def first(db: Database, by: str, id: int) -> int:
+    """Put a film before all others; returns its number. raises: Refused, where it has ended; NoSuchJob"""
+    job = await operators.prioritise(db, by, id)
     if job.state.terminal:
-        raise Refused("refused.film_ended", job=job.id)
-    return {"job": job.id}
+        raise Refused("refused.film_ended", job=id)
+    return id
 
 
 async def _cancel(db: Database, order: Order) -> dict[str, Any]:
-    job = await jobs.get(db, film_number(order.get("job")))
-    if job.state.terminal:
-        raise Refused("refused.film_ended", job=job.id)
-    await operators.cancel(db, BY, job.id, _reason(order))
-    return {"job": job.id}
+    return {"job": await cancel(db, BY, film_number(order.get("job")), _reason(order))}
+
+
+async def cancel(db: Database, by: str, id: int, reason: str = "") -> int:
+    """Cancel anybody's film; returns its number. raises: Refused, where it has ended; NoSuchJob"""
+    if (await jobs.get(db, id)).state.terminal:
+        raise Refused("refused.film_ended", job=id)
+    await operators.cancel(db, by, id, reason)
+    return id
 
 
 async def _film(db: Database, order: Order) -> dict[str, Any]:
@@ -96,10 +105,14 @@ async def _ban(db: Database, order: Order) -> dict[str, Any]:
 
 
 async def _unban(db: Database, order: Order) -> dict[str, Any]:
-    platform, user = named(str(order.get("who")))
-    if not await operators.unban(db, BY, platform, user, _scope(order)):
-        raise Refused("refused.not_banned", who=order.get("who"))
+    await unban(db, BY, str(order.get("who")), _scope(order))
     return {}
+
+
+async def unban(db: Database, by: str, who: str, scope: str) -> None:
+    """Lift a ban. raises: Refused, where there is none"""
+    if not await operators.unban(db, by, *named(who), scope):
+        raise Refused("refused.not_banned", who=words.clean(who, 140))
 
 
 async def _audit(db: Database, order: Order) -> dict[str, Any]:

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 import psutil
 from aiohttp import web
 
+from bot import operate
 from bot import page_html as html
 from bot import page_plot as plot
 from bot.canvas import when
 from bot.errors import Refused
-from bot.operate import named, person
 from bot.page_guard import locale_of
 from bot.words import clean, duration, say, why
 from db import engines, jobs, operators, stats
+from db.flows import ALL
 from db.rows import Engine, Job
 
 if TYPE_CHECKING:
@@ -163,16 +164,16 @@ class Admin:
         return self.page.went(request, "/admin")
 
     async def _cancel(self, request: web.Request) -> web.Response:
-        await operators.cancel(self.page.db, BY, _number(await request.post()))
+        await operate.cancel(self.page.db, BY, _number(await request.post()))
         return self.page.went(request, "/admin")
 
     async def _first(self, request: web.Request) -> web.Response:
-        await operators.prioritise(self.page.db, BY, _number(await request.post()))
+        await operate.first(self.page.db, BY, _number(await request.post()))
         return self.page.went(request, "/admin")
 
     async def _ban(self, request: web.Request) -> web.Response:
         form = await request.post()
-        platform, user_id = person(_who(form))
+        platform, user_id = operate.person(_who(form))
         days = BAN_DAYS.get(str(form.get("days", "")))
         until = None if days is None else self.page.db.now() + days * DAY_MS
         reason = clean(str(form.get("reason", "")), 200)
@@ -181,7 +182,7 @@ class Admin:
 
     async def _unban(self, request: web.Request) -> web.Response:
         form = await request.post()
-        await operators.unban(self.page.db, BY, *named(_who(form)), scope=str(form.get("scope", "all"))[:100])
+        await operate.unban(self.page.db, BY, _who(form), str(form.get("scope", ALL))[:100])
         return self.page.went(request, "/admin")
 
     async def _doctor(self, request: web.Request) -> web.Response:

@@ -346,6 +346,19 @@ async def test_whoever_has_a_film_in_line_can_be_banned_but_for_this_machines_te
         assert await operators.banned(found.db, Platform.PAGE, user)
 
 
+async def test_what_came_too_late_is_said_as_in_a_terminal(tmp_path: Path) -> None:
+    async with service(tmp_path, password=PASSWORD) as found, owner(found) as client:
+        over = await submit(client)
+        await operators.cancel(found.db, "page", over)
+        for deed in ("cancel", "first"):
+            async with client.post(f"/admin/{deed}", data={"job": str(over)}, headers=JSON) as answer:
+                assert f"Film {over} has already ended." == await refusal(answer, 422)
+        nobody = {"platform": "discord", "user_id": "42", "scope": "all"}
+        async with client.post("/admin/unban", data=nobody, headers=JSON) as answer:
+            assert await refusal(answer, 422) == "discord:42 is not banned there."
+        assert [deed.action for deed in await operators.audit(found.db)] == ["cancel"]
+
+
 @pytest.mark.parametrize("token", [None, "", "0" * 64, "\udcff"], ids=["none", "empty", "wrong", "odd"])
 async def test_what_changes_something_needs_the_token(tmp_path: Path, token: str | None) -> None:
     async with service(tmp_path) as found, visitor(found) as client:
