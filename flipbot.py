@@ -671,8 +671,7 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
     out = terminal.printer()
 
     def shown(line: dict[str, Any], served: bool) -> RenderableType:
-        closed = operate.state_line(line["state"], locale)
-        told = [Text(closed)] if closed else []
+        told = [Text(closed) for closed in operate.closed_lines(line["state"], locale)]
         if not served and line["jobs"]:
             told.append(Text(words.say(locale, "terminal.no_service")))
         table = terminal.queue_table(line["jobs"], locale, line["more"])
@@ -693,8 +692,8 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
                     line = await control.queue(db)
                 line["jobs"] = [{**job, "eta_ms": None} for job in line["jobs"]]
             else:
-                line = {"jobs": [], "more": 0, "state": {"paused": False, "draining": False, "reason": ""}}
-        if line["jobs"] or operate.state_line(line["state"], locale):
+                line = {"jobs": [], "more": 0, "state": operate.OPEN}
+        if line["jobs"] or operate.closed_lines(line["state"], locale):
             out.print(shown(line, remote is not None))
         elif settings.data_dir.is_dir():
             terminal.tell(console, words.say(locale, EMPTY))
@@ -744,7 +743,7 @@ def command_gate(args: argparse.Namespace, console: Console, locale: str) -> int
     reason = " ".join(getattr(args, "reason", []))
 
     def said(state: dict[str, Any]) -> str:
-        return operate.gate_line(args.action, args.server, reason, state, locale)
+        return "\n".join(operate.gate_lines(args.action, args.server, state, locale))
 
     return give(args, console, locale, said, action=args.action, reason=reason, scope=args.server)
 

@@ -13,7 +13,6 @@ import shutil
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,7 +20,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, FormData, UnixCon
 
 from bot.errors import Gone, Refused, Silent
 from bot.intake import Asked, By, Intake, seconds_of
-from bot.operate import Order, facts, operate
+from bot.operate import Order, closed, facts, operate
 from db import jobs, operators, requests, sections
 from db.connect import Database, sqlite_path
 from db.errors import NoSuchJob
@@ -160,7 +159,7 @@ async def queue(db: Database) -> dict[str, Any]:
     """The first of the line in the order of their turns, each as facts for a table; how many more; what is closed."""
     line, more = await jobs.line(db, SHOWN)
     shown = [await facts(db, job) for job in line if not job.state.terminal]
-    return {"jobs": shown, "more": more, "state": asdict(await operators.state(db))}
+    return {"jobs": shown, "more": more, "state": await closed(db)}
 
 
 def _intake(request: web.Request) -> Intake:

@@ -91,6 +91,11 @@ STATUS: Final = {  # of refusals; all others are 422
     "refused.held_up": 503,
     "refused.trouble": 500,
 }
+CLOSED: Final = {  # what somebody reads who may want a film: without a reason, and with one
+    "paused": ("page.paused", "page.paused_because"),
+    "draining": ("refused.draining", "refused.draining_because"),
+    "shut": ("page.shut", "page.shut_because"),
+}
 MEANT: Final = {404: "refused.no_such_page", 405: "refused.method", 413: "refused.field_too_big"}
 
 AGAIN: Final[dict[str, dict[str, Any]]] = {  # what a button says, as Intake.again takes it
@@ -323,13 +328,9 @@ class Page:
     async def _closed(self, locale: str) -> str:
         """What somebody should know who is about to ask for a film: that an operator paused, or takes nothing in."""
         gate = await self.once.ask("gate", lambda: operators.state(self.db))
-        if gate.draining:
-            key = "refused.draining_because" if gate.reason else "refused.draining"
-        elif gate.paused:
-            key = "page.paused_because" if gate.reason else "page.paused"
-        else:
+        if gate.kind == "open":
             return ""
-        return say(locale, key, reason=gate.reason)
+        return say(locale, CLOSED[gate.kind][bool(gate.reason)], reason=gate.reason)
 
     async def _submit(self, request: web.Request) -> web.Response:
         visitor = self.guard.visitor(request)

@@ -82,6 +82,7 @@ class Admin:
         ends = (_at(took[0].at_ms), _at(took[-1].at_ms)) if took else ("", "")
         return {
             "gate": await operators.state(db),
+            "servers": await operators.gates(db, MOST),
             "queue": await self._queue(locale, waiting[:MOST]),
             "open": len(waiting),
             "sections": plot.stacked(say(locale, "admin.section_s"), "s", parts, ends),
@@ -152,15 +153,15 @@ class Admin:
     # What the owner does.
 
     async def _gate(self, request: web.Request) -> web.Response:
-        reason = clean(str((await request.post()).get("reason", "")), 200)
-        db = self.page.db
+        form, db = await request.post(), self.page.db
+        reason, scope = clean(str(form.get("reason", "")), 200), operate.scope_of(form)
         match request.match_info["gate"]:
             case "pause":
-                await operators.pause(db, BY, reason)
+                await operators.pause(db, BY, reason, scope)
             case "drain":
-                await operators.drain(db, BY, reason)
+                await operators.drain(db, BY, reason, scope)
             case _:
-                await operators.resume(db, BY)
+                await operators.resume(db, BY, scope)
         return self.page.went(request, "/admin")
 
     async def _cancel(self, request: web.Request) -> web.Response:

@@ -362,6 +362,7 @@ WORDS: Final = {
     "discord.status.open": "开放：正在接收并生成影片。",
     "discord.status.paused": "已暂停：{reason}",
     "discord.status.draining": "不再接收新影片：{reason}",
+    "discord.status.shut": "已暂停，也不再接收新影片：{reason}",
     "discord.status.queue": "{running} 个正在生成，{waiting} 个等待中",
     "discord.paused": "已暂停。排队位置保留；/studio resume 继续。",
     "discord.resumed": "已继续。",
@@ -422,6 +423,8 @@ WORDS: Final = {
     "page.offline": "与 Flipbot 的连接断开了，正在重试。",
     "page.paused": "Flipbot 已暂停。新的影片会保留排队位置，稍后制作。",
     "page.paused_because": "Flipbot 已暂停：{reason}。新的影片会保留排队位置，稍后制作。",
+    "page.shut": "Flipbot 已暂停，也不接收新影片。请稍后再试。",
+    "page.shut_because": "Flipbot 已暂停，也不接收新影片：{reason}。请稍后再试。",
     "page.untrained": "这是{sentence}。",
     "page.back": "回到首页",
     # the page: the password, going on with a film, the gallery, links, the owner's window
@@ -482,10 +485,13 @@ WORDS: Final = {
     "admin.open": "开放",
     "admin.paused": "已暂停：不再开始新的一段",
     "admin.draining": "正在收尾：不再接受新影片",
+    "admin.shut": "已暂停并收尾：不再开始新的一段，也不接受新影片",
+    "admin.server": "服务器 {server}",
     "admin.open_films": "等待或制作中：{count} 部",
     "admin.reason": "给大家看的理由",
     "admin.pause": "暂停",
     "admin.resume": "重新开放",
+    "admin.resume_both": "两者都解除",
     "admin.drain": "收尾",
     "admin.machine": "这台机器",
     "admin.model": "模型",
@@ -546,6 +552,9 @@ WORDS: Final = {
     "admin.week": "一周",
     "admin.month": "30 天",
     "admin.forever": "永久",
+    "admin.everywhere": "所有地方",
+    "admin.until": "直到 {until}",
+    "admin.by": "操作者：{by}",
     "admin.doctor": "体检",
     "admin.examine": "检查这台机器",
     "admin.did.pause": "暂停",
@@ -675,6 +684,7 @@ WORDS: Final = {
     "telegram.state.open": "队列开放",
     "telegram.state.paused": "队列已暂停",
     "telegram.state.draining": "队列不再接收新影片",
+    "telegram.state.shut": "队列已暂停，也不再接收新影片",
     "telegram.ban_whom": "封禁谁？回复其消息，或写出编号：/ban 1234567 24 原因",
     "telegram.banned": "{person} 已被封禁。",
     "telegram.unbanned": "{person} 可以再次制作影片。",
@@ -713,11 +723,27 @@ WORDS: Final = {
     "terminal.paused_because": "已暂停：{reason}。不开始新的部分，用 flipbot resume 继续。",
     "terminal.draining": "正在收尾：不接收新影片。用 flipbot resume 重新接收。",
     "terminal.draining_because": "正在收尾：{reason}。不接收新影片，用 flipbot resume 重新接收。",
-    "terminal.server_pause": "服务器 {server} 已暂停：在 flipbot resume 之前，它的影片都不会继续。",
-    "terminal.server_pause_because": "服务器 {server} 已暂停：{reason}。在 flipbot resume 之前，它的影片都不会继续。",
-    "terminal.server_drain": "服务器 {server} 正在收尾：在 flipbot resume 之前，不再接收它的新影片。",
-    "terminal.server_drain_because": "服务器 {server} 正在收尾：{reason}。在 flipbot resume 之前，不再接收它的新影片。",
-    "terminal.server_resume": "服务器 {server} 已开放：它的影片正常制作，也接收新影片。",
+    "terminal.shut": "已暂停并收尾：不开始新的部分，也不接收新影片。用 flipbot resume 同时解除。",
+    "terminal.shut_because": "已暂停并收尾：{reason}。不开始新的部分，也不接收新影片，用 flipbot resume 同时解除。",
+    "terminal.server_paused": "服务器 {server} 已暂停：在 flipbot resume --server {server} 之前，它的影片都不会继续。",
+    "terminal.server_paused_because": (
+        "服务器 {server} 已暂停：{reason}。在 flipbot resume --server {server} 之前，它的影片都不会继续。"
+    ),
+    "terminal.server_draining": (
+        "服务器 {server} 正在收尾：在 flipbot resume --server {server} 之前，不再接收它的新影片。"
+    ),
+    "terminal.server_draining_because": (
+        "服务器 {server} 正在收尾：{reason}。在 flipbot resume --server {server} 之前，不再接收它的新影片。"
+    ),
+    "terminal.server_shut": (
+        "服务器 {server} 已暂停并收尾：在 flipbot resume --server {server} 之前，它的影片不会继续，也不接收新影片。"
+    ),
+    "terminal.server_shut_because": (
+        "服务器 {server} 已暂停并收尾：{reason}。"
+        "在 flipbot resume --server {server} 之前，它的影片不会继续，也不接收新影片。"
+    ),
+    "terminal.server_open": "服务器 {server} 已开放：它的影片正常制作，也接收新影片。",
+    "terminal.server_open_only": "服务器 {server} 本身已重新开放，但以下限制对所有服务器仍然有效：",
     "terminal.did_resume": "已开放：正常制作，也接收新影片。",
     "terminal.did_first": "第 {job} 号影片现在排在最前面。",
     "terminal.did_ban": "{who} 已在所有地方被永久封禁。",

@@ -7,7 +7,7 @@ import pytest
 
 from bot import control
 from bot.errors import Refused
-from bot.operate import lasting, operate, person
+from bot.operate import closed_lines, lasting, operate, person
 from bot.words import say
 from db import operators, requests
 from db.connect import Database
@@ -25,6 +25,7 @@ def data(tmp_path: Path) -> list[str]:
 @pytest.fixture
 def english(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
+    monkeypatch.setenv("COLUMNS", "160")
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
@@ -53,7 +54,7 @@ def test_a_terminal_pauses_drains_and_resumes(capsys: pytest.CaptureFixture[str]
     assert run(capsys, "first", *data, "9") == (2, "flipbot: There is no film 9.\n")
     assert run(capsys, "cancel", *data, "9", "spam") == (2, "flipbot: There is no film 9.\n")
     assert run(capsys, "cancel", *data, "x")[1] == "flipbot: x is no film's number. flipbot queue shows them.\n"
-    told = f"Server 42 is paused: tidying up. Its films wait for flipbot resume.\n{later}"
+    told = f"Server 42 is paused: tidying up. Its films wait for flipbot resume --server 42.\n{later}"
     assert run(capsys, "pause", *data, "--server", "42", "tidying", "up")[1] == told
     assert run(capsys, "pause", *data, "--server", "x")[0] == 2
     code, table = run(capsys, "audit", *data)
@@ -63,10 +64,7 @@ def test_a_terminal_pauses_drains_and_resumes(capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.usefixtures("english")
-def test_what_people_wrote_is_printed_as_they_wrote_it(
-    capsys: pytest.CaptureFixture[str], data: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COLUMNS", "160")
+def test_what_people_wrote_is_printed_as_they_wrote_it(capsys: pytest.CaptureFixture[str], data: list[str]) -> None:
     said = "[/b] :fire: [red]fog"  # markup and an emoji to the library that prints
     limits = requests.Limits(queued_per_user=9, queued_per_chat=9, queued_in_all=9)
 
@@ -128,6 +126,47 @@ async def test_a_pause_of_one_server_says_nothing_of_the_others(tmp_path: Path) 
     async with Database.open(data_dir=ready(tmp_path)) as db:
         assert not (await operate(db, {"action": "pause", "scope": "1"}))["paused"]
         assert (await operators.state(db, "1")).paused
+
+
+@pytest.mark.usefixtures("english")
+def test_an_answer_says_all_that_is_closed_and_what_opens_it(
+    capsys: pytest.CaptureFixture[str], data: list[str]
+) -> None:
+    def told(*order: str) -> list[str]:
+        return [line for line in run(capsys, *order, *data)[1].splitlines() if not line.startswith("No service runs")]
+
+    both = "Paused and draining: too hot. No section is begun, no new films are taken in; flipbot resume lifts both."
+    server = "Server 77 is paused: spam. Its films wait for flipbot resume --server 77."
+    told("pause", "too hot")
+    assert told("drain") == [both]
+    assert told("pause", "spam", "--server", "77") == [server]
+    assert told("queue") == [both, server, "Nothing is in line."]
+    assert told("resume", "--server", "78") == [
+        "Server 78 is open again by itself, but this holds for all servers:",
+        both,
+    ]
+    assert told("resume") == ["Open: sections are made and films are taken in.", server]
+    assert told("queue") == [server, "Nothing is in line."]
+    assert told("drain", "--server", "77") == [
+        "Server 77 is paused and draining: spam. Its films wait, and no new ones are taken in, "
+        "until flipbot resume --server 77."
+    ]
+    assert told("resume", "--server", "77") == ["Server 77 is open: its films are made, new ones are taken in."]
+    assert told("queue") == ["Nothing is in line."]
+
+
+@pytest.mark.parametrize("locale", ["en", "zh"])
+def test_everything_that_can_be_closed_has_a_sentence(locale: str) -> None:
+    gates = [
+        {"paused": paused, "draining": draining, "reason": reason}
+        for paused, draining in ((True, False), (False, True), (True, True))
+        for reason in ("", "moving")
+    ]
+    for gate in gates:
+        everybody, server = closed_lines({**gate, "servers": {"77": gate}}, locale)
+        assert "flipbot resume" in everybody and "--server" not in everybody
+        assert "flipbot resume --server 77" in server
+        assert ("moving" in everybody) is ("moving" in server) is bool(gate["reason"])
 
 
 def test_a_length_of_time_is_a_number_and_a_unit() -> None:

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -322,7 +323,8 @@ async def test_the_owner_runs_the_queue(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("platform", "user_id"), [("discord", "bob"), ("telegram", "y" * 500), ("page", "42"), ("terminal", "ann"), ("", "")]
+    ("platform", "user_id"),
+    [("discord", "bob"), ("telegram", "y" * 500), ("page", "42"), ("terminal", "ann"), ("", "")],
 )
 async def test_a_ban_of_nobody_is_refused(tmp_path: Path, platform: str, user_id: str) -> None:
     async with service(tmp_path, password=PASSWORD) as found, owner(found) as client:
@@ -344,6 +346,42 @@ async def test_whoever_has_a_film_in_line_can_be_banned_but_for_this_machines_te
         async with client.post("/admin/ban", data={"platform": "page", "user_id": user}, headers=JSON) as answer:
             assert answer.status == 200
         assert await operators.banned(found.db, Platform.PAGE, user)
+
+
+async def test_the_owner_sees_all_that_is_closed_and_opens_each(tmp_path: Path) -> None:
+    async with service(tmp_path, password=PASSWORD) as found, owner(found) as client:
+
+        async def shown() -> str:
+            async with client.get("/admin", headers=HTML) as answer:
+                return await answer.text()
+
+        await operators.drain(found.db, "terminal", "home at 6")
+        await operators.pause(found.db, "terminal")
+        await operators.pause(found.db, "discord:9", "spam", "77")
+        text = await shown()
+        for said in ("Paused and draining", "home at 6", "Lift both", "Server 77", "new section is begun · spam"):
+            assert said in text
+        async with client.get("/", headers=HTML) as answer:
+            assert "Flipbot is paused and takes no new films in: home at 6." in await answer.text()
+        async with client.post("/admin/resume", data={"reason": ""}, headers=JSON) as answer:
+            assert answer.status == 200
+        text = await shown()
+        assert "Lift both" not in text and 'name="scope" value="77"' in text
+        async with client.post("/admin/resume", data={"scope": "77"}, headers=JSON) as answer:
+            assert answer.status == 200
+        assert await operators.gates(found.db) == {}
+        assert "Server 77" not in await shown()
+
+
+async def test_a_ban_says_where_until_when_and_by_whom(tmp_path: Path) -> None:
+    async with service(tmp_path, password=PASSWORD) as found, owner(found) as client:
+        until_ms = round(datetime(2099, 5, 4, 3, 2, tzinfo=UTC).timestamp() * 1000)
+        await operators.ban(found.db, "discord:9", Platform.DISCORD, "42", until_ms, "spam", "77")
+        await operators.ban(found.db, "", Platform.TELEGRAM, "43")
+        async with client.get("/admin", headers=HTML) as answer:
+            text = await answer.text()
+        assert "Server 77 · until 2099-05-04 03:02 UTC · by discord:9 · spam" in text
+        assert ">everywhere · for good</span>" in text
 
 
 async def test_what_came_too_late_is_said_as_in_a_terminal(tmp_path: Path) -> None:
