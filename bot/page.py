@@ -29,7 +29,7 @@ from bot.page_guard import TOKEN, TOKEN_HEADER, Guard, locale_of, machine_names
 from bot.page_watch import Watch
 from bot.upload import BROKEN, read_form
 from bot.words import clean, say
-from db import jobs, links, operators, people, progress, renditions, requests, sections
+from db import inbox, jobs, links, operators, people, progress, renditions, requests, sections
 from db.connect import Database
 from db.errors import NoSuchJob
 from db.media import Media
@@ -105,6 +105,7 @@ AGAIN: Final[dict[str, dict[str, Any]]] = {  # what a button says, as Intake.aga
     "edit": {"prompt": ""},
     "finish": {"keep": "all"},
 }
+GENERATION: Final = "sessions"  # the memo of the guard's
 UPLOAD: Final = "/jobs"  # the only address that reads its form itself: a picture is larger than FORM_BYTES
 OPEN: Final = ("/login", "/assets/", "/w/")  # to those who have not given the password
 
@@ -188,6 +189,7 @@ class Page:
         raises: Refused, where the port is taken, or a password is missing
         """
         self.guard.check()
+        self.guard.generation = int(await inbox.memo(self.db, GENERATION) or 0)
         if not self.guard.is_local:
             await asyncio.to_thread(machine_names)
         await self._runner.setup()
@@ -309,7 +311,11 @@ class Page:
         return answer
 
     async def _logout(self, request: web.Request) -> web.Response:
+        """End every session, wherever the cookie may have got to."""
         answer = web.Response(status=303, headers={"Location": "/"})
+        if self.guard.is_owner(request):
+            self.guard.generation += 1
+            await inbox.remember(self.db, GENERATION, str(self.guard.generation))
         self.guard.sign_out(request, answer)
         return answer
 

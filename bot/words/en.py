@@ -483,7 +483,7 @@ WORDS: Final = {
     "page.delete": "Delete",
     "page.delete_sure": "Delete for good?",
     "page.sign_in": "Sign in",
-    "page.sign_out": "Sign out",
+    "page.sign_out": "Sign out everywhere",
     "page.password": "Password",
     "page.details": "More settings",
     "page.camera": "Take a photo",

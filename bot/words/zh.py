@@ -453,7 +453,7 @@ WORDS: Final = {
     "page.delete": "删除",
     "page.delete_sure": "确定永久删除？",
     "page.sign_in": "登录",
-    "page.sign_out": "退出",
+    "page.sign_out": "在所有设备上退出",
     "page.password": "密码",
     "page.details": "更多设置",
     "page.camera": "拍照",

@@ -225,7 +225,7 @@ async def test_nothing_is_shown_without_the_password(tmp_path: Path) -> None:
             async with client.get(address, headers=HTML, allow_redirects=False) as answer:
                 assert answer.status == 303
                 assert answer.headers["Location"].startswith("/login?to=")
-        forged = {SESSION: "99999999999." + "0" * 64}
+        forged = {SESSION: "99999999999.0." + "0" * 64}
         async with client.get("/", headers=JSON, cookies=forged) as answer:
             await refusal(answer, 401)
 
@@ -241,6 +241,36 @@ async def test_a_session_ends_with_another_password(tmp_path: Path) -> None:
     async with service(tmp_path, password="another") as found, ClientSession(found.url, cookies=cookies) as client:
         answer = await client.get("/admin", headers=JSON)
         await refusal(answer, 401)
+
+
+async def test_signing_out_ends_every_session_for_good(tmp_path: Path) -> None:
+    async with service(tmp_path, password=PASSWORD) as found, owner(found) as client, owner(found) as other:
+        copied = {cookie.key: cookie.value for cookie in client.cookie_jar}
+        async with other.post("/logout", headers=HTML, allow_redirects=False) as answer:
+            assert answer.status == 303
+        for browser in (client, other):
+            async with browser.get("/admin", headers=JSON) as answer:
+                await refusal(answer, 401)
+        async with owner(found) as again:
+            later = {cookie.key: cookie.value for cookie in again.cookie_jar}
+    async with service(tmp_path, password=PASSWORD) as found:  # started again
+        for cookies, status in ((copied, 401), (later, 200)):
+            async with ClientSession(found.url, cookies=cookies) as client:
+                answer = await client.get("/admin", headers=JSON)
+                assert answer.status == status
+
+
+async def test_nobody_signs_others_out_without_the_password(tmp_path: Path) -> None:
+    async with (
+        service(tmp_path, password=PASSWORD) as found,
+        owner(found) as client,
+        ClientSession(found.url, cookie_jar=CookieJar(unsafe=True)) as stranger,
+    ):
+        token = await token_of(stranger, "/login")
+        async with stranger.post("/logout", data={"csrf": token}, headers=JSON) as answer:
+            await refusal(answer, 401)
+        async with client.get("/admin", headers=HTML) as answer:
+            assert "Sign out everywhere" in await answer.text()
 
 
 async def test_guessing_the_password_is_slowed_down(tmp_path: Path) -> None:
