@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -232,7 +232,7 @@ def arguments() -> argparse.ArgumentParser:
     for name, says in (("ban", "let somebody ask for nothing"), ("unban", "lift a ban")):
         ban = add(name, command_ban, says)
         ban.set_defaults(action=name)
-        ban.add_argument("who", metavar="WHO", help="discord:ID or telegram:ID")
+        ban.add_argument("who", metavar="WHO", help="discord:ID, telegram:ID, or page:ID as /admin shows it")
         ban.add_argument("--server", default="", metavar="ID", help="on one Discord server or Telegram group alone")
         if name == "ban":
             ban.add_argument("--for", dest="lasting", metavar="TIME", help="30m, 12h or 7d (default: for ever)")
@@ -597,6 +597,11 @@ def on_end_signals(loop: asyncio.AbstractEventLoop, do: Callable[[], None]) -> N
         signal.signal(getattr(signal, name), lambda *_: loop.call_soon_threadsafe(do))
 
 
+def connect(settings: Settings, **how: Any) -> AbstractAsyncContextManager[control.Remote | None]:
+    """As `control.connect`, for what is configured."""
+    return control.connect(settings.data_dir, settings.database.url, **how)
+
+
 def need_one_beginning(args: argparse.Namespace) -> None:
     """A film begins with a picture, or goes on with one that is there. raises: Refused."""
     if args.extend is None and args.image is None:
@@ -635,7 +640,7 @@ def command_animate(args: argparse.Namespace, console: Console, locale: str) -> 
     start_log(settings.service, quiet=True)
 
     async def animating() -> int:
-        async with control.connect(settings.data_dir) as remote:
+        async with connect(settings) as remote:
             if remote is not None:
                 served = (await remote.hello())["model"]
                 if args.model and served != card.name:
@@ -647,7 +652,7 @@ def command_animate(args: argparse.Namespace, console: Console, locale: str) -> 
         async with service(settings, takes=True, works=True, page=False) as own:
             if not card.trained:
                 terminal.tell(console, words.say(locale, "model.untrained"))
-            async with control.connect(settings.data_dir) as remote:
+            async with connect(settings, patience_s=None) as remote:
                 assert remote is not None, "the service has just opened its socket"
                 watching = asyncio.create_task(terminal.animate(remote, order, console, locale))
                 failing = asyncio.create_task(own.failure())
@@ -666,15 +671,14 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
     out = terminal.printer()
 
     def shown(line: dict[str, Any], served: bool) -> RenderableType:
-        closed = operate.state_line(line["state"], locale)
-        told = [Text(closed)] if closed else []
+        told = [Text(closed) for closed in operate.closed_lines(line["state"], locale)]
         if not served and line["jobs"]:
             told.append(Text(words.say(locale, "terminal.no_service")))
         table = terminal.queue_table(line["jobs"], locale, line["more"])
         return Group(*told, table if line["jobs"] else Text(words.say(locale, EMPTY)))
 
     async def show() -> None:
-        async with control.connect(settings.data_dir) as remote:
+        async with connect(settings) as remote:
             if remote is not None and out.is_terminal and not args.once:
                 with Live(shown(await remote.queue(), True), console=out, auto_refresh=False) as live:
                     while True:
@@ -688,8 +692,8 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
                     line = await control.queue(db)
                 line["jobs"] = [{**job, "eta_ms": None} for job in line["jobs"]]
             else:
-                line = {"jobs": [], "more": 0, "state": {"paused": False, "draining": False, "reason": ""}}
-        if line["jobs"] or operate.state_line(line["state"], locale):
+                line = {"jobs": [], "more": 0, "state": operate.OPEN}
+        if line["jobs"] or operate.closed_lines(line["state"], locale):
             out.print(shown(line, remote is not None))
         elif settings.data_dir.is_dir():
             terminal.tell(console, words.say(locale, EMPTY))
@@ -702,38 +706,55 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
 
 
 @asynccontextmanager
-async def reached(settings: Settings, job: object = None) -> AsyncIterator[control.Remote | control.Here]:
-    """The service that runs, or the data folder itself where none does. job: that it is asked about, if it is one."""
-    async with control.connect(settings.data_dir) as remote:
+async def reached(settings: Settings) -> AsyncIterator[control.Remote | control.Here]:
+    """The service that runs, or where none does the database that one left. raises: Refused, where there is none."""
+    async with connect(settings) as remote:
         if remote is not None:
             yield remote
             return
-    if job is not None and not sqlite_path(settings.database.url, settings.data_dir).exists():
-        raise Refused("terminal.no_such_job", job=operate.film_number(job))
+    database = sqlite_path(settings.database.url, settings.data_dir)
+    if not database.exists():
+        raise Refused("terminal.no_database", path=str(database))
     make_folder(settings.data_dir)
     async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
         yield control.Here(db, Media(settings.media_dir))
 
 
-async def order(settings: Settings, **what: Any) -> dict[str, Any]:
-    """Give an operator's order to the service that runs, or carry it out here where none does."""
-    async with reached(settings, what.get("job")) as there:
-        return await there.operate(what)
+async def order(settings: Settings, **what: Any) -> tuple[dict[str, Any], bool]:
+    """Give an operator's order to the service that runs, or carry it out here; and whether a service heard it."""
+    async with reached(settings) as there:
+        return await there.operate(what), isinstance(there, control.Remote)
+
+
+def give(
+    args: argparse.Namespace, console: Console, locale: str, said: Callable[[dict[str, Any]], str], **what: Any
+) -> int:
+    """Give an order and say what it did; and from when it holds, where no service runs. said: the sentence of it."""
+    settings = settings_of(args)
+    done, served = asyncio.run(order(settings, **what))
+    terminal.tell(console, said(done))
+    if not served:
+        terminal.tell(console, words.say(locale, "terminal.not_served", path=str(settings.data_dir)))
+    return terminal.DONE
 
 
 def command_gate(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot pause, resume, drain"""
     reason = " ".join(getattr(args, "reason", []))
-    state = asyncio.run(order(settings_of(args), action=args.action, reason=reason, scope=args.server))
-    terminal.tell(console, operate.gate_line(args.action, args.server, reason, state, locale))
-    return terminal.DONE
+
+    def said(state: dict[str, Any]) -> str:
+        return "\n".join(operate.gate_lines(args.action, args.server, state, locale))
+
+    return give(args, console, locale, said, action=args.action, reason=reason, scope=args.server)
 
 
 def command_first(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot first JOB"""
-    done = asyncio.run(order(settings_of(args), action="first", job=args.job))
-    terminal.tell(console, words.say(locale, "terminal.did_first", job=done["job"]))
-    return terminal.DONE
+
+    def said(done: dict[str, Any]) -> str:
+        return words.say(locale, "terminal.did_first", job=done["job"])
+
+    return give(args, console, locale, said, action="first", job=args.job)
 
 
 def command_ban(args: argparse.Namespace, console: Console, locale: str) -> int:
@@ -741,19 +762,20 @@ def command_ban(args: argparse.Namespace, console: Console, locale: str) -> int:
     what = {"who": args.who, "scope": args.server}
     if args.action == "ban":
         what |= {"for_ms": operate.lasting(args.lasting), "reason": args.reason}
-    done = asyncio.run(order(settings_of(args), action=args.action, **what))
-    if args.action == "ban":
-        terminal.tell(console, operate.ban_line(args.who, args.server, done["until_ms"], locale))
-    else:
-        terminal.tell(console, words.say(locale, "terminal.did_unban", who=args.who))
-    return terminal.DONE
+
+    def said(done: dict[str, Any]) -> str:
+        if args.action == "ban":
+            return operate.ban_line(args.who, args.server, done["until_ms"], locale)
+        return words.say(locale, "terminal.did_unban", who=args.who)
+
+    return give(args, console, locale, said, action=args.action, **what)
 
 
 def command_audit(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot audit"""
-    deeds = asyncio.run(order(settings_of(args), action="audit"))["deeds"]
-    if deeds:
-        terminal.printer().print(operate.audit_table(deeds, locale))
+    done, _ = asyncio.run(order(settings_of(args), action="audit"))
+    if done["deeds"]:
+        terminal.printer().print(operate.audit_table(done["deeds"], locale))
     else:
         terminal.tell(console, words.say(locale, "terminal.audit_empty"))
     return terminal.DONE
@@ -761,9 +783,11 @@ def command_audit(args: argparse.Namespace, console: Console, locale: str) -> in
 
 def command_cancel(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot cancel JOB [REASON]"""
-    done = asyncio.run(order(settings_of(args), action="cancel", job=args.job, reason=" ".join(args.reason)))
-    terminal.tell(console, words.say(locale, "terminal.cancelled_job", job=done["job"]))
-    return terminal.DONE
+
+    def said(done: dict[str, Any]) -> str:
+        return words.say(locale, "terminal.cancelled_job", job=done["job"])
+
+    return give(args, console, locale, said, action="cancel", job=args.job, reason=" ".join(args.reason))
 
 
 def command_film(args: argparse.Namespace, console: Console, locale: str) -> int:
@@ -771,7 +795,7 @@ def command_film(args: argparse.Namespace, console: Console, locale: str) -> int
     settings = settings_of(args)
 
     async def save() -> int:
-        async with reached(settings, args.job) as there:
+        async with reached(settings) as there:
             found = await there.operate({"action": "film", "job": args.job})
             over = State(found["state"]).terminal
             target = terminal.check_target(args.output, Path(f"film-{found['job']}"))
@@ -868,11 +892,14 @@ async def examine_service(settings: Settings) -> list[Finding]:
 
     found, media = [examine_library()], Media(settings.media_dir)
     disk = partial(examine_disk, media, settings.min_free)
-    async with control.connect(settings.data_dir) as remote:
-        if remote is not None:
-            process = (await remote.hello())["pid"]
-            found.append(Finding(True, f"A service is running on {settings.data_dir} (process {process})."))
-            return [*found, *judged(await remote.sections()), *disk()]
+    try:
+        async with connect(settings) as remote:
+            if remote is not None:
+                process = (await remote.hello())["pid"]
+                found.append(Finding(True, f"A service is running on {settings.data_dir} (process {process})."))
+                return [*found, *judged(await remote.sections()), *disk()]
+    except Gone as gone:
+        return [*found, Finding(False, words.say("en", gone.key, **gone.facts)), *disk()]
     try:
         make_folder(settings.data_dir)
         async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:

@@ -13,18 +13,18 @@ import shutil
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, FormData, UnixConnector, web
 
-from bot.errors import Gone, Refused
+from bot.errors import Gone, Refused, Silent
 from bot.intake import Asked, By, Intake, seconds_of
-from bot.operate import Order, facts, operate
+from bot.operate import Order, closed, facts, operate
 from db import jobs, operators, requests, sections
-from db.connect import Database
+from db.connect import Database, sqlite_path
 from db.errors import NoSuchJob
+from db.lock import owner
 from db.media import Media
 from db.models import Platform
 from db.rows import Job
@@ -33,6 +33,7 @@ SOCKET = "control.sock"
 PORT_FILE = "control.json"
 SOCKET_PATH_MAX = 100  # bytes; the kernel's limit is 104 to 108
 POLL_S = 10.0
+PATIENCE_S = 5.0  # with what is answered at once, by a service that is well
 SHOWN = 30  # jobs of a table
 RECENT_JOBS = 5  # whose sections say how fast the engine is
 
@@ -158,7 +159,7 @@ async def queue(db: Database) -> dict[str, Any]:
     """The first of the line in the order of their turns, each as facts for a table; how many more; what is closed."""
     line, more = await jobs.line(db, SHOWN)
     shown = [await facts(db, job) for job in line if not job.state.terminal]
-    return {"jobs": shown, "more": more, "state": asdict(await operators.state(db))}
+    return {"jobs": shown, "more": more, "state": await closed(db)}
 
 
 def _intake(request: web.Request) -> Intake:
@@ -255,27 +256,31 @@ async def wish(db: Database, id: int, wished: str) -> Job:
 
 
 class Remote:
-    """A running service, asked from a terminal."""
+    """A running service, asked from a terminal.
 
-    def __init__(self, session: ClientSession) -> None:
-        self.session = session
+    What only looks something up, or writes it down, has to be answered within patience_s. raises: Silent
+    """
+
+    def __init__(self, session: ClientSession, data_dir: Path, url: str, patience_s: float | None) -> None:
+        """url: of its database, beside which stands who serves it; patience_s: None waits for ever."""
+        self.session, self.data_dir, self.url, self.patience_s = session, data_dir, url, patience_s
 
     async def hello(self) -> dict[str, Any]:
         """What the service says of itself."""
-        return await self._answer("GET", "/hello")
+        return await self._soon("GET", "/hello")
 
     async def queue(self) -> dict[str, Any]:
         """As `queue`."""
-        return await self._answer("GET", "/queue")
+        return await self._soon("GET", "/queue")
 
     async def sections(self) -> list[dict[str, Any]]:
         """As `recent_sections`."""
-        found: list[dict[str, Any]] = (await self._answer("GET", "/sections"))["sections"]
+        found: list[dict[str, Any]] = (await self._soon("GET", "/sections"))["sections"]
         return found
 
     async def operate(self, order: Order) -> dict[str, Any]:
         """As `operate.operate`. raises: Refused"""
-        return await self._answer("POST", "/operate", json=dict(order))
+        return await self._soon("POST", "/operate", json=dict(order))
 
     async def submit(self, picture: bytes, asked: dict[str, Any], end: bytes | None = None) -> int:
         """Hand in a job; asked: the fields of bot.intake.Asked but for platform and pictures. raises: Refused.
@@ -325,15 +330,28 @@ class Remote:
             except ClientError as error:
                 raise Gone("terminal.service_stopped") from error
 
+    async def _soon(self, method: str, path: str, **how: Any) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(self.patience_s):
+                return await self._answer(method, path, **how)
+        except TimeoutError as error:
+            raise self._silent() from error
+
     async def _answer(self, method: str, path: str, **how: Any) -> dict[str, Any]:
         try:
             async with self.session.request(method, path, **how) as response:
                 answer: dict[str, Any] = await response.json()
+        except TimeoutError as error:  # so many wait for it that the system lets nobody in
+            raise self._silent() from error
         except ClientError as error:
             raise Gone("terminal.service_stopped") from error
         if "refused" in answer:
             _refuse(answer)
         return answer
+
+    def _silent(self) -> Silent:
+        process = owner(sqlite_path(self.url, self.data_dir))
+        return Silent("terminal.service_silent" if process is None else "terminal.process_silent", process=process)
 
 
 class Here:
@@ -368,23 +386,29 @@ def _refuse(answer: Any) -> NoReturn:
 
 
 @asynccontextmanager
-async def connect(data_dir: Path) -> AsyncIterator[Remote | None]:
-    """The service that runs on data_dir, or None where none answers."""
+async def connect(data_dir: Path, url: str = "", patience_s: float | None = PATIENCE_S) -> AsyncIterator[Remote | None]:
+    """The service that runs on data_dir, or None where none does. raises: Silent
+
+    url: of its database, where one is configured; patience_s: see Remote
+    """
     session = _session(data_dir)
     if session is None:
         yield None
         return
     async with session:
-        remote: Remote | None = Remote(session)
+        remote = Remote(session, data_dir, url, patience_s)
         try:
-            await Remote(session).hello()
+            await remote.hello()
+            there = True
+        except Silent:
+            raise
         except Gone:  # what a killed service left behind
-            remote = None
-        yield remote
+            there = False
+        yield remote if there else None
 
 
 def _session(data_dir: Path) -> ClientSession | None:
-    timeout = ClientTimeout(total=None, sock_connect=5)
+    timeout = ClientTimeout(total=None, sock_connect=PATIENCE_S)
     if (data_dir / SOCKET).exists():
         return ClientSession("http://flipbot", connector=UnixConnector(str(data_dir / SOCKET)), timeout=timeout)
     try:

@@ -101,9 +101,8 @@ async def status_text(desk: Desk, interaction: Ix) -> str:
     state = await operators.state(desk.db, str(interaction.guild_id))
     open_ = await jobs.open_jobs(desk.db)
     running = sum(job.state == State.RUNNING for job in open_)
-    key = "paused" if state.paused else "draining" if state.draining else "open"
     lines = [
-        say(locale, f"discord.status.{key}", reason=STYLE.escape(state.reason) or "–"),
+        say(locale, f"discord.status.{state.kind}", reason=STYLE.escape(state.reason) or "–"),
         say(locale, "discord.status.queue", waiting=len(open_) - running, running=running),
         say(locale, "model.line", model=desk.bot.intake.model.name),
     ]

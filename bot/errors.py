@@ -2,7 +2,8 @@
 
 BotError
 └── Refused    what a person asked for cannot be done; carries the sentence's key and its numbers
-    └── Gone   the service that was asked does not answer any more
+    └── Gone        the service that was asked does not answer any more
+        └── Silent  it runs, and does not answer
 """
 
 
@@ -29,3 +30,7 @@ class Refused(BotError):
 
 class Gone(Refused):
     """The service that was asked has stopped meanwhile."""
+
+
+class Silent(Gone):
+    """The service that was asked is there and says nothing: it is stopped, or far too busy."""

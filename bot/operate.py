@@ -16,12 +16,20 @@ from db.connect import Database
 from db.errors import NoSuchJob
 from db.flows import ALL
 from db.models import Platform
-from db.rows import Job
+from db.rows import Job, QueueState
 
 BY: Final = "terminal"
 UNITS: Final = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 NEWEST: Final = 50
+IDS: Final = {  # as each platform knows people
+    Platform.DISCORD: r"\d{1,20}",
+    Platform.TELEGRAM: r"\d{1,20}",
+    Platform.PAGE: r"[0-9a-f]{32}",  # Guard.visitor
+    Platform.TERMINAL: "terminal",
+}
 CALLED: Final = {"prioritise": "first"}  # what a terminal calls it
+
+OPEN: Final[Mapping[str, Any]] = {**asdict(QueueState()), "servers": {}}  # as `closed` says it
 
 Order = Mapping[str, Any]  # "action", and what it needs: reason, scope, job, who, for_ms
 
@@ -38,37 +46,52 @@ async def operate(db: Database, order: Order) -> dict[str, Any]:
 
 
 async def _pause(db: Database, order: Order) -> dict[str, Any]:
-    await operators.pause(db, BY, _reason(order), _scope(order))
-    return asdict(await operators.state(db))
+    await operators.pause(db, BY, _reason(order), scope_of(order))
+    return await closed(db)
 
 
 async def _resume(db: Database, order: Order) -> dict[str, Any]:
-    await operators.resume(db, BY, _scope(order))
-    return asdict(await operators.state(db))
+    await operators.resume(db, BY, scope_of(order))
+    return await closed(db)
 
 
 async def _drain(db: Database, order: Order) -> dict[str, Any]:
-    await operators.drain(db, BY, _reason(order), _scope(order))
-    return asdict(await operators.state(db))
+    await operators.drain(db, BY, _reason(order), scope_of(order))
+    return await closed(db)
 
 
 async def _state(db: Database, order: Order) -> dict[str, Any]:
-    return asdict(await operators.state(db))
+    return await closed(db)
+
+
+async def closed(db: Database) -> dict[str, Any]:
+    """What is closed for everybody; under "servers" what is for each of those alone. Plain JSON."""
+    servers = {server: asdict(gate) for server, gate in (await operators.gates(db)).items()}
+    return {**asdict(await operators.state(db)), "servers": servers}
 
 
 async def _first(db: Database, order: Order) -> dict[str, Any]:
-    job = await operators.prioritise(db, BY, film_number(order.get("job")))
+    return {"job": await first(db, BY, film_number(order.get("job")))}
+
+
+async def first(db: Database, by: str, id: int) -> int:
+    """Put a film before all others; returns its number. raises: Refused, where it has ended; NoSuchJob"""
+    job = await operators.prioritise(db, by, id)
     if job.state.terminal:
-        raise Refused("refused.film_ended", job=job.id)
-    return {"job": job.id}
+        raise Refused("refused.film_ended", job=id)
+    return id
 
 
 async def _cancel(db: Database, order: Order) -> dict[str, Any]:
-    job = await jobs.get(db, film_number(order.get("job")))
-    if job.state.terminal:
-        raise Refused("refused.film_ended", job=job.id)
-    await operators.cancel(db, BY, job.id, _reason(order))
-    return {"job": job.id}
+    return {"job": await cancel(db, BY, film_number(order.get("job")), _reason(order))}
+
+
+async def cancel(db: Database, by: str, id: int, reason: str = "") -> int:
+    """Cancel anybody's film; returns its number. raises: Refused, where it has ended; NoSuchJob"""
+    if (await jobs.get(db, id)).state.terminal:
+        raise Refused("refused.film_ended", job=id)
+    await operators.cancel(db, by, id, reason)
+    return id
 
 
 async def _film(db: Database, order: Order) -> dict[str, Any]:
@@ -85,15 +108,19 @@ async def _ban(db: Database, order: Order) -> dict[str, Any]:
     platform, user = person(str(order.get("who")))
     lasting = order.get("for_ms")
     until = None if lasting is None else db.now() + int(lasting)
-    ban = await operators.ban(db, BY, platform, user, until, _reason(order), _scope(order))
+    ban = await operators.ban(db, BY, platform, user, until, _reason(order), scope_of(order))
     return asdict(ban)
 
 
 async def _unban(db: Database, order: Order) -> dict[str, Any]:
-    platform, user = person(str(order.get("who")))
-    if not await operators.unban(db, BY, platform, user, _scope(order)):
-        raise Refused("refused.not_banned", who=order.get("who"))
+    await unban(db, BY, str(order.get("who")), scope_of(order))
     return {}
+
+
+async def unban(db: Database, by: str, who: str, scope: str) -> None:
+    """Lift a ban. raises: Refused, where there is none"""
+    if not await operators.unban(db, by, *named(who), scope):
+        raise Refused("refused.not_banned", who=words.clean(who, 140))
 
 
 async def _audit(db: Database, order: Order) -> dict[str, Any]:
@@ -130,7 +157,7 @@ def _reason(order: Order) -> str:
     return words.clean(str(order.get("reason") or ""), 200)
 
 
-def _scope(order: Order) -> str:
+def scope_of(order: Order) -> str:
     """A server, or all. raises: Refused"""
     said = str(order.get("scope") or "")
     if said and not re.fullmatch(r"-?\d{1,20}", said, re.ASCII):
@@ -146,11 +173,24 @@ def film_number(said: object) -> int:
 
 
 def person(who: str) -> tuple[Platform, str]:
-    """The person that "discord:123" or "telegram:123" names. raises: Refused"""
-    platform, _, user = who.partition(":")
-    if platform not in (Platform.DISCORD, Platform.TELEGRAM) or not re.fullmatch(r"\d{1,20}", user, re.ASCII):
-        raise Refused("refused.person", got=words.clean(who, 40))
+    """The person that "discord:123" names, where there can be such a one. raises: Refused"""
+    platform, user = named(who)
+    if not re.fullmatch(IDS[platform], user, re.ASCII):
+        raise _nobody(who)
+    return platform, user
+
+
+def named(who: str) -> tuple[Platform, str]:
+    """What "discord:123" names, be it somebody or not: what was banned once can be let go. raises: Refused"""
+    platform, _, said = who.partition(":")
+    user = words.clean(said)
+    if platform not in list(Platform) or not user:
+        raise _nobody(who)
     return Platform(platform), user
+
+
+def _nobody(who: str) -> Refused:
+    return Refused("refused.person", got=words.clean(who, 40))
 
 
 def lasting(said: str | None) -> int | None:
@@ -163,21 +203,34 @@ def lasting(said: str | None) -> int | None:
     return int(found[1]) * UNITS[found[2]]
 
 
-def state_line(state: Mapping[str, Any], locale: str) -> str:
-    """What is closed, in one sentence; empty where all is open."""
-    for closed in ("paused", "draining"):
-        if state[closed]:
-            key = f"terminal.{closed}_because" if state["reason"] else f"terminal.{closed}"
-            return words.say(locale, key, reason=state["reason"])
-    return ""
+def closed_lines(state: Mapping[str, Any], locale: str) -> list[str]:
+    """What is closed, a sentence for all and one for each server; nothing where all is open. state: as `closed`."""
+    return [*_closed_line(state, locale), *_server_lines(state, locale)]
 
 
-def gate_line(action: str, server: str, reason: str, state: Mapping[str, Any], locale: str) -> str:
-    """What an operator has just closed or opened: for all, or for one server."""
+def gate_lines(action: str, server: str, state: Mapping[str, Any], locale: str) -> list[str]:
+    """What an operator has just closed or opened, for all or for one server; and what stays closed beside it."""
+    everybody = _closed_line(state, locale)
+    if server in state["servers"]:
+        return _closed_line(state["servers"][server], locale, server)
     if server:
-        because = "_because" if reason and action != "resume" else ""
-        return words.say(locale, f"terminal.server_{action}{because}", server=server, reason=reason)
-    return state_line(state, locale) or words.say(locale, f"terminal.did_{action}")
+        key = "terminal.server_open_only" if everybody else "terminal.server_open"
+        return [words.say(locale, key, server=server), *everybody]
+    rest = _server_lines(state, locale) if action == "resume" else []
+    return [*(everybody or [words.say(locale, "terminal.did_resume")]), *rest]
+
+
+def _server_lines(state: Mapping[str, Any], locale: str) -> list[str]:
+    return [line for server, gate in state["servers"].items() for line in _closed_line(gate, locale, server)]
+
+
+def _closed_line(gate: Mapping[str, Any], locale: str, server: str = "") -> list[str]:
+    """What is closed, for all or for that server, in one sentence, if anything is."""
+    kind = QueueState(paused=gate["paused"], draining=gate["draining"]).kind
+    if kind == "open":
+        return []
+    key = f"terminal.{'server_' if server else ''}{kind}{'_because' if gate['reason'] else ''}"
+    return [words.say(locale, key, server=server, reason=gate["reason"])]
 
 
 def ban_line(who: str, server: str, until_ms: int | None, locale: str) -> str:

@@ -29,7 +29,7 @@ from bot.page_guard import TOKEN, TOKEN_HEADER, Guard, locale_of, machine_names
 from bot.page_watch import Watch
 from bot.upload import BROKEN, read_form
 from bot.words import clean, say
-from db import jobs, links, operators, people, progress, renditions, requests, sections
+from db import inbox, jobs, links, operators, people, progress, renditions, requests, sections
 from db.connect import Database
 from db.errors import NoSuchJob
 from db.media import Media
@@ -67,6 +67,7 @@ STATUS: Final = {  # of refusals; all others are 422
     "refused.picture_too_big": 413,
     "refused.upload_broken": 400,
     "refused.request": 400,
+    "refused.person": 400,
     "refused.wrong_host": 421,
     "refused.wrong_origin": 403,
     "refused.form_expired": 403,
@@ -90,6 +91,11 @@ STATUS: Final = {  # of refusals; all others are 422
     "refused.held_up": 503,
     "refused.trouble": 500,
 }
+CLOSED: Final = {  # what somebody reads who may want a film: without a reason, and with one
+    "paused": ("page.paused", "page.paused_because"),
+    "draining": ("refused.draining", "refused.draining_because"),
+    "shut": ("page.shut", "page.shut_because"),
+}
 MEANT: Final = {404: "refused.no_such_page", 405: "refused.method", 413: "refused.field_too_big"}
 
 AGAIN: Final[dict[str, dict[str, Any]]] = {  # what a button says, as Intake.again takes it
@@ -99,6 +105,7 @@ AGAIN: Final[dict[str, dict[str, Any]]] = {  # what a button says, as Intake.aga
     "edit": {"prompt": ""},
     "finish": {"keep": "all"},
 }
+GENERATION: Final = "sessions"  # the memo of the guard's
 UPLOAD: Final = "/jobs"  # the only address that reads its form itself: a picture is larger than FORM_BYTES
 OPEN: Final = ("/login", "/assets/", "/w/")  # to those who have not given the password
 
@@ -182,6 +189,7 @@ class Page:
         raises: Refused, where the port is taken, or a password is missing
         """
         self.guard.check()
+        self.guard.generation = int(await inbox.memo(self.db, GENERATION) or 0)
         if not self.guard.is_local:
             await asyncio.to_thread(machine_names)
         await self._runner.setup()
@@ -303,7 +311,11 @@ class Page:
         return answer
 
     async def _logout(self, request: web.Request) -> web.Response:
+        """End every session, wherever the cookie may have got to."""
         answer = web.Response(status=303, headers={"Location": "/"})
+        if self.guard.is_owner(request):
+            self.guard.generation += 1
+            await inbox.remember(self.db, GENERATION, str(self.guard.generation))
         self.guard.sign_out(request, answer)
         return answer
 
@@ -322,13 +334,9 @@ class Page:
     async def _closed(self, locale: str) -> str:
         """What somebody should know who is about to ask for a film: that an operator paused, or takes nothing in."""
         gate = await self.once.ask("gate", lambda: operators.state(self.db))
-        if gate.draining:
-            key = "refused.draining_because" if gate.reason else "refused.draining"
-        elif gate.paused:
-            key = "page.paused_because" if gate.reason else "page.paused"
-        else:
+        if gate.kind == "open":
             return ""
-        return say(locale, key, reason=gate.reason)
+        return say(locale, CLOSED[gate.kind][bool(gate.reason)], reason=gate.reason)
 
     async def _submit(self, request: web.Request) -> web.Response:
         visitor = self.guard.visitor(request)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psutil
 from aiohttp import web
 
+from bot import operate
 from bot import page_html as html
 from bot import page_plot as plot
 from bot.canvas import when
@@ -18,7 +19,7 @@ from bot.errors import Refused
 from bot.page_guard import locale_of
 from bot.words import clean, duration, say, why
 from db import engines, jobs, operators, stats
-from db.models import Platform
+from db.flows import ALL
 from db.rows import Engine, Job
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Admin:
         ends = (_at(took[0].at_ms), _at(took[-1].at_ms)) if took else ("", "")
         return {
             "gate": await operators.state(db),
+            "servers": await operators.gates(db, MOST),
             "queue": await self._queue(locale, waiting[:MOST]),
             "open": len(waiting),
             "sections": plot.stacked(say(locale, "admin.section_s"), "s", parts, ends),
@@ -109,7 +111,7 @@ class Admin:
         return [
             {
                 "job": job.id,
-                "who": f"{job.platform}: {job.user_id[:12]}",
+                "who": f"{job.platform}: {job.user_id}",
                 "platform": job.platform,
                 "user_id": job.user_id,
                 "prompt": clean(job.prompt, 80) or say(locale, "page.no_prompt"),
@@ -151,28 +153,28 @@ class Admin:
     # What the owner does.
 
     async def _gate(self, request: web.Request) -> web.Response:
-        reason = clean(str((await request.post()).get("reason", "")), 200)
-        db = self.page.db
+        form, db = await request.post(), self.page.db
+        reason, scope = clean(str(form.get("reason", "")), 200), operate.scope_of(form)
         match request.match_info["gate"]:
             case "pause":
-                await operators.pause(db, BY, reason)
+                await operators.pause(db, BY, reason, scope)
             case "drain":
-                await operators.drain(db, BY, reason)
+                await operators.drain(db, BY, reason, scope)
             case _:
-                await operators.resume(db, BY)
+                await operators.resume(db, BY, scope)
         return self.page.went(request, "/admin")
 
     async def _cancel(self, request: web.Request) -> web.Response:
-        await operators.cancel(self.page.db, BY, _number(await request.post()))
+        await operate.cancel(self.page.db, BY, _number(await request.post()))
         return self.page.went(request, "/admin")
 
     async def _first(self, request: web.Request) -> web.Response:
-        await operators.prioritise(self.page.db, BY, _number(await request.post()))
+        await operate.first(self.page.db, BY, _number(await request.post()))
         return self.page.went(request, "/admin")
 
     async def _ban(self, request: web.Request) -> web.Response:
         form = await request.post()
-        platform, user_id = _person(form)
+        platform, user_id = operate.person(_who(form))
         days = BAN_DAYS.get(str(form.get("days", "")))
         until = None if days is None else self.page.db.now() + days * DAY_MS
         reason = clean(str(form.get("reason", "")), 200)
@@ -181,7 +183,7 @@ class Admin:
 
     async def _unban(self, request: web.Request) -> web.Response:
         form = await request.post()
-        await operators.unban(self.page.db, BY, *_person(form), scope=str(form.get("scope", "all"))[:100])
+        await operate.unban(self.page.db, BY, _who(form), str(form.get("scope", ALL))[:100])
         return self.page.went(request, "/admin")
 
     async def _doctor(self, request: web.Request) -> web.Response:
@@ -232,11 +234,8 @@ def _number(form: Any) -> int:
     return int(told)
 
 
-def _person(form: Any) -> tuple[Platform, str]:
-    platform, user_id = str(form.get("platform", "")), clean(str(form.get("user_id", "")), 100)
-    if platform not in list(Platform) or not user_id:
-        raise Refused("refused.request")
-    return Platform(platform), user_id
+def _who(form: Any) -> str:
+    return f"{form.get('platform', '')}:{form.get('user_id', '')}"
 
 
 def _sizes(root: Path) -> list[int]:

@@ -56,7 +56,10 @@ def machine_names() -> frozenset[str]:
 
 
 class Guard:
-    """Judges requests; holds nothing but how often somebody asked of late."""
+    """Judges requests; holds nothing but how often somebody asked of late, and which sessions count.
+
+    generation: of the sessions that count; signing out raises it (`Page` keeps it), which ends all before it
+    """
 
     def __init__(self, host: str, password: str = "", public_url: str = "", key: bytes = b"") -> None:
         """key: empty takes one that ends with the process."""
@@ -65,6 +68,7 @@ class Guard:
         self.secure = public_url.startswith("https://")
         # With the password in it, a new one signs everybody out.
         self._key = hashlib.sha256((key or secrets.token_bytes(32)) + password.encode()).digest()
+        self.generation = 0
         self._asked: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
 
     def check(self) -> None:
@@ -147,9 +151,11 @@ class Guard:
 
     def _signed_in(self, request: web.Request) -> int | None:
         """Until when this browser's session is good, or was; None where it never gave the password."""
-        until, _, sign = request.cookies.get(SESSION, "").partition(".")
-        good = re.fullmatch(r"[0-9]{1,12}", until) and _same(sign, self._sign(f"session {until}"))
-        return int(until) if self.password and good else None
+        session, _, sign = request.cookies.get(SESSION, "").rpartition(".")
+        found = re.fullmatch(r"([0-9]{1,12})\.([0-9]{1,12})", session)
+        if not (self.password and found and _same(sign, self._sign(f"session {session}"))):
+            return None
+        return int(found[1]) if int(found[2]) == self.generation else 0
 
     def sign_in(self, request: web.Request, password: str, response: web.StreamResponse) -> None:
         """Begin a session. raises: Refused."""
@@ -159,12 +165,13 @@ class Guard:
         self._set_session(request, response, int(time.time()) + SESSION_AGE_S)
 
     def sign_out(self, request: web.Request, response: web.StreamResponse) -> None:
-        """End the session."""
+        """End this browser's session; the generation that is raised with it ends all others."""
         self._set_session(request, response, 0)
 
     def _set_session(self, request: web.Request, response: web.StreamResponse, until: int) -> None:
         """The cookie outlives the session: a browser that gave the password once is known by it, see slow_down."""
-        self._set(request, response, SESSION, f"{until}.{self._sign(f'session {until}')}", VISITOR_AGE_S)
+        session = f"{until}.{self.generation}"
+        self._set(request, response, SESSION, f"{session}.{self._sign(f'session {session}')}", VISITOR_AGE_S)
 
     def slow_down(self, what: str, request: web.Request) -> None:
         """Count one more of these for who asks. raises: Refused, where it is one too many.

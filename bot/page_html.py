@@ -13,13 +13,15 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from bot.canvas import View, when
-from bot.intake import MIB, Example, ModelFacts, Rules, unmade
+from bot.intake import MIB, Example, ModelFacts, Rules, moment, unmade
 from bot.words import DEFAULT, LANGUAGES, say, why
+from db.flows import ALL
 from db.models import Platform, State
 from db.rows import Ban, Job, Progress, QueueState, Section
 
 LANG: Final = {"en": "en", "zh": "zh-Hans"}
 HIDDEN: Final = " hidden"
+BANNED: Final = (Platform.DISCORD, Platform.TELEGRAM, Platform.PAGE)  # where people are told apart
 
 
 class Html(str):
@@ -412,18 +414,19 @@ def open_graph(locale: str, job: Job, url: str) -> Html:
 def admin(locale: str, token: str, now: Mapping[str, Any]) -> Html:
     """The owner's window."""
     gate: QueueState = now["gate"]
-    shut = "paused" if gate.paused else "draining" if gate.draining else "open"
     hidden = {True: Html(HIDDEN), False: Html("")}
     return render(
         "admin.html",
         locale,
         token=token,
-        shut=shut,
-        state=say(locale, f"admin.{shut}"),
+        shut=gate.kind,
+        state=say(locale, f"admin.{gate.kind}"),
         reason=gate.reason,
-        resume_hidden=hidden[shut == "open"],
+        resume=say(locale, "admin.resume_both" if gate.kind == "shut" else "admin.resume"),
+        resume_hidden=hidden[gate.kind == "open"],
         pause_hidden=hidden[gate.paused],
         drain_hidden=hidden[gate.draining],
+        servers=Html("".join(_server(locale, token, *each) for each in now["servers"].items())),
         open=say(locale, "admin.open_films", count=now["open"]),
         queue=_queue(locale, token, now["queue"]),
         sections=Html(now["sections"]),
@@ -441,11 +444,18 @@ def admin(locale: str, token: str, now: Mapping[str, Any]) -> Html:
             locale, "admin.audit", ("admin.when", "admin.who", "admin.what", "admin.target", "admin.why"), now["audit"]
         ),
         bans=Html("".join(_ban(locale, token, ban) for ban in now["bans"])),
-        platforms=Html("".join(f'<option value="{each}">{each}</option>' for each in Platform)),
+        platforms=Html("".join(f'<option value="{each}">{each}</option>' for each in BANNED)),
         doctor=now["doctor"],
         doctor_hidden=hidden[not now["doctor"]],
         examine_hidden=hidden[not now["can_examine"]],
     )
+
+
+def _server(locale: str, token: str, server: str, gate: QueueState) -> Html:
+    """What is closed for one server alone, and the button that opens it."""
+    said = " · ".join(part for part in (say(locale, f"admin.{gate.kind}"), gate.reason) if part)
+    name = say(locale, "admin.server", server=server)
+    return render("gate.html", locale, token=token, server=server, server_name=name, said=said)
 
 
 def _pairs(pairs: Sequence[tuple[str, object]]) -> Html:
@@ -477,10 +487,19 @@ def _queue(locale: str, token: str, rows: Sequence[Mapping[str, Any]]) -> Html:
         return Html(f"<p>{escape(say(locale, 'admin.empty'))}</p>")
     names = ("film", "who", "text", "parts", "what_now", "left", "do")
     head = "".join(f'<th scope="col">{escape(say(locale, f"admin.{name}"))}</th>' for name in names)
-    body = "".join(render("admin_row.html", locale, token=token, **row) for row in rows)
+    body = "".join(
+        render("admin_row.html", locale, token=token, ban=_ban_form(locale, token, row), **row) for row in rows
+    )
     caption = escape(say(locale, "admin.queue"))
     table = f'<table><caption class="unseen">{caption}</caption><thead><tr>{head}</tr></thead>'
     return _wide(caption, f"{table}<tbody>{body}</tbody></table>")
+
+
+def _ban_form(locale: str, token: str, row: Mapping[str, Any]) -> Html:
+    """Everybody at this machine's terminal is one person, whom nobody bans by a button."""
+    if row["platform"] == Platform.TERMINAL:
+        return NOTHING
+    return render("ban_form.html", locale, token=token, **row)
 
 
 def _table(locale: str, caption: str, names: Sequence[str], rows: Sequence[Sequence[object]]) -> Html:
@@ -501,8 +520,14 @@ def _wide(name: str, table: str) -> Html:
 
 
 def _ban(locale: str, token: str, ban: Ban) -> Html:
+    """Who is banned; where, until when, by whom and why."""
+    where = say(locale, "admin.everywhere") if ban.scope == ALL else say(locale, "admin.server", server=ban.scope)
+    ends = "admin.forever" if ban.until_ms is None else "admin.until"
+    until = "" if ban.until_ms is None else moment(ban.until_ms)
+    by = say(locale, "admin.by", by=ban.by) if ban.by else ""
+    said = " · ".join(part for part in (where, say(locale, ends, until=until), by, ban.reason) if part)
     return render(
-        "ban.html", locale, token=token, platform=ban.platform, user_id=ban.user_id, scope=ban.scope, reason=ban.reason
+        "ban.html", locale, token=token, platform=ban.platform, user_id=ban.user_id, scope=ban.scope, said=said
     )
 
 

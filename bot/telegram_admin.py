@@ -21,8 +21,7 @@ Command = Callable[[Talk, Here, Message, str], Awaitable[None]]
 async def status(talk: Talk, here: Here, message: Message, text: str) -> None:
     """/status"""
     state = await operators.state(talk.db)
-    kind = "paused" if state.paused else "draining" if state.draining else "open"
-    said = say(here.locale, f"telegram.state.{kind}")
+    said = say(here.locale, f"telegram.state.{state.kind}")
     if state.reason:
         said += f" ({clean(state.reason, REASON)})"
     films = len(await jobs.open_jobs(talk.db))

@@ -24,7 +24,7 @@ class Lock:
 
     def __init__(self, path: Path) -> None:
         """Take the lock in a file beside it. raises DatabaseInUse, DatabaseUnusable (no folder can be made there)."""
-        self.file = path.with_name(path.name + ".lock")
+        self.file = _file(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600)  # not inheritable: no child keeps it held
@@ -34,7 +34,7 @@ class Lock:
             _take(self._fd)
         except OSError:
             os.close(self._fd)
-            raise DatabaseInUse(path, self._owner()) from None
+            raise DatabaseInUse(path, owner(path)) from None
         os.ftruncate(self._fd, 0)
         os.lseek(self._fd, 0, os.SEEK_SET)
         os.write(self._fd, str(os.getpid()).encode())
@@ -43,6 +43,15 @@ class Lock:
         """Let go. The file stays: taking it away could hand the same lock to two that come next."""
         os.close(self._fd)
 
-    def _owner(self) -> int | None:
-        text = self.file.read_text(errors="replace").strip()
-        return int(text) if text.isdecimal() else None
+
+def owner(path: Path) -> int | None:
+    """The process that took the lock of the database at `path` last, where that can be read."""
+    try:
+        text = _file(path).read_text(errors="replace").strip()
+    except OSError:
+        return None
+    return int(text) if text.isdecimal() else None
+
+
+def _file(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")

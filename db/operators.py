@@ -32,7 +32,7 @@ def who(platform: Platform, user_id: str) -> str:
 
 @writes
 def pause(db: Database, by: str, reason: str = "", scope: str = ALL) -> None:
-    """Begin no section any more; those under way are finished."""
+    """Begin no section any more; those under way are finished. With no reason the one that is given already stays."""
     with db.transaction() as tx:
         _gate(tx, db.now(), by, reason, scope, "pause", paused=True)
 
@@ -46,7 +46,7 @@ def resume(db: Database, by: str, scope: str = ALL) -> None:
 
 @writes
 def drain(db: Database, by: str, reason: str = "", scope: str = ALL) -> None:
-    """Take no new films in; those in line are finished."""
+    """Take no new films in; those in line are finished. With no reason the one that is given already stays."""
     with db.transaction() as tx:
         _gate(tx, db.now(), by, reason, scope, "drain", draining=True)
 
@@ -54,10 +54,11 @@ def drain(db: Database, by: str, reason: str = "", scope: str = ALL) -> None:
 def _gate(tx: Connection, now_ms: int, by: str, reason: str, scope: str, action: str, **closed: bool) -> None:
     if scope != ALL and closed.get("paused") is False:
         flows.come_back(tx, scope)
-    values = {**closed, "reason": reason, "by": by, "since_ms": now_ms}
-    changed = update(Gate).where(Gate.scope == scope).values(**values).returning(Gate.scope)
+    values = {**closed, "by": by, "since_ms": now_ms}
+    said = {"reason": reason} if reason or action == "resume" else {}
+    changed = update(Gate).where(Gate.scope == scope).values(**values, **said).returning(Gate.scope)
     if tx.execute(changed).first() is None:
-        tx.execute(insert(Gate).values(scope=scope, **values))
+        tx.execute(insert(Gate).values(scope=scope, reason=reason, **values))
     if scope != ALL and "paused" in closed:  # for all it is asked at each claim; of one server, its jobs leave the line
         theirs = select(Job.id).where(Job.state == State.QUEUED, Job.server_id == scope)
         for job_id in list(tx.scalars(theirs)):
@@ -79,6 +80,15 @@ _CLOSED = select(*_GATE).where(Gate.scope.in_([ALL, bindparam("here")]), or_(Gat
 def find_state(tx: Connection, server_id: str = "") -> rows.QueueState:
     """As `state`, in a transaction."""
     return _together({row.scope: row for row in tx.execute(_CLOSED, {"here": server_id})}, server_id)
+
+
+@reads
+def gates(db: Database, newest: int = NAMES) -> dict[str, rows.QueueState]:
+    """What is closed for one server alone, by its id; what was closed last comes first."""
+    some = select(*_GATE).where(Gate.scope != ALL, or_(Gate.paused, Gate.draining))
+    with db.reading() as tx:
+        found = tx.execute(some.order_by(Gate.since_ms.desc(), Gate.scope).limit(newest))
+        return {row.scope: _together({row.scope: row}, row.scope) for row in found}
 
 
 def find_states(tx: Connection, servers: Collection[str]) -> dict[str, rows.QueueState]:

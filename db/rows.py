@@ -270,6 +270,13 @@ class QueueState:
     by: str = ""
     since_ms: int | None = None
 
+    @property
+    def kind(self) -> str:
+        """The two in one word: open, paused, draining, or shut, which is both."""
+        if self.paused and self.draining:
+            return "shut"
+        return "paused" if self.paused else "draining" if self.draining else "open"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ban:

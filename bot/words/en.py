@@ -391,6 +391,7 @@ WORDS: Final = {
     "discord.status.open": "Open: films are taken in and made.",
     "discord.status.paused": "Paused: {reason}",
     "discord.status.draining": "Nothing new is taken in: {reason}",
+    "discord.status.shut": "Paused, and nothing new is taken in: {reason}",
     "discord.status.queue": "{running} being made, {waiting} waiting",
     "discord.paused": "Paused. Places in line are kept; /studio resume goes on.",
     "discord.resumed": "It goes on.",
@@ -451,6 +452,8 @@ WORDS: Final = {
     "page.offline": "The connection to Flipbot is gone. Trying again.",
     "page.paused": "Flipbot is paused. A new film keeps its place in line and is made later.",
     "page.paused_because": "Flipbot is paused: {reason}. A new film keeps its place in line and is made later.",
+    "page.shut": "Flipbot is paused and takes no new films in. Try again later.",
+    "page.shut_because": "Flipbot is paused and takes no new films in: {reason}. Try again later.",
     "page.untrained": "This is an {sentence}.",
     "page.back": "To the start page",
     # the page: the password, going on with a film, the gallery, links, the owner's window
@@ -480,7 +483,7 @@ WORDS: Final = {
     "page.delete": "Delete",
     "page.delete_sure": "Delete for good?",
     "page.sign_in": "Sign in",
-    "page.sign_out": "Sign out",
+    "page.sign_out": "Sign out everywhere",
     "page.password": "Password",
     "page.details": "More settings",
     "page.camera": "Take a photo",
@@ -512,10 +515,13 @@ WORDS: Final = {
     "admin.open": "Open",
     "admin.paused": "Paused: no new section is begun",
     "admin.draining": "Draining: nothing new is taken in",
+    "admin.shut": "Paused and draining: no section is begun, nothing new is taken in",
+    "admin.server": "Server {server}",
     "admin.open_films": "Waiting or running: {count}",
     "admin.reason": "Reason, for people to read",
     "admin.pause": "Pause",
     "admin.resume": "Open again",
+    "admin.resume_both": "Lift both",
     "admin.drain": "Drain",
     "admin.machine": "This machine",
     "admin.model": "Model",
@@ -576,6 +582,9 @@ WORDS: Final = {
     "admin.week": "a week",
     "admin.month": "30 days",
     "admin.forever": "for good",
+    "admin.everywhere": "everywhere",
+    "admin.until": "until {until}",
+    "admin.by": "by {by}",
     "admin.doctor": "Doctor",
     "admin.examine": "Examine this machine",
     "admin.did.pause": "paused",
@@ -709,6 +718,7 @@ WORDS: Final = {
     "telegram.state.open": "The queue is open",
     "telegram.state.paused": "The queue is paused",
     "telegram.state.draining": "The queue takes nothing new",
+    "telegram.state.shut": "The queue is paused and takes nothing new",
     "telegram.ban_whom": "Whom? Reply to them, or write their number: /ban 1234567 24 why",
     "telegram.banned": "{person} is banned.",
     "telegram.unbanned": "{person} may ask for films again.",
@@ -735,7 +745,9 @@ WORDS: Final = {
     "terminal.page": "The page is at {url}. Stop with Ctrl-C.",
     # operators
     "refused.metrics": "The metrics cannot be served at {host}:{port}. Choose another place in [service] metrics.",
-    "refused.person": "{got} names nobody. Write discord:ID or telegram:ID.",
+    "refused.person": (
+        "{got} names nobody. Write discord:ID or telegram:ID, where an ID is a number, or page:ID as /admin shows it."
+    ),
     "refused.lasting": "{got} is no length of time. Write 30m, 12h or 7d, or leave it out for ever.",
     "refused.not_banned": "{who} is not banned there.",
     "refused.film_number": "{got} is no film's number. flipbot queue shows them.",
@@ -745,11 +757,30 @@ WORDS: Final = {
     "terminal.paused_because": "Paused: {reason}. No section is begun; flipbot resume goes on.",
     "terminal.draining": "Draining: no new films are taken in. flipbot resume takes them in again.",
     "terminal.draining_because": "Draining: {reason}. No new films are taken in; flipbot resume takes them in again.",
-    "terminal.server_pause": "Server {server} is paused: its films wait for flipbot resume.",
-    "terminal.server_pause_because": "Server {server} is paused: {reason}. Its films wait for flipbot resume.",
-    "terminal.server_drain": "Server {server} is draining: no new films of it until flipbot resume.",
-    "terminal.server_drain_because": "Server {server} is draining: {reason}. No new films of it until flipbot resume.",
-    "terminal.server_resume": "Server {server} is open: its films are made, new ones are taken in.",
+    "terminal.shut": "Paused and draining: no section is begun, no new films are taken in. flipbot resume lifts both.",
+    "terminal.shut_because": (
+        "Paused and draining: {reason}. No section is begun, no new films are taken in; flipbot resume lifts both."
+    ),
+    "terminal.server_paused": "Server {server} is paused: its films wait for flipbot resume --server {server}.",
+    "terminal.server_paused_because": (
+        "Server {server} is paused: {reason}. Its films wait for flipbot resume --server {server}."
+    ),
+    "terminal.server_draining": (
+        "Server {server} is draining: no new films of it until flipbot resume --server {server}."
+    ),
+    "terminal.server_draining_because": (
+        "Server {server} is draining: {reason}. No new films of it until flipbot resume --server {server}."
+    ),
+    "terminal.server_shut": (
+        "Server {server} is paused and draining: its films wait, and no new ones are taken in, "
+        "until flipbot resume --server {server}."
+    ),
+    "terminal.server_shut_because": (
+        "Server {server} is paused and draining: {reason}. Its films wait, and no new ones are taken in, "
+        "until flipbot resume --server {server}."
+    ),
+    "terminal.server_open": "Server {server} is open: its films are made, new ones are taken in.",
+    "terminal.server_open_only": "Server {server} is open again by itself, but this holds for all servers:",
     "terminal.did_resume": "Open: sections are made and films are taken in.",
     "terminal.did_first": "Film {job} comes first now.",
     "terminal.did_ban": "{who} is banned everywhere, for ever.",
@@ -771,10 +802,17 @@ WORDS: Final = {
     "terminal.no_picture": "Name the picture that the film begins with, or a film with --extend.",
     "terminal.extend_keeps": "A film that goes on keeps what it was made with: leave out {options}.",
     "terminal.no_such_job": "There is no film {job}.",
+    "terminal.no_database": (
+        "There is no database {path} yet: flipbot run makes it. If your service keeps everything elsewhere, name that "
+        "folder with --data-dir, or its configuration with -c."
+    ),
+    "terminal.not_served": "No service runs on {path}, so this holds from its next start.",
     "terminal.no_folder": "There is no data folder {path}, so nothing is in line there.",
     "terminal.audit_empty": "No operator has done anything yet.",
     "terminal.option_empty": "{option} is empty. Give it a value, or leave it out.",
     "terminal.service_stopped": "The service has just stopped. flipbot run starts it; what is in line is kept.",
+    "terminal.service_silent": "The service does not answer. Wait a moment, or restart it.",
+    "terminal.process_silent": "The service (process {process}) does not answer. Wait a moment, or restart it.",
     "terminal.service_gone": (
         "The service stopped while it made film {job}. It goes on with the next flipbot run, "
         "and flipbot film {job} saves what is ready."

@@ -362,6 +362,7 @@ WORDS: Final = {
     "discord.status.open": "开放：正在接收并生成影片。",
     "discord.status.paused": "已暂停：{reason}",
     "discord.status.draining": "不再接收新影片：{reason}",
+    "discord.status.shut": "已暂停，也不再接收新影片：{reason}",
     "discord.status.queue": "{running} 个正在生成，{waiting} 个等待中",
     "discord.paused": "已暂停。排队位置保留；/studio resume 继续。",
     "discord.resumed": "已继续。",
@@ -422,6 +423,8 @@ WORDS: Final = {
     "page.offline": "与 Flipbot 的连接断开了，正在重试。",
     "page.paused": "Flipbot 已暂停。新的影片会保留排队位置，稍后制作。",
     "page.paused_because": "Flipbot 已暂停：{reason}。新的影片会保留排队位置，稍后制作。",
+    "page.shut": "Flipbot 已暂停，也不接收新影片。请稍后再试。",
+    "page.shut_because": "Flipbot 已暂停，也不接收新影片：{reason}。请稍后再试。",
     "page.untrained": "这是{sentence}。",
     "page.back": "回到首页",
     # the page: the password, going on with a film, the gallery, links, the owner's window
@@ -450,7 +453,7 @@ WORDS: Final = {
     "page.delete": "删除",
     "page.delete_sure": "确定永久删除？",
     "page.sign_in": "登录",
-    "page.sign_out": "退出",
+    "page.sign_out": "在所有设备上退出",
     "page.password": "密码",
     "page.details": "更多设置",
     "page.camera": "拍照",
@@ -482,10 +485,13 @@ WORDS: Final = {
     "admin.open": "开放",
     "admin.paused": "已暂停：不再开始新的一段",
     "admin.draining": "正在收尾：不再接受新影片",
+    "admin.shut": "已暂停并收尾：不再开始新的一段，也不接受新影片",
+    "admin.server": "服务器 {server}",
     "admin.open_films": "等待或制作中：{count} 部",
     "admin.reason": "给大家看的理由",
     "admin.pause": "暂停",
     "admin.resume": "重新开放",
+    "admin.resume_both": "两者都解除",
     "admin.drain": "收尾",
     "admin.machine": "这台机器",
     "admin.model": "模型",
@@ -546,6 +552,9 @@ WORDS: Final = {
     "admin.week": "一周",
     "admin.month": "30 天",
     "admin.forever": "永久",
+    "admin.everywhere": "所有地方",
+    "admin.until": "直到 {until}",
+    "admin.by": "操作者：{by}",
     "admin.doctor": "体检",
     "admin.examine": "检查这台机器",
     "admin.did.pause": "暂停",
@@ -675,6 +684,7 @@ WORDS: Final = {
     "telegram.state.open": "队列开放",
     "telegram.state.paused": "队列已暂停",
     "telegram.state.draining": "队列不再接收新影片",
+    "telegram.state.shut": "队列已暂停，也不再接收新影片",
     "telegram.ban_whom": "封禁谁？回复其消息，或写出编号：/ban 1234567 24 原因",
     "telegram.banned": "{person} 已被封禁。",
     "telegram.unbanned": "{person} 可以再次制作影片。",
@@ -701,7 +711,9 @@ WORDS: Final = {
     "terminal.page": "页面在 {url}。按 Ctrl-C 停止。",
     # 管理
     "refused.metrics": "无法在 {host}:{port} 提供指标。请在 [service] metrics 中换一个地址。",
-    "refused.person": "“{got}”不是用户。请写 discord:ID 或 telegram:ID。",
+    "refused.person": (
+        "“{got}”不是用户。请写 discord:ID 或 telegram:ID（ID 是数字），或 page:ID（ID 见 /admin 页面）。"
+    ),
     "refused.lasting": "“{got}”不是时长。请写 30m、12h 或 7d，不写就是永久。",
     "refused.not_banned": "{who} 在那里没有被封禁。",
     "refused.film_number": "“{got}”不是影片编号。运行 flipbot queue 可以看到编号。",
@@ -711,11 +723,27 @@ WORDS: Final = {
     "terminal.paused_because": "已暂停：{reason}。不开始新的部分，用 flipbot resume 继续。",
     "terminal.draining": "正在收尾：不接收新影片。用 flipbot resume 重新接收。",
     "terminal.draining_because": "正在收尾：{reason}。不接收新影片，用 flipbot resume 重新接收。",
-    "terminal.server_pause": "服务器 {server} 已暂停：在 flipbot resume 之前，它的影片都不会继续。",
-    "terminal.server_pause_because": "服务器 {server} 已暂停：{reason}。在 flipbot resume 之前，它的影片都不会继续。",
-    "terminal.server_drain": "服务器 {server} 正在收尾：在 flipbot resume 之前，不再接收它的新影片。",
-    "terminal.server_drain_because": "服务器 {server} 正在收尾：{reason}。在 flipbot resume 之前，不再接收它的新影片。",
-    "terminal.server_resume": "服务器 {server} 已开放：它的影片正常制作，也接收新影片。",
+    "terminal.shut": "已暂停并收尾：不开始新的部分，也不接收新影片。用 flipbot resume 同时解除。",
+    "terminal.shut_because": "已暂停并收尾：{reason}。不开始新的部分，也不接收新影片，用 flipbot resume 同时解除。",
+    "terminal.server_paused": "服务器 {server} 已暂停：在 flipbot resume --server {server} 之前，它的影片都不会继续。",
+    "terminal.server_paused_because": (
+        "服务器 {server} 已暂停：{reason}。在 flipbot resume --server {server} 之前，它的影片都不会继续。"
+    ),
+    "terminal.server_draining": (
+        "服务器 {server} 正在收尾：在 flipbot resume --server {server} 之前，不再接收它的新影片。"
+    ),
+    "terminal.server_draining_because": (
+        "服务器 {server} 正在收尾：{reason}。在 flipbot resume --server {server} 之前，不再接收它的新影片。"
+    ),
+    "terminal.server_shut": (
+        "服务器 {server} 已暂停并收尾：在 flipbot resume --server {server} 之前，它的影片不会继续，也不接收新影片。"
+    ),
+    "terminal.server_shut_because": (
+        "服务器 {server} 已暂停并收尾：{reason}。"
+        "在 flipbot resume --server {server} 之前，它的影片不会继续，也不接收新影片。"
+    ),
+    "terminal.server_open": "服务器 {server} 已开放：它的影片正常制作，也接收新影片。",
+    "terminal.server_open_only": "服务器 {server} 本身已重新开放，但以下限制对所有服务器仍然有效：",
     "terminal.did_resume": "已开放：正常制作，也接收新影片。",
     "terminal.did_first": "第 {job} 号影片现在排在最前面。",
     "terminal.did_ban": "{who} 已在所有地方被永久封禁。",
@@ -737,10 +765,17 @@ WORDS: Final = {
     "terminal.no_picture": "请给出影片开头的图片，或用 --extend 指定一部影片。",
     "terminal.extend_keeps": "延长的影片保持原来的设置：请去掉 {options}。",
     "terminal.no_such_job": "没有影片 {job}。",
+    "terminal.no_database": (
+        "还没有数据库 {path}，运行 flipbot run 才会创建。如果你的服务使用别的数据文件夹，"
+        "请用 --data-dir 指定该文件夹，或用 -c 指定它的配置文件。"
+    ),
+    "terminal.not_served": "{path} 上没有服务在运行，此操作在服务下次启动时生效。",
     "terminal.no_folder": "没有数据文件夹 {path}，所以那里没有影片在排队。",
     "terminal.audit_empty": "还没有管理操作。",
     "terminal.option_empty": "{option} 是空的。请给出值，或去掉这个选项。",
     "terminal.service_stopped": "服务刚刚停止。运行 flipbot run 来启动；排队的影片都会保留。",
+    "terminal.service_silent": "服务没有响应。请稍等片刻，或重新启动服务。",
+    "terminal.process_silent": "服务（进程 {process}）没有响应。请稍等片刻，或重新启动服务。",
     "terminal.service_gone": (
         "服务在制作影片 {job} 时停止了。再次运行 flipbot run 后会继续，用 flipbot film {job} 可以保存已完成的部分。"
     ),

@@ -1,10 +1,11 @@
 """The control socket with a real server and client: a Unix socket where there can be one, else a port with a secret."""
 
+import asyncio
 import io
 import json
 import stat
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ import pytest
 from PIL import Image
 
 from bot import control
-from bot.errors import Gone, Refused
+from bot.errors import Gone, Refused, Silent
 from bot.intake import Intake, ModelFacts, Planned, Rules
-from db import jobs, sections
+from db import jobs, requests, sections
 from db.connect import Database
 from db.media import Media
 from db.models import State
@@ -143,6 +144,55 @@ async def test_a_service_that_stops_while_it_is_asked_is_said_in_one_sentence(da
             with pytest.raises(Gone) as gone:
                 await ask
             assert gone.value.key == "terminal.service_stopped"
+
+
+@asynccontextmanager
+async def mute(data_dir: Path) -> AsyncIterator[None]:
+    """A service that is stopped: the system takes what it is asked, and nobody reads it."""
+    data_dir.mkdir()
+    (data_dir / "flipbot.db.lock").write_text("4321")
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer):
+            await reader.read()
+
+    if control.use_socket(data_dir):
+        server = await asyncio.start_unix_server(silent, data_dir / control.SOCKET)
+    else:
+        server = await asyncio.start_server(silent, "127.0.0.1")
+        known = {"port": server.sockets[0].getsockname()[1], "token": "x"}
+        (data_dir / control.PORT_FILE).write_text(json.dumps(known))
+    async with server:
+        yield
+
+
+async def test_a_service_that_says_nothing_is_waited_for_for_a_moment(data_dir: Path) -> None:
+    async with mute(data_dir):
+        with pytest.raises(Silent) as silent:
+            async with control.connect(data_dir, patience_s=0.05):
+                pass
+        assert (silent.value.key, silent.value.facts) == ("terminal.process_silent", {"process": 4321})
+        (data_dir / "flipbot.db.lock").unlink()
+        with pytest.raises(Silent) as silent:
+            async with control.connect(data_dir, patience_s=0.05):
+                pass
+        assert silent.value.key == "terminal.service_silent"
+
+
+async def test_whoever_watches_a_film_is_as_patient_as_it_takes(data_dir: Path) -> None:
+    async with serving(data_dir) as db, control.connect(data_dir) as remote:
+        assert remote is not None
+        id = await remote.submit(png(64, 64), ASKED)
+        remote.patience_s = 0.0
+        watched = remote.watch(id)
+        assert (await anext(watched))["state"] == State.QUEUED
+        growing = asyncio.create_task(anext(watched))  # type: ignore[arg-type]
+        await asyncio.sleep(0.3)
+        assert not growing.done()
+        await requests.wish(db, id, "cancel", by="terminal")
+        assert (await growing)["state"] == State.CANCELLED
+        with pytest.raises(Silent):
+            await remote.queue()
 
 
 async def test_a_process_that_only_works_takes_nothing_in(data_dir: Path) -> None:

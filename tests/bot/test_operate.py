@@ -7,7 +7,7 @@ import pytest
 
 from bot import control
 from bot.errors import Refused
-from bot.operate import lasting, operate, person
+from bot.operate import closed_lines, lasting, operate, person
 from bot.words import say
 from db import operators, requests
 from db.connect import Database
@@ -18,7 +18,14 @@ from tests.ready import ready
 
 @pytest.fixture
 def data(tmp_path: Path) -> list[str]:
-    return ["--data-dir", str(tmp_path / "data")]
+    """A folder whose service has ended."""
+    return ["--data-dir", str(ready(tmp_path / "data"))]
+
+
+@pytest.fixture
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
+    monkeypatch.setenv("COLUMNS", "160")
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
@@ -27,20 +34,19 @@ def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
     return code, told.out + told.err
 
 
-def test_a_terminal_pauses_drains_and_resumes(
-    capsys: pytest.CaptureFixture[str], data: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
+@pytest.mark.usefixtures("english")
+def test_a_terminal_pauses_drains_and_resumes(capsys: pytest.CaptureFixture[str], data: list[str]) -> None:
+    later = f"No service runs on {data[1]}, so this holds from its next start.\n"
     assert run(capsys, "pause", *data, "too", "hot") == (
         0,
-        "Paused: too hot. No section is begun; flipbot resume goes on.\n",
+        f"Paused: too hot. No section is begun; flipbot resume goes on.\n{later}",
     )
     assert "Paused: too hot." in run(capsys, "queue", *data)[1]
-    assert run(capsys, "resume", *data)[1] == "Open: sections are made and films are taken in.\n"
+    assert run(capsys, "resume", *data)[1] == f"Open: sections are made and films are taken in.\n{later}"
     assert "Draining: no new films" in run(capsys, "drain", *data)[1]
     code, told = run(capsys, "ban", *data, "discord:7", "--for", "2h", "--reason", "spam")
     assert code == 0 and told.startswith("discord:7 is banned everywhere until 20")
-    told = "discord:7 is banned on server 42, for ever.\n"
+    told = f"discord:7 is banned on server 42, for ever.\n{later}"
     assert run(capsys, "ban", *data, "discord:7", "--server", "42") == (0, told)
     assert run(capsys, "unban", *data, "discord:7")[0] == 0
     assert run(capsys, "unban", *data, "discord:7") == (2, "flipbot: discord:7 is not banned there.\n")
@@ -48,7 +54,7 @@ def test_a_terminal_pauses_drains_and_resumes(
     assert run(capsys, "first", *data, "9") == (2, "flipbot: There is no film 9.\n")
     assert run(capsys, "cancel", *data, "9", "spam") == (2, "flipbot: There is no film 9.\n")
     assert run(capsys, "cancel", *data, "x")[1] == "flipbot: x is no film's number. flipbot queue shows them.\n"
-    told = "Server 42 is paused: tidying up. Its films wait for flipbot resume.\n"
+    told = f"Server 42 is paused: tidying up. Its films wait for flipbot resume --server 42.\n{later}"
     assert run(capsys, "pause", *data, "--server", "42", "tidying", "up")[1] == told
     assert run(capsys, "pause", *data, "--server", "x")[0] == 2
     code, table = run(capsys, "audit", *data)
@@ -57,11 +63,8 @@ def test_a_terminal_pauses_drains_and_resumes(
     assert [line.split()[4] for line in table.splitlines()[1:]] == did
 
 
-def test_what_people_wrote_is_printed_as_they_wrote_it(
-    capsys: pytest.CaptureFixture[str], data: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
-    monkeypatch.setenv("COLUMNS", "160")
+@pytest.mark.usefixtures("english")
+def test_what_people_wrote_is_printed_as_they_wrote_it(capsys: pytest.CaptureFixture[str], data: list[str]) -> None:
     said = "[/b] :fire: [red]fog"  # markup and an emoji to the library that prints
     limits = requests.Limits(queued_per_user=9, queued_per_chat=9, queued_in_all=9)
 
@@ -79,14 +82,22 @@ def test_what_people_wrote_is_printed_as_they_wrote_it(
     assert f"{said}.jpg" in run(capsys, "animate", *data, f"{said}.jpg", "fog")[1]
 
 
-def test_a_film_that_cannot_be_there_makes_no_database(
-    capsys: pytest.CaptureFixture[str], data: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+ORDERS = [
+    ["pause", "hot"], ["resume"], ["drain"], ["ban", "discord:7"], ["unban", "discord:7"], ["audit"], ["first", "9"],
+    ["cancel", "9"], ["film"], ["film", "9"],
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("english")
+@pytest.mark.parametrize("words", ORDERS, ids=" ".join)
+def test_an_order_where_nothing_ever_ran_is_refused_and_makes_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, words: list[str]
 ) -> None:
-    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
-    for order in ("first", "cancel"):
-        assert run(capsys, order, *data, "9") == (2, "flipbot: There is no film 9.\n")
-        assert run(capsys, order, *data, "x")[1] == "flipbot: x is no film's number. flipbot queue shows them.\n"
-    assert list(tmp_path.rglob("*.db")) == []
+    code, told = run(capsys, *words[:1], "--data-dir", str(tmp_path / "other"), *words[1:])
+    assert code == 2
+    assert told.startswith(f"flipbot: There is no database {tmp_path / 'other' / 'flipbot.db'} yet")
+    assert "--data-dir" in told and "-c" in told
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_running_service_carries_orders_out(tmp_path: Path) -> None:
@@ -117,6 +128,47 @@ async def test_a_pause_of_one_server_says_nothing_of_the_others(tmp_path: Path) 
         assert (await operators.state(db, "1")).paused
 
 
+@pytest.mark.usefixtures("english")
+def test_an_answer_says_all_that_is_closed_and_what_opens_it(
+    capsys: pytest.CaptureFixture[str], data: list[str]
+) -> None:
+    def told(*order: str) -> list[str]:
+        return [line for line in run(capsys, *order, *data)[1].splitlines() if not line.startswith("No service runs")]
+
+    both = "Paused and draining: too hot. No section is begun, no new films are taken in; flipbot resume lifts both."
+    server = "Server 77 is paused: spam. Its films wait for flipbot resume --server 77."
+    told("pause", "too hot")
+    assert told("drain") == [both]
+    assert told("pause", "spam", "--server", "77") == [server]
+    assert told("queue") == [both, server, "Nothing is in line."]
+    assert told("resume", "--server", "78") == [
+        "Server 78 is open again by itself, but this holds for all servers:",
+        both,
+    ]
+    assert told("resume") == ["Open: sections are made and films are taken in.", server]
+    assert told("queue") == [server, "Nothing is in line."]
+    assert told("drain", "--server", "77") == [
+        "Server 77 is paused and draining: spam. Its films wait, and no new ones are taken in, "
+        "until flipbot resume --server 77."
+    ]
+    assert told("resume", "--server", "77") == ["Server 77 is open: its films are made, new ones are taken in."]
+    assert told("queue") == ["Nothing is in line."]
+
+
+@pytest.mark.parametrize("locale", ["en", "zh"])
+def test_everything_that_can_be_closed_has_a_sentence(locale: str) -> None:
+    gates = [
+        {"paused": paused, "draining": draining, "reason": reason}
+        for paused, draining in ((True, False), (False, True), (True, True))
+        for reason in ("", "moving")
+    ]
+    for gate in gates:
+        everybody, server = closed_lines({**gate, "servers": {"77": gate}}, locale)
+        assert "flipbot resume" in everybody and "--server" not in everybody
+        assert "flipbot resume --server 77" in server
+        assert ("moving" in everybody) is ("moving" in server) is bool(gate["reason"])
+
+
 def test_a_length_of_time_is_a_number_and_a_unit() -> None:
     assert [lasting(said) for said in ("30m", "12h", "7d", None)] == [1_800_000, 43_200_000, 604_800_000, None]
     for wrong in ("", "7", "0d", "d", "7 weeks", "٧d"):
@@ -127,6 +179,24 @@ def test_a_length_of_time_is_a_number_and_a_unit() -> None:
 
 def test_a_person_is_a_platform_and_an_id() -> None:
     assert person("discord:123") == (Platform.DISCORD, "123")
-    for wrong in ("ann", "discord:", "discord:ann", "irc:1", ":1", "discord:" + "1" * 101):
+    assert person("page: " + "0a" * 16) == (Platform.PAGE, "0a" * 16), "as /admin shows them"
+    assert person("terminal: terminal") == (Platform.TERMINAL, "terminal")
+    strange = ["discord:" + "1" * 21, "telegram:" + "y" * 500, "page:" + "0a" * 6, "terminal:ann", "page:" + "g" * 32]
+    for wrong in ("ann", "discord:", "discord:ann", "irc:1", ":1", "discord:٧", *strange):
         with pytest.raises(Refused):
             person(wrong)
+
+
+@pytest.mark.usefixtures("english")
+def test_a_terminal_bans_and_lets_go_whom_the_page_shows(capsys: pytest.CaptureFixture[str], data: list[str]) -> None:
+    for who in ("page:" + "0a" * 16, "terminal:terminal"):
+        for order in ("ban", "unban"):
+            code, told = run(capsys, order, *data, who)
+            assert code == 0 and told.startswith(who)
+
+
+async def test_who_was_banned_under_a_name_that_nobody_has_is_let_go(tmp_path: Path) -> None:
+    async with Database.open(data_dir=ready(tmp_path)) as db:
+        await operators.ban(db, "page", Platform.DISCORD, "bob")  # as /admin once took it
+        await operate(db, {"action": "unban", "who": "discord:bob"})
+        assert await operators.bans(db) == []

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from page_stage import GRAINY, PLAN, Service, photo, service
 from test_page import HTML, JSON, form, refusal, submit, visitor
 
 from bot.errors import Refused
+from bot.intake import Asked
 from bot.page_guard import PER_MINUTE, SESSION, TOKEN_HEADER, Guard, machine_names, read_key
 from db import engines, jobs, links, operators, renditions
 from db.models import Platform
@@ -223,7 +225,7 @@ async def test_nothing_is_shown_without_the_password(tmp_path: Path) -> None:
             async with client.get(address, headers=HTML, allow_redirects=False) as answer:
                 assert answer.status == 303
                 assert answer.headers["Location"].startswith("/login?to=")
-        forged = {SESSION: "99999999999." + "0" * 64}
+        forged = {SESSION: "99999999999.0." + "0" * 64}
         async with client.get("/", headers=JSON, cookies=forged) as answer:
             await refusal(answer, 401)
 
@@ -239,6 +241,36 @@ async def test_a_session_ends_with_another_password(tmp_path: Path) -> None:
     async with service(tmp_path, password="another") as found, ClientSession(found.url, cookies=cookies) as client:
         answer = await client.get("/admin", headers=JSON)
         await refusal(answer, 401)
+
+
+async def test_signing_out_ends_every_session_for_good(tmp_path: Path) -> None:
+    async with service(tmp_path, password=PASSWORD) as found, owner(found) as client, owner(found) as other:
+        copied = {cookie.key: cookie.value for cookie in client.cookie_jar}
+        async with other.post("/logout", headers=HTML, allow_redirects=False) as answer:
+            assert answer.status == 303
+        for browser in (client, other):
+            async with browser.get("/admin", headers=JSON) as answer:
+                await refusal(answer, 401)
+        async with owner(found) as again:
+            later = {cookie.key: cookie.value for cookie in again.cookie_jar}
+    async with service(tmp_path, password=PASSWORD) as found:  # started again
+        for cookies, status in ((copied, 401), (later, 200)):
+            async with ClientSession(found.url, cookies=cookies) as client:
+                answer = await client.get("/admin", headers=JSON)
+                assert answer.status == status
+
+
+async def test_nobody_signs_others_out_without_the_password(tmp_path: Path) -> None:
+    async with (
+        service(tmp_path, password=PASSWORD) as found,
+        owner(found) as client,
+        ClientSession(found.url, cookie_jar=CookieJar(unsafe=True)) as stranger,
+    ):
+        token = await token_of(stranger, "/login")
+        async with stranger.post("/logout", data={"csrf": token}, headers=JSON) as answer:
+            await refusal(answer, 401)
+        async with client.get("/admin", headers=HTML) as answer:
+            assert "Sign out everywhere" in await answer.text()
 
 
 async def test_guessing_the_password_is_slowed_down(tmp_path: Path) -> None:
@@ -318,6 +350,81 @@ async def test_the_owner_runs_the_queue(tmp_path: Path) -> None:
         async with client.post("/admin/unban", data=ban, headers=JSON) as answer:
             assert answer.status == 200
         assert not await operators.banned(found.db, Platform.DISCORD, "42")
+
+
+@pytest.mark.parametrize(
+    ("platform", "user_id"),
+    [("discord", "bob"), ("telegram", "y" * 500), ("page", "42"), ("terminal", "ann"), ("", "")],
+)
+async def test_a_ban_of_nobody_is_refused(tmp_path: Path, platform: str, user_id: str) -> None:
+    async with service(tmp_path, password=PASSWORD) as found, owner(found) as client:
+        ban = {"platform": platform, "user_id": user_id}
+        async with client.post("/admin/ban", data=ban, headers=JSON) as answer:
+            assert "names nobody" in await refusal(answer, 400)
+        assert await operators.bans(found.db) == []
+
+
+async def test_whoever_has_a_film_in_line_can_be_banned_but_for_this_machines_terminal(tmp_path: Path) -> None:
+    async with service(tmp_path, password=PASSWORD) as found, owner(found) as client:
+        user = (await jobs.get(found.db, await submit(client))).user_id
+        one = {"platform": Platform.TERMINAL, "user_id": "terminal", "chat_id": "t", "locale": "en"}
+        await found.intake.submit(Asked(**one, picture=photo(), prompt="fog", key="1"))
+        async with client.get("/admin", headers=HTML) as answer:
+            text = await answer.text()
+        assert f"page: {user}" in text and "terminal: terminal" in text
+        assert re.findall(r'name="user_id" value="([^"]+)"', text) == [user]
+        async with client.post("/admin/ban", data={"platform": "page", "user_id": user}, headers=JSON) as answer:
+            assert answer.status == 200
+        assert await operators.banned(found.db, Platform.PAGE, user)
+
+
+async def test_the_owner_sees_all_that_is_closed_and_opens_each(tmp_path: Path) -> None:
+    async with service(tmp_path, password=PASSWORD) as found, owner(found) as client:
+
+        async def shown() -> str:
+            async with client.get("/admin", headers=HTML) as answer:
+                return await answer.text()
+
+        await operators.drain(found.db, "terminal", "home at 6")
+        await operators.pause(found.db, "terminal")
+        await operators.pause(found.db, "discord:9", "spam", "77")
+        text = await shown()
+        for said in ("Paused and draining", "home at 6", "Lift both", "Server 77", "new section is begun · spam"):
+            assert said in text
+        async with client.get("/", headers=HTML) as answer:
+            assert "Flipbot is paused and takes no new films in: home at 6." in await answer.text()
+        async with client.post("/admin/resume", data={"reason": ""}, headers=JSON) as answer:
+            assert answer.status == 200
+        text = await shown()
+        assert "Lift both" not in text and 'name="scope" value="77"' in text
+        async with client.post("/admin/resume", data={"scope": "77"}, headers=JSON) as answer:
+            assert answer.status == 200
+        assert await operators.gates(found.db) == {}
+        assert "Server 77" not in await shown()
+
+
+async def test_a_ban_says_where_until_when_and_by_whom(tmp_path: Path) -> None:
+    async with service(tmp_path, password=PASSWORD) as found, owner(found) as client:
+        until_ms = round(datetime(2099, 5, 4, 3, 2, tzinfo=UTC).timestamp() * 1000)
+        await operators.ban(found.db, "discord:9", Platform.DISCORD, "42", until_ms, "spam", "77")
+        await operators.ban(found.db, "", Platform.TELEGRAM, "43")
+        async with client.get("/admin", headers=HTML) as answer:
+            text = await answer.text()
+        assert "Server 77 · until 2099-05-04 03:02 UTC · by discord:9 · spam" in text
+        assert ">everywhere · for good</span>" in text
+
+
+async def test_what_came_too_late_is_said_as_in_a_terminal(tmp_path: Path) -> None:
+    async with service(tmp_path, password=PASSWORD) as found, owner(found) as client:
+        over = await submit(client)
+        await operators.cancel(found.db, "page", over)
+        for deed in ("cancel", "first"):
+            async with client.post(f"/admin/{deed}", data={"job": str(over)}, headers=JSON) as answer:
+                assert f"Film {over} has already ended." == await refusal(answer, 422)
+        nobody = {"platform": "discord", "user_id": "42", "scope": "all"}
+        async with client.post("/admin/unban", data=nobody, headers=JSON) as answer:
+            assert await refusal(answer, 422) == "discord:42 is not banned there."
+        assert [deed.action for deed in await operators.audit(found.db)] == ["cancel"]
 
 
 @pytest.mark.parametrize("token", [None, "", "0" * 64, "\udcff"], ids=["none", "empty", "wrong", "odd"])

@@ -58,6 +58,32 @@ async def test_while_draining_nothing_is_taken_in_and_the_line_is_finished(db: D
     await requests.submit(db, ask("b"), PLENTY)
 
 
+async def test_what_closes_more_without_a_reason_keeps_the_one_that_was_given(db: Database) -> None:
+    await operators.pause(db, "terminal", "too hot")
+    await operators.drain(db, "terminal")
+    state = await operators.state(db)
+    assert (state.kind, state.reason) == ("shut", "too hot")
+    await operators.drain(db, "terminal", "moving house")
+    assert (await operators.state(db)).reason == "moving house"
+    await operators.resume(db, "terminal")
+    await operators.drain(db, "terminal")
+    state = await operators.state(db)
+    assert (state.kind, state.reason) == ("draining", "")
+
+
+async def test_the_servers_that_are_closed_are_listed_the_last_first(db: Database, clock: Clock) -> None:
+    await operators.pause(db, "terminal", "for all")
+    for server in ("one", "two", "three"):
+        clock.forward(1)
+        await operators.drain(db, "terminal", server, scope=server)
+    await operators.resume(db, "terminal", scope="two")
+    found = await operators.gates(db)
+    assert [(server, gate.kind, gate.reason) for server, gate in found.items()] == [
+        ("three", "draining", "three"),
+        ("one", "draining", "one"),
+    ]
+
+
 async def test_what_an_operator_puts_first_has_every_turn_until_it_is_finished(db: Database) -> None:
     for key in "abc":
         await requests.submit(db, ask(key, user_id=key, sections=2), PLENTY)

@@ -1,11 +1,13 @@
 """`flipbot animate` as a stranger uses it: real processes, real files."""
 
 import json
+import os
 import signal
 import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from gen.film import film_settings, probe, read_frames
@@ -224,3 +226,27 @@ def test_a_cancelled_film_leaves_the_line(small: Path, photo: Path, data_dir: Pa
     again = run("cancel", 1, "--data-dir", data_dir)
     assert again.returncode == 2
     assert "already ended" in one_sentence(again.stderr)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no process can be stopped there as if it hung")
+def test_a_service_that_hangs_is_named_and_holds_up_no_operator(small: Path, data_dir: Path, config: Path) -> None:
+    front = start("front", "--model", small, "--data-dir", data_dir, "-c", config)
+    try:
+        until = time.monotonic() + 60
+        while not (data_dir / "control.sock").exists():
+            assert front.poll() is None and time.monotonic() < until
+            time.sleep(0.05)
+        front.send_signal(signal.SIGSTOP)
+        said = f"The service (process {front.pid}) does not answer."
+        for order in (("queue", "--once"), ("pause", "too hot")):
+            hung = run(*order, "--data-dir", data_dir, "-c", config)
+            assert hung.returncode == 1
+            assert said in one_sentence(hung.stderr)
+        examined = run("doctor", "--model", small, "--data-dir", data_dir, "-c", config)
+        assert f"MISS {said}" in examined.stdout
+        assert "Disk: " in examined.stdout.partition(said)[2]
+    finally:
+        front.send_signal(signal.SIGCONT)
+        front.send_signal(signal.SIGTERM)
+        _, errors = front.communicate(timeout=60)
+    assert front.returncode == 0, errors
