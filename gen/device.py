@@ -41,15 +41,21 @@ def usual_device() -> str:
 
 
 def has_kernels(capability: tuple[int, int]) -> bool:
-    """Whether this PyTorch was built for cards of this compute capability; AMD's builds are not asked."""
+    """Whether this PyTorch has kernels for cards of this compute capability, or what the driver makes some of (PTX).
+
+    AMD's builds are not asked.
+    """
     if torch.version.hip is not None:
         return True
-    return any(major == capability[0] and minor <= capability[1] for major, minor in built_for())
+    built, translated = built_for("sm_"), built_for("compute_")
+    return any(major == capability[0] and minor <= capability[1] for major, minor in built) or any(
+        least <= capability for least in translated
+    )
 
 
-def built_for() -> Sequence[tuple[int, int]]:
-    """The compute capabilities that this PyTorch has kernels for."""
-    names = [name.removeprefix("sm_") for name in torch.cuda.get_arch_list() if name.startswith("sm_")]
+def built_for(kind: str) -> Sequence[tuple[int, int]]:
+    """The compute capabilities that this PyTorch was built for. kind: "sm_" (code) or "compute_" (PTX)."""
+    names = [name.removeprefix(kind) for name in torch.cuda.get_arch_list() if name.startswith(kind)]
     return [(int(digits[:-1]), int(digits[-1])) for digits in names if digits.isdigit()]
 
 

@@ -35,7 +35,9 @@ def of(asked: str) -> list[Finding]:
     return device(ModelConfig(device=asked))[1:]
 
 
-def test_a_card_that_pytorch_has_no_kernels_for_leaves_the_work_to_the_processor() -> None:
+def test_a_card_that_pytorch_has_no_kernels_for_leaves_the_work_to_the_processor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with a_card(PASCAL):
         assert usual_device() == "cpu"
         (told,) = of("auto")
@@ -44,6 +46,8 @@ def test_a_card_that_pytorch_has_no_kernels_for_leaves_the_work_to_the_processor
     with a_card(AMPERE):
         assert usual_device() == "cuda"
         assert has_kernels((9, 0)) and not has_kernels((12, 0))
+        monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_80", "compute_90"])
+        assert has_kernels((8, 6)) and has_kernels((12, 0)) and not has_kernels((7, 5))
     assert usual_device() == "cpu"
 
 
