@@ -7,7 +7,7 @@ GenError
 ├── DeviceMissing, OutOfMemory, TooLittleMemory (TooLargeSize), BadPrecision, DiskFull, NanLatents, LimitTooSmall
 ├── LoraUnusable, AttentionMissing, PreviewUnusable
 ├── DownloadFailed
-│   └── NoSuchDownload, HubUnreachable, HubRefused, HubLacks, CopyLacks, WrongBytes, NoRoom
+│   └── NoSuchDownload, DownloadBusy, HubUnreachable, HubRefused, HubLacks, CopyLacks, WrongBytes, NoRoom
 └── Cancelled
 
 An error carries facts; the room that talks to people makes the sentence. str(error) is for logs and operators.
@@ -218,6 +218,13 @@ class NoSuchDownload(DownloadFailed):
 
     reason = "no_such_download"  # facts: name, known
     text = "There is no download called {name}; there are {known}. tiny needs none: it comes with Flipbot."
+
+
+class DownloadBusy(DownloadFailed):
+    """Another download is at work in the same folder."""
+
+    reason = "download_busy"  # facts: where
+    text = "Another download is at work in {where}. Wait until it has ended, and run the same command again."
 
 
 class HubUnreachable(DownloadFailed):

@@ -3,6 +3,7 @@
     models_dir/OWNER--NAME/…            the repository's files, as far as they are needed
     models_dir/OWNER--NAME/flipbot-files.json   which files belong there, their sizes and hashes, and of which commit
     models_dir/OWNER--NAME/…/.NAME.HASH.part    a file under way: the next attempt goes on at its end
+    models_dir/.flipbot-download.lock   held while a download is at work: two would write into the same file under way
 
 A file gets its name only once its hash was right. huggingface_hub speaks to the hub; its own download forgets a file
 that was cut off when the process ended, and these are of 5 to 10 GB, so that is remembered here.
@@ -27,6 +28,7 @@ from gen.card import read_json
 from gen.errors import (
     CopyLacks,
     DiskFull,
+    DownloadBusy,
     DownloadFailed,
     HubLacks,
     HubRefused,
@@ -40,6 +42,8 @@ from gen.sources import CONFIGS, SOURCES, STEMS, WORDS, Part, home_of, shards
 
 T = TypeVar("T")
 Checking = Callable[[str], None]
+LOCK = ".flipbot-download.lock"  # in models_dir
+LOCKLESS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # what a file system without locks answers
 BLOCK = 4 << 20
 RETRIED = (408, 425, 429, 500, 502, 503, 504)
 SPARE = 1 << 30  # bytes that a disk keeps free beside the weights: films want some
@@ -126,10 +130,10 @@ def download(
     """Bring every file that the model needs into models_dir, checked; what is there already is kept.
 
     source: a folder to take them from instead of the hub
-    raises: NoSuchDownload, HubUnreachable, HubRefused, HubLacks, WrongBytes, NoRoom, CopyLacks, DiskFull
+    raises: NoSuchDownload, HubUnreachable, HubRefused, HubLacks, WrongBytes, NoRoom, CopyLacks, DiskFull, DownloadBusy
     """
     parts = parts_of(model)
-    with writing(models_dir):
+    with writing(models_dir), alone(models_dir):
         origin: Origin = Folder(source) if source else Hub(endpoint, patience)
         fetching = Fetching(origin, models_dir, watch)
         files = [file for name, part in parts.items() for file in fetching.select(name, part)]
@@ -287,6 +291,25 @@ def writing(models_dir: Path) -> Iterator[None]:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             raise DownloadFailed(what=f"{error.filename or models_dir}: {error.strerror}") from error
         raise
+
+
+@contextmanager
+def alone(models_dir: Path) -> Iterator[None]:
+    """One download at a time, also of different models, which share files. raises: DownloadBusy."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(models_dir / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise DownloadBusy(where=str(models_dir)) from error
+    except OSError as error:
+        if error.errno not in LOCKLESS:
+            raise
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class Origin(Protocol):

@@ -800,6 +800,8 @@ WORDS: Final = {
     "terminal.download_stopped": "Stopped. What was fetched is kept; the same command goes on from there.",
     "download.no_such_download": "There is no download called {name}; there are {known}. tiny needs none: it comes "
     "with Flipbot.",
+    "download.download_busy": "Another download is at work in {where}. Wait until it has ended, and run the same "
+    "command again.",
     "download.hub_unreachable": "{where} cannot be reached ({why}). Run the same command again later: it goes on where "
     "it stopped.",
     "download.hub_refused": "The hub does not hand out {repo} to just anybody. Accept its terms on {where} with an "

@@ -765,6 +765,7 @@ WORDS: Final = {
     "terminal.download_stopped": "已停止。已下载的部分会保留；再次运行同一命令即可继续。",
     "download.no_such_download": "没有名为 {name} 的模型可供下载；可以下载的有：{known}。"
     "tiny 随 Flipbot 附带，无需下载。",
+    "download.download_busy": "{where} 中正有另一个下载在进行。请等它结束后，再次运行同一命令。",
     "download.hub_unreachable": "无法连接 {where}（{why}）。请稍后再次运行同一命令，它会从中断处继续。",
     "download.hub_refused": "{repo} 并不对所有人开放。请先用你的账号在 {where} 接受其条款，"
     "再在本机运行 `hf auth login`（或设置 HF_TOKEN），然后再次运行同一命令。",

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from gen.errors import (
     CheckpointMissing,
     CopyLacks,
     DiskFull,
+    DownloadBusy,
     DownloadFailed,
     HubLacks,
     HubRefused,
@@ -86,7 +88,7 @@ def test_what_is_needed_is_fetched_and_nothing_else(hub: Hub, models: Path) -> N
     done = fetch(hub, models, seen)
     assert done.total == done.fetched == seen.total == seen.done[-1]
     assert seen.done == sorted(seen.done)
-    assert {path.name for path in models.iterdir()} == {home_of(repo) for repo in (F1, HUNYUAN, REDUX)}
+    assert {path.name for path in models.iterdir() if path.is_dir()} == {home_of(repo) for repo in (F1, HUNYUAN, REDUX)}
     there = {path.name for path in (models / home_of(HUNYUAN) / "text_encoder").iterdir()}
     assert "model-00003-of-00003.safetensors" not in there
     assert done.skipped == ["model-00003-of-00003.safetensors"]
@@ -176,6 +178,19 @@ def test_a_process_that_was_killed_goes_on_where_it_stopped(hub: Hub, models: Pa
     assert hub.downloads(SHARD) == ["bytes=1000-"]
     assert (models / home_of(F1) / SHARD).read_bytes() == data
     assert done.total > 0
+
+
+def test_a_second_download_at_the_same_time_is_refused_and_harms_nothing(hub: Hub, models: Path) -> None:
+    hub.wrong[SHARD] = ["hold"]
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(fetch, hub, models)
+        assert hub.held.wait(60)
+        with pytest.raises(DownloadBusy, match=r"Another download is at work in .*models"):
+            fetch(hub, models)
+        hub.let_go.set()
+        first.result(60)
+    assert (models / home_of(F1) / SHARD).read_bytes() == hub.repos[F1].files[SHARD]
+    assert fetch(hub, models).fetched == 0
 
 
 def test_a_wrong_byte_is_noticed_and_the_file_fetched_again(hub: Hub, models: Path) -> None:
