@@ -219,7 +219,7 @@ def import_all() -> None:
     for part in ("transformer", "vae", "text_encoder_2", "image_encoder"):
         weights.model_class(part)
     for part in ("tokenizer", "feature_extractor"):
-        weights.processor(part)
+        weights.processor(part, Path())
     for module in ("diffusers.models.attention_dispatch", "diffusers.pipelines.hunyuan_video.pipeline_hunyuan_video"):
         importlib.import_module(module)
 
