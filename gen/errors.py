@@ -7,7 +7,8 @@ GenError
 ├── DeviceMissing, OutOfMemory, TooLittleMemory (TooLargeSize), BadPrecision, DiskFull, NanLatents, LimitTooSmall
 ├── LoraUnusable, AttentionMissing, PreviewUnusable
 ├── DownloadFailed
-│   └── NoSuchDownload, DownloadBusy, HubUnreachable, HubRefused, HubLacks, CopyLacks, WrongBytes, NoRoom
+│   ├── HubUnreachable (HubOffline, BadEndpoint, BadProxy, SocksMissing, NoHub)
+│   └── NoSuchDownload, DownloadBusy, HubRefused, HubLacks, CopyLacks, WrongBytes, NoRoom
 └── Cancelled
 
 An error carries facts; the room that talks to people makes the sentence. str(error) is for logs and operators.
@@ -232,6 +233,50 @@ class HubUnreachable(DownloadFailed):
 
     reason = "hub_unreachable"  # facts: where, why
     text = "{where} cannot be reached ({why}). Run the same command again later: it goes on where it stopped."
+
+
+class HubOffline(HubUnreachable):
+    """The environment forbids asking."""
+
+    reason = "hub_offline"  # facts: where
+    text = "HF_HUB_OFFLINE is set, so {where} is not asked. Unset it, and run the same command again."
+
+
+class BadEndpoint(HubUnreachable):
+    """HF_ENDPOINT is no address."""
+
+    reason = "bad_endpoint"  # facts: where
+    text = "HF_ENDPOINT is {where}, which is no address of a hub: one begins with https:// or http://. Or unset it."
+
+
+class BadProxy(HubUnreachable):
+    """The environment names a proxy of no kind that is known."""
+
+    reason = "bad_proxy"  # facts: where
+    text = (
+        "{where} cannot be reached: ALL_PROXY, HTTPS_PROXY or HTTP_PROXY is no proxy's address. One begins with "
+        "http://, https://, socks5:// or socks5h:// (socks:// is written socks5h://). Change it, or unset it."
+    )
+
+
+class SocksMissing(HubUnreachable):
+    """The environment names a SOCKS proxy, and what speaks with one is not installed."""
+
+    reason = "socks_missing"  # facts: where
+    text = (
+        "{where} cannot be reached: ALL_PROXY, HTTPS_PROXY or HTTP_PROXY is a SOCKS proxy, which takes a package "
+        "that is not here. Run `pip install socksio`, or unset it."
+    )
+
+
+class NoHub(HubUnreachable):
+    """Something answers that is no hub."""
+
+    reason = "no_hub"  # facts: where
+    text = (
+        "What answers at {where} is no hub. It may be this network's login page: open {where} in a browser, log in, "
+        "and run the same command again. Or HF_ENDPOINT names another server."
+    )
 
 
 class HubRefused(DownloadFailed):

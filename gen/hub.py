@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -26,15 +27,20 @@ from urllib.parse import urlsplit
 
 from gen.card import read_json
 from gen.errors import (
+    BadEndpoint,
+    BadProxy,
     CopyLacks,
     DiskFull,
     DownloadBusy,
     DownloadFailed,
     HubLacks,
+    HubOffline,
     HubRefused,
     HubUnreachable,
+    NoHub,
     NoRoom,
     NoSuchDownload,
+    SocksMissing,
     WrongBytes,
 )
 from gen.files import MANIFEST, Manifest, weight_map_of
@@ -74,6 +80,14 @@ class Known:
     def tag(self) -> str:
         """Names the content, for the file under way."""
         return (self.sha256 or self.blob or str(self.size))[:12]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What the hub has of a repository at one commit."""
+
+    commit: str
+    files: Mapping[str, Known]
 
 
 @dataclass(frozen=True)
@@ -325,16 +339,42 @@ class Origin(Protocol):
         """What a person would call the place."""
 
 
+def check_way(endpoint: str) -> None:
+    """What the environment says of the way to the hub. raises: BadEndpoint, BadProxy, SocksMissing."""
+    import httpx2
+    from huggingface_hub import get_session
+
+    if not re.match(r"https?://[^/]", endpoint):
+        raise BadEndpoint(where=endpoint)
+    try:
+        get_session()  # reads the proxies
+    except ImportError as error:
+        raise SocksMissing(where=endpoint) from error
+    except (ValueError, httpx2.InvalidURL) as error:
+        raise BadProxy(where=endpoint) from error
+
+
+def usable_token() -> str | None:
+    """The token of this machine, unless it cannot be sent: what is public needs none."""
+    from huggingface_hub import get_token
+
+    token = get_token()
+    return token if token and re.fullmatch(r"[!-~]+", token) else None
+
+
 class Hub:
     """The Hugging Face hub, or what HF_ENDPOINT names."""
 
     def __init__(self, endpoint: str | None = None, patience: Patience = Patience()) -> None:
-        from huggingface_hub import HfApi, get_token
+        from huggingface_hub import HfApi
 
+        library = logging.getLogger("huggingface_hub")
+        library.setLevel(logging.ERROR)  # what it warns of is tried again here, or becomes a sentence
         self.api = HfApi(endpoint=endpoint)
-        self.token = get_token()
+        check_way(self.api.endpoint)
+        self.token = usable_token()
         self.patience = patience
-        self.listed: dict[tuple[str, str | None], Any] = {}
+        self.listed: dict[tuple[str, str | None], Listing] = {}
         self.commits: dict[str, str] = {}
 
     def called(self, part: Part) -> str:
@@ -345,18 +385,26 @@ class Hub:
         """One question per repository: names, sizes and hashes at one commit."""
         revision = part.revision or manifest.revision
         if (part.repo, revision) not in self.listed:
-            info = self.retried(
-                part.repo, "", lambda: self.api.model_info(part.repo, revision=revision, files_metadata=True)
-            )
-            self.listed[part.repo, revision] = info
-        info = self.listed[part.repo, revision]
-        manifest.revision = self.commits[part.repo] = str(info.sha)
-        self.listed[part.repo, manifest.revision] = info
+            self.listed[part.repo, revision] = self.retried(part.repo, "", lambda: self.listing(part.repo, revision))
+        listing = self.listed[part.repo, revision]
+        manifest.revision = self.commits[part.repo] = listing.commit
+        self.listed[part.repo, listing.commit] = listing
         return {
-            PurePosixPath(each.rfilename).name: (known_of(each), None)
-            for each in info.siblings or ()
-            if str(PurePosixPath(each.rfilename).parent) == (part.folder or ".")
+            PurePosixPath(name).name: (known, None)
+            for name, known in listing.files.items()
+            if str(PurePosixPath(name).parent) == (part.folder or ".")
         }
+
+    def listing(self, repo: str, revision: str | None) -> Listing:
+        """Ask what a repository has. raises: NoHub, where the answer is none, such as the page of a network's login."""
+        try:
+            info = self.api.model_info(repo, revision=revision, files_metadata=True, token=self.token or False)
+            files = {each.rfilename: known_of(each) for each in info.siblings or ()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise NoHub(where=self.api.endpoint) from error
+        if info.sha is None:
+            raise NoHub(where=self.api.endpoint)
+        return Listing(info.sha, files)
 
     def fetch(self, file: File, at: Callable[[int], None], checking: Checking) -> str:
         """Go on where the last attempt ended; a file that came out wrong is fetched anew, once."""
@@ -380,7 +428,7 @@ class Hub:
         from huggingface_hub.file_download import http_get
 
         url = hf_hub_url(file.repo, file.name, revision=self.commits[file.repo], endpoint=self.api.endpoint)
-        head = get_hf_file_metadata(url, token=self.token, endpoint=self.api.endpoint)
+        head = get_hf_file_metadata(url, token=self.token or False, endpoint=self.api.endpoint)
         if head.size is not None and head.size != file.known.size:
             raise WrongBytes(file=file.name, where=file.repo)
         home = urlsplit(head.location).netloc == urlsplit(self.api.endpoint).netloc
@@ -419,7 +467,7 @@ class Hub:
             try:
                 return ask()
             except OfflineModeIsEnabled as error:
-                raise HubUnreachable(where=self.api.endpoint, why="HF_HUB_OFFLINE is set") from error
+                raise HubOffline(where=self.api.endpoint) from error
             except GatedRepoError as error:
                 raise HubRefused(repo=repo, where=f"{self.api.endpoint}/{repo}") from error
             except (RepositoryNotFoundError, RevisionNotFoundError, EntryNotFoundError) as error:
@@ -435,7 +483,9 @@ class Hub:
                 elif status not in RETRIED:
                     raise HubUnreachable(where=self.api.endpoint, why=f"it answered {status}") from error
                 why = f"it answered {status}"
-            except httpx2.TransportError as error:
+            except httpx2.InvalidURL as error:
+                raise BadEndpoint(where=self.api.endpoint) from error
+            except httpx2.RequestError as error:
                 why = f"{type(error).__name__}"
             except OSError as error:  # http_get: fewer bytes than it was promised
                 if error.errno is not None:
@@ -452,7 +502,7 @@ def known_of(sibling: Any) -> Known:
     """What the hub says of a file: the SHA-256 where it is in LFS, the git blob id where it is not."""
     if sibling.lfs is not None:
         return Known(sibling.lfs.size, sha256=sibling.lfs.sha256)
-    return Known(sibling.size, blob=sibling.blob_id)
+    return Known(int(sibling.size), blob=sibling.blob_id)
 
 
 def bar_of(at: Callable[[int], None]) -> Any:

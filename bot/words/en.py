@@ -804,6 +804,15 @@ WORDS: Final = {
     "command again.",
     "download.hub_unreachable": "{where} cannot be reached ({why}). Run the same command again later: it goes on where "
     "it stopped.",
+    "download.hub_offline": "HF_HUB_OFFLINE is set, so {where} is not asked. Unset it, and run the same command again.",
+    "download.bad_endpoint": "HF_ENDPOINT is {where}, which is no address of a hub: one begins with https:// or "
+    "http://. Or unset it.",
+    "download.bad_proxy": "{where} cannot be reached: ALL_PROXY, HTTPS_PROXY or HTTP_PROXY is no proxy's address. One "
+    "begins with http://, https://, socks5:// or socks5h:// (socks:// is written socks5h://). Change it, or unset it.",
+    "download.socks_missing": "{where} cannot be reached: ALL_PROXY, HTTPS_PROXY or HTTP_PROXY is a SOCKS proxy, which "
+    "takes a package that is not here. Run `pip install socksio`, or unset it.",
+    "download.no_hub": "What answers at {where} is no hub. It may be this network's login page: open {where} in a "
+    "browser, log in, and run the same command again. Or HF_ENDPOINT names another server.",
     "download.hub_refused": "The hub does not hand out {repo} to just anybody. Accept its terms on {where} with an "
     "account of yours, log in here with `hf auth login` (or set HF_TOKEN), and run the same command again.",
     "download.hub_lacks": "{where} has not got {file}. It may have been moved; a copy of your own can be given with "

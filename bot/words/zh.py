@@ -767,6 +767,14 @@ WORDS: Final = {
     "tiny 随 Flipbot 附带，无需下载。",
     "download.download_busy": "{where} 中正有另一个下载在进行。请等它结束后，再次运行同一命令。",
     "download.hub_unreachable": "无法连接 {where}（{why}）。请稍后再次运行同一命令，它会从中断处继续。",
+    "download.hub_offline": "已设置 HF_HUB_OFFLINE，因此不会访问 {where}。请取消该设置，然后再次运行同一命令。",
+    "download.bad_endpoint": "HF_ENDPOINT 的值 {where} 不是有效地址。请改为以 https:// 或 http:// 开头，或取消设置。",
+    "download.bad_proxy": "无法连接 {where}：ALL_PROXY、HTTPS_PROXY 或 HTTP_PROXY 不是有效的代理地址。地址应以 http://、"
+    "https://、socks5:// 或 socks5h:// 开头（socks:// 请写成 socks5h://）。请修改或取消该设置。",
+    "download.socks_missing": "无法连接 {where}：ALL_PROXY、HTTPS_PROXY 或 HTTP_PROXY 是 SOCKS 代理，"
+    "而所需的软件包尚未安装。请运行 `pip install socksio`，或取消该设置。",
+    "download.no_hub": "{where} 的应答不是模型库的应答，可能是所在网络的登录页面：请用浏览器打开 {where} 登录，"
+    "然后再次运行同一命令。也可能是 HF_ENDPOINT 指向了别的服务器。",
     "download.hub_refused": "{repo} 并不对所有人开放。请先用你的账号在 {where} 接受其条款，"
     "再在本机运行 `hf auth login`（或设置 HF_TOKEN），然后再次运行同一命令。",
     "download.hub_lacks": "{where} 上没有 {file}，可能已被移走。你也可以用 `--from DIR` 指定自己的副本。",

@@ -40,6 +40,7 @@ class Hub:
            "short" (a byte is missing, and the answer says so itself), "flip" (a bit is wrong), "hold" (half of it, and
            then nothing until `let_go` is set), "503", "404", "fine"
     down:  statuses of the next answers
+    said:  what every listing is instead, such as a network's login page
     """
 
     def __init__(self, repos: Mapping[str, Repo], token: str = "hf_tests") -> None:
@@ -48,6 +49,7 @@ class Hub:
         self.wrong: dict[str, list[str]] = {}
         self.wrong_size: set[str] = set()
         self.down: list[int] = []
+        self.said: bytes | None = None
         self.held = threading.Event()
         self.let_go = threading.Event()
         self.asked: list[tuple[str, str, str]] = []  # method, path, range
@@ -114,6 +116,8 @@ def handler_of(hub: Hub) -> type[BaseHTTPRequestHandler]:
             return repo
 
         def listing(self, name: str, revision: str | None) -> None:
+            if hub.said is not None:
+                return self.send(200, hub.said, {"Content-Type": "text/html"})
             if (repo := self.repo(name)) is None:
                 return None
             if revision not in (None, "main", repo.commit):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from huggingface_hub import close_session
 from PIL import Image
 
 from gen import hub as hubs
@@ -19,6 +21,8 @@ from gen.config import ModelConfig
 from gen.doctor import plan, weights
 from gen.engine import Engine
 from gen.errors import (
+    BadEndpoint,
+    BadProxy,
     CheckpointCorrupt,
     CheckpointIncomplete,
     CheckpointMissing,
@@ -27,10 +31,13 @@ from gen.errors import (
     DownloadBusy,
     DownloadFailed,
     HubLacks,
+    HubOffline,
     HubRefused,
     HubUnreachable,
+    NoHub,
     NoRoom,
     NoSuchDownload,
+    SocksMissing,
     WrongBytes,
 )
 from gen.files import MANIFEST, Manifest, check, faults
@@ -70,8 +77,10 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "no-token"))
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 4096)  # what is kept of a broken answer
+    close_session()  # it remembers the proxies of an earlier test
     with serve(hub_of_golden()) as served:
         yield served
+    close_session()
 
 
 @pytest.fixture
@@ -243,8 +252,52 @@ def test_a_hub_that_stays_away_is_said_in_a_sentence(hub: Hub, models: Path) -> 
 
 def test_offline_is_said(hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(HubUnreachable, match="HF_HUB_OFFLINE"):
+    with pytest.raises(HubOffline, match="Unset it"):
         fetch(hub, models)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "kind", "do"),
+    [
+        ("socks://127.0.0.1:9", BadProxy, "socks5h://"),
+        ("http://127.0.0.1:port", BadProxy, "unset"),
+        ("socks5://127.0.0.1:9", SocksMissing, "pip install socksio"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_said(
+    hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch, proxy: str, kind: type[HubUnreachable], do: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(kind, match=do):
+        fetch(hub, models)
+
+
+@pytest.mark.parametrize("said", [b"<html>Welcome to our hotel", b"{}", b"[]", b'{"id": "a/b", "siblings": [{}]}'])
+def test_an_answer_that_is_no_hubs_is_said(hub: Hub, models: Path, said: bytes) -> None:
+    hub.said = said
+    with pytest.raises(NoHub, match="login page"):
+        fetch(hub, models)
+
+
+@pytest.mark.parametrize("endpoint", ["hf-mirror.com", "ftp://hf-mirror.com", "http://127.0.0.1:port"])
+def test_an_endpoint_that_is_no_address_is_said_at_once(hub: Hub, models: Path, endpoint: str) -> None:
+    with pytest.raises(BadEndpoint, match=f"HF_ENDPOINT is {endpoint}"):
+        download(MODEL, models, Seen(), endpoint=endpoint, patience=Patience(tries=99, wait_s=60))
+
+
+def test_a_token_that_cannot_be_sent_keeps_nothing_public_away(
+    hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_пароль")
+    fetch(hub, models)
+    assert not [path for path, sent in hub.tokens if sent]
+
+
+def test_the_library_itself_says_nothing(hub: Hub, models: Path, caplog: pytest.LogCaptureFixture) -> None:
+    hub.wrong[SHARD] = ["503", "break"]
+    fetch(hub, models)
+    assert not [record for record in caplog.records if record.name.startswith("huggingface_hub")]
 
 
 def test_a_file_that_is_not_there_any_more_is_named(hub: Hub, models: Path) -> None:
