@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from gen.card import read_json
@@ -45,6 +45,9 @@ from gen.errors import (
 )
 from gen.files import MANIFEST, Manifest, weight_map_of
 from gen.sources import CONFIGS, SOURCES, STEMS, WORDS, Part, home_of, shards
+
+if TYPE_CHECKING:
+    from huggingface_hub.errors import HfHubHTTPError
 
 T = TypeVar("T")
 Checking = Callable[[str], None]
@@ -431,7 +434,7 @@ class Hub:
         head = get_hf_file_metadata(url, token=self.token or False, endpoint=self.api.endpoint)
         if head.size is not None and head.size != file.known.size:
             raise WrongBytes(file=file.name, where=file.repo)
-        home = urlsplit(head.location).netloc == urlsplit(self.api.endpoint).netloc
+        home = netloc_of(head.location) == netloc_of(self.api.endpoint)
         headers = {"Accept-Encoding": "identity"}  # a compressed answer has no length to go on from
         if home and self.token:  # a signed address elsewhere needs none, and should not see it
             headers["Authorization"] = f"Bearer {self.token}"
@@ -453,14 +456,7 @@ class Hub:
     def retried(self, repo: str, file: str, ask: Callable[[], T], under_way: Path | None = None) -> T:
         """Ask until it is answered; every byte of progress renews the patience."""
         import httpx2
-        from huggingface_hub.errors import (
-            EntryNotFoundError,
-            GatedRepoError,
-            HfHubHTTPError,
-            OfflineModeIsEnabled,
-            RepositoryNotFoundError,
-            RevisionNotFoundError,
-        )
+        from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
         tries, size = 0, -1
         while True:
@@ -468,21 +464,8 @@ class Hub:
                 return ask()
             except OfflineModeIsEnabled as error:
                 raise HubOffline(where=self.api.endpoint) from error
-            except GatedRepoError as error:
-                raise HubRefused(repo=repo, where=f"{self.api.endpoint}/{repo}") from error
-            except (RepositoryNotFoundError, RevisionNotFoundError, EntryNotFoundError) as error:
-                raise HubLacks(file=file or "anything", where=f"{self.api.endpoint}/{repo}") from error
             except HfHubHTTPError as error:
-                status = error.response.status_code
-                if status in (401, 403):
-                    raise HubRefused(repo=repo, where=f"{self.api.endpoint}/{repo}") from error
-                if status == 404:
-                    raise HubLacks(file=file or "anything", where=f"{self.api.endpoint}/{repo}") from error
-                if status == 416 and under_way is not None:  # more bytes here than there: begin again
-                    under_way.unlink(missing_ok=True)
-                elif status not in RETRIED:
-                    raise HubUnreachable(where=self.api.endpoint, why=f"it answered {status}") from error
-                why = f"it answered {status}"
+                why = self.answered(error, repo, file, under_way)
             except httpx2.InvalidURL as error:
                 raise BadEndpoint(where=self.api.endpoint) from error
             except httpx2.RequestError as error:
@@ -496,6 +479,27 @@ class Hub:
             if tries >= self.patience.tries:
                 raise HubUnreachable(where=self.api.endpoint, why=why)
             time.sleep(min(30.0, self.patience.wait_s * 2 ** (tries - 1)))
+
+    def answered(self, error: HfHubHTTPError, repo: str, file: str, under_way: Path | None) -> str:
+        """What an answer says that is none, in words, where asking once more may help. raises: else what it means."""
+        from huggingface_hub.errors import GatedRepoError
+
+        status, where = error.response.status_code, f"{self.api.endpoint}/{repo}"
+        signed = under_way is not None and netloc_of(str(error.response.url)) != netloc_of(self.api.endpoint)
+        if status == 404:
+            raise HubLacks(file=file or "anything", where=where) from error
+        if isinstance(error, GatedRepoError) or (status in (401, 403) and not signed):
+            raise HubRefused(repo=repo, where=where) from error
+        if status == 416 and under_way is not None:  # more bytes here than there: begin again
+            under_way.unlink(missing_ok=True)
+        elif status not in RETRIED and not signed:  # a signed address holds for an hour; the next try asks for another
+            raise HubUnreachable(where=self.api.endpoint, why=f"it answered {status}") from error
+        return f"it answered {status}"
+
+
+def netloc_of(address: str) -> str:
+    """Host and port."""
+    return urlsplit(address).netloc
 
 
 def known_of(sibling: Any) -> Known:

@@ -38,7 +38,7 @@ class Hub:
 
     wrong: file name → what happens to its next downloads, one after the other: "break" (the connection ends halfway),
            "short" (a byte is missing, and the answer says so itself), "flip" (a bit is wrong), "hold" (half of it, and
-           then nothing until `let_go` is set), "503", "404", "fine"
+           then nothing until `let_go` is set), "403" (as an address whose signature ran out), "503", "404", "fine"
     down:  statuses of the next answers
     said:  what every listing is instead, such as a network's login page
     """
@@ -147,7 +147,7 @@ def handler_of(hub: Hub) -> type[BaseHTTPRequestHandler]:
             mishap = "fine"
             if self.command == "GET" and hub.wrong.get(file):
                 mishap = hub.wrong[file].pop(0)
-            if mishap in ("404", "503"):
+            if mishap in ("403", "404", "503"):
                 return self.refuse(int(mishap), "EntryNotFound" if mishap == "404" else "")
             wanted = self.headers.get("Range", "")
             begin = int(wanted.removeprefix("bytes=").split("-")[0]) if wanted else 0

@@ -242,6 +242,17 @@ def test_a_busy_hub_is_asked_again(hub: Hub, models: Path) -> None:
     assert len(hub.downloads(SHARD)) == 3
 
 
+def test_a_signed_address_that_ran_out_is_asked_for_anew(hub: Hub, models: Path) -> None:
+    hub.wrong[SHARD] = ["break", "403"]
+    fetch(hub, models)
+    asked = [(method, path.split("/")[1] == "lfs") for method, path, _ in hub.asked if path.endswith(SHARD)]
+    assert asked == [("HEAD", False), ("GET", True), ("GET", True), ("HEAD", False), ("GET", True)]
+    (models / home_of(F1) / SHARD).unlink()
+    hub.wrong[SHARD] = ["403"] * 99
+    with pytest.raises(HubUnreachable, match="it answered 403"):
+        fetch(hub, models)
+
+
 def test_a_hub_that_stays_away_is_said_in_a_sentence(hub: Hub, models: Path) -> None:
     hub.down = [500] * 99
     with pytest.raises(HubUnreachable, match=r"500.*goes on where it stopped"):
