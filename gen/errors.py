@@ -8,7 +8,7 @@ GenError
 ├── LoraUnusable, AttentionMissing, PreviewUnusable
 ├── DownloadFailed
 │   ├── HubUnreachable (HubOffline, BadEndpoint, BadProxy, SocksMissing, NoHub)
-│   └── NoSuchDownload, DownloadBusy, HubRefused, HubLacks, CopyLacks, WrongBytes, NoRoom
+│   └── NoSuchDownload, DownloadBusy, HubRefused (TokenRefused), HubLacks (NoRepository), CopyLacks, WrongBytes, NoRoom
 └── Cancelled
 
 An error carries facts; the room that talks to people makes the sentence. str(error) is for logs and operators.
@@ -289,11 +289,31 @@ class HubRefused(DownloadFailed):
     )
 
 
+class TokenRefused(HubRefused):
+    """The hub wants to know who asks, and the token here is of nobody any more."""
+
+    reason = "token_refused"  # facts: repo, where
+    text = (
+        "{where} does not accept the token (HF_TOKEN, or that of `hf auth login`), and does not hand out {repo} "
+        "without one. Renew it, or take it away: unset HF_TOKEN, or run `hf auth logout`."
+    )
+
+
 class HubLacks(DownloadFailed):
     """A file, a commit or a repository is not there."""
 
     reason = "hub_lacks"  # facts: where, file
     text = "{where} has not got {file}. It may have been moved; a copy of your own can be given with `--from DIR`."
+
+
+class NoRepository(HubLacks):
+    """The whole repository is not there, or not for everybody."""
+
+    reason = "no_repository"  # facts: repo, where
+    text = (
+        "There is no repository {repo} on {where}, or not for everybody. It may have been moved; a copy of your own "
+        "can be given with `--from DIR`."
+    )
 
 
 class CopyLacks(DownloadFailed):

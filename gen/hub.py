@@ -38,9 +38,11 @@ from gen.errors import (
     HubRefused,
     HubUnreachable,
     NoHub,
+    NoRepository,
     NoRoom,
     NoSuchDownload,
     SocksMissing,
+    TokenRefused,
     WrongBytes,
 )
 from gen.files import MANIFEST, Manifest, weight_map_of
@@ -376,6 +378,7 @@ class Hub:
         self.api = HfApi(endpoint=endpoint)
         check_way(self.api.endpoint)
         self.token = usable_token()
+        self.refused = False  # whether a token was not accepted
         self.patience = patience
         self.listed: dict[tuple[str, str | None], Listing] = {}
         self.commits: dict[str, str] = {}
@@ -482,10 +485,17 @@ class Hub:
 
     def answered(self, error: HfHubHTTPError, repo: str, file: str, under_way: Path | None) -> str:
         """What an answer says that is none, in words, where asking once more may help. raises: else what it means."""
-        from huggingface_hub.errors import GatedRepoError
+        from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
         status, where = error.response.status_code, f"{self.api.endpoint}/{repo}"
         signed = under_way is not None and netloc_of(str(error.response.url)) != netloc_of(self.api.endpoint)
+        if status == 401 and self.token is not None and not isinstance(error, GatedRepoError):
+            self.token, self.refused = None, True  # an expired one is refused even where none is needed
+            return "it does not accept the token"
+        if status == 401 and self.refused:
+            raise TokenRefused(where=self.api.endpoint, repo=repo) from error
+        if isinstance(error, RepositoryNotFoundError) and not isinstance(error, GatedRepoError):
+            raise NoRepository(where=self.api.endpoint, repo=repo) from error
         if status == 404:
             raise HubLacks(file=file or "anything", where=where) from error
         if isinstance(error, GatedRepoError) or (status in (401, 403) and not signed):

@@ -815,6 +815,10 @@ WORDS: Final = {
     "browser, log in, and run the same command again. Or HF_ENDPOINT names another server.",
     "download.hub_refused": "The hub does not hand out {repo} to just anybody. Accept its terms on {where} with an "
     "account of yours, log in here with `hf auth login` (or set HF_TOKEN), and run the same command again.",
+    "download.token_refused": "{where} does not accept the token (HF_TOKEN, or that of `hf auth login`), and does not "
+    "hand out {repo} without one. Renew it, or take it away: unset HF_TOKEN, or run `hf auth logout`.",
+    "download.no_repository": "There is no repository {repo} on {where}, or not for everybody. It may have been moved; "
+    "a copy of your own can be given with `--from DIR`.",
     "download.hub_lacks": "{where} has not got {file}. It may have been moved; a copy of your own can be given with "
     "`--from DIR`.",
     "download.copy_lacks": "In {where} is no {file} of {repo}. `--from` takes a Hugging Face cache, another models "

@@ -777,6 +777,10 @@ WORDS: Final = {
     "然后再次运行同一命令。也可能是 HF_ENDPOINT 指向了别的服务器。",
     "download.hub_refused": "{repo} 并不对所有人开放。请先用你的账号在 {where} 接受其条款，"
     "再在本机运行 `hf auth login`（或设置 HF_TOKEN），然后再次运行同一命令。",
+    "download.token_refused": "{where} 不接受当前的令牌（HF_TOKEN 或 `hf auth login` 保存的令牌），"
+    "而没有令牌就无法获取 {repo}。请更新令牌，或者去掉它：取消 HF_TOKEN，或运行 `hf auth logout`。",
+    "download.no_repository": "{where} 上没有仓库 {repo}，或者它并不公开，也可能已被移走。"
+    "你也可以用 `--from DIR` 指定自己的副本。",
     "download.hub_lacks": "{where} 上没有 {file}，可能已被移走。你也可以用 `--from DIR` 指定自己的副本。",
     "download.copy_lacks": "{where} 中没有 {repo} 的 {file}。`--from` 可以指定 Hugging Face 缓存、另一个模型文件夹、"
     "仓库的克隆，或 diffusers 格式的检查点文件夹。",

@@ -110,6 +110,9 @@ def handler_of(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 self.refuse(401, "RepoNotFound")  # as the real one does: it does not say whether it is there
                 return None
             repo = hub.repos[name]
+            if self.headers.get("Authorization", f"Bearer {hub.token}") != f"Bearer {hub.token}":
+                self.refuse(401)  # an expired token is refused even where none is needed
+                return None
             if repo.gated and self.headers.get("Authorization") != f"Bearer {hub.token}":
                 self.refuse(401, "GatedRepo")
                 return None

@@ -35,9 +35,11 @@ from gen.errors import (
     HubRefused,
     HubUnreachable,
     NoHub,
+    NoRepository,
     NoRoom,
     NoSuchDownload,
     SocksMissing,
+    TokenRefused,
     WrongBytes,
 )
 from gen.files import MANIFEST, Manifest, check, faults
@@ -332,6 +334,21 @@ def test_a_gated_repository_asks_for_a_login_and_gets_the_token(
     assert [path for path, sent in hub.tokens if sent]
     assert not [path for path, sent in hub.tokens if sent and "/lfs/" in path]  # another host does not see it
     assert faults(MODEL, models) == []
+
+
+def test_an_expired_token_keeps_nothing_public_away(hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_of_last_year")
+    fetch(hub, models)
+    assert len([path for path, sent in hub.tokens if sent]) == 1
+    hub.repos[REDUX].gated = True
+    with pytest.raises(TokenRefused, match=r"does not accept the token.*unset HF_TOKEN"):
+        fetch(hub, models)
+
+
+def test_a_repository_that_is_not_there_is_said(hub: Hub, models: Path) -> None:
+    del hub.repos[REDUX]
+    with pytest.raises(NoRepository, match=f"There is no repository {REDUX}"):
+        fetch(hub, models)
 
 
 def test_a_disk_that_is_too_small_is_said_before(hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
