@@ -486,6 +486,39 @@ def test_every_missing_and_short_file_is_named(hub: Hub, models: Path) -> None:
     assert len(faults(MODEL, models)) == 4
 
 
+def test_every_file_that_is_gone_or_changed_is_named_and_none_that_never_was(hub: Hub, models: Path) -> None:
+    fetch(hub, models)
+    hunyuan = models / home_of(HUNYUAN)
+    gone = [
+        models / home_of(F1) / "diffusion_pytorch_model.safetensors.index.json",
+        models / home_of(F1) / SHARD,
+        hunyuan / "text_encoder" / "model.safetensors.index.json",
+        hunyuan / "tokenizer" / "special_tokens_map.json",
+        hunyuan / "tokenizer_2" / "vocab.json",
+        hunyuan / "tokenizer_2" / "merges.txt",
+    ]
+    for path in gone:
+        path.unlink()
+    other = hunyuan / "vae" / "config.json"
+    other.write_bytes(other.read_bytes().replace(b"16", b"17"))
+    touched = models / home_of(REDUX) / "image_encoder" / "model.safetensors"
+    os.utime(touched, (1, 1))
+    found = faults(MODEL, models)
+    assert {str(error.facts["file"]) for error in found} == set(map(str, [*gone, other, touched]))
+    assert len(found) == 8
+    assert {error.facts["why"] for error in found if "why" in error.facts} == {"was changed since it was checked"}
+    fetch(hub, models)
+    assert faults(MODEL, models) == []
+
+
+def test_without_notes_an_absent_index_is_named_all_the_same(hub: Hub, models: Path) -> None:
+    fetch(hub, models)
+    index = models / home_of(F1) / "diffusion_pytorch_model.safetensors.index.json"
+    index.unlink()
+    (models / home_of(F1) / MANIFEST).unlink()
+    assert [error.facts["file"] for error in faults(MODEL, models)] == [str(index)]
+
+
 def test_the_doctor_says_what_to_do_and_nothing_that_does_not_help(models: Path, tmp_path: Path) -> None:
     def said(name: str) -> list[str]:
         model = ModelConfig(name=name, device="cpu", ram_limit_gib=8.0)
