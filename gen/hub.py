@@ -578,21 +578,26 @@ class Folder:
         yield self.folder / name, self.folder
 
     def fetch(self, file: File, at: Callable[[int], None], checking: Checking) -> str:
-        """Check the copy, then link it; where that cannot be done, copy it and check what was written."""
+        """Link the copy, or where that cannot be done copy it, and give it its name once it is checked.
+
+        Never under the name of a file under way: a download would go on in it, and a link is the person's own file.
+        """
         assert file.source is not None
-        source, under_way = file.source.resolve(), under_way_of(file)
+        source, linked = file.source.resolve(), file.target.with_name(f".{file.target.name}.link")
         file.target.parent.mkdir(parents=True, exist_ok=True)
-        under_way.unlink(missing_ok=True)
+        linked.unlink(missing_ok=True)
         checking(file.target.name)
         try:
-            os.link(source, under_way)
-        except OSError:  # another disk, or one without links
-            copy(source, under_way, at)
-        sha256, blob = hashes(under_way, with_blob=file.known.blob is not None)
-        if (file.known.sha256 or sha256) != sha256 or (file.known.blob or blob) != blob:
-            under_way.unlink()
-            raise WrongBytes(file=str(file.source), where=str(self.folder))
-        under_way.replace(file.target)
+            try:
+                os.link(source, linked)
+            except OSError:  # another disk, or one without links
+                copy(source, linked, at)
+            sha256, blob = hashes(linked, with_blob=file.known.blob is not None)
+            if (file.known.sha256 or sha256) != sha256 or (file.known.blob or blob) != blob:
+                raise WrongBytes(file=str(file.source), where=str(self.folder))
+            linked.replace(file.target)
+        finally:
+            linked.unlink(missing_ok=True)
         return sha256
 
 

@@ -397,6 +397,35 @@ def test_another_models_dir_is_linked_and_checked(hub: Hub, models: Path, tmp_pa
     assert Manifest.read(tmp_path / "new" / home_of(F1), F1).revision == COMMIT
 
 
+@pytest.mark.parametrize("stopped_at", ["sha256", "link"])
+def test_a_copy_that_was_being_checked_is_never_written_into(
+    hub: Hub, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_at: str
+) -> None:
+    fetch(hub, models)
+    shutil.copytree(models, tmp_path / "copy")
+    shard = tmp_path / "copy" / home_of(F1) / SHARD
+    shard.write_bytes(shard.read_bytes()[:-1000])
+    (tmp_path / "copy" / home_of(F1) / MANIFEST).unlink()
+    cut = shard.read_bytes()
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    class Watching(Seen):
+        def checking(self, file: str) -> None:
+            if file == SHARD:
+                patch.setattr(hubs.hashlib if stopped_at == "sha256" else hubs.os, stopped_at, killed)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        download(MODEL, tmp_path / "new", Watching(), source=tmp_path / "copy")
+    assert not [path for path in (tmp_path / "new").rglob("*") if path.name.startswith(f".{SHARD}")]
+    download(MODEL, tmp_path / "new", Seen(), endpoint=hub.url, patience=QUICK)
+    assert shard.read_bytes() == cut
+
+
 def test_a_copy_with_a_wrong_byte_is_refused(hub: Hub, models: Path, tmp_path: Path) -> None:
     fetch(hub, models)
     path = models / home_of(F1) / SHARD
