@@ -321,8 +321,9 @@ class CopyLacks(DownloadFailed):
 
     reason = "copy_lacks"  # facts: where, file, repo
     text = (
-        "In {where} is no {file} of {repo}. `--from` takes a Hugging Face cache, another models folder, clones of the "
-        "repositories, or a checkpoint in diffusers' layout."
+        "In {where} is no {file} of {repo}. Run the same command without `--from` for the rest. `--from` takes a "
+        "Hugging Face cache, FramePack's folder, another models folder, clones of the repositories, or a checkpoint in "
+        "diffusers' layout."
     )
 
 

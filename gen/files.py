@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -161,6 +161,13 @@ class Manifest:
         entry = self.files.setdefault(name, {"size": size, "sha256": sha256, "seen": None})
         if entry["size"] != size or (sha256 and entry["sha256"] != sha256):
             entry |= {"size": size, "sha256": sha256, "seen": None}
+
+    def forget(self, folder: str, keep: Iterable[str]) -> None:
+        """Nothing else of the repository's folder belongs here any more."""
+        kept = set(keep)
+        gone = [name for name in self.files if str(PurePosixPath(name).parent) == (folder or ".") and name not in kept]
+        for name in gone:
+            del self.files[name]
 
     def seen(self, name: str, path: Path, sha256: str) -> None:
         """The file was read, and is what it should be."""

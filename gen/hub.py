@@ -29,10 +29,12 @@ from gen.card import read_json
 from gen.errors import (
     BadEndpoint,
     BadProxy,
+    CheckpointCorrupt,
     CopyLacks,
     DiskFull,
     DownloadBusy,
     DownloadFailed,
+    GenError,
     HubLacks,
     HubOffline,
     HubRefused,
@@ -45,7 +47,7 @@ from gen.errors import (
     TokenRefused,
     WrongBytes,
 )
-from gen.files import MANIFEST, Manifest, weight_map_of
+from gen.files import MANIFEST, Manifest, faults, part_faults, weight_map_of
 from gen.sources import CONFIGS, SOURCES, STEMS, WORDS, Part, home_of, shards
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ T = TypeVar("T")
 Checking = Callable[[str], None]
 LOCK = ".flipbot-download.lock"  # in models_dir
 LOCKLESS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # what a file system without locks answers
+CACHES = ("hub", "hf_download/hub", "webui/hf_download/hub")  # in HF_HOME, and in FramePack's program and its package
 BLOCK = 4 << 20
 RETRIED = (408, 425, 429, 500, 502, 503, 504)
 SPARE = 1 << 30  # bytes that a disk keeps free beside the weights: films want some
@@ -149,18 +152,21 @@ def download(
     """Bring every file that the model needs into models_dir, checked; what is there already is kept.
 
     source: a folder to take them from instead of the hub
-    raises: NoSuchDownload, HubUnreachable, HubRefused, HubLacks, WrongBytes, NoRoom, CopyLacks, DiskFull, DownloadBusy
+    raises: NoSuchDownload, HubUnreachable, HubRefused, HubLacks, WrongBytes, NoRoom, CopyLacks, DiskFull, DownloadBusy,
+            CheckpointIncomplete, CheckpointCorrupt
     """
     parts = parts_of(model)
     with writing(models_dir), alone(models_dir):
         origin: Origin = Folder(source) if source else Hub(endpoint, patience)
         fetching = Fetching(origin, models_dir, watch)
-        files = [file for name, part in parts.items() for file in fetching.select(name, part)]
-        fetching.done.total = sum(file.known.size for file in files)
-        watch.begin(fetching.done.total)
-        need_room(models_dir, files)
-        for file in files:
-            fetching.bring(file)
+        try:
+            fetching.bring_all(parts)
+        except CheckpointCorrupt as error:
+            fetching.drop([error])
+            raise
+        if found := faults(model, models_dir):
+            fetching.drop(found)
+            raise [*fetching.lacking, *found][0]
     return fetching.done
 
 
@@ -173,6 +179,8 @@ class Fetching:
         self.watch = watch
         self.done = Fetched()
         self.here = 0  # bytes of the files that are whole
+        self.lacking: list[CopyLacks] = []  # what the copy has not got
+        self.unproven: list[File] = []
         self.manifests: dict[str, Manifest] = {}
 
     def manifest_of(self, repo: str) -> Manifest:
@@ -181,16 +189,42 @@ class Fetching:
             self.manifests[repo] = Manifest.read(self.models_dir / home_of(repo), repo)
         return self.manifests[repo]
 
+    def bring_all(self, parts: Mapping[str, Part]) -> None:
+        """See that every file is there and right, as far as the origin has them."""
+        files = [file for name, part in parts.items() for file in self.select_if_there(name, part)]
+        self.done.total = self.here + sum(file.known.size for file in files)
+        self.watch.begin(self.done.total)
+        need_room(self.models_dir, files)
+        for file in files:
+            self.bring(file)
+
+    def select_if_there(self, name: str, part: Part) -> list[File]:
+        """The same as `select`; nothing of a part that a copy has not got, and need not have where it is whole here."""
+        if self.origin.partial and not part_faults(name, part, self.models_dir):
+            folder = self.models_dir / part.home / part.folder
+            self.here += sum(
+                path.stat().st_size for path in folder.iterdir() if path.is_file() and path.name != MANIFEST
+            )
+            return []
+        try:
+            return self.select(name, part)
+        except CopyLacks as error:
+            self.lacking.append(error)
+            return []
+
     def select(self, name: str, part: Part) -> list[File]:
         """The files of one part: its config first, then the weights that its index names and somebody reads."""
         manifest = self.manifest_of(part.repo)
         there = self.origin.files(name, part, manifest)
 
+        def path_of(within: str) -> str:
+            return str(PurePosixPath(part.folder, within))
+
         def file(within: str) -> File:
-            path = str(PurePosixPath(part.folder, within))
             if within not in there:
-                raise HubLacks(file=path, where=self.origin.called(part))
+                raise self.origin.lacks(part, path_of(within))
             known, source = there[within]
+            path = path_of(within)
             return File(part.repo, path, self.models_dir / part.home / path, known, source)
 
         def json_of(within: str) -> dict[str, Any]:
@@ -198,20 +232,26 @@ class Fetching:
             self.bring(wanted, counts=False)
             return read_json(wanted.target)
 
-        chosen = [file(CONFIGS.get(name, "config.json"))]
+        names = [CONFIGS.get(name, "config.json")]
         stem = STEMS.get(name, "model")
         index = f"{stem}.safetensors.index.json"
         if name in CONFIGS:
-            chosen += [file(within) for within in WORDS if within in there]
+            names += [within for within in WORDS if within in there]
         elif index not in there:
-            chosen.append(file(f"{stem}.safetensors"))
+            names.append(f"{stem}.safetensors")
         else:
             layers = int(json_of("config.json").get("num_hidden_layers", 0))
             weight_map = weight_map_of(json_of(index), self.models_dir / part.home / part.folder / index)
             wanted = shards(name, weight_map, layers)
             self.done.unread |= {shard: count for shard, count in wanted.items() if count}
             self.done.skipped += sorted(set(weight_map.values()) - set(wanted))
-            chosen += [file(index), *(file(shard) for shard in wanted)]
+            names += [index, *wanted]
+        for error in (self.origin.lacks(part, path_of(within)) for within in names if within not in there):
+            if not isinstance(error, CopyLacks):
+                raise error
+            self.lacking.append(error)
+        chosen = [file(within) for within in names if within in there]
+        manifest.forget(part.folder, keep=map(path_of, names))
         for each in chosen:
             manifest.expect(each.name, each.known.size, each.known.sha256)
         manifest.write(self.models_dir / part.home)
@@ -227,11 +267,22 @@ class Fetching:
             self.done.fetched += file.known.size
             if file.known.sha256 is None and file.known.blob is None:
                 self.done.unproven.append(file.name)
+                self.unproven.append(file)
             manifest.seen(file.name, file.target, sha256)
             manifest.write(self.models_dir / home_of(file.repo))
         if counts:
             self.here += file.known.size
             self.watch.at(self.here, name)
+
+    def drop(self, errors: Iterable[GenError]) -> None:
+        """Take away what no hash stands for and what turned out to be damaged: no better copy is measured by it."""
+        damaged = {Path(str(error.facts["file"])) for error in errors if isinstance(error, CheckpointCorrupt)}
+        for file in self.unproven:
+            if damaged & {file.target, file.target.parent}:
+                file.target.unlink(missing_ok=True)
+                manifest = self.manifest_of(file.repo)
+                manifest.files.pop(file.name, None)
+                manifest.write(self.models_dir / home_of(file.repo))
 
     def whole(self, file: File, manifest: Manifest) -> bool:
         """Whether the file is there and is what it should be; its hash is read where it changed since it last was."""
@@ -332,7 +383,9 @@ def alone(models_dir: Path) -> Iterator[None]:
 
 
 class Origin(Protocol):
-    """Where files come from."""
+    """Where files come from. partial: whether it may have some parts only."""
+
+    partial: bool
 
     def files(self, name: str, part: Part, manifest: Manifest) -> dict[str, tuple[Known, Path | None]]:
         """The files of a part by their name in its folder; the manifest hears which commit they are of."""
@@ -340,8 +393,8 @@ class Origin(Protocol):
     def fetch(self, file: File, at: Callable[[int], None], checking: Checking) -> str:
         """Bring one file to its target, checked; returns its SHA-256. at: hears how many bytes of it are there."""
 
-    def called(self, part: Part) -> str:
-        """What a person would call the place."""
+    def lacks(self, part: Part, file: str) -> DownloadFailed:
+        """What is said of a file that it has not got."""
 
 
 def check_way(endpoint: str) -> None:
@@ -370,6 +423,8 @@ def usable_token() -> str | None:
 class Hub:
     """The Hugging Face hub, or what HF_ENDPOINT names."""
 
+    partial = False
+
     def __init__(self, endpoint: str | None = None, patience: Patience = Patience()) -> None:
         from huggingface_hub import HfApi
 
@@ -383,9 +438,9 @@ class Hub:
         self.listed: dict[tuple[str, str | None], Listing] = {}
         self.commits: dict[str, str] = {}
 
-    def called(self, part: Part) -> str:
-        """The repository on its server."""
-        return f"{self.api.endpoint}/{part.repo}"
+    def lacks(self, part: Part, file: str) -> DownloadFailed:
+        """By the repository on its server."""
+        return HubLacks(file=file, where=f"{self.api.endpoint}/{part.repo}")
 
     def files(self, name: str, part: Part, manifest: Manifest) -> dict[str, tuple[Known, Path | None]]:
         """One question per repository: names, sizes and hashes at one commit."""
@@ -540,14 +595,18 @@ def bar_of(at: Callable[[int], None]) -> Any:
 
 
 class Folder:
-    """A copy on this machine: another models_dir, a hub cache, clones of the repositories, or a checkpoint's folder."""
+    """A copy on this machine: another models_dir, a hub cache, clones of the repositories, a checkpoint's folder, or
+    FramePack's program folder, which has a hub cache in it.
+    """
+
+    partial = True
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def called(self, part: Part) -> str:
-        """The folder."""
-        return str(self.folder)
+    def lacks(self, part: Part, file: str) -> DownloadFailed:
+        """By the folder."""
+        return CopyLacks(where=str(self.folder), file=file, repo=part.repo)
 
     def files(self, name: str, part: Part, manifest: Manifest) -> dict[str, tuple[Known, Path | None]]:
         """The files of the part's folder, with the hashes that the copy's own notes have of them."""
@@ -556,7 +615,7 @@ class Folder:
             ((at, root) for at, root in self.places(name, part) if (at / config).is_file()), (None, None)
         )
         if place is None or root is None:
-            raise CopyLacks(where=str(self.folder), file=f"{name}/{config}", repo=part.repo)
+            raise self.lacks(part, f"{name}/{config}")
         theirs = Manifest.read(root, part.repo) if (root / MANIFEST).is_file() else None
         revision = commit_of(root)
         manifest.revision = manifest.revision or (theirs.revision if theirs else revision)
@@ -570,7 +629,7 @@ class Folder:
         """Folders where the part may lie, each with the one that its repository's files lie in."""
         for root in (self.folder / part.home, self.folder / part.repo.split("/")[1], self.folder):
             yield root / part.folder, root
-        for cache in (self.folder, self.folder / "hub"):
+        for cache in (self.folder, *(self.folder / within for within in CACHES)):
             snapshots = cache / f"models--{part.home}" / "snapshots"
             newest = sorted(snapshots.glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
             for root in newest:

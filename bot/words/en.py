@@ -821,8 +821,13 @@ WORDS: Final = {
     "a copy of your own can be given with `--from DIR`.",
     "download.hub_lacks": "{where} has not got {file}. It may have been moved; a copy of your own can be given with "
     "`--from DIR`.",
-    "download.copy_lacks": "In {where} is no {file} of {repo}. `--from` takes a Hugging Face cache, another models "
-    "folder, clones of the repositories, or a checkpoint in diffusers' layout.",
+    "download.copy_lacks": "In {where} is no {file} of {repo}. Run the same command without `--from` for the rest. "
+    "`--from` takes a Hugging Face cache, FramePack's folder, another models folder, clones of the repositories, or a "
+    "checkpoint in diffusers' layout.",
+    "download.checkpoint_incomplete": "The model is not complete: {file} is not there. Run the same command again, "
+    "without `--from` or with another copy.",
+    "download.checkpoint_corrupt": "The model is not whole: {file} {why}. Run the same command again, without `--from` "
+    "or with another copy.",
     "download.wrong_bytes": "{file} from {where} is not what it should be: its size or its hash differs. Nothing of it "
     "was kept; run the same command again, or take another copy.",
     "download.no_room": "There is not enough room in {where}: {needed} GiB are needed and {free} GiB are free. Free "

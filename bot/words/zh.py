@@ -782,8 +782,12 @@ WORDS: Final = {
     "download.no_repository": "{where} 上没有仓库 {repo}，或者它并不公开，也可能已被移走。"
     "你也可以用 `--from DIR` 指定自己的副本。",
     "download.hub_lacks": "{where} 上没有 {file}，可能已被移走。你也可以用 `--from DIR` 指定自己的副本。",
-    "download.copy_lacks": "{where} 中没有 {repo} 的 {file}。`--from` 可以指定 Hugging Face 缓存、另一个模型文件夹、"
-    "仓库的克隆，或 diffusers 格式的检查点文件夹。",
+    "download.copy_lacks": "{where} 中没有 {repo} 的 {file}。其余部分请去掉 `--from` 再次运行同一命令。"
+    "`--from` 可以指定 Hugging Face 缓存、FramePack 的程序文件夹、另一个模型文件夹、仓库的克隆，"
+    "或 diffusers 格式的检查点文件夹。",
+    "download.checkpoint_incomplete": "模型不完整：缺少 {file}。请再次运行同一命令，去掉 `--from` 或换一份副本。",
+    "download.checkpoint_corrupt": "模型不完整：{file} 不能使用（{why}）。请再次运行同一命令，"
+    "去掉 `--from` 或换一份副本。",
     "download.wrong_bytes": "来自 {where} 的 {file} 不正确：大小或哈希值不符，没有保留其中任何内容。"
     "请再次运行同一命令，或换一份副本。",
     "download.no_room": "{where} 空间不足：需要 {needed} GiB，可用 {free} GiB。"

@@ -438,8 +438,10 @@ def test_a_copy_with_a_wrong_byte_is_refused(hub: Hub, models: Path, tmp_path: P
     assert path.read_bytes() == hub.repos[F1].files[SHARD]
 
 
-def test_a_hub_cache_is_taken_from_by_its_blobs(hub: Hub, models: Path, tmp_path: Path) -> None:
-    cache = tmp_path / "hub-cache" / "hub"
+@pytest.mark.parametrize("within", ["hub", "hf_download/hub"])
+def test_a_hub_cache_is_taken_from_by_its_blobs(hub: Hub, models: Path, tmp_path: Path, within: str) -> None:
+    copied = tmp_path / "hub-cache"
+    cache = copied / within
     for repo, kept in hub.repos.items():
         root = cache / f"models--{home_of(repo)}"
         (root / "blobs").mkdir(parents=True)
@@ -449,7 +451,7 @@ def test_a_hub_cache_is_taken_from_by_its_blobs(hub: Hub, models: Path, tmp_path
             blob = root / "blobs" / sha256(data)
             blob.write_bytes(data)
             link.symlink_to(os.path.relpath(blob, link.parent))
-    done = from_copy(cache.parent, models)
+    done = from_copy(copied, models)
     assert done.unproven == []
     assert faults(MODEL, models) == []
     shard = models / home_of(F1) / SHARD
@@ -459,7 +461,7 @@ def test_a_hub_cache_is_taken_from_by_its_blobs(hub: Hub, models: Path, tmp_path
     blob.write_bytes(b"\0" * blob.stat().st_size)
     shutil.rmtree(models)
     with pytest.raises(WrongBytes):
-        from_copy(cache.parent, models)
+        from_copy(copied, models)
 
 
 def test_a_plain_checkpoint_folder_is_taken_and_its_hashes_written_down(
@@ -477,6 +479,74 @@ def test_a_plain_checkpoint_folder_is_taken_and_its_hashes_written_down(
     (plain / "vae" / "config.json").unlink()
     with pytest.raises(CopyLacks, match=r"is no vae/config\.json of hunyuanvideo-community/HunyuanVideo"):
         from_copy(plain, tmp_path / "new")
+
+
+def bare_copy(models: Path, folder: Path) -> Path:
+    """What a person has of the weights who knows no hashes of them."""
+    shutil.copytree(models, folder)
+    for notes in folder.rglob(MANIFEST):
+        notes.unlink()
+    return folder
+
+
+def test_a_copy_whose_shard_is_cut_off_is_not_complete_and_a_better_one_is_taken(
+    hub: Hub, models: Path, tmp_path: Path
+) -> None:
+    fetch(hub, models)
+    good, bad = bare_copy(models, tmp_path / "good"), bare_copy(models, tmp_path / "bad")
+    shard = bad / home_of(F1) / SHARD
+    shard.write_bytes(shard.read_bytes()[:-1000])
+    with pytest.raises(CheckpointCorrupt, match=rf"{SHARD} is cut off"):
+        from_copy(bad, tmp_path / "new")
+    from_copy(good, tmp_path / "new")
+    assert faults(MODEL, tmp_path / "new") == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        (b'"has_image_proj": true', b'"has_image_proj": false', "another model's transformer.*has_image_proj"),
+        (b'"num_layers": 2', b'"num_layers": 3', "does not fit its config"),
+    ],
+)
+def test_a_copy_of_another_models_transformer_is_not_complete(
+    hub: Hub, models: Path, tmp_path: Path, old: bytes, new: bytes, why: str
+) -> None:
+    fetch(hub, models)
+    good, bad = bare_copy(models, tmp_path / "good"), bare_copy(models, tmp_path / "bad")
+    config = bad / home_of(F1) / "config.json"
+    assert old in config.read_bytes()
+    config.write_bytes(config.read_bytes().replace(old, new))
+    with pytest.raises(CheckpointCorrupt, match=why):
+        from_copy(bad, tmp_path / "new")
+    from_copy(good, tmp_path / "new")
+    assert faults(MODEL, tmp_path / "new") == []
+
+
+def test_a_copy_with_some_of_the_parts_is_taken_from_and_the_hub_has_the_rest(
+    hub: Hub, models: Path, tmp_path: Path
+) -> None:
+    fetch(hub, models)
+    copy = bare_copy(models, tmp_path / "copy")
+    shutil.rmtree(copy / home_of(HUNYUAN) / "vae")
+    (copy / home_of(F1) / SHARD).unlink()
+    new = tmp_path / "new"
+    with pytest.raises(CopyLacks, match=rf"{SHARD} of {F1}\. Run the same command without `--from` for the rest"):
+        from_copy(copy, new)
+    hub.asked.clear()
+    fetch(hub, new)
+    got = {path.split("/")[-1] for method, path, _ in hub.asked if method == "GET" and "/lfs/" in path}
+    assert got == {SHARD, "diffusion_pytorch_model.safetensors"}
+
+
+def test_parts_that_are_whole_here_need_not_be_in_a_copy(hub: Hub, models: Path, tmp_path: Path) -> None:
+    fetch(hub, models)
+    total = fetch(hub, models).total
+    copy = tmp_path / "copy" / home_of(F1)
+    shutil.move(models / home_of(F1), copy)
+    done = from_copy(tmp_path / "copy", models)
+    assert faults(MODEL, models) == []
+    assert done.total == total > done.fetched > 0
 
 
 def test_where_links_cannot_be_made_it_is_copied(
