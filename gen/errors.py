@@ -8,7 +8,8 @@ GenError
 ├── LoraUnusable, AttentionMissing, PreviewUnusable
 ├── DownloadFailed
 │   ├── HubUnreachable (HubOffline, BadEndpoint, BadProxy, SocksMissing, NoHub)
-│   └── NoSuchDownload, DownloadBusy, HubRefused (TokenRefused), HubLacks (NoRepository), CopyLacks, WrongBytes, NoRoom
+│   └── NoSuchDownload, DownloadBusy, HubRefused (TokenRefused), HubLacks (NoRepository, CommitGone), CopyLacks,
+│       WrongBytes, NoRoom, FileTooLarge
 └── Cancelled
 
 An error carries facts; the room that talks to people makes the sentence. str(error) is for logs and operators.
@@ -306,6 +307,10 @@ class HubLacks(DownloadFailed):
     text = "{where} has not got {file}. It may have been moved; a copy of your own can be given with `--from DIR`."
 
 
+class CommitGone(HubLacks):
+    """The repository is there, and the commit is not any more."""
+
+
 class NoRepository(HubLacks):
     """The whole repository is not there, or not for everybody."""
 
@@ -344,6 +349,16 @@ class NoRoom(DownloadFailed):
     text = (
         "There is not enough room in {where}: {needed:.1f} GiB are needed and {free:.1f} GiB are free. Free some, "
         "or set [model] models_dir to a folder on another disk."
+    )
+
+
+class FileTooLarge(DownloadFailed):
+    """The disk has room and takes no file as large."""
+
+    reason = "file_too_large"  # facts: where
+    text = (
+        "The disk of {where} takes no files of that size (is it FAT32, which ends at 4 GiB?). Set [model] models_dir "
+        "to a folder on another disk, or format this one as exFAT or NTFS."
     )
 
 

@@ -30,10 +30,12 @@ from gen.errors import (
     BadEndpoint,
     BadProxy,
     CheckpointCorrupt,
+    CommitGone,
     CopyLacks,
     DiskFull,
     DownloadBusy,
     DownloadFailed,
+    FileTooLarge,
     GenError,
     HubLacks,
     HubOffline,
@@ -119,13 +121,19 @@ class Patience:
 
 @dataclass
 class Fetched:
-    """What was done, in bytes; unread: files of which some weights are never read; unproven: had no hash to go by."""
+    """What was done, in bytes.
+
+    unread:   files of which some weights are never read    skipped: files of which all are
+    unproven: files that had no hash to go by
+    moved:    repositories whose commit is gone, so that the newest was taken
+    """
 
     total: int = 0
     fetched: int = 0
     unread: dict[str, int] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     unproven: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
 
 
 def parts_of(model: str) -> Mapping[str, Part]:
@@ -153,7 +161,7 @@ def download(
 
     source: a folder to take them from instead of the hub
     raises: NoSuchDownload, HubUnreachable, HubRefused, HubLacks, WrongBytes, NoRoom, CopyLacks, DiskFull, DownloadBusy,
-            CheckpointIncomplete, CheckpointCorrupt
+            FileTooLarge, CheckpointIncomplete, CheckpointCorrupt
     """
     parts = parts_of(model)
     with writing(models_dir), alone(models_dir):
@@ -215,7 +223,11 @@ class Fetching:
     def select(self, name: str, part: Part) -> list[File]:
         """The files of one part: its config first, then the weights that its index names and somebody reads."""
         manifest = self.manifest_of(part.repo)
+        before = manifest.revision
         there = self.origin.files(name, part, manifest)
+        if before not in (None, manifest.revision):  # what is here is measured by the hashes of the new one
+            manifest.files.clear()
+            self.done.moved.append(part.repo)
 
         def path_of(within: str) -> str:
             return str(PurePosixPath(part.folder, within))
@@ -351,12 +363,14 @@ def hashes(path: Path, *, with_blob: bool = False) -> tuple[str, str | None]:
 
 @contextmanager
 def writing(models_dir: Path) -> Iterator[None]:
-    """A disk that is full, or a folder that may not be written to, is said as such."""
+    """A disk that is full or takes no such files, or a folder that may not be written to, is said as such."""
     try:
         models_dir.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+        if error.errno == errno.EFBIG:
+            raise FileTooLarge(where=str(models_dir)) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(where=str(models_dir)) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             raise DownloadFailed(what=f"{error.filename or models_dir}: {error.strerror}") from error
@@ -443,11 +457,13 @@ class Hub:
         return HubLacks(file=file, where=f"{self.api.endpoint}/{part.repo}")
 
     def files(self, name: str, part: Part, manifest: Manifest) -> dict[str, tuple[Known, Path | None]]:
-        """One question per repository: names, sizes and hashes at one commit."""
-        revision = part.revision or manifest.revision
-        if (part.repo, revision) not in self.listed:
-            self.listed[part.repo, revision] = self.retried(part.repo, "", lambda: self.listing(part.repo, revision))
-        listing = self.listed[part.repo, revision]
+        """Names, sizes and hashes at one commit: the newest, where the one that was written down is gone."""
+        try:
+            listing = self.listed_at(part.repo, part.revision or manifest.revision)
+        except CommitGone:
+            if part.revision or manifest.revision is None:
+                raise
+            listing = self.listed_at(part.repo, None)
         manifest.revision = self.commits[part.repo] = listing.commit
         self.listed[part.repo, listing.commit] = listing
         return {
@@ -455,6 +471,12 @@ class Hub:
             for name, known in listing.files.items()
             if str(PurePosixPath(name).parent) == (part.folder or ".")
         }
+
+    def listed_at(self, repo: str, revision: str | None) -> Listing:
+        """One question per repository and commit."""
+        if (repo, revision) not in self.listed:
+            self.listed[repo, revision] = self.retried(repo, "", lambda: self.listing(repo, revision))
+        return self.listed[repo, revision]
 
     def listing(self, repo: str, revision: str | None) -> Listing:
         """Ask what a repository has. raises: NoHub, where the answer is none, such as the page of a network's login."""
@@ -540,7 +562,7 @@ class Hub:
 
     def answered(self, error: HfHubHTTPError, repo: str, file: str, under_way: Path | None) -> str:
         """What an answer says that is none, in words, where asking once more may help. raises: else what it means."""
-        from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+        from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
         status, where = error.response.status_code, f"{self.api.endpoint}/{repo}"
         signed = under_way is not None and netloc_of(str(error.response.url)) != netloc_of(self.api.endpoint)
@@ -551,6 +573,8 @@ class Hub:
             raise TokenRefused(where=self.api.endpoint, repo=repo) from error
         if isinstance(error, RepositoryNotFoundError) and not isinstance(error, GatedRepoError):
             raise NoRepository(where=self.api.endpoint, repo=repo) from error
+        if isinstance(error, RevisionNotFoundError):
+            raise CommitGone(file=file or "the commit", where=where) from error
         if status == 404:
             raise HubLacks(file=file or "anything", where=where) from error
         if isinstance(error, GatedRepoError) or (status in (401, 403) and not signed):

@@ -797,6 +797,8 @@ WORDS: Final = {
     "terminal.download_skipped": "Left out, because nothing in them is ever read: {files}",
     "terminal.download_unread": "{file} holds {count} weights that are never read; a file comes whole or not at all.",
     "terminal.download_unproven": "No hash was known for {count} files of the copy; it is written down now.",
+    "terminal.download_moved": "The commit that was taken before is not on the hub any more: the newest of {repos} was "
+    "taken, and of what is here all that is the same in it was kept.",
     "terminal.download_stopped": "Stopped. What was fetched is kept; the same command goes on from there.",
     "download.no_such_download": "There is no download called {name}; there are {known}. tiny needs none: it comes "
     "with Flipbot.",
@@ -834,5 +836,7 @@ WORDS: Final = {
     "some, or set [model] models_dir to a folder on another disk.",
     "download.disk_full": "The disk is full ({where}). What was fetched is kept; free some room, and the same command "
     "goes on from there.",
+    "download.file_too_large": "The disk of {where} takes no files of that size (is it FAT32, which ends at 4 GiB?). "
+    "Set [model] models_dir to a folder on another disk, or format this one as exFAT or NTFS.",
     "download.download_failed": "The download failed: {what}.",
 }

@@ -762,6 +762,8 @@ WORDS: Final = {
     "terminal.download_skipped": "以下文件的内容从不会被读取，因此没有下载：{files}",
     "terminal.download_unread": "{file} 中有 {count} 个权重从不会被读取；文件只能整个下载。",
     "terminal.download_unproven": "副本中有 {count} 个文件没有已知的哈希值；已完整读取并记录了它们的哈希值。",
+    "terminal.download_moved": "之前使用的提交已不在模型库中：现已改用 {repos} 的最新提交，"
+    "本机上内容相同的文件予以保留。",
     "terminal.download_stopped": "已停止。已下载的部分会保留；再次运行同一命令即可继续。",
     "download.no_such_download": "没有名为 {name} 的模型可供下载；可以下载的有：{known}。"
     "tiny 随 Flipbot 附带，无需下载。",
@@ -793,5 +795,7 @@ WORDS: Final = {
     "download.no_room": "{where} 空间不足：需要 {needed} GiB，可用 {free} GiB。"
     "请腾出空间，或把 [model] models_dir 设为另一块磁盘上的文件夹。",
     "download.disk_full": "磁盘已满（{where}）。已下载的部分会保留；腾出空间后，再次运行同一命令即可继续。",
+    "download.file_too_large": "{where} 所在的磁盘不支持这么大的文件（可能是 FAT32，单个文件上限为 4 GiB）。"
+    "请把 [model] models_dir 设为另一块磁盘上的文件夹，或把这块磁盘格式化为 exFAT 或 NTFS。",
     "download.download_failed": "下载失败：{what}。",
 }

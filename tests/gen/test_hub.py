@@ -30,6 +30,7 @@ from gen.errors import (
     DiskFull,
     DownloadBusy,
     DownloadFailed,
+    FileTooLarge,
     HubLacks,
     HubOffline,
     HubRefused,
@@ -133,9 +134,26 @@ def test_the_commit_and_the_hashes_are_written_down_and_kept_to(hub: Hub, models
     assert manifest.revision == COMMIT
     assert manifest.files[SHARD]["sha256"] == sha256(hub.repos[F1].files[SHARD])
     (models / home_of(F1) / SHARD).unlink()
-    hub.repos[F1] = Repo({}, commit="f" * 40)  # somebody pushed: what is half here is not mixed with it
+    hub.repos[F1] = Repo({}, commit="f" * 40)  # somebody began anew: nothing is mixed
     with pytest.raises(HubLacks):
         fetch(hub, models)
+
+
+def test_where_the_commit_is_gone_the_newest_is_taken_and_what_is_the_same_kept(hub: Hub, models: Path) -> None:
+    fetch(hub, models)
+    files = {**hub.repos[F1].files}
+    config = "config.json"
+    files[config] = files[config].replace(b"FramepackTransformer3DModel", b"FramepackTransformer3DMODEL")
+    assert len(files[config]) == len(hub.repos[F1].files[config])
+    hub.repos[F1] = Repo(files, commit="f" * 40)
+    hub.asked.clear()
+    done = fetch(hub, models)
+    assert done.moved == [F1]
+    assert done.fetched == len(files[config])
+    assert not hub.downloads(SHARD)
+    assert (models / home_of(F1) / config).read_bytes() == files[config]
+    assert Manifest.read(models / home_of(F1), F1).revision == "f" * 40
+    assert fetch(hub, models).moved == []
 
 
 def test_a_second_download_fetches_nothing(hub: Hub, models: Path) -> None:
@@ -367,6 +385,15 @@ def test_a_disk_or_quota_that_fills_up_is_said(hub: Hub, models: Path, number: i
 
     with pytest.raises(DiskFull):
         fetch(hub, models, Full())
+
+
+def test_a_disk_that_takes_no_large_files_is_said(hub: Hub, models: Path) -> None:
+    class Small(Seen):
+        def at(self, done: int, file: str) -> None:
+            raise OSError(errno.EFBIG, "File too large")
+
+    with pytest.raises(FileTooLarge, match=r"takes no files of that size.*FAT32"):
+        fetch(hub, models, Small())
 
 
 def test_an_unknown_model_is_answered_with_those_there_are(models: Path) -> None:
