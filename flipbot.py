@@ -841,6 +841,8 @@ def command_download(args: argparse.Namespace, console: Console, locale: str) ->
         terminal.tell(console, say("terminal.download_unread", file=file, count=count))
     if done.skipped:
         terminal.tell(console, say("terminal.download_skipped", files=", ".join(done.skipped)))
+    if done.moved:
+        terminal.tell(console, say("terminal.download_moved", repos=", ".join(done.moved)))
     if done.unproven:
         terminal.tell(console, say("terminal.download_unproven", count=len(done.unproven)))
     sizes = {"gib": f"{done.total / GIB:.1f}", "fetched": f"{done.fetched / GIB:.1f}"}

@@ -7,7 +7,9 @@ GenError
 ├── DeviceMissing, OutOfMemory, TooLittleMemory (TooLargeSize), BadPrecision, DiskFull, NanLatents, LimitTooSmall
 ├── LoraUnusable, AttentionMissing, PreviewUnusable
 ├── DownloadFailed
-│   └── NoSuchDownload, HubUnreachable, HubRefused, HubLacks, CopyLacks, WrongBytes, NoRoom
+│   ├── HubUnreachable (HubOffline, BadEndpoint, BadProxy, SocksMissing, NoHub)
+│   └── NoSuchDownload, DownloadBusy, HubRefused (TokenRefused), HubLacks (NoRepository, CommitGone), CopyLacks,
+│       WrongBytes, NoRoom, FileTooLarge
 └── Cancelled
 
 An error carries facts; the room that talks to people makes the sentence. str(error) is for logs and operators.
@@ -217,11 +219,62 @@ class NoSuchDownload(DownloadFailed):
     text = "There is no download called {name}; there are {known}. tiny needs none: it comes with Flipbot."
 
 
+class DownloadBusy(DownloadFailed):
+    """Another download is at work in the same folder."""
+
+    reason = "download_busy"  # facts: where
+    text = "Another download is at work in {where}. Wait until it has ended, and run the same command again."
+
+
 class HubUnreachable(DownloadFailed):
     """The hub does not answer, or not sensibly."""
 
     reason = "hub_unreachable"  # facts: where, why
     text = "{where} cannot be reached ({why}). Run the same command again later: it goes on where it stopped."
+
+
+class HubOffline(HubUnreachable):
+    """The environment forbids asking."""
+
+    reason = "hub_offline"  # facts: where
+    text = "HF_HUB_OFFLINE is set, so {where} is not asked. Unset it, and run the same command again."
+
+
+class BadEndpoint(HubUnreachable):
+    """HF_ENDPOINT is no address."""
+
+    reason = "bad_endpoint"  # facts: where
+    text = "HF_ENDPOINT is {where}, which is no address of a hub: one begins with https:// or http://. Or unset it."
+
+
+class BadProxy(HubUnreachable):
+    """The environment names a proxy of no kind that is known."""
+
+    reason = "bad_proxy"  # facts: where
+    text = (
+        "{where} cannot be reached: ALL_PROXY, HTTPS_PROXY or HTTP_PROXY is no proxy's address. One begins with "
+        "http://, https://, socks5:// or socks5h:// (socks:// is written socks5h://). Change it, or unset it."
+    )
+
+
+class SocksMissing(HubUnreachable):
+    """The environment names a SOCKS proxy, and what speaks with one is not installed."""
+
+    reason = "socks_missing"  # facts: where
+    text = (
+        "{where} cannot be reached: ALL_PROXY, HTTPS_PROXY or HTTP_PROXY is a SOCKS proxy, which takes a package "
+        "that is not here. Run `pip install socksio`, or unset it."
+    )
+
+
+class NoHub(HubUnreachable):
+    """Something answers that is no hub."""
+
+    reason = "no_hub"  # facts: where
+    text = (
+        "What answers at {where} is no hub. It may be this network's login page: open {where} in a browser, log in, "
+        "and run the same command again. Or HF_ENDPOINT names another server."
+    )
 
 
 class HubRefused(DownloadFailed):
@@ -234,6 +287,16 @@ class HubRefused(DownloadFailed):
     )
 
 
+class TokenRefused(HubRefused):
+    """The hub wants to know who asks, and the token here is of nobody any more."""
+
+    reason = "token_refused"  # facts: repo, where
+    text = (
+        "{where} does not accept the token (HF_TOKEN, or that of `hf auth login`), and does not hand out {repo} "
+        "without one. Renew it, or take it away: unset HF_TOKEN, or run `hf auth logout`."
+    )
+
+
 class HubLacks(DownloadFailed):
     """A file, a commit or a repository is not there."""
 
@@ -241,13 +304,28 @@ class HubLacks(DownloadFailed):
     text = "{where} has not got {file}. It may have been moved; a copy of your own can be given with `--from DIR`."
 
 
+class CommitGone(HubLacks):
+    """The repository is there, and the commit is not any more."""
+
+
+class NoRepository(HubLacks):
+    """The whole repository is not there, or not for everybody."""
+
+    reason = "no_repository"  # facts: repo, where
+    text = (
+        "There is no repository {repo} on {where}, or not for everybody. It may have been moved; a copy of your own "
+        "can be given with `--from DIR`."
+    )
+
+
 class CopyLacks(DownloadFailed):
     """The folder of --from has not got a part."""
 
     reason = "copy_lacks"  # facts: where, file, repo
     text = (
-        "In {where} is no {file} of {repo}. `--from` takes a Hugging Face cache, another models folder, clones of the "
-        "repositories, or a checkpoint in diffusers' layout."
+        "In {where} is no {file} of {repo}. Run the same command without `--from` for the rest. `--from` takes a "
+        "Hugging Face cache, FramePack's folder, another models folder, clones of the repositories, or a checkpoint in "
+        "diffusers' layout."
     )
 
 
@@ -268,6 +346,16 @@ class NoRoom(DownloadFailed):
     text = (
         "There is not enough room in {where}: {needed:.1f} GiB are needed and {free:.1f} GiB are free. Free some, "
         "or set [model] models_dir to a folder on another disk."
+    )
+
+
+class FileTooLarge(DownloadFailed):
+    """The disk has room and takes no file as large."""
+
+    reason = "file_too_large"  # facts: where
+    text = (
+        "The disk of {where} takes no files of that size (is it FAT32, which ends at 4 GiB?). Set [model] models_dir "
+        "to a folder on another disk, or format this one as exFAT or NTFS."
     )
 
 

@@ -1,21 +1,26 @@
-"""A checkpoint's files: whether all are there and whole, and what they are, without loading any. No torch."""
+"""A checkpoint's files: whether all are there and whole, and what they are, without loading any.
+
+No torch, but where a published transformer is compared with its config.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 from gen.card import PARTS, PRESETS, Checkpoint, find_checkpoint, need_file, read_json
 from gen.errors import CheckpointCorrupt, CheckpointIncomplete, GenError
-from gen.sources import CONFIGS, SOURCES, STEMS, shards
+from gen.sources import CONFIGS, SOURCES, STEMS, Part, shards
 
 MANIFEST = "flipbot-files.json"  # in the folder of a downloaded repository
+OF_FRAMEPACK = ("has_clean_x_embedder", "has_image_proj")  # true in its transformers' configs, and in no other's
+SMALL = 1 << 24  # bytes of a file that is hashed anew where its time differs; a copy may have been made without it
 WHOLE_MIB = 64  # files up to this size go into the identity whole, larger ones by their two ends
 
 
@@ -42,10 +47,15 @@ def weight_files(folder: Path, part: str) -> list[Path]:
 
 
 def weight_paths(folder: Path, part: str) -> list[Path]:
-    """Where they should be. Files of the Llama in which nothing is ever read need not be there."""
+    """Where they should be. Files of the Llama in which nothing is ever read need not be there.
+
+    The index alone, where it is what is absent: without it nobody knows which files there should be.
+    """
     stem = STEMS.get(part, "model")
     index = folder / f"{stem}.safetensors.index.json"
     if not index.is_file():
+        if any(folder.glob(f"{stem}-*-of-*.safetensors")):
+            return [index]
         return [folder / f"{stem}.safetensors"]
     layers = int(read_json(folder / "config.json").get("num_hidden_layers", 0)) if part == "text_encoder" else 0
     return [folder / name for name in shards(part, weight_map_of(read_json(index), index), layers)]
@@ -61,24 +71,35 @@ def weight_map_of(index: dict[str, Any], path: Path) -> dict[str, str]:
 
 def check_weights(folder: Path, part: str) -> None:
     """Raise CheckpointIncomplete or CheckpointCorrupt for files that are absent, cut off or not safetensors."""
-    for file in weight_files(folder, part):
-        try:
-            with safe_open(file, "np") as opened:
-                opened.keys()
-        except (SafetensorError, OSError) as error:
-            raise CheckpointCorrupt(file=str(file), why="is cut off or no safetensors file") from error
+    for file in weight_paths(folder, part):
+        check_file(file)
+
+
+def check_file(file: Path) -> None:
+    """The same for one file."""
+    try:
+        with safe_open(need_file(file), "np") as opened:
+            opened.keys()
+    except (SafetensorError, OSError) as error:
+        raise CheckpointCorrupt(file=str(file), why="is cut off or no safetensors file") from error
 
 
 def check_words(folder: Path, part: str) -> None:
-    """The same for a part without weights: its JSON files, and a tokenizer's vocabulary, which may lie in two forms."""
+    """The same for a part without weights."""
+    for error in word_faults(folder, part):
+        raise error
+
+
+def word_faults(folder: Path, part: str) -> Iterator[GenError]:
+    """What its JSON files lack, and a tokenizer's vocabulary, which may lie in two forms."""
     whole = folder / "tokenizer.json"
     if part == "tokenizer" and not (folder / "tokenizer.model").is_file():
-        need_file(whole)
+        yield from fault_of(need_file, whole)
     if part == "tokenizer_2" and not whole.is_file():
-        need_file(folder / "vocab.json")
-        need_file(folder / "merges.txt")
+        yield from fault_of(need_file, folder / "vocab.json")
+        yield from fault_of(need_file, folder / "merges.txt")
     for file in sorted(folder.glob("*.json")):
-        read_json(file)
+        yield from fault_of(read_json, file)
 
 
 def identity(checkpoint: Checkpoint) -> str:
@@ -142,6 +163,13 @@ class Manifest:
         if entry["size"] != size or (sha256 and entry["sha256"] != sha256):
             entry |= {"size": size, "sha256": sha256, "seen": None}
 
+    def forget(self, folder: str, keep: Iterable[str]) -> None:
+        """Nothing else of the repository's folder belongs here any more."""
+        kept = set(keep)
+        gone = [name for name in self.files if str(PurePosixPath(name).parent) == (folder or ".") and name not in kept]
+        for name in gone:
+            del self.files[name]
+
     def seen(self, name: str, path: Path, sha256: str) -> None:
         """The file was read, and is what it should be."""
         stat = path.stat()
@@ -172,29 +200,72 @@ def faults(name: str, models_dir: Path) -> list[GenError]:
 
 def _faults(name: str, models_dir: Path) -> Iterator[GenError]:
     for part in PARTS:
-        source = SOURCES[name][part]
-        folder, manifest = (
-            models_dir / source.home / source.folder,
-            Manifest.read(models_dir / source.home, source.repo),
-        )
-        try:
-            paths = [folder / CONFIGS.get(part, "config.json")]
-            paths += [] if part in CONFIGS else weight_paths(folder, part)
-        except GenError as error:  # without its config or index nobody knows which files there should be
-            yield error
+        yield from part_faults(part, SOURCES[name][part], models_dir)
+
+
+def part_faults(part: str, source: Part, models_dir: Path) -> list[GenError]:
+    """What keeps one part of a published checkpoint from being loaded: each file once."""
+    home = models_dir / source.home
+    folder = home / source.folder
+    found = {error.facts["file"]: error for error in changed(Manifest.read(home, source.repo), home, source.folder)}
+    if not any(str(file).endswith(".index.json") for file in found):  # without it the notes alone know the files
+        for error in unreadable(folder, part):
+            found.setdefault(error.facts["file"], error)
+    if part == "transformer" and not found:
+        found |= {error.facts["file"]: error for error in fault_of(check_transformer, folder)}
+    return list(found.values())
+
+
+def changed(manifest: Manifest, home: Path, folder: str) -> Iterator[GenError]:
+    """The files of a repository's folder that are not as they were when they were fetched, the large by their size."""
+    for name, entry in sorted(manifest.files.items()):
+        path = home / name
+        if str(PurePosixPath(name).parent) != (folder or "."):
             continue
-        absent = [path for path in paths if not path.is_file()]
-        for path in absent:
+        if not path.is_file():
             yield CheckpointIncomplete(file=str(path))
-        short = False
-        for path in paths:
-            entry = manifest.files.get(path.relative_to(models_dir / source.home).as_posix())
-            if entry and path.is_file() and path.stat().st_size != entry["size"]:
-                short = True
-                yield CheckpointCorrupt(file=str(path), why=f"has {path.stat().st_size} bytes of {entry['size']}")
-        if not absent and not short:
-            try:
-                read_json(paths[0])
-                check_words(folder, part) if part in CONFIGS else check_weights(folder, part)
-            except GenError as error:
-                yield error
+        elif path.stat().st_size != entry["size"]:
+            yield CheckpointCorrupt(file=str(path), why=f"has {path.stat().st_size} bytes of {entry['size']}")
+        elif entry.get("seen") and entry["size"] <= SMALL and not same(manifest, name, path):
+            yield CheckpointCorrupt(file=str(path), why="was changed since it was checked")
+
+
+def same(manifest: Manifest, name: str, path: Path) -> bool:
+    """Whether a small file is what it was when it was fetched."""
+    return manifest.unchanged(name, path) or (
+        hashlib.sha256(path.read_bytes()).hexdigest() == manifest.files[name]["sha256"]
+    )
+
+
+def unreadable(folder: Path, part: str) -> Iterator[GenError]:
+    """The files of a part that are absent, or are not what their names say."""
+    yield from fault_of(read_json, folder / CONFIGS.get(part, "config.json"))
+    if part in CONFIGS:
+        yield from word_faults(folder, part)
+        return
+    try:
+        paths = weight_paths(folder, part)
+    except GenError as error:  # without its config or index nobody knows which files there should be
+        yield error
+        return
+    for path in paths:
+        yield from fault_of(check_file, path)
+
+
+def fault_of(check: Callable[[Path], object], path: Path) -> Iterator[GenError]:
+    """What a check says of a path, if anything."""
+    try:
+        check(path)
+    except GenError as error:
+        yield error
+
+
+def check_transformer(folder: Path) -> None:
+    """Raise CheckpointCorrupt for a transformer that is not FramePack's, or does not fit its own config."""
+    from gen.transformer import matched  # imports torch
+
+    config = read_json(folder / "config.json")
+    for key in OF_FRAMEPACK:
+        if config.get(key) is not True:
+            raise CheckpointCorrupt(file=str(folder), why=f"is another model's transformer (its config has no {key})")
+    matched(folder)

@@ -3,6 +3,7 @@
     models_dir/OWNER--NAME/…            the repository's files, as far as they are needed
     models_dir/OWNER--NAME/flipbot-files.json   which files belong there, their sizes and hashes, and of which commit
     models_dir/OWNER--NAME/…/.NAME.HASH.part    a file under way: the next attempt goes on at its end
+    models_dir/.flipbot-download.lock   held while a download is at work: two would write into the same file under way
 
 A file gets its name only once its hash was right. huggingface_hub speaks to the hub; its own download forgets a file
 that was cut off when the process ended, and these are of 5 to 10 GB, so that is remembered here.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -20,26 +22,44 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from gen.card import read_json
 from gen.errors import (
+    BadEndpoint,
+    BadProxy,
+    CheckpointCorrupt,
+    CommitGone,
     CopyLacks,
     DiskFull,
+    DownloadBusy,
     DownloadFailed,
+    FileTooLarge,
+    GenError,
     HubLacks,
+    HubOffline,
     HubRefused,
     HubUnreachable,
+    NoHub,
+    NoRepository,
     NoRoom,
     NoSuchDownload,
+    SocksMissing,
+    TokenRefused,
     WrongBytes,
 )
-from gen.files import MANIFEST, Manifest, weight_map_of
+from gen.files import MANIFEST, Manifest, faults, part_faults, weight_map_of
 from gen.sources import CONFIGS, SOURCES, STEMS, WORDS, Part, home_of, shards
+
+if TYPE_CHECKING:
+    from huggingface_hub.errors import HfHubHTTPError
 
 T = TypeVar("T")
 Checking = Callable[[str], None]
+LOCK = ".flipbot-download.lock"  # in models_dir
+LOCKLESS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # what a file system without locks answers
+CACHES = ("hub", "hf_download/hub", "webui/hf_download/hub")  # in HF_HOME, and in FramePack's program and its package
 BLOCK = 4 << 20
 RETRIED = (408, 425, 429, 500, 502, 503, 504)
 SPARE = 1 << 30  # bytes that a disk keeps free beside the weights: films want some
@@ -73,6 +93,14 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """What the hub has of a repository at one commit."""
+
+    commit: str
+    files: Mapping[str, Known]
+
+
+@dataclass(frozen=True)
 class File:
     """One file that is needed: where it belongs, and where it comes from."""
 
@@ -93,13 +121,19 @@ class Patience:
 
 @dataclass
 class Fetched:
-    """What was done, in bytes; unread: files of which some weights are never read; unproven: had no hash to go by."""
+    """What was done, in bytes.
+
+    unread:   files of which some weights are never read    skipped: files of which all are
+    unproven: files that had no hash to go by
+    moved:    repositories whose commit is gone, so that the newest was taken
+    """
 
     total: int = 0
     fetched: int = 0
     unread: dict[str, int] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     unproven: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
 
 
 def parts_of(model: str) -> Mapping[str, Part]:
@@ -126,18 +160,21 @@ def download(
     """Bring every file that the model needs into models_dir, checked; what is there already is kept.
 
     source: a folder to take them from instead of the hub
-    raises: NoSuchDownload, HubUnreachable, HubRefused, HubLacks, WrongBytes, NoRoom, CopyLacks, DiskFull
+    raises: NoSuchDownload, HubUnreachable, HubRefused, HubLacks, WrongBytes, NoRoom, CopyLacks, DiskFull, DownloadBusy,
+            FileTooLarge, CheckpointIncomplete, CheckpointCorrupt
     """
     parts = parts_of(model)
-    with writing(models_dir):
+    with writing(models_dir), alone(models_dir):
         origin: Origin = Folder(source) if source else Hub(endpoint, patience)
         fetching = Fetching(origin, models_dir, watch)
-        files = [file for name, part in parts.items() for file in fetching.select(name, part)]
-        fetching.done.total = sum(file.known.size for file in files)
-        watch.begin(fetching.done.total)
-        need_room(models_dir, files)
-        for file in files:
-            fetching.bring(file)
+        try:
+            fetching.bring_all(parts)
+        except CheckpointCorrupt as error:
+            fetching.drop([error])
+            raise
+        if found := faults(model, models_dir):
+            fetching.drop(found)
+            raise [*fetching.lacking, *found][0]
     return fetching.done
 
 
@@ -150,6 +187,8 @@ class Fetching:
         self.watch = watch
         self.done = Fetched()
         self.here = 0  # bytes of the files that are whole
+        self.lacking: list[CopyLacks] = []  # what the copy has not got
+        self.unproven: list[File] = []
         self.manifests: dict[str, Manifest] = {}
 
     def manifest_of(self, repo: str) -> Manifest:
@@ -158,16 +197,46 @@ class Fetching:
             self.manifests[repo] = Manifest.read(self.models_dir / home_of(repo), repo)
         return self.manifests[repo]
 
+    def bring_all(self, parts: Mapping[str, Part]) -> None:
+        """See that every file is there and right, as far as the origin has them."""
+        files = [file for name, part in parts.items() for file in self.select_if_there(name, part)]
+        self.done.total = self.here + sum(file.known.size for file in files)
+        self.watch.begin(self.done.total)
+        need_room(self.models_dir, files)
+        for file in files:
+            self.bring(file)
+
+    def select_if_there(self, name: str, part: Part) -> list[File]:
+        """The same as `select`; nothing of a part that a copy has not got, and need not have where it is whole here."""
+        if self.origin.partial and not part_faults(name, part, self.models_dir):
+            folder = self.models_dir / part.home / part.folder
+            self.here += sum(
+                path.stat().st_size for path in folder.iterdir() if path.is_file() and path.name != MANIFEST
+            )
+            return []
+        try:
+            return self.select(name, part)
+        except CopyLacks as error:
+            self.lacking.append(error)
+            return []
+
     def select(self, name: str, part: Part) -> list[File]:
         """The files of one part: its config first, then the weights that its index names and somebody reads."""
         manifest = self.manifest_of(part.repo)
+        before = manifest.revision
         there = self.origin.files(name, part, manifest)
+        if before not in (None, manifest.revision):  # what is here is measured by the hashes of the new one
+            manifest.files.clear()
+            self.done.moved.append(part.repo)
+
+        def path_of(within: str) -> str:
+            return str(PurePosixPath(part.folder, within))
 
         def file(within: str) -> File:
-            path = str(PurePosixPath(part.folder, within))
             if within not in there:
-                raise HubLacks(file=path, where=self.origin.called(part))
+                raise self.origin.lacks(part, path_of(within))
             known, source = there[within]
+            path = path_of(within)
             return File(part.repo, path, self.models_dir / part.home / path, known, source)
 
         def json_of(within: str) -> dict[str, Any]:
@@ -175,20 +244,26 @@ class Fetching:
             self.bring(wanted, counts=False)
             return read_json(wanted.target)
 
-        chosen = [file(CONFIGS.get(name, "config.json"))]
+        names = [CONFIGS.get(name, "config.json")]
         stem = STEMS.get(name, "model")
         index = f"{stem}.safetensors.index.json"
         if name in CONFIGS:
-            chosen += [file(within) for within in WORDS if within in there]
+            names += [within for within in WORDS if within in there]
         elif index not in there:
-            chosen.append(file(f"{stem}.safetensors"))
+            names.append(f"{stem}.safetensors")
         else:
             layers = int(json_of("config.json").get("num_hidden_layers", 0))
             weight_map = weight_map_of(json_of(index), self.models_dir / part.home / part.folder / index)
             wanted = shards(name, weight_map, layers)
             self.done.unread |= {shard: count for shard, count in wanted.items() if count}
             self.done.skipped += sorted(set(weight_map.values()) - set(wanted))
-            chosen += [file(index), *(file(shard) for shard in wanted)]
+            names += [index, *wanted]
+        for error in (self.origin.lacks(part, path_of(within)) for within in names if within not in there):
+            if not isinstance(error, CopyLacks):
+                raise error
+            self.lacking.append(error)
+        chosen = [file(within) for within in names if within in there]
+        manifest.forget(part.folder, keep=map(path_of, names))
         for each in chosen:
             manifest.expect(each.name, each.known.size, each.known.sha256)
         manifest.write(self.models_dir / part.home)
@@ -204,11 +279,22 @@ class Fetching:
             self.done.fetched += file.known.size
             if file.known.sha256 is None and file.known.blob is None:
                 self.done.unproven.append(file.name)
+                self.unproven.append(file)
             manifest.seen(file.name, file.target, sha256)
             manifest.write(self.models_dir / home_of(file.repo))
         if counts:
             self.here += file.known.size
             self.watch.at(self.here, name)
+
+    def drop(self, errors: Iterable[GenError]) -> None:
+        """Take away what no hash stands for and what turned out to be damaged: no better copy is measured by it."""
+        damaged = {Path(str(error.facts["file"])) for error in errors if isinstance(error, CheckpointCorrupt)}
+        for file in self.unproven:
+            if damaged & {file.target, file.target.parent}:
+                file.target.unlink(missing_ok=True)
+                manifest = self.manifest_of(file.repo)
+                manifest.files.pop(file.name, None)
+                manifest.write(self.models_dir / home_of(file.repo))
 
     def whole(self, file: File, manifest: Manifest) -> bool:
         """Whether the file is there and is what it should be; its hash is read where it changed since it last was."""
@@ -277,20 +363,43 @@ def hashes(path: Path, *, with_blob: bool = False) -> tuple[str, str | None]:
 
 @contextmanager
 def writing(models_dir: Path) -> Iterator[None]:
-    """A disk that is full, or a folder that may not be written to, is said as such."""
+    """A disk that is full or takes no such files, or a folder that may not be written to, is said as such."""
     try:
         models_dir.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
+        if error.errno == errno.EFBIG:
+            raise FileTooLarge(where=str(models_dir)) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(where=str(models_dir)) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             raise DownloadFailed(what=f"{error.filename or models_dir}: {error.strerror}") from error
         raise
 
 
+@contextmanager
+def alone(models_dir: Path) -> Iterator[None]:
+    """One download at a time, also of different models, which share files. raises: DownloadBusy."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(models_dir / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise DownloadBusy(where=str(models_dir)) from error
+    except OSError as error:
+        if error.errno not in LOCKLESS:
+            raise
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 class Origin(Protocol):
-    """Where files come from."""
+    """Where files come from. partial: whether it may have some parts only."""
+
+    partial: bool
 
     def files(self, name: str, part: Part, manifest: Manifest) -> dict[str, tuple[Known, Path | None]]:
         """The files of a part by their name in its folder; the manifest hears which commit they are of."""
@@ -298,42 +407,87 @@ class Origin(Protocol):
     def fetch(self, file: File, at: Callable[[int], None], checking: Checking) -> str:
         """Bring one file to its target, checked; returns its SHA-256. at: hears how many bytes of it are there."""
 
-    def called(self, part: Part) -> str:
-        """What a person would call the place."""
+    def lacks(self, part: Part, file: str) -> DownloadFailed:
+        """What is said of a file that it has not got."""
+
+
+def check_way(endpoint: str) -> None:
+    """What the environment says of the way to the hub. raises: BadEndpoint, BadProxy, SocksMissing."""
+    import httpx2
+    from huggingface_hub import get_session
+
+    if not re.match(r"https?://[^/]", endpoint):
+        raise BadEndpoint(where=endpoint)
+    try:
+        get_session()  # reads the proxies
+    except ImportError as error:
+        raise SocksMissing(where=endpoint) from error
+    except (ValueError, httpx2.InvalidURL) as error:
+        raise BadProxy(where=endpoint) from error
+
+
+def usable_token() -> str | None:
+    """The token of this machine, unless it cannot be sent: what is public needs none."""
+    from huggingface_hub import get_token
+
+    token = get_token()
+    return token if token and re.fullmatch(r"[!-~]+", token) else None
 
 
 class Hub:
     """The Hugging Face hub, or what HF_ENDPOINT names."""
 
-    def __init__(self, endpoint: str | None = None, patience: Patience = Patience()) -> None:
-        from huggingface_hub import HfApi, get_token
+    partial = False
 
+    def __init__(self, endpoint: str | None = None, patience: Patience = Patience()) -> None:
+        from huggingface_hub import HfApi
+
+        library = logging.getLogger("huggingface_hub")
+        library.setLevel(logging.ERROR)  # what it warns of is tried again here, or becomes a sentence
         self.api = HfApi(endpoint=endpoint)
-        self.token = get_token()
+        check_way(self.api.endpoint)
+        self.token = usable_token()
+        self.refused = False  # whether a token was not accepted
         self.patience = patience
-        self.listed: dict[tuple[str, str | None], Any] = {}
+        self.listed: dict[tuple[str, str | None], Listing] = {}
         self.commits: dict[str, str] = {}
 
-    def called(self, part: Part) -> str:
-        """The repository on its server."""
-        return f"{self.api.endpoint}/{part.repo}"
+    def lacks(self, part: Part, file: str) -> DownloadFailed:
+        """By the repository on its server."""
+        return HubLacks(file=file, where=f"{self.api.endpoint}/{part.repo}")
 
     def files(self, name: str, part: Part, manifest: Manifest) -> dict[str, tuple[Known, Path | None]]:
-        """One question per repository: names, sizes and hashes at one commit."""
-        revision = part.revision or manifest.revision
-        if (part.repo, revision) not in self.listed:
-            info = self.retried(
-                part.repo, "", lambda: self.api.model_info(part.repo, revision=revision, files_metadata=True)
-            )
-            self.listed[part.repo, revision] = info
-        info = self.listed[part.repo, revision]
-        manifest.revision = self.commits[part.repo] = str(info.sha)
-        self.listed[part.repo, manifest.revision] = info
+        """Names, sizes and hashes at one commit: the newest, where the one that was written down is gone."""
+        try:
+            listing = self.listed_at(part.repo, part.revision or manifest.revision)
+        except CommitGone:
+            if part.revision or manifest.revision is None:
+                raise
+            listing = self.listed_at(part.repo, None)
+        manifest.revision = self.commits[part.repo] = listing.commit
+        self.listed[part.repo, listing.commit] = listing
         return {
-            PurePosixPath(each.rfilename).name: (known_of(each), None)
-            for each in info.siblings or ()
-            if str(PurePosixPath(each.rfilename).parent) == (part.folder or ".")
+            PurePosixPath(name).name: (known, None)
+            for name, known in listing.files.items()
+            if str(PurePosixPath(name).parent) == (part.folder or ".")
         }
+
+    def listed_at(self, repo: str, revision: str | None) -> Listing:
+        """One question per repository and commit."""
+        if (repo, revision) not in self.listed:
+            self.listed[repo, revision] = self.retried(repo, "", lambda: self.listing(repo, revision))
+        return self.listed[repo, revision]
+
+    def listing(self, repo: str, revision: str | None) -> Listing:
+        """Ask what a repository has. raises: NoHub, where the answer is none, such as the page of a network's login."""
+        try:
+            info = self.api.model_info(repo, revision=revision, files_metadata=True, token=self.token or False)
+            files = {each.rfilename: known_of(each) for each in info.siblings or ()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise NoHub(where=self.api.endpoint) from error
+        if info.sha is None:
+            raise NoHub(where=self.api.endpoint)
+        return Listing(info.sha, files)
 
     def fetch(self, file: File, at: Callable[[int], None], checking: Checking) -> str:
         """Go on where the last attempt ended; a file that came out wrong is fetched anew, once."""
@@ -357,10 +511,10 @@ class Hub:
         from huggingface_hub.file_download import http_get
 
         url = hf_hub_url(file.repo, file.name, revision=self.commits[file.repo], endpoint=self.api.endpoint)
-        head = get_hf_file_metadata(url, token=self.token, endpoint=self.api.endpoint)
+        head = get_hf_file_metadata(url, token=self.token or False, endpoint=self.api.endpoint)
         if head.size is not None and head.size != file.known.size:
             raise WrongBytes(file=file.name, where=file.repo)
-        home = urlsplit(head.location).netloc == urlsplit(self.api.endpoint).netloc
+        home = netloc_of(head.location) == netloc_of(self.api.endpoint)
         headers = {"Accept-Encoding": "identity"}  # a compressed answer has no length to go on from
         if home and self.token:  # a signed address elsewhere needs none, and should not see it
             headers["Authorization"] = f"Bearer {self.token}"
@@ -382,37 +536,19 @@ class Hub:
     def retried(self, repo: str, file: str, ask: Callable[[], T], under_way: Path | None = None) -> T:
         """Ask until it is answered; every byte of progress renews the patience."""
         import httpx2
-        from huggingface_hub.errors import (
-            EntryNotFoundError,
-            GatedRepoError,
-            HfHubHTTPError,
-            OfflineModeIsEnabled,
-            RepositoryNotFoundError,
-            RevisionNotFoundError,
-        )
+        from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
         tries, size = 0, -1
         while True:
             try:
                 return ask()
             except OfflineModeIsEnabled as error:
-                raise HubUnreachable(where=self.api.endpoint, why="HF_HUB_OFFLINE is set") from error
-            except GatedRepoError as error:
-                raise HubRefused(repo=repo, where=f"{self.api.endpoint}/{repo}") from error
-            except (RepositoryNotFoundError, RevisionNotFoundError, EntryNotFoundError) as error:
-                raise HubLacks(file=file or "anything", where=f"{self.api.endpoint}/{repo}") from error
+                raise HubOffline(where=self.api.endpoint) from error
             except HfHubHTTPError as error:
-                status = error.response.status_code
-                if status in (401, 403):
-                    raise HubRefused(repo=repo, where=f"{self.api.endpoint}/{repo}") from error
-                if status == 404:
-                    raise HubLacks(file=file or "anything", where=f"{self.api.endpoint}/{repo}") from error
-                if status == 416 and under_way is not None:  # more bytes here than there: begin again
-                    under_way.unlink(missing_ok=True)
-                elif status not in RETRIED:
-                    raise HubUnreachable(where=self.api.endpoint, why=f"it answered {status}") from error
-                why = f"it answered {status}"
-            except httpx2.TransportError as error:
+                why = self.answered(error, repo, file, under_way)
+            except httpx2.InvalidURL as error:
+                raise BadEndpoint(where=self.api.endpoint) from error
+            except httpx2.RequestError as error:
                 why = f"{type(error).__name__}"
             except OSError as error:  # http_get: fewer bytes than it was promised
                 if error.errno is not None:
@@ -424,12 +560,42 @@ class Hub:
                 raise HubUnreachable(where=self.api.endpoint, why=why)
             time.sleep(min(30.0, self.patience.wait_s * 2 ** (tries - 1)))
 
+    def answered(self, error: HfHubHTTPError, repo: str, file: str, under_way: Path | None) -> str:
+        """What an answer says that is none, in words, where asking once more may help. raises: else what it means."""
+        from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+        status, where = error.response.status_code, f"{self.api.endpoint}/{repo}"
+        signed = under_way is not None and netloc_of(str(error.response.url)) != netloc_of(self.api.endpoint)
+        if status == 401 and self.token is not None and not isinstance(error, GatedRepoError):
+            self.token, self.refused = None, True  # an expired one is refused even where none is needed
+            return "it does not accept the token"
+        if status == 401 and self.refused:
+            raise TokenRefused(where=self.api.endpoint, repo=repo) from error
+        if isinstance(error, RepositoryNotFoundError) and not isinstance(error, GatedRepoError):
+            raise NoRepository(where=self.api.endpoint, repo=repo) from error
+        if isinstance(error, RevisionNotFoundError):
+            raise CommitGone(file=file or "the commit", where=where) from error
+        if status == 404:
+            raise HubLacks(file=file or "anything", where=where) from error
+        if isinstance(error, GatedRepoError) or (status in (401, 403) and not signed):
+            raise HubRefused(repo=repo, where=where) from error
+        if status == 416 and under_way is not None:  # more bytes here than there: begin again
+            under_way.unlink(missing_ok=True)
+        elif status not in RETRIED and not signed:  # a signed address holds for an hour; the next try asks for another
+            raise HubUnreachable(where=self.api.endpoint, why=f"it answered {status}") from error
+        return f"it answered {status}"
+
+
+def netloc_of(address: str) -> str:
+    """Host and port."""
+    return urlsplit(address).netloc
+
 
 def known_of(sibling: Any) -> Known:
     """What the hub says of a file: the SHA-256 where it is in LFS, the git blob id where it is not."""
     if sibling.lfs is not None:
         return Known(sibling.lfs.size, sha256=sibling.lfs.sha256)
-    return Known(sibling.size, blob=sibling.blob_id)
+    return Known(int(sibling.size), blob=sibling.blob_id)
 
 
 def bar_of(at: Callable[[int], None]) -> Any:
@@ -453,14 +619,18 @@ def bar_of(at: Callable[[int], None]) -> Any:
 
 
 class Folder:
-    """A copy on this machine: another models_dir, a hub cache, clones of the repositories, or a checkpoint's folder."""
+    """A copy on this machine: another models_dir, a hub cache, clones of the repositories, a checkpoint's folder, or
+    FramePack's program folder, which has a hub cache in it.
+    """
+
+    partial = True
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def called(self, part: Part) -> str:
-        """The folder."""
-        return str(self.folder)
+    def lacks(self, part: Part, file: str) -> DownloadFailed:
+        """By the folder."""
+        return CopyLacks(where=str(self.folder), file=file, repo=part.repo)
 
     def files(self, name: str, part: Part, manifest: Manifest) -> dict[str, tuple[Known, Path | None]]:
         """The files of the part's folder, with the hashes that the copy's own notes have of them."""
@@ -469,7 +639,7 @@ class Folder:
             ((at, root) for at, root in self.places(name, part) if (at / config).is_file()), (None, None)
         )
         if place is None or root is None:
-            raise CopyLacks(where=str(self.folder), file=f"{name}/{config}", repo=part.repo)
+            raise self.lacks(part, f"{name}/{config}")
         theirs = Manifest.read(root, part.repo) if (root / MANIFEST).is_file() else None
         revision = commit_of(root)
         manifest.revision = manifest.revision or (theirs.revision if theirs else revision)
@@ -483,7 +653,7 @@ class Folder:
         """Folders where the part may lie, each with the one that its repository's files lie in."""
         for root in (self.folder / part.home, self.folder / part.repo.split("/")[1], self.folder):
             yield root / part.folder, root
-        for cache in (self.folder, self.folder / "hub"):
+        for cache in (self.folder, *(self.folder / within for within in CACHES)):
             snapshots = cache / f"models--{part.home}" / "snapshots"
             newest = sorted(snapshots.glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
             for root in newest:
@@ -491,21 +661,26 @@ class Folder:
         yield self.folder / name, self.folder
 
     def fetch(self, file: File, at: Callable[[int], None], checking: Checking) -> str:
-        """Check the copy, then link it; where that cannot be done, copy it and check what was written."""
+        """Link the copy, or where that cannot be done copy it, and give it its name once it is checked.
+
+        Never under the name of a file under way: a download would go on in it, and a link is the person's own file.
+        """
         assert file.source is not None
-        source, under_way = file.source.resolve(), under_way_of(file)
+        source, linked = file.source.resolve(), file.target.with_name(f".{file.target.name}.link")
         file.target.parent.mkdir(parents=True, exist_ok=True)
-        under_way.unlink(missing_ok=True)
+        linked.unlink(missing_ok=True)
         checking(file.target.name)
         try:
-            os.link(source, under_way)
-        except OSError:  # another disk, or one without links
-            copy(source, under_way, at)
-        sha256, blob = hashes(under_way, with_blob=file.known.blob is not None)
-        if (file.known.sha256 or sha256) != sha256 or (file.known.blob or blob) != blob:
-            under_way.unlink()
-            raise WrongBytes(file=str(file.source), where=str(self.folder))
-        under_way.replace(file.target)
+            try:
+                os.link(source, linked)
+            except OSError:  # another disk, or one without links
+                copy(source, linked, at)
+            sha256, blob = hashes(linked, with_blob=file.known.blob is not None)
+            if (file.known.sha256 or sha256) != sha256 or (file.known.blob or blob) != blob:
+                raise WrongBytes(file=str(file.source), where=str(self.folder))
+            linked.replace(file.target)
+        finally:
+            linked.unlink(missing_ok=True)
         return sha256
 
 

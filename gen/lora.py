@@ -2,7 +2,8 @@
 
 Files of three habits are understood: diffusers' (transformer_blocks.0.attn.to_q.lora_A.weight), HunyuanVideo's own
 names (double_blocks.0.img_attn_qkv.lora_A.weight, also as ComfyUI spells them), and kohya's and musubi's with "_" for
-"." (lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight, with an alpha). diffusers' converter is not used: it knows
+"." (lora_unet_double_blocks_0_img_attn_qkv.lora_down.weight, with an alpha), which OneTrainer does with diffusers'
+names (lora_transformer_transformer_blocks_0_attn_to_q.lora_down.weight). diffusers' converter is not used: it knows
 one width only (3072), and cuts the A of two layers as if it were their B. The product of both has rows that can be cut.
 """
 
@@ -14,6 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -22,7 +24,7 @@ from torch import Tensor
 from gen.errors import LoraUnusable
 from gen.tensors import Merge, Shape
 
-PREFIXES = ("lora_unet_", "base_model.model.", "diffusion_model.", "transformer.", "unet.")
+PREFIXES = ("lora_unet_", "lora_transformer_", "base_model.model.", "diffusion_model.", "transformer.", "unet.")
 ENDS = {
     ".lora_A.weight": "A",
     ".lora_B.weight": "B",
@@ -94,6 +96,27 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Scaling:
+    """What the header of a file that diffusers wrote says of its layers' strength.
+
+    alpha:    of all layers but those whose name a pattern matches
+    root:     whether it is divided by the rank's root ("rslora")
+    source:   LoraConfig of huggingface/peft: lora_alpha, alpha_pattern, use_rslora
+    """
+
+    alpha: float | None = None
+    patterns: tuple[tuple[re.Pattern[str], float], ...] = ()
+    root: bool = False
+
+    def scale(self, module: str, rank: int, own: float | None) -> float:
+        """own: the alpha that the layer has beside it, which comes first."""
+        name = module.removeprefix("transformer.")
+        of_pattern = next((alpha for pattern, alpha in self.patterns if pattern.match(name)), self.alpha)
+        alpha = of_pattern if own is None else own
+        return 1.0 if alpha is None else alpha / (rank**0.5 if self.root else rank)
+
+
+@dataclass(frozen=True)
 class Delta:
     """One LoRA layer for one weight: scale · (B A)[begin:end]."""
 
@@ -137,7 +160,7 @@ def merge_of(loras: Sequence[tuple[Path, float]], shapes: Mapping[str, Shape]) -
 
 def read_lora(file: Path, weight: float, shapes: Mapping[str, Shape]) -> list[Delta]:
     """The layers of one file, each with where it goes. raises: LoraUnusable."""
-    layers, alpha_of_all = read_layers(file)
+    layers, scaling = read_layers(file)
     table = targets(shapes)
     deltas = []
     for module, parts in layers.items():
@@ -155,16 +178,18 @@ def read_lora(file: Path, weight: float, shapes: Mapping[str, Shape]) -> list[De
         )
         if b.flatten(1).shape[1] != rank or rows != found[-1].end or not fits:
             raise LoraUnusable(file=file.name, why=f"does not fit this model: {key} makes {rows} by {columns}")
-        alpha = float(parts["alpha"]) if "alpha" in parts else alpha_of_all
-        scale = weight * (alpha / rank if alpha is not None else 1.0)
+        own = parts.get("alpha")
+        if own is not None and own.numel() != 1:
+            raise LoraUnusable(file=file.name, why=f"has {module}.alpha with {own.numel()} values in it")
+        scale = weight * scaling.scale(module, rank, None if own is None else float(own))
         deltas += [Delta(a, b, scale, target) for target in found]
     if not deltas:
         raise LoraUnusable(file=file.name, why="has no LoRA layers in it")
     return deltas
 
 
-def read_layers(file: Path) -> tuple[dict[str, dict[str, Tensor]], float | None]:
-    """Module → its A, B and alpha as the file has them; and the alpha that its header gives for all."""
+def read_layers(file: Path) -> tuple[dict[str, dict[str, Tensor]], Scaling]:
+    """Module → its A, B and alpha as the file has them; and what its header says of all."""
     layers: dict[str, dict[str, Tensor]] = {}
     try:
         with safe_open(file, "pt") as opened:
@@ -180,16 +205,22 @@ def read_layers(file: Path) -> tuple[dict[str, dict[str, Tensor]], float | None]
         raise LoraUnusable(file=str(file), why="is not there") from error
     except (SafetensorError, OSError) as error:
         raise LoraUnusable(file=file.name, why="is cut off or no safetensors file") from error
-    return layers, alpha_in(header)
-
-
-def alpha_in(header: Mapping[str, str]) -> float | None:
-    """The alpha of a file that diffusers wrote: it stands in the header."""
     try:
-        values = json.loads(header.get("lora_adapter_metadata", "{}"))
-        return float(values.get("transformer.lora_alpha", values.get("lora_alpha")))
-    except (ValueError, TypeError, AttributeError):
-        return None
+        return layers, scaling_in(header)
+    except (ValueError, TypeError, AttributeError, re.error) as error:
+        raise LoraUnusable(file=file.name, why="has a header that makes no sense (lora_adapter_metadata)") from error
+
+
+def scaling_in(header: Mapping[str, str]) -> Scaling:
+    """What stands in a header; nothing in those of others. raises: ValueError and its like."""
+    values = json.loads(header.get("lora_adapter_metadata", "{}"))
+
+    def said(key: str) -> Any:
+        return values.get(f"transformer.{key}", values.get(key))
+
+    alpha, patterns = said("lora_alpha"), said("alpha_pattern") or {}
+    compiled = tuple((re.compile(rf"(.*\.)?({key})$"), float(value)) for key, value in patterns.items())
+    return Scaling(None if alpha is None else float(alpha), compiled, bool(said("use_rslora")))
 
 
 def targets(shapes: Mapping[str, Shape]) -> dict[str, list[Target]]:

@@ -90,10 +90,12 @@ class TextsElsewhere:
 
     @cached_property
     def encoder(self) -> str:
-        """What a result depends on beside the prompt, as one text."""
+        """What a result depends on beside the prompt, as one text: tokenizers have differed between versions."""
+        from transformers import __version__
+
         template = asdict(self.checkpoint.card.prompt_template)
         files = identity_of({part: self.checkpoint.parts[part] for part in TEXT_PARTS})
-        return json.dumps([1, files, template, str(self.dtype)])
+        return json.dumps([1, files, template, str(self.dtype), __version__])
 
     def encode(self, prompts: Iterable[str], waiting: Waiting | None = None) -> dict[str, Text]:
         """Each distinct prompt with its encoding; only those that are not on the disk cost anything.

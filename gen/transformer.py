@@ -84,6 +84,16 @@ def load_transformer(folder: Path, placement: Placement, device: torch.device, m
     merge:  changes each tensor as it is read, such as for a LoRA
     raises: CheckpointCorrupt, CheckpointIncomplete with the file's name, OutOfMemory
     """
+    model, source = matched(folder, merge)
+    with memory("loading the transformer"):
+        return assemble(model, source, placement, device)
+
+
+def matched(folder: Path, merge: Merge | None = None) -> tuple[Any, Files]:
+    """The class of a folder's config, without weights, and the files, whose names and shapes fit it.
+
+    raises: CheckpointCorrupt, CheckpointIncomplete
+    """
     config = read_json(folder / "config.json")
     source = Files(weight_files(folder, "transformer"), merge)
     try:
@@ -91,8 +101,7 @@ def load_transformer(folder: Path, placement: Placement, device: torch.device, m
     except Exception as error:  # a config can be wrong in any way
         raise CheckpointCorrupt(file=str(folder), why=f"has no usable config ({type(error).__name__})") from error
     fits(model, source.shapes, folder)
-    with memory("loading the transformer"):
-        return assemble(model, source, placement, device)
+    return model, source
 
 
 def empty(config: Mapping[str, Any]) -> Any:

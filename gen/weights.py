@@ -88,7 +88,7 @@ def load_part(folder: Path, part: str, device: torch.device, dtype: torch.dtype 
     if part in CONFIGS:
         check_words(folder, part)
         with reading(folder):
-            return processor(part)(folder, local_files_only=True)
+            return processor(part, folder)(folder, local_files_only=True)
     check_weights(folder, part)
     if dtype is None:
         usual = torch.bfloat16 if part == "transformer" else torch.float16
@@ -139,11 +139,19 @@ def import_all() -> None:
     for part in ("transformer", "text_encoder_2", "image_encoder"):
         model_class(part)
     for part in ("tokenizer", "feature_extractor"):
-        processor(part)
+        processor(part, Path())
 
 
-def processor(part: str) -> Callable[..., Any]:
-    """The loader of a part without weights. Pillow's image processor: the other one needs torchvision."""
+def processor(part: str, folder: Path) -> Callable[..., Any]:
+    """The loader of a part without weights. Pillow's image processor: the other one needs torchvision.
+
+    The Llama's tokenizer is what tokenizer.json says, whatever class its config names: transformers 5.20 built that
+    class around it, and every space and line break of a prompt was lost.
+    """
+    if part == "tokenizer" and (folder / "tokenizer.json").is_file():
+        from transformers import PreTrainedTokenizerFast
+
+        return PreTrainedTokenizerFast.from_pretrained
     if part != "feature_extractor":
         from transformers import AutoTokenizer
 

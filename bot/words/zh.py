@@ -797,19 +797,40 @@ WORDS: Final = {
     "terminal.download_skipped": "以下文件的内容从不会被读取，因此没有下载：{files}",
     "terminal.download_unread": "{file} 中有 {count} 个权重从不会被读取；文件只能整个下载。",
     "terminal.download_unproven": "副本中有 {count} 个文件没有已知的哈希值；已完整读取并记录了它们的哈希值。",
+    "terminal.download_moved": "之前使用的提交已不在模型库中：现已改用 {repos} 的最新提交，"
+    "本机上内容相同的文件予以保留。",
     "terminal.download_stopped": "已停止。已下载的部分会保留；再次运行同一命令即可继续。",
     "download.no_such_download": "没有名为 {name} 的模型可供下载；可以下载的有：{known}。"
     "tiny 随 Flipbot 附带，无需下载。",
+    "download.download_busy": "{where} 中正有另一个下载在进行。请等它结束后，再次运行同一命令。",
     "download.hub_unreachable": "无法连接 {where}（{why}）。请稍后再次运行同一命令，它会从中断处继续。",
+    "download.hub_offline": "已设置 HF_HUB_OFFLINE，因此不会访问 {where}。请取消该设置，然后再次运行同一命令。",
+    "download.bad_endpoint": "HF_ENDPOINT 的值 {where} 不是有效地址。请改为以 https:// 或 http:// 开头，或取消设置。",
+    "download.bad_proxy": "无法连接 {where}：ALL_PROXY、HTTPS_PROXY 或 HTTP_PROXY 不是有效的代理地址。地址应以 http://、"
+    "https://、socks5:// 或 socks5h:// 开头（socks:// 请写成 socks5h://）。请修改或取消该设置。",
+    "download.socks_missing": "无法连接 {where}：ALL_PROXY、HTTPS_PROXY 或 HTTP_PROXY 是 SOCKS 代理，"
+    "而所需的软件包尚未安装。请运行 `pip install socksio`，或取消该设置。",
+    "download.no_hub": "{where} 的应答不是模型库的应答，可能是所在网络的登录页面：请用浏览器打开 {where} 登录，"
+    "然后再次运行同一命令。也可能是 HF_ENDPOINT 指向了别的服务器。",
     "download.hub_refused": "{repo} 并不对所有人开放。请先用你的账号在 {where} 接受其条款，"
     "再在本机运行 `hf auth login`（或设置 HF_TOKEN），然后再次运行同一命令。",
+    "download.token_refused": "{where} 不接受当前的令牌（HF_TOKEN 或 `hf auth login` 保存的令牌），"
+    "而没有令牌就无法获取 {repo}。请更新令牌，或者去掉它：取消 HF_TOKEN，或运行 `hf auth logout`。",
+    "download.no_repository": "{where} 上没有仓库 {repo}，或者它并不公开，也可能已被移走。"
+    "你也可以用 `--from DIR` 指定自己的副本。",
     "download.hub_lacks": "{where} 上没有 {file}，可能已被移走。你也可以用 `--from DIR` 指定自己的副本。",
-    "download.copy_lacks": "{where} 中没有 {repo} 的 {file}。`--from` 可以指定 Hugging Face 缓存、另一个模型文件夹、"
-    "仓库的克隆，或 diffusers 格式的检查点文件夹。",
+    "download.copy_lacks": "{where} 中没有 {repo} 的 {file}。其余部分请去掉 `--from` 再次运行同一命令。"
+    "`--from` 可以指定 Hugging Face 缓存、FramePack 的程序文件夹、另一个模型文件夹、仓库的克隆，"
+    "或 diffusers 格式的检查点文件夹。",
+    "download.checkpoint_incomplete": "模型不完整：缺少 {file}。请再次运行同一命令，去掉 `--from` 或换一份副本。",
+    "download.checkpoint_corrupt": "模型不完整：{file} 不能使用（{why}）。请再次运行同一命令，"
+    "去掉 `--from` 或换一份副本。",
     "download.wrong_bytes": "来自 {where} 的 {file} 不正确：大小或哈希值不符，没有保留其中任何内容。"
     "请再次运行同一命令，或换一份副本。",
     "download.no_room": "{where} 空间不足：需要 {needed} GiB，可用 {free} GiB。"
     "请腾出空间，或把 [model] models_dir 设为另一块磁盘上的文件夹。",
     "download.disk_full": "磁盘已满（{where}）。已下载的部分会保留；腾出空间后，再次运行同一命令即可继续。",
+    "download.file_too_large": "{where} 所在的磁盘不支持这么大的文件（可能是 FAT32，单个文件上限为 4 GiB）。"
+    "请把 [model] models_dir 设为另一块磁盘上的文件夹，或把这块磁盘格式化为 exFAT 或 NTFS。",
     "download.download_failed": "下载失败：{what}。",
 }

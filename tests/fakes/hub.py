@@ -38,8 +38,9 @@ class Hub:
 
     wrong: file name → what happens to its next downloads, one after the other: "break" (the connection ends halfway),
            "short" (a byte is missing, and the answer says so itself), "flip" (a bit is wrong), "hold" (half of it, and
-           then nothing until `let_go` is set), "503", "404", "fine"
+           then nothing until `let_go` is set), "403" (as an address whose signature ran out), "503", "404", "fine"
     down:  statuses of the next answers
+    said:  what every listing is instead, such as a network's login page
     """
 
     def __init__(self, repos: Mapping[str, Repo], token: str = "hf_tests") -> None:
@@ -48,6 +49,7 @@ class Hub:
         self.wrong: dict[str, list[str]] = {}
         self.wrong_size: set[str] = set()
         self.down: list[int] = []
+        self.said: bytes | None = None
         self.held = threading.Event()
         self.let_go = threading.Event()
         self.asked: list[tuple[str, str, str]] = []  # method, path, range
@@ -108,12 +110,17 @@ def handler_of(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 self.refuse(401, "RepoNotFound")  # as the real one does: it does not say whether it is there
                 return None
             repo = hub.repos[name]
+            if self.headers.get("Authorization", f"Bearer {hub.token}") != f"Bearer {hub.token}":
+                self.refuse(401)  # an expired token is refused even where none is needed
+                return None
             if repo.gated and self.headers.get("Authorization") != f"Bearer {hub.token}":
                 self.refuse(401, "GatedRepo")
                 return None
             return repo
 
         def listing(self, name: str, revision: str | None) -> None:
+            if hub.said is not None:
+                return self.send(200, hub.said, {"Content-Type": "text/html"})
             if (repo := self.repo(name)) is None:
                 return None
             if revision not in (None, "main", repo.commit):
@@ -143,7 +150,7 @@ def handler_of(hub: Hub) -> type[BaseHTTPRequestHandler]:
             mishap = "fine"
             if self.command == "GET" and hub.wrong.get(file):
                 mishap = hub.wrong[file].pop(0)
-            if mishap in ("404", "503"):
+            if mishap in ("403", "404", "503"):
                 return self.refuse(int(mishap), "EntryNotFound" if mishap == "404" else "")
             wanted = self.headers.get("Range", "")
             begin = int(wanted.removeprefix("bytes=").split("-")[0]) if wanted else 0

@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from huggingface_hub import close_session
 from PIL import Image
 
 from gen import hub as hubs
@@ -18,17 +21,26 @@ from gen.config import ModelConfig
 from gen.doctor import plan, weights
 from gen.engine import Engine
 from gen.errors import (
+    BadEndpoint,
+    BadProxy,
     CheckpointCorrupt,
     CheckpointIncomplete,
     CheckpointMissing,
     CopyLacks,
     DiskFull,
+    DownloadBusy,
     DownloadFailed,
+    FileTooLarge,
     HubLacks,
+    HubOffline,
     HubRefused,
     HubUnreachable,
+    NoHub,
+    NoRepository,
     NoRoom,
     NoSuchDownload,
+    SocksMissing,
+    TokenRefused,
     WrongBytes,
 )
 from gen.files import MANIFEST, Manifest, check, faults
@@ -68,8 +80,10 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "no-token"))
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 4096)  # what is kept of a broken answer
+    close_session()  # it remembers the proxies of an earlier test
     with serve(hub_of_golden()) as served:
         yield served
+    close_session()
 
 
 @pytest.fixture
@@ -86,7 +100,7 @@ def test_what_is_needed_is_fetched_and_nothing_else(hub: Hub, models: Path) -> N
     done = fetch(hub, models, seen)
     assert done.total == done.fetched == seen.total == seen.done[-1]
     assert seen.done == sorted(seen.done)
-    assert {path.name for path in models.iterdir()} == {home_of(repo) for repo in (F1, HUNYUAN, REDUX)}
+    assert {path.name for path in models.iterdir() if path.is_dir()} == {home_of(repo) for repo in (F1, HUNYUAN, REDUX)}
     there = {path.name for path in (models / home_of(HUNYUAN) / "text_encoder").iterdir()}
     assert "model-00003-of-00003.safetensors" not in there
     assert done.skipped == ["model-00003-of-00003.safetensors"]
@@ -120,9 +134,26 @@ def test_the_commit_and_the_hashes_are_written_down_and_kept_to(hub: Hub, models
     assert manifest.revision == COMMIT
     assert manifest.files[SHARD]["sha256"] == sha256(hub.repos[F1].files[SHARD])
     (models / home_of(F1) / SHARD).unlink()
-    hub.repos[F1] = Repo({}, commit="f" * 40)  # somebody pushed: what is half here is not mixed with it
+    hub.repos[F1] = Repo({}, commit="f" * 40)  # somebody began anew: nothing is mixed
     with pytest.raises(HubLacks):
         fetch(hub, models)
+
+
+def test_where_the_commit_is_gone_the_newest_is_taken_and_what_is_the_same_kept(hub: Hub, models: Path) -> None:
+    fetch(hub, models)
+    files = {**hub.repos[F1].files}
+    config = "config.json"
+    files[config] = files[config].replace(b"FramepackTransformer3DModel", b"FramepackTransformer3DMODEL")
+    assert len(files[config]) == len(hub.repos[F1].files[config])
+    hub.repos[F1] = Repo(files, commit="f" * 40)
+    hub.asked.clear()
+    done = fetch(hub, models)
+    assert done.moved == [F1]
+    assert done.fetched == len(files[config])
+    assert not hub.downloads(SHARD)
+    assert (models / home_of(F1) / config).read_bytes() == files[config]
+    assert Manifest.read(models / home_of(F1), F1).revision == "f" * 40
+    assert fetch(hub, models).moved == []
 
 
 def test_a_second_download_fetches_nothing(hub: Hub, models: Path) -> None:
@@ -178,6 +209,19 @@ def test_a_process_that_was_killed_goes_on_where_it_stopped(hub: Hub, models: Pa
     assert done.total > 0
 
 
+def test_a_second_download_at_the_same_time_is_refused_and_harms_nothing(hub: Hub, models: Path) -> None:
+    hub.wrong[SHARD] = ["hold"]
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(fetch, hub, models)
+        assert hub.held.wait(60)
+        with pytest.raises(DownloadBusy, match=r"Another download is at work in .*models"):
+            fetch(hub, models)
+        hub.let_go.set()
+        first.result(60)
+    assert (models / home_of(F1) / SHARD).read_bytes() == hub.repos[F1].files[SHARD]
+    assert fetch(hub, models).fetched == 0
+
+
 def test_a_wrong_byte_is_noticed_and_the_file_fetched_again(hub: Hub, models: Path) -> None:
     hub.wrong[SHARD] = ["flip"]
     fetch(hub, models)
@@ -218,6 +262,17 @@ def test_a_busy_hub_is_asked_again(hub: Hub, models: Path) -> None:
     assert len(hub.downloads(SHARD)) == 3
 
 
+def test_a_signed_address_that_ran_out_is_asked_for_anew(hub: Hub, models: Path) -> None:
+    hub.wrong[SHARD] = ["break", "403"]
+    fetch(hub, models)
+    asked = [(method, path.split("/")[1] == "lfs") for method, path, _ in hub.asked if path.endswith(SHARD)]
+    assert asked == [("HEAD", False), ("GET", True), ("GET", True), ("HEAD", False), ("GET", True)]
+    (models / home_of(F1) / SHARD).unlink()
+    hub.wrong[SHARD] = ["403"] * 99
+    with pytest.raises(HubUnreachable, match="it answered 403"):
+        fetch(hub, models)
+
+
 def test_a_hub_that_stays_away_is_said_in_a_sentence(hub: Hub, models: Path) -> None:
     hub.down = [500] * 99
     with pytest.raises(HubUnreachable, match=r"500.*goes on where it stopped"):
@@ -228,8 +283,52 @@ def test_a_hub_that_stays_away_is_said_in_a_sentence(hub: Hub, models: Path) -> 
 
 def test_offline_is_said(hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(HubUnreachable, match="HF_HUB_OFFLINE"):
+    with pytest.raises(HubOffline, match="Unset it"):
         fetch(hub, models)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "kind", "do"),
+    [
+        ("socks://127.0.0.1:9", BadProxy, "socks5h://"),
+        ("http://127.0.0.1:port", BadProxy, "unset"),
+        ("socks5://127.0.0.1:9", SocksMissing, "pip install socksio"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_said(
+    hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch, proxy: str, kind: type[HubUnreachable], do: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(kind, match=do):
+        fetch(hub, models)
+
+
+@pytest.mark.parametrize("said", [b"<html>Welcome to our hotel", b"{}", b"[]", b'{"id": "a/b", "siblings": [{}]}'])
+def test_an_answer_that_is_no_hubs_is_said(hub: Hub, models: Path, said: bytes) -> None:
+    hub.said = said
+    with pytest.raises(NoHub, match="login page"):
+        fetch(hub, models)
+
+
+@pytest.mark.parametrize("endpoint", ["hf-mirror.com", "ftp://hf-mirror.com", "http://127.0.0.1:port"])
+def test_an_endpoint_that_is_no_address_is_said_at_once(hub: Hub, models: Path, endpoint: str) -> None:
+    with pytest.raises(BadEndpoint, match=f"HF_ENDPOINT is {endpoint}"):
+        download(MODEL, models, Seen(), endpoint=endpoint, patience=Patience(tries=99, wait_s=60))
+
+
+def test_a_token_that_cannot_be_sent_keeps_nothing_public_away(
+    hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_пароль")
+    fetch(hub, models)
+    assert not [path for path, sent in hub.tokens if sent]
+
+
+def test_the_library_itself_says_nothing(hub: Hub, models: Path, caplog: pytest.LogCaptureFixture) -> None:
+    hub.wrong[SHARD] = ["503", "break"]
+    fetch(hub, models)
+    assert not [record for record in caplog.records if record.name.startswith("huggingface_hub")]
 
 
 def test_a_file_that_is_not_there_any_more_is_named(hub: Hub, models: Path) -> None:
@@ -255,6 +354,21 @@ def test_a_gated_repository_asks_for_a_login_and_gets_the_token(
     assert faults(MODEL, models) == []
 
 
+def test_an_expired_token_keeps_nothing_public_away(hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_of_last_year")
+    fetch(hub, models)
+    assert len([path for path, sent in hub.tokens if sent]) == 1
+    hub.repos[REDUX].gated = True
+    with pytest.raises(TokenRefused, match=r"does not accept the token.*unset HF_TOKEN"):
+        fetch(hub, models)
+
+
+def test_a_repository_that_is_not_there_is_said(hub: Hub, models: Path) -> None:
+    del hub.repos[REDUX]
+    with pytest.raises(NoRepository, match=f"There is no repository {REDUX}"):
+        fetch(hub, models)
+
+
 def test_a_disk_that_is_too_small_is_said_before(hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(models.parent)
     monkeypatch.setattr(hubs.shutil, "disk_usage", lambda _: usage._replace(free=1 << 20))
@@ -271,6 +385,15 @@ def test_a_disk_or_quota_that_fills_up_is_said(hub: Hub, models: Path, number: i
 
     with pytest.raises(DiskFull):
         fetch(hub, models, Full())
+
+
+def test_a_disk_that_takes_no_large_files_is_said(hub: Hub, models: Path) -> None:
+    class Small(Seen):
+        def at(self, done: int, file: str) -> None:
+            raise OSError(errno.EFBIG, "File too large")
+
+    with pytest.raises(FileTooLarge, match=r"takes no files of that size.*FAT32"):
+        fetch(hub, models, Small())
 
 
 def test_an_unknown_model_is_answered_with_those_there_are(models: Path) -> None:
@@ -301,6 +424,35 @@ def test_another_models_dir_is_linked_and_checked(hub: Hub, models: Path, tmp_pa
     assert Manifest.read(tmp_path / "new" / home_of(F1), F1).revision == COMMIT
 
 
+@pytest.mark.parametrize("stopped_at", ["sha256", "link"])
+def test_a_copy_that_was_being_checked_is_never_written_into(
+    hub: Hub, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped_at: str
+) -> None:
+    fetch(hub, models)
+    shutil.copytree(models, tmp_path / "copy")
+    shard = tmp_path / "copy" / home_of(F1) / SHARD
+    shard.write_bytes(shard.read_bytes()[:-1000])
+    (tmp_path / "copy" / home_of(F1) / MANIFEST).unlink()
+    cut = shard.read_bytes()
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    class Watching(Seen):
+        def checking(self, file: str) -> None:
+            if file == SHARD:
+                patch.setattr(hubs.hashlib if stopped_at == "sha256" else hubs.os, stopped_at, killed)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        download(MODEL, tmp_path / "new", Watching(), source=tmp_path / "copy")
+    assert not [path for path in (tmp_path / "new").rglob("*") if path.name.startswith(f".{SHARD}")]
+    download(MODEL, tmp_path / "new", Seen(), endpoint=hub.url, patience=QUICK)
+    assert shard.read_bytes() == cut
+
+
 def test_a_copy_with_a_wrong_byte_is_refused(hub: Hub, models: Path, tmp_path: Path) -> None:
     fetch(hub, models)
     path = models / home_of(F1) / SHARD
@@ -313,8 +465,10 @@ def test_a_copy_with_a_wrong_byte_is_refused(hub: Hub, models: Path, tmp_path: P
     assert path.read_bytes() == hub.repos[F1].files[SHARD]
 
 
-def test_a_hub_cache_is_taken_from_by_its_blobs(hub: Hub, models: Path, tmp_path: Path) -> None:
-    cache = tmp_path / "hub-cache" / "hub"
+@pytest.mark.parametrize("within", ["hub", "hf_download/hub"])
+def test_a_hub_cache_is_taken_from_by_its_blobs(hub: Hub, models: Path, tmp_path: Path, within: str) -> None:
+    copied = tmp_path / "hub-cache"
+    cache = copied / within
     for repo, kept in hub.repos.items():
         root = cache / f"models--{home_of(repo)}"
         (root / "blobs").mkdir(parents=True)
@@ -324,7 +478,7 @@ def test_a_hub_cache_is_taken_from_by_its_blobs(hub: Hub, models: Path, tmp_path
             blob = root / "blobs" / sha256(data)
             blob.write_bytes(data)
             link.symlink_to(os.path.relpath(blob, link.parent))
-    done = from_copy(cache.parent, models)
+    done = from_copy(copied, models)
     assert done.unproven == []
     assert faults(MODEL, models) == []
     shard = models / home_of(F1) / SHARD
@@ -334,7 +488,7 @@ def test_a_hub_cache_is_taken_from_by_its_blobs(hub: Hub, models: Path, tmp_path
     blob.write_bytes(b"\0" * blob.stat().st_size)
     shutil.rmtree(models)
     with pytest.raises(WrongBytes):
-        from_copy(cache.parent, models)
+        from_copy(copied, models)
 
 
 def test_a_plain_checkpoint_folder_is_taken_and_its_hashes_written_down(
@@ -352,6 +506,74 @@ def test_a_plain_checkpoint_folder_is_taken_and_its_hashes_written_down(
     (plain / "vae" / "config.json").unlink()
     with pytest.raises(CopyLacks, match=r"is no vae/config\.json of hunyuanvideo-community/HunyuanVideo"):
         from_copy(plain, tmp_path / "new")
+
+
+def bare_copy(models: Path, folder: Path) -> Path:
+    """What a person has of the weights who knows no hashes of them."""
+    shutil.copytree(models, folder)
+    for notes in folder.rglob(MANIFEST):
+        notes.unlink()
+    return folder
+
+
+def test_a_copy_whose_shard_is_cut_off_is_not_complete_and_a_better_one_is_taken(
+    hub: Hub, models: Path, tmp_path: Path
+) -> None:
+    fetch(hub, models)
+    good, bad = bare_copy(models, tmp_path / "good"), bare_copy(models, tmp_path / "bad")
+    shard = bad / home_of(F1) / SHARD
+    shard.write_bytes(shard.read_bytes()[:-1000])
+    with pytest.raises(CheckpointCorrupt, match=rf"{SHARD} is cut off"):
+        from_copy(bad, tmp_path / "new")
+    from_copy(good, tmp_path / "new")
+    assert faults(MODEL, tmp_path / "new") == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        (b'"has_image_proj": true', b'"has_image_proj": false', "another model's transformer.*has_image_proj"),
+        (b'"num_layers": 2', b'"num_layers": 3', "does not fit its config"),
+    ],
+)
+def test_a_copy_of_another_models_transformer_is_not_complete(
+    hub: Hub, models: Path, tmp_path: Path, old: bytes, new: bytes, why: str
+) -> None:
+    fetch(hub, models)
+    good, bad = bare_copy(models, tmp_path / "good"), bare_copy(models, tmp_path / "bad")
+    config = bad / home_of(F1) / "config.json"
+    assert old in config.read_bytes()
+    config.write_bytes(config.read_bytes().replace(old, new))
+    with pytest.raises(CheckpointCorrupt, match=why):
+        from_copy(bad, tmp_path / "new")
+    from_copy(good, tmp_path / "new")
+    assert faults(MODEL, tmp_path / "new") == []
+
+
+def test_a_copy_with_some_of_the_parts_is_taken_from_and_the_hub_has_the_rest(
+    hub: Hub, models: Path, tmp_path: Path
+) -> None:
+    fetch(hub, models)
+    copy = bare_copy(models, tmp_path / "copy")
+    shutil.rmtree(copy / home_of(HUNYUAN) / "vae")
+    (copy / home_of(F1) / SHARD).unlink()
+    new = tmp_path / "new"
+    with pytest.raises(CopyLacks, match=rf"{SHARD} of {F1}\. Run the same command without `--from` for the rest"):
+        from_copy(copy, new)
+    hub.asked.clear()
+    fetch(hub, new)
+    got = {path.split("/")[-1] for method, path, _ in hub.asked if method == "GET" and "/lfs/" in path}
+    assert got == {SHARD, "diffusion_pytorch_model.safetensors"}
+
+
+def test_parts_that_are_whole_here_need_not_be_in_a_copy(hub: Hub, models: Path, tmp_path: Path) -> None:
+    fetch(hub, models)
+    total = fetch(hub, models).total
+    copy = tmp_path / "copy" / home_of(F1)
+    shutil.move(models / home_of(F1), copy)
+    done = from_copy(tmp_path / "copy", models)
+    assert faults(MODEL, models) == []
+    assert done.total == total > done.fetched > 0
 
 
 def test_where_links_cannot_be_made_it_is_copied(
@@ -388,6 +610,39 @@ def test_every_missing_and_short_file_is_named(hub: Hub, models: Path) -> None:
     assert len(found) == 3
     (models / home_of(REDUX) / "image_encoder" / "config.json").unlink()
     assert len(faults(MODEL, models)) == 4
+
+
+def test_every_file_that_is_gone_or_changed_is_named_and_none_that_never_was(hub: Hub, models: Path) -> None:
+    fetch(hub, models)
+    hunyuan = models / home_of(HUNYUAN)
+    gone = [
+        models / home_of(F1) / "diffusion_pytorch_model.safetensors.index.json",
+        models / home_of(F1) / SHARD,
+        hunyuan / "text_encoder" / "model.safetensors.index.json",
+        hunyuan / "tokenizer" / "special_tokens_map.json",
+        hunyuan / "tokenizer_2" / "vocab.json",
+        hunyuan / "tokenizer_2" / "merges.txt",
+    ]
+    for path in gone:
+        path.unlink()
+    other = hunyuan / "vae" / "config.json"
+    other.write_bytes(other.read_bytes().replace(b"16", b"17"))
+    for path in models.rglob("*"):  # as copies have it that were made without their times
+        os.utime(path, (1, 1))
+    found = faults(MODEL, models)
+    assert {str(error.facts["file"]) for error in found} == set(map(str, [*gone, other]))
+    assert len(found) == 7
+    assert {error.facts["why"] for error in found if "why" in error.facts} == {"was changed since it was checked"}
+    fetch(hub, models)
+    assert faults(MODEL, models) == []
+
+
+def test_without_notes_an_absent_index_is_named_all_the_same(hub: Hub, models: Path) -> None:
+    fetch(hub, models)
+    index = models / home_of(F1) / "diffusion_pytorch_model.safetensors.index.json"
+    index.unlink()
+    (models / home_of(F1) / MANIFEST).unlink()
+    assert [error.facts["file"] for error in faults(MODEL, models)] == [str(index)]
 
 
 def test_the_doctor_says_what_to_do_and_nothing_that_does_not_help(models: Path, tmp_path: Path) -> None:

@@ -65,6 +65,55 @@ def test_diffusers_names_with_an_alpha_in_the_header(source: Files, tmp_path: Pa
         assert close(found[f"{name}.weight"], scale * (b @ a))
 
 
+@pytest.mark.parametrize(
+    ("said", "scale"),
+    [
+        ({"lora_alpha": 6, "use_rslora": True}, 6 / RANK**0.5),
+        (
+            {
+                "lora_alpha": 6,
+                "use_rslora": False,
+                "alpha_pattern": {"attn.to_k": 9, r"^transformer_blocks\.1\.attn.to_q": 2},
+            },
+            2 / RANK,
+        ),
+        ({"lora_alpha": 6, "alpha_pattern": {"to_k": 9, "q": 2}}, 6 / RANK),  # whole names only
+    ],
+)
+def test_the_header_says_how_strong_each_layer_is(
+    source: Files, tmp_path: Path, said: dict[str, object], scale: float
+) -> None:
+    name = "transformer_blocks.1.attn.to_q"
+    a, b = pair(*source.shapes[f"{name}.weight"])
+    tensors = {f"transformer.{name}.lora_A.weight": a, f"transformer.{name}.lora_B.weight": b}
+    values = json.dumps({f"transformer.{key}": value for key, value in said.items()})
+    save_file(tensors, tmp_path / "lora.safetensors", {"lora_adapter_metadata": values})
+    (delta,) = read_lora(tmp_path / "lora.safetensors", 1.0, source.shapes)
+    assert delta.scale == pytest.approx(scale)
+
+
+def test_onetrainers_names_are_understood(source: Files, tmp_path: Path) -> None:
+    name = "single_transformer_blocks.0.attn.to_q"
+    a, b = pair(*source.shapes[f"{name}.weight"])
+    module = f"lora_transformer_{name.replace('.', '_')}"
+    tensors = {f"{module}.lora_down.weight": a, f"{module}.lora_up.weight": b, f"{module}.alpha": torch.tensor([2.0])}
+    save_file(tensors, tmp_path / "lora.safetensors")
+    (delta,) = read_lora(tmp_path / "lora.safetensors", 1.0, source.shapes)
+    assert (delta.target.name, delta.scale) == (f"{name}.weight", pytest.approx(2 / RANK))
+
+
+@pytest.mark.parametrize(
+    "values", ["{", "[]", '{"lora_alpha": "much"}', '{"alpha_pattern": {"(": 1}}', '{"alpha_pattern": {"a": []}}']
+)
+def test_a_header_that_makes_no_sense_is_one_sentence(source: Files, tmp_path: Path, values: str) -> None:
+    name = "transformer_blocks.1.attn.to_q"
+    a, b = pair(*source.shapes[f"{name}.weight"])
+    tensors = {f"{name}.lora_A.weight": a, f"{name}.lora_B.weight": b}
+    save_file(tensors, tmp_path / "odd.safetensors", {"lora_adapter_metadata": values})
+    with pytest.raises(LoraUnusable, match="header"):
+        read_lora(tmp_path / "odd.safetensors", 1.0, source.shapes)
+
+
 @pytest.mark.parametrize("spelling", ["musubi", "original", "comfy"])
 def test_one_layer_for_three_is_cut_by_rows(source: Files, tmp_path: Path, spelling: str) -> None:
     parts = [f"transformer_blocks.0.attn.{part}.weight" for part in ("to_q", "to_k", "to_v")]
@@ -194,6 +243,14 @@ QKV = "double_blocks.0.img_attn_qkv"
         ({f"te.{end}.weight": drawn(2, 2) for end in ("lora_A", "lora_B")}, r"no layer for te\.lora_A\.weight"),
         ({f"{QKV}.{end}.weight": drawn(2, 2) for end in ("lora_A", "lora_B")}, r"img_attn_qkv\.lora_A.* makes 2 by 2"),
         ({f"{QKV}.hada_w1_a": drawn(2, 2)}, "hada_w1_a, which is no part"),
+        (
+            {
+                "proj_out.lora_down.weight": drawn(1, 48),
+                "proj_out.lora_up.weight": drawn(64, 1),
+                "proj_out.alpha": drawn(2),
+            },
+            r"proj_out\.alpha with 2 values",
+        ),
         ({}, "no LoRA layers"),
     ],
 )

@@ -205,6 +205,15 @@ def test_the_key_changes_with_the_encoder_and_the_template(
     assert other.path("a") != elsewhere.path("a") != elsewhere.path("b")
 
 
+def test_what_another_transformers_read_is_read_again(
+    elsewhere: TextsElsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = elsewhere.path("a")
+    monkeypatch.setattr("transformers.__version__", "5.20.0")
+    before = TextsElsewhere(elsewhere.checkpoint, elsewhere.folder, dtype=torch.float32)
+    assert before.path("a") != kept
+
+
 def test_small_encoders_stay_and_large_ones_do_not(checkpoint: Checkpoint, tmp_path: Path) -> None:
     assert fits_here(checkpoint)
     folder = tmp_path / "llama"

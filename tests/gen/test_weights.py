@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
 from gen.card import PARTS, PRESETS, UNTRAINED, Checkpoint, find_checkpoint, find_tiny
 from gen.errors import (
@@ -24,7 +26,7 @@ from gen.errors import (
 )
 from gen.files import check, identity, present
 from gen.tensors import Files
-from gen.weights import load
+from gen.weights import load, load_part
 
 CARD = {
     "format": 1,
@@ -82,6 +84,20 @@ def test_every_part_is_loaded(folder: Path, capfd: pytest.CaptureFixture[str]) -
     out, err = capfd.readouterr()
     assert out == ""
     assert "Loading weights" not in err
+
+
+def test_spaces_and_line_breaks_reach_the_model_whatever_class_a_tokenizer_names(tmp_path: Path) -> None:
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    made.train_from_iterator(["a red boat"], trainers.BpeTrainer(vocab_size=300, initial_alphabet=alphabet))
+    made.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "LlamaTokenizer"}))
+    loaded = load_part(tmp_path, "tokenizer", torch.device("cpu"), None)
+    assert isinstance(loaded, PreTrainedTokenizerFast)
+    words = "a red  boat\n\nat night"
+    assert loaded(words).input_ids == made.encode(words).ids
+    assert loaded.decode(loaded(words).input_ids) == words
 
 
 def test_the_untrained_one_of_set_up_stands_in_for_tiny(folder: Path, tmp_path: Path) -> None:
