@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, and_, bindparam, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, bindparam, func, select, update
 
 from db import chats, flows, operators, rows, turns
 from db.connect import Database, reads, writes
@@ -38,7 +38,7 @@ LONGEST_MS = 3_600_000  # no chat asks to be left alone for longer than this
 WAITS = (Canvas.not_before_ms, Removal.not_before_ms, Chat.frozen_until_ms, Chat.slow_until_ms)
 HAPPENED = (Canvas.message_ms, Canvas.edited_ms, Canvas.media_ms)
 
-_NOW = bindparam("now_ms", type_=Integer)
+_NOW = bindparam("now_ms", type_=BigInteger)
 _AT_HAND = select(
     select(Job.id).where(Job.state == State.RUNNING, Job.lease_until_ms < _NOW).exists().label("expired"),
     flows.waking(_NOW).exists().label("waking"),
@@ -56,7 +56,7 @@ _TAKEN: dict[str, Any] = {
     "facts": {},
 }
 _TURN = next_turn().scalar_subquery()
-_LONG = flows.long_waiting(bindparam("waited_since", type_=Integer)).scalar_subquery()
+_LONG = flows.long_waiting(bindparam("waited_since", type_=BigInteger)).scalar_subquery()
 _TAKE = raising(Job.id == _TURN, **_TAKEN)
 _TAKE_LONG = raising(and_(Job.id == func.coalesce(_LONG, _TURN), Job.state == State.QUEUED), **_TAKEN)
 

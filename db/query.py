@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindparam, delete, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, bindparam, delete, func, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from db import flows, rows
@@ -27,7 +27,7 @@ _SECTION = (
     *(Section.sampling_ms, Section.decode_ms, Section.encode_ms, Section.gpu_ms, Section.created_ms),
 )
 PACE_OF = 9  # sections, the latest
-_THIS = bindparam("this", type_=Integer)
+_THIS = bindparam("this", type_=BigInteger)
 SHAS = (  # every file a row names
     *(Request.picture, Request.end_picture, Job.conditioning, Job.tail, Job.film, Job.fragment_end),
     *(Section.latents, Section.clip, Section.fragment, Rendition.sha),

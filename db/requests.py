@@ -5,7 +5,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from db import flows, operators, people, rows
 from db.connect import Database, reads, writes
@@ -92,7 +104,7 @@ class Limits:
 def _waiting(whose: ColumnElement[bool]) -> Select[int]:
     """How many of somebody's jobs wait or run; no more than matter are counted."""
     some = select(Job.id).where(IS_OPEN, Job.platform == bindparam("on"), whose)
-    return select(func.count()).select_from(some.limit(bindparam("most", type_=Integer)).subquery())
+    return select(func.count()).select_from(some.limit(bindparam("most", type_=BigInteger)).subquery())
 
 
 # Made once: putting a statement together takes SQLAlchemy longer than SQLite takes to answer it.
