@@ -61,15 +61,16 @@ def load_sections(tx: Connection, job_id: int) -> list[rows.Section]:
     return [rows.Section(**row._mapping) for row in tx.execute(_SECTIONS, {"this": job_id})]
 
 
+def stands(claim: rows.Claim) -> ColumnElement[bool]:
+    """True of the claim's job until the turn ends, or somebody takes it away because its lease was over."""
+    return and_(
+        Job.id == claim.job.id, Job.fence == claim.fence, Job.worker == claim.worker, Job.state == State.RUNNING
+    )
+
+
 def held(claim: rows.Claim, now_ms: int) -> ColumnElement[bool]:
     """True of the claim's job as long as the claim holds it. Every write that follows a claim has this condition."""
-    return and_(
-        Job.id == claim.job.id,
-        Job.fence == claim.fence,
-        Job.worker == claim.worker,
-        Job.state == State.RUNNING,
-        Job.lease_until_ms >= now_ms,
-    )
+    return and_(stands(claim), Job.lease_until_ms >= now_ms)
 
 
 def load_held(tx: Connection, claim: rows.Claim, now_ms: int) -> rows.Job:
