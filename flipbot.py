@@ -306,6 +306,8 @@ async def service(
         public = settings.web.public_url if page else ""
         facts = model_facts(card, checkpoint.folder)
         intake = Intake(db, media, planner, rules(settings), facts, replanner=replanner, public_url=public)
+        if works:
+            await intake.renew_plans(card.identity)
         hello = {"version": version("flipbot"), "model": card.name, "trained": card.trained, "pid": os.getpid()}
         controls = control.Control(intake if takes else None, db, media, data_dir, hello)
         await controls.start()

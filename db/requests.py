@@ -295,6 +295,19 @@ def steer(db: Database, seen: rows.Job, plan: Mapping[str, Any], prompt: str) ->
         return load_job(tx, seen.id)
 
 
+@writes
+def replan(db: Database, seen: rows.Job, plan: Mapping[str, Any]) -> bool:
+    """Give a job that waits, and of which nothing is made, another plan of as many sections, perhaps of another model.
+
+    returns: false where it is not as it was seen any more, as in `steer`
+    """
+    with db.transaction() as tx:
+        unchanged = and_(Job.id == seen.id, Job.revision == seen.revision, Job.wish.is_(None))
+        unmade = and_(unchanged, Job.state == State.QUEUED, Job.done == 0)
+        shape = section_shape(plan)
+        return change(tx, unmade, plan=dict(plan), shape=shape, conditioning=None) is not None  # its encoders' own
+
+
 @reads
 def find(db: Database, key: str) -> rows.Job | None:
     """The job that was submitted with that key."""
