@@ -88,8 +88,10 @@ BENCHES = {
     "page": "many who watch one film grow",
     "answer": "how soon chats are answered in a burst",
 }
+BOTH = "On one machine, `flipbot run` does both: `front` and `worker` exclude each other on one SQLite file."
 GATE = "take no new films in; those in line are finished"
 EMPTY = "terminal.queue_empty"
+NO_WORKER = "terminal.no_worker"
 QUEUE_EVERY_S = 1.0
 BOT_BENCHES = ("page", "answer")  # of what people meet; the others are the engine's and the queue's
 INVERTED = "inverted"  # the order in which a film is made from its end, for those that have an end picture
@@ -206,8 +208,11 @@ def arguments() -> argparse.ArgumentParser:
         return sub
 
     with_model(add("run", command_run, "everything on this machine: page, queue and engine"))
-    with_model(add("front", command_front, "only what people talk to: it takes films in, another process makes them"))
+    front = with_model(
+        add("front", command_front, "only what people talk to: it takes films in, another process makes them")
+    )
     worker = with_model(add("worker", command_worker, "only the engine: it makes the films that wait"))
+    front.epilog = worker.epilog = BOTH
     worker.add_argument("--until-empty", action="store_true", help="end when nothing is left to do")
     animate = with_model(add("animate", command_animate, "turn one picture into a film, here in the terminal"))
     animate.add_argument("image", nargs="?", metavar="IMAGE", help="the picture; not with --extend")
@@ -309,12 +314,13 @@ async def service(
         if works:
             await intake.renew_plans(card.identity)
         hello = {"version": version("flipbot"), "model": card.name, "trained": card.trained, "pid": os.getpid()}
+        hello |= {"works": works}
         controls = control.Control(intake if takes else None, db, media, data_dir, hello)
         await controls.start()
         stack.push_async_callback(controls.stop)
         url = None
         if page:
-            shown = make_page(settings, intake, db, media)
+            shown = make_page(settings, intake, db, media, works=works)
             url = await shown.start()
             stack.push_async_callback(shown.stop)
         if page and (at := settings.service.metrics_at()) is not None:
@@ -343,8 +349,8 @@ async def service(
         yield Service(db, url, tasks)
 
 
-def make_page(settings: Settings, intake: Intake, db: Database, media: Media) -> Page:
-    """The page as it is configured."""
+def make_page(settings: Settings, intake: Intake, db: Database, media: Media, *, works: bool) -> Page:
+    """The page as it is configured. works: films are made here."""
     web, data_dir = settings.web, settings.data_dir
 
     async def examined() -> str:
@@ -360,7 +366,7 @@ def make_page(settings: Settings, intake: Intake, db: Database, media: Media) ->
         *(intake, db, media),
         host=web.host,
         port=web.port,
-        trouble=lately(lambda: trouble_now(settings, media), TROUBLE_S),
+        trouble=lately(lambda: trouble_now(settings, media, works=works), TROUBLE_S),
         password=web.secret(),
         public_url=web.public_url,
         key=read_key(data_dir),
@@ -497,11 +503,11 @@ def model_facts(card: Card, folder: Path) -> ModelFacts:
     )
 
 
-def trouble_now(settings: Settings, media: Media) -> str | None:
-    """The sentence that everybody should read before they ask for a film."""
+def trouble_now(settings: Settings, media: Media, *, works: bool) -> str | None:
+    """The sentence that everybody should read before they ask for a film. works: films are made here."""
     if media.free_bytes() < settings.min_free:
         return "trouble.disk"
-    return model_trouble(settings)
+    return model_trouble(settings) or (None if works else NO_WORKER)
 
 
 def model_trouble(settings: Settings) -> str | None:
@@ -599,6 +605,11 @@ def on_end_signals(loop: asyncio.AbstractEventLoop, do: Callable[[], None]) -> N
         signal.signal(getattr(signal, name), lambda *_: loop.call_soon_threadsafe(do))
 
 
+def makes_films(hello: Mapping[str, Any]) -> bool:
+    """Whether the service that says this of itself has an engine; one from before an upgrade does not say it."""
+    return bool(hello.get("works", True))
+
+
 def need_one_beginning(args: argparse.Namespace) -> None:
     """A film begins with a picture, or goes on with one that is there. raises: Refused."""
     if args.extend is None and args.image is None:
@@ -639,12 +650,12 @@ def command_animate(args: argparse.Namespace, console: Console, locale: str) -> 
     async def animating() -> int:
         async with control.connect(settings.data_dir) as remote:
             if remote is not None:
-                served = (await remote.hello())["model"]
-                if args.model and served != card.name:
-                    raise Refused("refused.other_model", got=card.name, served=served)
+                hello = await remote.hello()
+                if args.model and hello["model"] != card.name:
+                    raise Refused("refused.other_model", got=card.name, served=hello["model"])
                 if args.size:
                     raise Refused("refused.served_size")
-                terminal.tell(console, words.say(locale, "terminal.elsewhere"))
+                terminal.tell(console, words.say(locale, "terminal.elsewhere" if makes_films(hello) else NO_WORKER))
                 return await terminal.animate(remote, order, console, locale)
         async with service(settings, takes=True, works=True, page=False) as own:
             if not card.trained:
@@ -667,21 +678,25 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
     settings = settings_of(args)
     out = terminal.printer()
 
-    def shown(line: dict[str, Any], served: bool) -> RenderableType:
+    def shown(line: dict[str, Any], idle: str | None) -> RenderableType:
+        """The line, below what is closed and the key of why nothing is being made."""
         closed = operate.state_line(line["state"], locale)
         told = [Text(closed)] if closed else []
-        if not served and line["jobs"]:
-            told.append(Text(words.say(locale, "terminal.no_service")))
+        if idle and line["jobs"]:
+            told.append(Text(words.say(locale, idle)))
         table = terminal.queue_table(line["jobs"], locale, line["more"])
         return Group(*told, table if line["jobs"] else Text(words.say(locale, EMPTY)))
 
     async def show() -> None:
+        idle: str | None = "terminal.no_service"
         async with control.connect(settings.data_dir) as remote:
+            if remote is not None:
+                idle = None if makes_films(await remote.hello()) else NO_WORKER
             if remote is not None and out.is_terminal and not args.once:
-                with Live(shown(await remote.queue(), True), console=out, auto_refresh=False) as live:
+                with Live(shown(await remote.queue(), idle), console=out, auto_refresh=False) as live:
                     while True:
                         await asyncio.sleep(QUEUE_EVERY_S)
-                        live.update(shown(await remote.queue(), True), refresh=True)
+                        live.update(shown(await remote.queue(), idle), refresh=True)
             if remote is not None:
                 line = await remote.queue()
             elif sqlite_path(settings.database.url, settings.data_dir).exists():
@@ -692,7 +707,7 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
             else:
                 line = {"jobs": [], "more": 0, "state": {"paused": False, "draining": False, "reason": ""}}
         if line["jobs"] or operate.state_line(line["state"], locale):
-            out.print(shown(line, remote is not None))
+            out.print(shown(line, idle))
         elif settings.data_dir.is_dir():
             terminal.tell(console, words.say(locale, EMPTY))
         else:

@@ -1,11 +1,14 @@
 """`flipbot animate` as a stranger uses it: real processes, real files."""
 
 import json
+import re
 import signal
 import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from gen.film import film_settings, probe, read_frames
@@ -211,12 +214,19 @@ def test_a_cancelled_film_leaves_the_line(small: Path, photo: Path, data_dir: Pa
         while "fog" not in (table := run("queue", "--data-dir", data_dir).stdout):
             assert time.monotonic() < until, table
         assert "terminal" in table and "0/4" in table and "Next in line" in table
+        assert "No worker runs here, so films wait until one does: flipbot run" in table
+        assert front.stderr is not None
+        said = iter(front.stderr.readline, "")
+        page = next(found[0] for line in said if (found := re.search(r"http://[^ ]+", line))).rstrip(".")
+        with urllib.request.urlopen(page) as answer:
+            assert "No worker runs here" in answer.read().decode()
         assert run("pause", "too hot", "--data-dir", data_dir).returncode == 0
         assert run("cancel", 1, "--data-dir", data_dir).returncode == 0
         out, errors = waiting.communicate(timeout=60)
         assert waiting.returncode == 130, errors
         assert out == ""
         assert errors.count("Paused: too hot.") == 1
+        assert "No worker runs here" in errors and "already running" not in errors
     finally:
         front.send_signal(signal.SIGTERM)
         _, errors = front.communicate(timeout=60)
@@ -224,3 +234,8 @@ def test_a_cancelled_film_leaves_the_line(small: Path, photo: Path, data_dir: Pa
     again = run("cancel", 1, "--data-dir", data_dir)
     assert again.returncode == 2
     assert "already ended" in one_sentence(again.stderr)
+
+
+@pytest.mark.parametrize("half", ["front", "worker"])
+def test_each_half_says_that_one_machine_needs_neither(half: str) -> None:
+    assert "`flipbot run` does both" in " ".join(run(half, "--help").stdout.split())
