@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -44,7 +44,7 @@ from bot.once import lately
 from bot.page import Page
 from bot.page_guard import read_key
 from bot.picture import read_picture
-from db import jobs, requests
+from db import jobs, operators, requests
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
 from db.connect import Database, sqlite_path
 from db.doctor import examine_disk, examine_library, examine_media
@@ -55,6 +55,7 @@ from db.logs import start_log
 from db.media import Media
 from db.models import State
 from db.room import Room
+from db.trouble import patiently
 from gen import hub, sources
 from gen.card import Card, find_checkpoint
 from gen.config import ModelConfig, VideoConfig
@@ -93,6 +94,7 @@ GATE = "take no new films in; those in line are finished"
 EMPTY = "terminal.queue_empty"
 NO_WORKER = "terminal.no_worker"
 QUEUE_EVERY_S = 1.0
+PAUSED_S = 60.0  # how soon a pause is heard of that no commit here tells of
 BOT_BENCHES = ("page", "answer")  # of what people meet; the others are the engine's and the queue's
 INVERTED = "inverted"  # the order in which a film is made from its end, for those that have an end picture
 CONFIG = Path("config.toml")
@@ -577,6 +579,9 @@ def stand(args: argparse.Namespace, console: Console, locale: str, **parts: bool
                 asyncio.create_task(ending.wait()),
                 asyncio.create_task(started.failure()),
             ]
+            if parts["works"]:
+                say = partial(terminal.tell, console)
+                waiting.append(asyncio.create_task(tell_pauses(started.db, say, locale)))
             if getattr(args, "until_empty", False):
                 waiting.append(asyncio.create_task(until_empty(started.db)))
             try:
@@ -597,6 +602,18 @@ async def until_empty(db: Database) -> None:
         if not await jobs.open_jobs(db):
             return
         await db.changed(seen, 1.0)
+
+
+async def tell_pauses(db: Database, tell: Callable[[str], None], locale: str) -> None:
+    """Say once of each pause, be it there already or still to come, that no film is made and what opens the queue."""
+    told = False
+    while True:
+        seen = db.commits
+        closed = await patiently(lambda: operators.state(db), "the queue's state")
+        if closed.paused and not told:
+            tell(operate.state_line(asdict(closed), locale))
+        told = closed.paused
+        await db.changed(seen, PAUSED_S)
 
 
 def on_end_signals(loop: asyncio.AbstractEventLoop, do: Callable[[], None]) -> None:

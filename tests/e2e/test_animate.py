@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import time
 import urllib.request
@@ -234,6 +235,37 @@ def test_a_cancelled_film_leaves_the_line(small: Path, photo: Path, data_dir: Pa
     again = run("cancel", 1, "--data-dir", data_dir)
     assert again.returncode == 2
     assert "already ended" in one_sentence(again.stderr)
+
+
+def test_a_film_in_line_outlives_an_upgrade_of_the_model_and_a_pause(
+    small: Path, photo: Path, data_dir: Path, config: Path, tmp_path: Path
+) -> None:
+    model = shutil.copytree(small, tmp_path / "small")
+    here = ("--data-dir", data_dir, "-c", config)
+    assert run("pause", "too hot", *here).returncode == 0
+    waiting = start("animate", photo, "fog", "--seconds", 1, "--model", model, *here, cwd=tmp_path)
+    until = time.monotonic() + 60
+    while "fog" not in (table := run("queue", *here).stdout):
+        assert time.monotonic() < until, table
+    waiting.kill()
+    waiting.communicate(timeout=60)
+    card = model / "flipbot.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"version": "2"}))
+    worker = start("worker", "--until-empty", "--model", model, *here)
+    assert worker.stderr is not None
+    said = ""
+    while "Paused: too hot. No section is begun; flipbot resume goes on." not in said:
+        line = worker.stderr.readline()
+        assert line, said
+        said += line
+    assert run("resume", *here).returncode == 0
+    _, rest = worker.communicate(timeout=120)
+    assert worker.returncode == 0, rest
+    assert (said + rest).count("Paused") == 1 and "plans renewed jobs=1 model=small@2" in said + rest
+    whole = run("film", 1, "-o", tmp_path / "whole.mp4", *here)
+    assert whole.returncode == 0, whole.stderr
+    settings = film_settings(probe(tmp_path / "whole.mp4").metadata)
+    assert settings is not None and settings["model"] == "small@2"
 
 
 @pytest.mark.parametrize("half", ["front", "worker"])
