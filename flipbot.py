@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -44,7 +44,7 @@ from bot.once import lately
 from bot.page import Page
 from bot.page_guard import read_key
 from bot.picture import read_picture
-from db import jobs, requests
+from db import jobs, operators, requests
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
 from db.connect import Database, sqlite_path
 from db.doctor import examine_disk, examine_library, examine_media
@@ -55,6 +55,7 @@ from db.logs import start_log
 from db.media import Media
 from db.models import State
 from db.room import Room
+from db.trouble import patiently
 from gen import hub, sources
 from gen.card import Card, find_checkpoint
 from gen.config import ModelConfig, VideoConfig
@@ -88,9 +89,12 @@ BENCHES = {
     "page": "many who watch one film grow",
     "answer": "how soon chats are answered in a burst",
 }
+BOTH = "On one machine, `flipbot run` does both: `front` and `worker` exclude each other on one SQLite file."
 GATE = "take no new films in; those in line are finished"
 EMPTY = "terminal.queue_empty"
+NO_WORKER = "terminal.no_worker"
 QUEUE_EVERY_S = 1.0
+PAUSED_S = 60.0  # how soon a pause is heard of that no commit here tells of
 BOT_BENCHES = ("page", "answer")  # of what people meet; the others are the engine's and the queue's
 INVERTED = "inverted"  # the order in which a film is made from its end, for those that have an end picture
 CONFIG = Path("config.toml")
@@ -206,8 +210,11 @@ def arguments() -> argparse.ArgumentParser:
         return sub
 
     with_model(add("run", command_run, "everything on this machine: page, queue and engine"))
-    with_model(add("front", command_front, "only what people talk to: it takes films in, another process makes them"))
+    front = with_model(
+        add("front", command_front, "only what people talk to: it takes films in, another process makes them")
+    )
     worker = with_model(add("worker", command_worker, "only the engine: it makes the films that wait"))
+    front.epilog = worker.epilog = BOTH
     worker.add_argument("--until-empty", action="store_true", help="end when nothing is left to do")
     animate = with_model(add("animate", command_animate, "turn one picture into a film, here in the terminal"))
     animate.add_argument("image", nargs="?", metavar="IMAGE", help="the picture; not with --extend")
@@ -306,13 +313,16 @@ async def service(
         public = settings.web.public_url if page else ""
         facts = model_facts(card, checkpoint.folder)
         intake = Intake(db, media, planner, rules(settings), facts, replanner=replanner, public_url=public)
+        if works:
+            await intake.renew_plans(card.identity)
         hello = {"version": version("flipbot"), "model": card.name, "trained": card.trained, "pid": os.getpid()}
+        hello |= {"works": works}
         controls = control.Control(intake if takes else None, db, media, data_dir, hello)
         await controls.start()
         stack.push_async_callback(controls.stop)
         url = None
         if page:
-            shown = make_page(settings, intake, db, media)
+            shown = make_page(settings, intake, db, media, works=works)
             url = await shown.start()
             stack.push_async_callback(shown.stop)
         if page and (at := settings.service.metrics_at()) is not None:
@@ -341,8 +351,8 @@ async def service(
         yield Service(db, url, tasks)
 
 
-def make_page(settings: Settings, intake: Intake, db: Database, media: Media) -> Page:
-    """The page as it is configured."""
+def make_page(settings: Settings, intake: Intake, db: Database, media: Media, *, works: bool) -> Page:
+    """The page as it is configured. works: films are made here."""
     web, data_dir = settings.web, settings.data_dir
 
     async def examined() -> str:
@@ -358,7 +368,7 @@ def make_page(settings: Settings, intake: Intake, db: Database, media: Media) ->
         *(intake, db, media),
         host=web.host,
         port=web.port,
-        trouble=lately(lambda: trouble_now(settings, media), TROUBLE_S),
+        trouble=lately(lambda: trouble_now(settings, media, works=works), TROUBLE_S),
         password=web.secret(),
         public_url=web.public_url,
         key=read_key(data_dir),
@@ -495,11 +505,11 @@ def model_facts(card: Card, folder: Path) -> ModelFacts:
     )
 
 
-def trouble_now(settings: Settings, media: Media) -> str | None:
-    """The sentence that everybody should read before they ask for a film."""
+def trouble_now(settings: Settings, media: Media, *, works: bool) -> str | None:
+    """The sentence that everybody should read before they ask for a film. works: films are made here."""
     if media.free_bytes() < settings.min_free:
         return "trouble.disk"
-    return model_trouble(settings)
+    return model_trouble(settings) or (None if works else NO_WORKER)
 
 
 def model_trouble(settings: Settings) -> str | None:
@@ -569,6 +579,9 @@ def stand(args: argparse.Namespace, console: Console, locale: str, **parts: bool
                 asyncio.create_task(ending.wait()),
                 asyncio.create_task(started.failure()),
             ]
+            if parts["works"]:
+                say = partial(terminal.tell, console)
+                waiting.append(asyncio.create_task(tell_pauses(started.db, say, locale)))
             if getattr(args, "until_empty", False):
                 waiting.append(asyncio.create_task(until_empty(started.db)))
             try:
@@ -591,6 +604,18 @@ async def until_empty(db: Database) -> None:
         await db.changed(seen, 1.0)
 
 
+async def tell_pauses(db: Database, tell: Callable[[str], None], locale: str) -> None:
+    """Say once of each pause, be it there already or still to come, that no film is made and what opens the queue."""
+    told = False
+    while True:
+        seen = db.commits
+        closed = await patiently(lambda: operators.state(db), "the queue's state")
+        if closed.paused and not told:
+            tell(operate.closed_lines({**operate.OPEN, **asdict(closed)}, locale)[0])
+        told = closed.paused
+        await db.changed(seen, PAUSED_S)
+
+
 def on_end_signals(loop: asyncio.AbstractEventLoop, do: Callable[[], None]) -> None:
     """Call do on Ctrl-C and SIGTERM, on every system."""
     for name in ("SIGINT", "SIGTERM"):
@@ -600,6 +625,11 @@ def on_end_signals(loop: asyncio.AbstractEventLoop, do: Callable[[], None]) -> N
 def connect(settings: Settings, **how: Any) -> AbstractAsyncContextManager[control.Remote | None]:
     """As `control.connect`, for what is configured."""
     return control.connect(settings.data_dir, settings.database.url, **how)
+
+
+def makes_films(hello: Mapping[str, Any]) -> bool:
+    """Whether the service that says this of itself has an engine; one from before an upgrade does not say it."""
+    return bool(hello.get("works", True))
 
 
 def need_one_beginning(args: argparse.Namespace) -> None:
@@ -642,12 +672,12 @@ def command_animate(args: argparse.Namespace, console: Console, locale: str) -> 
     async def animating() -> int:
         async with connect(settings) as remote:
             if remote is not None:
-                served = (await remote.hello())["model"]
-                if args.model and served != card.name:
-                    raise Refused("refused.other_model", got=card.name, served=served)
+                hello = await remote.hello()
+                if args.model and hello["model"] != card.name:
+                    raise Refused("refused.other_model", got=card.name, served=hello["model"])
                 if args.size:
                     raise Refused("refused.served_size")
-                terminal.tell(console, words.say(locale, "terminal.elsewhere"))
+                terminal.tell(console, words.say(locale, "terminal.elsewhere" if makes_films(hello) else NO_WORKER))
                 return await terminal.animate(remote, order, console, locale)
         async with service(settings, takes=True, works=True, page=False) as own:
             if not card.trained:
@@ -670,20 +700,24 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
     settings = settings_of(args)
     out = terminal.printer()
 
-    def shown(line: dict[str, Any], served: bool) -> RenderableType:
+    def shown(line: dict[str, Any], idle: str | None) -> RenderableType:
+        """The line, below what is closed and the key of why nothing is being made."""
         told = [Text(closed) for closed in operate.closed_lines(line["state"], locale)]
-        if not served and line["jobs"]:
-            told.append(Text(words.say(locale, "terminal.no_service")))
+        if idle and line["jobs"]:
+            told.append(Text(words.say(locale, idle)))
         table = terminal.queue_table(line["jobs"], locale, line["more"])
         return Group(*told, table if line["jobs"] else Text(words.say(locale, EMPTY)))
 
     async def show() -> None:
+        idle: str | None = "terminal.no_service"
         async with connect(settings) as remote:
+            if remote is not None:
+                idle = None if makes_films(await remote.hello()) else NO_WORKER
             if remote is not None and out.is_terminal and not args.once:
-                with Live(shown(await remote.queue(), True), console=out, auto_refresh=False) as live:
+                with Live(shown(await remote.queue(), idle), console=out, auto_refresh=False) as live:
                     while True:
                         await asyncio.sleep(QUEUE_EVERY_S)
-                        live.update(shown(await remote.queue(), True), refresh=True)
+                        live.update(shown(await remote.queue(), idle), refresh=True)
             if remote is not None:
                 line = await remote.queue()
             elif sqlite_path(settings.database.url, settings.data_dir).exists():
@@ -694,7 +728,7 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
             else:
                 line = {"jobs": [], "more": 0, "state": operate.OPEN}
         if line["jobs"] or operate.closed_lines(line["state"], locale):
-            out.print(shown(line, remote is not None))
+            out.print(shown(line, idle))
         elif settings.data_dir.is_dir():
             terminal.tell(console, words.say(locale, EMPTY))
         else:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import logging
 import math
 import re
 import secrets
@@ -18,7 +19,7 @@ from bot.config import Role
 from bot.decoder import DECODER
 from bot.errors import Refused
 from bot.limits import Allowance, allowance
-from bot.picture import PNG_BYTES, Picture, content_of
+from bot.picture import PNG_BYTES, Picture, content_of, size_of
 from bot.words import clean, duration, say
 from db import jobs, links, operators, requests
 from db.connect import Database
@@ -41,6 +42,8 @@ from db.media import Media, media_unreferenced
 from db.models import Platform, State
 from db.operators import OwnLimits
 from db.rows import At, Job, QueueState
+
+log = logging.getLogger("flipbot.intake")
 
 PROMPT_LIMIT: Final = 4000  # characters; what the text encoders read is far shorter
 SEED_LIMIT: Final = 2**32 - 1
@@ -407,6 +410,42 @@ class Intake:
             steered = await requests.steer(self.db, job, planned.plan, text)
             if steered is not None:
                 return steered
+
+    async def renew_plans(self, model: str) -> int:
+        """Plan films of which nothing is made yet anew, where another version was to make them; returns how many.
+
+        A film that would get another length stays as it is, and so does one whose plan cannot be made.
+        model: the identity, name@version, that plans name now
+        """
+        renewed, name = 0, model.partition("@")[0]
+        for job in await jobs.open_jobs(self.db):
+            planned_for = str(job.plan.get("model"))
+            older = planned_for != model and planned_for.partition("@")[0] == name
+            if job.state == State.QUEUED and job.done == 0 and older:
+                plan = await asyncio.to_thread(self._plan_anew, job)
+                if plan is not None and await requests.replan(self.db, job, plan):
+                    renewed += 1
+        if renewed:
+            log.info("plans renewed jobs=%d model=%s", renewed, model)
+        return renewed
+
+    def _plan_anew(self, job: Job) -> Mapping[str, Any] | None:
+        """A plan of what was asked for; None where there is none that keeps what was promised."""
+        promised = job.settings
+        try:
+            length = max(promised["seconds"], promised["frames"] / promised["fps"])
+            planned = self.planner(
+                size=size_of(self.media.path(job.picture)),
+                seconds=promised["seconds"],
+                prompts=prompts_of(job.prompt, length, self.model.default_prompt),
+                seed=promised["seed"],
+                quality=quality_of(promised["quality"], self.rules),
+                ends=job.end_picture is not None,
+            )
+        except (Refused, KeyError, OSError):
+            return None
+        same = (planned.sections, planned.frames, planned.fps) == (job.sections, promised["frames"], promised["fps"])
+        return planned.plan if same else None
 
     async def _theirs(self, job_id: int, by: By) -> Job:
         """The job, where it is theirs to change. raises: Refused."""

@@ -78,6 +78,12 @@ def read_picture(data: bytes | Path, *, max_bytes: int, max_megapixels: float) -
             raise Refused("refused.picture_damaged") from error
 
 
+def size_of(kept: Path) -> tuple[int, int]:
+    """(width, height) of a picture that was read once and kept, by its header alone. raises: OSError."""
+    with Image.open(kept, formats=["PNG"]) as opened:
+        return opened.size
+
+
 def content_of(data: bytes | Path, max_bytes: int) -> bytes:
     """What is to be read, at most one byte more than allowed. raises: Refused, where there is no such file."""
     if isinstance(data, bytes):

@@ -8,11 +8,11 @@ import hashlib
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     BindParameter,
     ColumnElement,
     Connection,
     Float,
-    Integer,
     Select,
     and_,
     bindparam,
@@ -34,7 +34,8 @@ ALL = "all"  # the scope of everybody
 LEAVING = 8  # flows that are read at once to see who leaves; nearly always one is enough
 
 
-_THIS, _TO, _DUE = bindparam("this", type_=Integer), bindparam("to", type_=Integer), bindparam("due", type_=Float)
+_THIS, _TO = bindparam("this", type_=BigInteger), bindparam("to", type_=BigInteger)
+_DUE = bindparam("due", type_=Float)
 
 
 def _ranked(some: ColumnElement[bool], most: int) -> Select[Any]:
@@ -65,8 +66,8 @@ _PASSED = (
     .values(
         time=_DUE,
         weight=bindparam("weighs"),
-        sections=Tick.sections + bindparam("made", type_=Integer),
-        gpu_ms=Tick.gpu_ms + bindparam("took_ms", type_=Integer),
+        sections=Tick.sections + bindparam("made", type_=BigInteger),
+        gpu_ms=Tick.gpu_ms + bindparam("took_ms", type_=BigInteger),
     )
     .returning(Tick.sections)
 )

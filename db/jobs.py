@@ -1,9 +1,10 @@
 """What a worker does with a job: claim a turn, keep it, give it back. And what anybody may ask about jobs."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, and_, bindparam, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, bindparam, func, select, update
 
 from db import chats, flows, operators, rows, turns
 from db.connect import Database, reads, writes
@@ -26,8 +27,11 @@ from db.query import (
     measured_pace,
     raising,
     set_down,
+    stands,
     wished_end,
 )
+
+log = logging.getLogger("flipbot.queue")
 
 CRASHES = 3  # at one section: then it is the job that crashes workers, and it fails
 DEATHS = 8  # of the service, while one section was being made: many a power cut, but not for ever
@@ -38,7 +42,7 @@ LONGEST_MS = 3_600_000  # no chat asks to be left alone for longer than this
 WAITS = (Canvas.not_before_ms, Removal.not_before_ms, Chat.frozen_until_ms, Chat.slow_until_ms)
 HAPPENED = (Canvas.message_ms, Canvas.edited_ms, Canvas.media_ms)
 
-_NOW = bindparam("now_ms", type_=Integer)
+_NOW = bindparam("now_ms", type_=BigInteger)
 _AT_HAND = select(
     select(Job.id).where(Job.state == State.RUNNING, Job.lease_until_ms < _NOW).exists().label("expired"),
     flows.waking(_NOW).exists().label("waking"),
@@ -56,7 +60,7 @@ _TAKEN: dict[str, Any] = {
     "facts": {},
 }
 _TURN = next_turn().scalar_subquery()
-_LONG = flows.long_waiting(bindparam("waited_since", type_=Integer)).scalar_subquery()
+_LONG = flows.long_waiting(bindparam("waited_since", type_=BigInteger)).scalar_subquery()
 _TAKE = raising(Job.id == _TURN, **_TAKEN)
 _TAKE_LONG = raising(and_(Job.id == func.coalesce(_LONG, _TURN), Job.state == State.QUEUED), **_TAKEN)
 
@@ -99,7 +103,7 @@ def _reap(tx: Connection, db: Database) -> int:
     """Set down every job whose lease is over; returns how many."""
     expired = find_jobs(tx, Job.state == State.RUNNING, Job.lease_until_ms < db.steady())
     for job in expired:
-        mine = and_(Job.id == job.id, Job.fence == job.fence, Job.state == State.RUNNING)
+        mine = and_(Job.id == job.id, Job.fence == job.fence, Job.lease_until_ms == job.lease_until_ms)  # not revived
         lost: dict[str, Any] = {"reason": Reason.WORKER_LOST, "facts": {"worker": job.worker}, "not_before_ms": 0}
         _crash(tx, mine, job, db.now(), **lost)
     return len(expired)
@@ -123,13 +127,20 @@ def _crash(
 
 @writes
 def renew(db: Database, claim: rows.Claim, lease_ms: int) -> rows.Wish | None:
-    """Prolong the lease to lease_ms from now; returns what the owner wishes meanwhile. raises LeaseLost."""
+    """Prolong the lease to lease_ms from now; returns what the owner wishes meanwhile. raises LeaseLost.
+
+    One that is over is revived as long as nobody has taken the job: its holder was frozen, and has it still.
+    """
     with db.transaction(quiet=True) as tx:
         now = db.steady()
-        prolonged = update(Job).where(held(claim, now)).values(lease_until_ms=now + lease_ms)
-        if tx.execute(prolonged.returning(Job.id)).first() is None:
+        until = tx.scalar(select(Job.lease_until_ms).where(stands(claim)))
+        prolonged = update(Job).where(stands(claim)).values(lease_until_ms=now + lease_ms)
+        if until is None or tx.execute(prolonged.returning(Job.id)).first() is None:
             raise LeaseLost(claim.job.id, claim.fence)
-        return load_job(tx, claim.job.id).wish
+        wish = load_job(tx, claim.job.id).wish
+    if until < now:
+        log.warning("lease revived job=%d fence=%d after=%.1fs", claim.job.id, claim.fence, (now - until) / 1000)
+    return wish
 
 
 @writes

@@ -9,7 +9,18 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Integer, bindparam, delete, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from db import flows, rows
 from db.connect import Database, reads, writes
@@ -192,7 +203,7 @@ _BANS_OF = select(*BAN).where(
     Ban.platform == bindparam("on"),
     Ban.user_id == bindparam("user"),
     Ban.scope.in_([ALL, bindparam("here")]),
-    holds(bindparam("now_ms", type_=Integer)),
+    holds(bindparam("now_ms", type_=BigInteger)),
 )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindparam, delete, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, bindparam, delete, func, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from db import flows, rows
@@ -27,7 +27,7 @@ _SECTION = (
     *(Section.sampling_ms, Section.decode_ms, Section.encode_ms, Section.gpu_ms, Section.created_ms),
 )
 PACE_OF = 9  # sections, the latest
-_THIS = bindparam("this", type_=Integer)
+_THIS = bindparam("this", type_=BigInteger)
 SHAS = (  # every file a row names
     *(Request.picture, Request.end_picture, Job.conditioning, Job.tail, Job.film, Job.fragment_end),
     *(Section.latents, Section.clip, Section.fragment, Rendition.sha),
@@ -61,15 +61,16 @@ def load_sections(tx: Connection, job_id: int) -> list[rows.Section]:
     return [rows.Section(**row._mapping) for row in tx.execute(_SECTIONS, {"this": job_id})]
 
 
+def stands(claim: rows.Claim) -> ColumnElement[bool]:
+    """True of the claim's job until the turn ends, or somebody takes it away because its lease was over."""
+    return and_(
+        Job.id == claim.job.id, Job.fence == claim.fence, Job.worker == claim.worker, Job.state == State.RUNNING
+    )
+
+
 def held(claim: rows.Claim, now_ms: int) -> ColumnElement[bool]:
     """True of the claim's job as long as the claim holds it. Every write that follows a claim has this condition."""
-    return and_(
-        Job.id == claim.job.id,
-        Job.fence == claim.fence,
-        Job.worker == claim.worker,
-        Job.state == State.RUNNING,
-        Job.lease_until_ms >= now_ms,
-    )
+    return and_(stands(claim), Job.lease_until_ms >= now_ms)
 
 
 def load_held(tx: Connection, claim: rows.Claim, now_ms: int) -> rows.Job:

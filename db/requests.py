@@ -5,7 +5,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Integer, Select, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from db import flows, operators, people, rows
 from db.connect import Database, reads, writes
@@ -92,7 +104,7 @@ class Limits:
 def _waiting(whose: ColumnElement[bool]) -> Select[int]:
     """How many of somebody's jobs wait or run; no more than matter are counted."""
     some = select(Job.id).where(IS_OPEN, Job.platform == bindparam("on"), whose)
-    return select(func.count()).select_from(some.limit(bindparam("most", type_=Integer)).subquery())
+    return select(func.count()).select_from(some.limit(bindparam("most", type_=BigInteger)).subquery())
 
 
 # Made once: putting a statement together takes SQLAlchemy longer than SQLite takes to answer it.
@@ -281,6 +293,19 @@ def steer(db: Database, seen: rows.Job, plan: Mapping[str, Any], prompt: str) ->
         if change(tx, unchanged, plan=dict(plan), steered=prompt) is None:
             return None
         return load_job(tx, seen.id)
+
+
+@writes
+def replan(db: Database, seen: rows.Job, plan: Mapping[str, Any]) -> bool:
+    """Give a job that waits, and of which nothing is made, another plan of as many sections, perhaps of another model.
+
+    returns: false where it is not as it was seen any more, as in `steer`
+    """
+    with db.transaction() as tx:
+        unchanged = and_(Job.id == seen.id, Job.revision == seen.revision, Job.wish.is_(None))
+        unmade = and_(unchanged, Job.state == State.QUEUED, Job.done == 0)
+        shape = section_shape(plan)
+        return change(tx, unmade, plan=dict(plan), shape=shape, conditioning=None) is not None  # its encoders' own
 
 
 @reads

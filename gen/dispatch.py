@@ -7,11 +7,11 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from db import engines, jobs, progress, sections
 from db.connect import Database
@@ -27,6 +27,9 @@ from gen.errors import DeviceMissing, OutOfMemory, SectionLost
 from gen.process import ChildDied, ChildFailed, ChildHung, ChildProcess, Told
 
 log = logging.getLogger("flipbot.dispatch")
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 LEASE_MS = 60_000
 IDLE_S = 5.0  # how often an idle dispatcher looks by itself: wake-ups are a courtesy, the rows are the truth
@@ -275,6 +278,19 @@ class Dispatch:
             if (lost or wish) and self.child is not None and self.child.alive:
                 await self.child.take_back()
 
+    async def write(
+        self, claim: Claim, verb: Callable[Concatenate[Database, Claim, P], Awaitable[T]], *args: P.args, **kw: P.kwargs
+    ) -> T:
+        """Write under a claim, however long this process was frozen meanwhile, unless somebody has taken the job.
+
+        raises: LeaseLost, and what the verb does
+        """
+        try:
+            return await verb(self.db, claim, *args, **kw)
+        except LeaseLost:
+            await jobs.renew(self.db, claim, self.lease_ms)
+            return await verb(self.db, claim, *args, **kw)
+
     async def record(self, claim: Claim, made: Mapping[str, Any], started: float) -> None:
         """Files first, then the row that names them: fsynced and renamed before the commit."""
 
@@ -299,7 +315,7 @@ class Dispatch:
 
         for path in made["mended"]:  # over the damaged file: it has the same name, being the same to the bit
             await asyncio.to_thread(self.media.adopt, Path(path))
-        recorded = await sections.record(self.db, claim, await asyncio.to_thread(adopt))
+        recorded = await self.write(claim, sections.record, await asyncio.to_thread(adopt))
         for sha in recorded.unreferenced:
             await asyncio.to_thread(self.media.drop, sha)
         seen = (made["vram"], made["ram"])
@@ -318,24 +334,24 @@ class Dispatch:
                 await self.end(claim, job)
             return
         log.warning("section failed job=%d n=%d reason=%s facts=%s", job.id, job.done + 1, failed.reason, failed.facts)
-        release = partial(jobs.release, self.db, claim, reason=failed.reason, facts=failed.facts)
+        release = partial(jobs.release, reason=failed.reason, facts=failed.facts)
         match failed.reason:
             case DiskFull.reason:  # nothing finished is lost
-                await release(retry_in_ms=self.retry_ms)
+                await self.write(claim, release, retry_in_ms=self.retry_ms)
             case DeviceMissing.reason if self.engine:  # it was there: its driver is being renewed, or it sleeps
-                await release(retry_in_ms=self.retry_ms)
+                await self.write(claim, release, retry_in_ms=self.retry_ms)
             case OutOfMemory.reason if job.tighter < TIGHTER:
                 smaller = max(job.tighter, self.tighter) + 1  # than the one that was too large, whoever it was made for
-                await release(tighter=smaller)
+                await self.write(claim, release, tighter=smaller)
             case SectionLost.reason:
                 await self.continue_from(claim, failed)
             case _:
-                await jobs.fail(self.db, claim, failed.reason, failed.facts)
+                await self.write(claim, jobs.fail, failed.reason, failed.facts)
 
     async def continue_from(self, claim: Claim, failed: ChildFailed) -> None:
         """Files of a finished section are damaged: go on from the last one before it."""
         n = int(failed.facts["n"])
-        after = await sections.lose(self.db, claim, n, {"file": failed.facts["file"]})
+        after = await self.write(claim, sections.lose, n, {"file": failed.facts["file"]})
         for sha in after.unreferenced:
             await asyncio.to_thread(self.media.drop, sha)
         log.warning("sections lost job=%d n=%d state=%s; they are made again", claim.job.id, n + 1, after.job.state)
@@ -344,7 +360,7 @@ class Dispatch:
         """End a job whose owner wished it, keeping the sections that are finished."""
         kept = job.wish == "stop" and job.film is not None
         state = State.STOPPED if kept else State.CANCELLED
-        await jobs.end(self.db, claim, state)
+        await self.write(claim, jobs.end, state)
         log.info("job ended job=%d state=%s sections=%d/%d", job.id, state, job.done, job.sections)
 
     async def give_back(self, claim: Claim, *, crashed: bool = False, **why: Any) -> None:
@@ -352,7 +368,7 @@ class Dispatch:
         if why:
             why = {"retry_in_ms": CRASH_RETRY_MS, **why}
         try:
-            await jobs.release(self.db, claim, crashed=crashed, **why)
+            await self.write(claim, jobs.release, crashed=crashed, **why)
         except LeaseLost:
             await self.lost(claim)
         except TROUBLE as trouble:

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -24,6 +25,7 @@ MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "100000000000", "MA
 SEGMENTS = {"PYTORCH_ALLOC_CONF": "expandable_segments:True"}
 LINE_LIMIT = 1 << 24  # bytes of one event; a preview is some 20 kB
 SILENT_S = 1800.0  # without a word; loading 25 GB from a slow disk, or compiling, takes minutes
+PIECES = 30  # of the silence: a freeze of the whole service, in which nobody could say a word, counts as one at most
 
 
 def segments(platform: str, environment: Mapping[str, str]) -> Mapping[str, str]:
@@ -175,10 +177,10 @@ class ChildProcess:
         """What it tells next; nothing where it has ended. raises ChildHung: drivers can hang for ever."""
         stdout = self.process.stdout
         assert stdout is not None
-        try:
-            async with asyncio.timeout(self.silent_s):
-                return await stdout.readline()
-        except TimeoutError:
-            log.warning("child hung module=%s pid=%s silent=%.0fs", self.module, self.process.pid, self.silent_s)
-            self.process.kill()
-            raise ChildHung(await self.process.wait(), self.silent_s) from None
+        for _ in range(PIECES):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.silent_s / PIECES):
+                    return await stdout.readline()
+        log.warning("child hung module=%s pid=%s silent=%.0fs", self.module, self.process.pid, self.silent_s)
+        self.process.kill()
+        raise ChildHung(await self.process.wait(), self.silent_s)

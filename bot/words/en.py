@@ -798,6 +798,9 @@ WORDS: Final = {
     "terminal.column_reason": "why",
     "terminal.queue_empty": "Nothing is in line.",
     "terminal.no_service": "No service is running here, so nothing is being made. flipbot run starts it.",
+    "terminal.no_worker": (
+        "No worker runs here, so films wait until one does: flipbot run, in place of flipbot front, does both."
+    ),
     "terminal.cancelled_job": "Film {job} is cancelled.",
     "terminal.no_picture": "Name the picture that the film begins with, or a film with --extend.",
     "terminal.extend_keeps": "A film that goes on keeps what it was made with: leave out {options}.",

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 from test_intake import NARROW, asked, png, rules
 
 from bot.errors import Refused
@@ -19,7 +20,9 @@ from bot.words import duration, say
 from db import jobs, operators, requests, sections
 from db.connect import Database
 from db.media import Media
+from db.models import Job as JobRow
 from db.models import Platform, State
+from db.query import section_shape
 from db.rows import Job
 from db.sections import Made
 from flipbot import make_planner, make_replanner
@@ -44,23 +47,25 @@ async def taker(tmp_path: Path) -> AsyncIterator[Intake]:
         )  # fmt: skip
 
 
-async def section(taker: Intake, job: Job) -> Job:
+async def section(taker: Intake, job: Job, **files: str) -> Job:
     """Make the next section of the job, which is the only one that waits."""
     claim = await jobs.claim(taker.db, "w", 60_000)
     assert claim is not None and claim.job.id == job.id
-    files = {"latents": SHA, "clip": SHA, "tail": SHA, "film": SHA[::-1]}
+    files = {"latents": SHA, "clip": SHA, "tail": SHA, "film": SHA[::-1], **files}
     times = {"sampling_ms": 2000, "decode_ms": 700, "encode_ms": 300}
     return (await sections.record(taker.db, claim, Made(n=job.done, frames=36 * job.done + 37, **files, **times))).job
 
 
-async def film(taker: Intake, *, finished: int = 4, stop: bool = True, **changes: Any) -> Job:
+async def film(
+    taker: Intake, *, finished: int = 4, stop: bool = True, conditioning: str | None = None, **changes: Any
+) -> Job:
     """A film of four sections, of which so many are finished."""
     before = len(await jobs.recent(taker.db, 99))  # each of another picture: none is taken for one of a moment ago
     plain = {"prompt": "fog rolls in | 3s: night falls", "seed": 7, "picture": png(f"#{before:06x}")}
     job = await taker.submit(asked(**plain | changes))
     assert job.sections == 4
     for _ in range(finished):
-        job = await section(taker, job)
+        job = await section(taker, job, **({"conditioning": conditioning} if conditioning else {}))
     return await requests.wish(taker.db, job.id, "stop", "ann") if stop else job
 
 
@@ -196,6 +201,63 @@ async def test_another_model_goes_on_with_no_film(taker: Intake) -> None:
     assert say("en", caught.value.key, **caught.value.facts) == (
         f"{CARD.identity} made this film, and {CARD.name}@2 is what runs now. Send the picture again to make a new one."
     )
+
+
+def upgraded(taker: Intake, **changes: Any) -> str:
+    """The model and the configuration of the service's next life; returns the model's identity."""
+    card = dataclasses.replace(CARD, version="2", **changes)
+    taker.planner = make_planner(card, ModelConfig(), VideoConfig())
+    return card.identity
+
+
+async def test_after_an_upgrade_of_the_model_films_that_are_not_begun_are_planned_anew(
+    taker: Intake, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain = await film(taker, finished=0, stop=False)
+    ends = await film(taker, finished=0, stop=False, user_id="bob", end_picture=png("red"), quality="draft")
+    steered = await film(taker, finished=0, stop=False, user_id="cem", prompt="")
+    steered = await taker.steer(steered.id, dataclasses.replace(ANN, user_id="cem"), "rain | 4.75s: hail")
+    caplog.set_level("INFO")
+    model = upgraded(taker)
+    assert await taker.renew_plans(model) == 3
+    assert f"plans renewed jobs=3 model={model}" in caplog.text
+    for before in (plain, ends, steered):
+        now = await jobs.get(taker.db, before.id)
+        assert now.plan == {**before.plan, "model": model}
+        assert (now.prompt, now.settings, now.sections) == (before.prompt, before.settings, before.sections)
+        assert now.revision > before.revision, "who changes it as it was changes nothing"
+    assert await taker.renew_plans(model) == 0
+
+
+async def test_a_plan_is_made_anew_for_the_size_that_the_new_model_makes_of_the_picture(taker: Intake) -> None:
+    job = await film(taker, finished=0, stop=False, picture=png(size=(200, 100)))
+    assert await taker.renew_plans(upgraded(taker, sizes={CARD.size: [(64, 64), (64, 128), (128, 64)]})) == 1
+    plan = (await jobs.get(taker.db, job.id)).plan
+    assert (plan["width"], plan["height"]) == (128, 64)
+    with taker.db.reading() as tx:
+        assert tx.scalar(select(JobRow.shape)) == section_shape(plan)
+
+
+@pytest.mark.parametrize("why", ["begun", "length", "rate", "quality", "end picture", "picture"])
+async def test_a_film_that_the_new_model_cannot_make_as_it_was_promised_stays_as_it_is(taker: Intake, why: str) -> None:
+    end = {"end_picture": png("red")} if why == "end picture" else {}
+    job = await film(taker, finished=why == "begun", stop=False, **end)
+    changes = {"length": {"window": 11}, "rate": {"fps": 24}, "end picture": {"samplings": ("f1",)}}.get(why, {})
+    model = upgraded(taker, **changes)
+    if why == "quality":
+        taker.rules = dataclasses.replace(taker.rules, qualities=("best",))
+    if why == "picture":
+        taker.media.drop(job.picture)
+    assert await taker.renew_plans(model) == 0
+    assert await jobs.get(taker.db, job.id) == job
+
+
+async def test_what_the_encoders_of_another_model_made_is_not_taken_for_the_new_ones(taker: Intake) -> None:
+    made = await film(taker, conditioning=SHA[::-1])
+    anew = await taker.again(made.id, ANN, key="anew", seed="new")
+    assert anew.conditioning is not None
+    assert await taker.renew_plans(upgraded(taker)) == 1
+    assert (await jobs.get(taker.db, anew.id)).conditioning is None
 
 
 async def test_a_film_made_from_its_end_is_finished_or_made_anew_only(taker: Intake) -> None:

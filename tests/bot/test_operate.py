@@ -12,7 +12,7 @@ from bot.words import say
 from db import operators, requests
 from db.connect import Database
 from db.models import Platform
-from flipbot import main
+from flipbot import main, tell_pauses
 from tests.ready import ready
 
 
@@ -61,6 +61,23 @@ def test_a_terminal_pauses_drains_and_resumes(capsys: pytest.CaptureFixture[str]
     assert code == 0
     did = ["pause", "unban", "ban", "ban", "drain", "resume", "pause"]
     assert [line.split()[4] for line in table.splitlines()[1:]] == did
+
+
+async def test_a_worker_tells_each_pause_once_whenever_it_comes(tmp_path: Path) -> None:
+    async with Database.open(data_dir=ready(tmp_path)) as db:
+        told: asyncio.Queue[str] = asyncio.Queue()
+        telling = asyncio.create_task(tell_pauses(db, told.put_nowait, "en"))
+        await operators.drain(db, "terminal")
+        await operators.pause(db, "terminal", "too hot")
+        assert (await told.get()).startswith("Paused and draining: too hot.")
+        await operators.pause(db, "terminal", "still too hot")
+        await operators.resume(db, "terminal")
+        await db.changed(db.commits, 0.5)  # nothing comes: it has heard of all of that
+        await operators.pause(db, "terminal")
+        assert await told.get() == "Paused: no section is begun. flipbot resume goes on."
+        assert told.empty()
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
 
 
 @pytest.mark.usefixtures("english")

@@ -16,10 +16,10 @@ LEASE_MS = 60_000
 
 
 class Clock:
-    """Milliseconds since the epoch, at first 1 000 000."""
+    """Milliseconds since the epoch, at first a time of today: more than 32 bits hold."""
 
     def __init__(self) -> None:
-        self.ms = 1_000_000
+        self.ms = 1_800_000_000_000
 
     def __call__(self) -> int:
         return self.ms

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from makers import LEASE_MS, PLAN, PLENTY, Clock, ask, made, pace
 
-from db import jobs, progress, requests, sections
+from db import jobs, operators, progress, requests, sections
 from db.connect import Database
 from db.errors import LeaseLost, NoSuchJob
 from db.models import Platform, Reason, State
@@ -84,7 +84,6 @@ async def test_a_lost_lease_changes_no_row(db: Database, clock: Clock) -> None:
     clock.forward(LEASE_MS + 1)
     before = await jobs.get(db, claim.job.id)
     for write in (
-        jobs.renew(db, claim, LEASE_MS),
         jobs.keep_conditioning(db, claim, "c" * 64),
         jobs.release(db, claim, crashed=True),
         jobs.fail(db, claim, Reason.OUT_OF_MEMORY, {}),
@@ -96,6 +95,46 @@ async def test_a_lost_lease_changes_no_row(db: Database, clock: Clock) -> None:
             await write
     assert await jobs.get(db, claim.job.id) == before
     assert await sections.of(db, claim.job.id) == [] and await progress.of(db, claim.job.id) is None
+
+
+async def test_a_lease_that_is_over_is_revived_as_long_as_nobody_took_the_job(
+    db: Database, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    claim = await running(db)
+    await jobs.renew(db, claim, LEASE_MS)
+    assert "revived" not in caplog.text
+    await requests.wish(db, claim.job.id, "stop", "ann")
+    clock.forward(3 * LEASE_MS)
+    assert await jobs.renew(db, claim, LEASE_MS) == "stop"
+    assert "lease revived job=1 fence=1 after=120.0s" in caplog.text
+    assert await jobs.claim(db, "v", LEASE_MS) is None
+    assert (await sections.record(db, claim, made(0))).job.crashes == 0
+
+
+@pytest.mark.parametrize("taken", ["in line", "claimed", "failed", "made", "restarted"])
+async def test_a_lease_is_not_revived_once_its_job_was_taken(db: Database, clock: Clock, taken: str) -> None:
+    claim = await running(db)
+    if taken == "failed":
+        for _ in range(2):
+            await jobs.release(db, claim, crashed=True)
+            claim = await claimed(db)
+    clock.forward(LEASE_MS + 1)
+    match taken:
+        case "restarted":
+            await jobs.recover(db)
+        case "in line":
+            await operators.pause(db, "terminal")
+            assert await jobs.claim(db, "v", LEASE_MS) is None
+        case "failed":
+            assert await jobs.claim(db, "v", LEASE_MS) is None
+        case _:
+            other = await claimed(db)  # of the same name, even
+            if taken == "made":
+                await sections.record(db, other, made(0))
+    before = await jobs.get(db, claim.job.id)
+    with pytest.raises(LeaseLost):
+        await jobs.renew(db, claim, LEASE_MS)
+    assert await jobs.get(db, claim.job.id) == before
 
 
 async def test_a_job_whose_lease_ended_goes_to_the_next_who_asks(db: Database, clock: Clock) -> None:

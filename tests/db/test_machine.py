@@ -61,7 +61,8 @@ class Memory(RuleBasedStateMachine):
     """What always holds:
 
     - the sections of a job are exactly 0 … done-1, each once, under the fences of the claims that made them
-    - a claim that is not held any more changes no row, whatever it tries
+    - a claim that is not held any more changes no row, whatever it tries; it is held again once it is renewed, unless
+      somebody has taken the job
     - at most one claim holds a job
     - fence and revision never fall; a job that has ended never changes
     - what a canvas wants is the job's revision, and it never shows a newer one
@@ -189,11 +190,15 @@ class Memory(RuleBasedStateMachine):
     @precondition(lambda self: self.claimed)
     @rule(ago=AGO)
     def renew(self, ago: int) -> None:
+        """A lease that is over is revived, unless somebody has taken the job."""
         claim = self.claimed[-1 - ago % len(self.claimed)]
-        wish = self.tries(claim, jobs.renew(self.db, claim, LEASE_MS))
+        job = self.jobs[claim.job.id]
+        if job.state == State.RUNNING and job.fence == claim.fence:
+            job.lease_until = self.clock.ms + LEASE_MS
         if self.holds(claim):
-            assert wish == self.jobs[claim.job.id].wish
-            self.jobs[claim.job.id].lease_until = self.clock.ms + LEASE_MS
+            assert self.runner.run(jobs.renew(self.db, claim, LEASE_MS)) == job.wish
+        else:
+            self.tries(claim, jobs.renew(self.db, claim, LEASE_MS))
 
     @precondition(lambda self: self.claimed)
     @rule(ago=AGO)

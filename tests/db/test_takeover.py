@@ -155,6 +155,20 @@ async def test_a_plan_made_from_what_is_no_longer_so_changes_nothing(db: Databas
     assert (await jobs.get(db, job.id)).prompt == "first"
 
 
+async def test_a_job_of_which_nothing_is_made_gets_another_plan_unless_anything_happened_to_it(db: Database) -> None:
+    other = {**PLAN, "model": "tiny@2"}
+    job = await requests.submit(db, ask(canvas=True), PLENTY)
+    assert await requests.replan(db, job, other)
+    assert not await requests.replan(db, job, PLAN), "it was seen before that"
+    now = await jobs.get(db, job.id)
+    assert (now.plan, now.prompt) == (other, job.prompt)
+    claim = await turn(db)
+    assert not await requests.replan(db, claim.job, PLAN), "it is being made"
+    await sections.record(db, claim, made(0))
+    assert not await requests.replan(db, await jobs.get(db, job.id), PLAN), "it is begun"
+    assert (await jobs.get(db, job.id)).plan == other
+
+
 async def test_a_steered_running_section_is_recorded_as_it_was_claimed(db: Database) -> None:
     job = await requests.submit(db, ask(), PLENTY)
     claim = await turn(db)

@@ -2,8 +2,11 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -213,12 +216,19 @@ def test_a_cancelled_film_leaves_the_line(small: Path, photo: Path, data_dir: Pa
         while "fog" not in (table := run("queue", "--data-dir", data_dir).stdout):
             assert time.monotonic() < until, table
         assert "terminal" in table and "0/4" in table and "Next in line" in table
+        assert "No worker runs here, so films wait until one does: flipbot run" in table
+        assert front.stderr is not None
+        said = iter(front.stderr.readline, "")
+        page = next(found[0] for line in said if (found := re.search(r"http://[^ ]+", line))).rstrip(".")
+        with urllib.request.urlopen(page) as answer:
+            assert "No worker runs here" in answer.read().decode()
         assert run("pause", "too hot", "--data-dir", data_dir).returncode == 0
         assert run("cancel", 1, "--data-dir", data_dir).returncode == 0
         out, errors = waiting.communicate(timeout=60)
         assert waiting.returncode == 130, errors
         assert out == ""
         assert errors.count("Paused: too hot.") == 1
+        assert "No worker runs here" in errors and "already running" not in errors
     finally:
         front.send_signal(signal.SIGTERM)
         _, errors = front.communicate(timeout=60)
@@ -250,3 +260,40 @@ def test_a_service_that_hangs_is_named_and_holds_up_no_operator(small: Path, dat
         front.send_signal(signal.SIGTERM)
         _, errors = front.communicate(timeout=60)
     assert front.returncode == 0, errors
+
+
+def test_a_film_in_line_outlives_an_upgrade_of_the_model_and_a_pause(
+    small: Path, photo: Path, data_dir: Path, config: Path, tmp_path: Path
+) -> None:
+    model = shutil.copytree(small, tmp_path / "small")
+    here = ("--data-dir", data_dir, "-c", config)
+    assert run("worker", "--until-empty", "--model", model, *here).returncode == 0  # there is a database then
+    assert run("pause", "too hot", *here).returncode == 0
+    waiting = start("animate", photo, "fog", "--seconds", 1, "--model", model, *here, cwd=tmp_path)
+    until = time.monotonic() + 60
+    while "fog" not in (table := run("queue", *here).stdout):
+        assert time.monotonic() < until, table
+    waiting.kill()
+    waiting.communicate(timeout=60)
+    card = model / "flipbot.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"version": "2"}))
+    worker = start("worker", "--until-empty", "--model", model, *here)
+    assert worker.stderr is not None
+    said = ""
+    while "Paused: too hot. No section is begun; flipbot resume goes on." not in said:
+        line = worker.stderr.readline()
+        assert line, said
+        said += line
+    assert run("resume", *here).returncode == 0
+    _, rest = worker.communicate(timeout=120)
+    assert worker.returncode == 0, rest
+    assert (said + rest).count("Paused") == 1 and "plans renewed jobs=1 model=small@2" in said + rest
+    whole = run("film", 1, "-o", tmp_path / "whole.mp4", *here)
+    assert whole.returncode == 0, whole.stderr
+    settings = film_settings(probe(tmp_path / "whole.mp4").metadata)
+    assert settings is not None and settings["model"] == "small@2"
+
+
+@pytest.mark.parametrize("half", ["front", "worker"])
+def test_each_half_says_that_one_machine_needs_neither(half: str) -> None:
+    assert "`flipbot run` does both" in " ".join(run(half, "--help").stdout.split())

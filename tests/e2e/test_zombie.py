@@ -1,4 +1,7 @@
-"""A dispatcher is frozen in the middle of a section, another one makes it, the first wakes: it changes no row."""
+"""A dispatcher is frozen in the middle of a section, for longer than its lease, and wakes.
+
+Where another one has made the section meanwhile, it changes no row; where nobody has, nothing is lost.
+"""
 
 import asyncio
 import json
@@ -24,6 +27,7 @@ from gen.types import Plan
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 240.0
+LEASE_S = 4
 STEPS = 200  # seconds of sampling even on a fast machine: progress is told every half of one
 
 WORKER = """
@@ -34,11 +38,11 @@ from db.media import Media
 from gen.config import ModelConfig
 from gen.dispatch import Dispatch
 
-async def main(data_dir, media, model, name):
+async def main(data_dir, media, model, lease_ms, name):
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     async with Database.open(data_dir=Path(data_dir)) as db:
         config = ModelConfig(name=model, device="cpu", threads=1)
-        await Dispatch(db, Media(Path(media)), config, Path(data_dir), worker=name, lease_ms=4000).run()
+        await Dispatch(db, Media(Path(media)), config, Path(data_dir), worker=name, lease_ms=int(lease_ms)).run()
 
 asyncio.run(main(*sys.argv[1:]))
 """
@@ -68,6 +72,7 @@ class Stage:
     @contextmanager
     def worker(self, name: str) -> "Iterator[subprocess.Popen[bytes]]":
         command = [sys.executable, "-c", WORKER, str(self.folder / name), str(self.folder / "media"), str(self.model)]
+        command.append(str(1000 * LEASE_S))
         env = {**os.environ, **QUIET, "PYTHONPATH": str(ROOT)}
         with (self.folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen([*command, name], stderr=log, stdout=log, env=env)
@@ -134,3 +139,18 @@ def test_a_frozen_dispatcher_wakes_up_to_a_section_that_another_made(tmp_path: P
     ((fence,),) = stage.ask("SELECT fence FROM section WHERE n = 0")
     assert fence == 2, "it is the one that b made"
     assert "section recorded job=1 n=1/2" not in (tmp_path / "a.log").read_text()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system freezes no processes")
+def test_a_frozen_dispatcher_wakes_up_to_a_section_that_nobody_took(tmp_path: Path, small: Path) -> None:
+    stage = Stage(tmp_path, small)
+    asyncio.run(stage.submit())
+    with stage.worker("a") as a:
+        stage.freeze(a)
+        ((until,),) = stage.ask("SELECT lease_until_ms FROM job")
+        time.sleep(LEASE_S + 0.5)
+        assert stage.ask("SELECT state, lease_until_ms FROM job") == [("running", until)]
+        a.send_signal(signal.SIGCONT)
+        stage.until("SELECT state FROM job", expected="done")
+    assert stage.ask("SELECT n, fence FROM section ORDER BY n") == [(0, 1), (1, 2)]
+    assert (tmp_path / "a.log").read_text().count("lease revived") == 1

@@ -4,8 +4,10 @@ import asyncio
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -336,6 +338,72 @@ async def test_loading_longer_than_a_lease_costs_nothing(quick: Bench) -> None:
     async with quick.working():
         job = await quick.ended(job)
     assert (job.state, job.crashes, job.fence) == (State.DONE, 0, 2), "each section was claimed once"
+
+
+@pytest.mark.parametrize("lease_ms", [60_000, 4000])
+async def test_a_freeze_that_outlasts_the_lease_costs_nothing_where_nobody_took_the_job(
+    quick: Bench, caplog: pytest.LogCaptureFixture, lease_ms: int
+) -> None:
+    """Whether the section is there before the lease is renewed, or after that."""
+    quick.dispatch.lease_ms = lease_ms
+    quick.script(step_s=1.2)
+    job = await quick.submit(2)
+    async with quick.working():
+        await quick.until(job, lambda now: now.state == State.RUNNING)
+        wake_after(quick.db, lease_ms + 1)
+        job = await quick.ended(job)
+    assert (job.state, job.crashes, job.fence) == (State.DONE, 0, 2), "each section was claimed once"
+    assert caplog.text.count("lease revived") == 1 and "lease lost" not in caplog.text
+
+
+@pytest.mark.parametrize("how", ["dies", "fails", "wish", "ends"])
+async def test_a_turn_ends_as_it_would_have_without_the_freeze(quick: Bench, how: str) -> None:
+    script: dict[str, Any] = {"step_s": 1.0}
+    match how:
+        case "dies":
+            script["dies"] = 0
+        case "fails":
+            script["room"] = [9, 9]
+    quick.script(**script)
+    job = await quick.submit(3)
+    async with quick.working():
+        job = await quick.until(job, lambda now: now.state == State.RUNNING)
+        wake_after(quick.db, 60_001)
+        match how:
+            case "dies":
+                job = await quick.until(job, lambda now: now.crashes > 0)
+                assert (job.reason, job.crashes) == ("worker_crashed", 1)
+            case "fails":
+                job = await quick.ended(job)
+                assert (job.state, job.reason, job.crashes) == (State.FAILED, "out_of_memory", 0)
+            case "wish":
+                await requests.wish(quick.db, job.id, "cancel", by="me")
+                job = await quick.ended(job)
+                assert (job.state, job.crashes) == (State.CANCELLED, 0)
+    if how == "ends":
+        job = await jobs.get(quick.db, job.id)
+        assert (job.state, job.crashes, job.fence) == (State.QUEUED, 0, 1)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system freezes no processes")
+async def test_a_child_that_was_frozen_together_with_the_service_is_not_taken_for_hung(quick: Bench) -> None:
+    quick.script(step_s=0.5)
+    quick.dispatch.children = Impatient
+    job = await quick.submit(2)
+    async with quick.working():
+        await quick.until(job, lambda now: now.done == 1 and now.state == State.RUNNING)
+        child = quick.child()
+        child.suspend()
+        time.sleep(Impatient.silent_s + 0.5)  # noqa: ASYNC251 - nothing in this process goes on either
+        child.resume()
+        job = await quick.ended(job)
+    assert (job.state, job.crashes, job.fence) == (State.DONE, 0, 2)
+
+
+def wake_after(db: Database, frozen_ms: int) -> None:
+    """So long this process was frozen, says the clock that leases are counted by."""
+    steady = db.steady
+    db.steady = lambda: steady() + frozen_ms
 
 
 async def test_that_the_model_is_loaded_is_told(quick: Bench) -> None:
