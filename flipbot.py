@@ -579,15 +579,13 @@ def stand(args: argparse.Namespace, console: Console, locale: str, **parts: bool
                 asyncio.create_task(ending.wait()),
                 asyncio.create_task(started.failure()),
             ]
-            if parts["works"]:
-                say = partial(terminal.tell, console)
-                waiting.append(asyncio.create_task(tell_pauses(started.db, say, locale)))
+            telling = [asyncio.create_task(tell_pauses(started.db, locale))] if parts["works"] else []
             if getattr(args, "until_empty", False):
                 waiting.append(asyncio.create_task(until_empty(started.db)))
             try:
                 ended, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                await end([task for task in waiting if not task.done()])
+                await end([*telling, *(task for task in waiting if not task.done())])
             for task in ended:
                 task.result()
 
@@ -604,14 +602,14 @@ async def until_empty(db: Database) -> None:
         await db.changed(seen, 1.0)
 
 
-async def tell_pauses(db: Database, tell: Callable[[str], None], locale: str) -> None:
+async def tell_pauses(db: Database, locale: str) -> None:
     """Say once of each pause, be it there already or still to come, that no film is made and what opens the queue."""
     told = False
     while True:
         seen = db.commits
         closed = await patiently(lambda: operators.state(db), "the queue's state")
         if closed.paused and not told:
-            tell(operate.closed_lines({**operate.OPEN, **asdict(closed)}, locale)[0])
+            log.warning("%s", operate.closed_lines(asdict(closed), locale)[0])
         told = closed.paused
         await db.changed(seen, PAUSED_S)
 
@@ -763,11 +761,14 @@ async def order(settings: Settings, **what: Any) -> tuple[dict[str, Any], bool]:
 def give(
     args: argparse.Namespace, console: Console, locale: str, said: Callable[[dict[str, Any]], str], **what: Any
 ) -> int:
-    """Give an order and say what it did; and from when it holds, where no service runs. said: the sentence of it."""
+    """Give an order and say what it did, and that no service runs, where it holds only from its start.
+
+    said: the sentence of it
+    """
     settings = settings_of(args)
     done, served = asyncio.run(order(settings, **what))
     terminal.tell(console, said(done))
-    if not served:
+    if not served and what["action"] != "cancel":  # which holds already
         terminal.tell(console, words.say(locale, "terminal.not_served", path=str(settings.data_dir)))
     return terminal.DONE
 
@@ -784,25 +785,18 @@ def command_gate(args: argparse.Namespace, console: Console, locale: str) -> int
 
 def command_first(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot first JOB"""
-
-    def said(done: dict[str, Any]) -> str:
-        return words.say(locale, "terminal.did_first", job=done["job"])
-
-    return give(args, console, locale, said, action="first", job=args.job)
+    say = partial(words.say, locale, "terminal.did_first")
+    return give(args, console, locale, lambda done: say(job=done["job"]), action="first", job=args.job)
 
 
 def command_ban(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot ban, unban"""
-    what = {"who": args.who, "scope": args.server}
-    if args.action == "ban":
-        what |= {"for_ms": operate.lasting(args.lasting), "reason": args.reason}
-
-    def said(done: dict[str, Any]) -> str:
-        if args.action == "ban":
-            return operate.ban_line(args.who, args.server, done["until_ms"], locale)
-        return words.say(locale, "terminal.did_unban", who=args.who)
-
-    return give(args, console, locale, said, action=args.action, **what)
+    who, server = args.who, args.server
+    what = {"action": args.action, "who": who, "scope": server}
+    if args.action == "unban":
+        return give(args, console, locale, lambda _: words.say(locale, "terminal.did_unban", who=who), **what)
+    what |= {"for_ms": operate.lasting(args.lasting), "reason": args.reason}
+    return give(args, console, locale, lambda ban: operate.ban_line(who, server, ban["until_ms"], locale), **what)
 
 
 def command_audit(args: argparse.Namespace, console: Console, locale: str) -> int:
@@ -817,11 +811,9 @@ def command_audit(args: argparse.Namespace, console: Console, locale: str) -> in
 
 def command_cancel(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot cancel JOB [REASON]"""
-
-    def said(done: dict[str, Any]) -> str:
-        return words.say(locale, "terminal.cancelled_job", job=done["job"])
-
-    return give(args, console, locale, said, action="cancel", job=args.job, reason=" ".join(args.reason))
+    say = partial(words.say, locale, "terminal.cancelled_job")
+    what = {"action": "cancel", "job": args.job, "reason": " ".join(args.reason)}
+    return give(args, console, locale, lambda done: say(job=done["job"]), **what)
 
 
 def command_film(args: argparse.Namespace, console: Console, locale: str) -> int:

@@ -396,15 +396,14 @@ async def connect(data_dir: Path, url: str = "", patience_s: float | None = PATI
         yield None
         return
     async with session:
-        remote = Remote(session, data_dir, url, patience_s)
+        remote: Remote | None = Remote(session, data_dir, url, patience_s)
         try:
-            await remote.hello()
-            there = True
+            await Remote(session, data_dir, url, patience_s).hello()
         except Silent:
             raise
         except Gone:  # what a killed service left behind
-            there = False
-        yield remote if there else None
+            remote = None
+        yield remote
 
 
 def _session(data_dir: Path) -> ClientSession | None:

@@ -204,15 +204,18 @@ def lasting(said: str | None) -> int | None:
 
 
 def closed_lines(state: Mapping[str, Any], locale: str) -> list[str]:
-    """What is closed, a sentence for all and one for each server; nothing where all is open. state: as `closed`."""
+    """What is closed, a sentence for all and one for each server; nothing where all is open.
+
+    state: as `closed`; a service from before an upgrade says nothing of servers
+    """
     return [*_closed_line(state, locale), *_server_lines(state, locale)]
 
 
 def gate_lines(action: str, server: str, state: Mapping[str, Any], locale: str) -> list[str]:
     """What an operator has just closed or opened, for all or for one server; and what stays closed beside it."""
     everybody = _closed_line(state, locale)
-    if server in state["servers"]:
-        return _closed_line(state["servers"][server], locale, server)
+    if gate := state.get("servers", {}).get(server):
+        return _closed_line(gate, locale, server)
     if server:
         key = "terminal.server_open_only" if everybody else "terminal.server_open"
         return [words.say(locale, key, server=server), *everybody]
@@ -221,7 +224,7 @@ def gate_lines(action: str, server: str, state: Mapping[str, Any], locale: str) 
 
 
 def _server_lines(state: Mapping[str, Any], locale: str) -> list[str]:
-    return [line for server, gate in state["servers"].items() for line in _closed_line(gate, locale, server)]
+    return [line for server, gate in state.get("servers", {}).items() for line in _closed_line(gate, locale, server)]
 
 
 def _closed_line(gate: Mapping[str, Any], locale: str, server: str = "") -> list[str]:

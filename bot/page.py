@@ -314,8 +314,9 @@ class Page:
         """End every session, wherever the cookie may have got to."""
         answer = web.Response(status=303, headers={"Location": "/"})
         if self.guard.is_owner(request):
-            self.guard.generation += 1
-            await inbox.remember(self.db, GENERATION, str(self.guard.generation))
+            following = self.guard.generation + 1
+            await inbox.remember(self.db, GENERATION, str(following))  # first: a restart must not forget it
+            self.guard.generation = following
         self.guard.sign_out(request, answer)
         return answer
 

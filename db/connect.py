@@ -25,7 +25,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, 
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from db import migrations
-from db.errors import ConfigError, DatabaseBusy, DatabaseUnusable, DbError, DiskFailed, DiskFull
+from db.errors import ConfigError, DatabaseBusy, DatabaseInUse, DatabaseUnusable, DbError, DiskFailed, DiskFull
 from db.lock import Lock
 from db.together import Together
 
@@ -41,6 +41,7 @@ READING = (*PRAGMAS, "query_only=ON")
 MIGRATING = (*PRAGMAS, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=OFF")  # a step may build a table anew
 READERS = 4
 AT_ONCE = 500  # values of one query: well below what either database takes
+LOCKED_S = 3.0  # how long somebody else may own the file before that is said: `flipbot queue` does for a moment
 BUSY_S = 120.0  # how long another process may keep the write lock: a backup, a shell left open in a transaction
 BUSY_EVERY_S = 0.25
 FULL = {sqlite3.SQLITE_FULL}
@@ -122,7 +123,7 @@ class Database:
         """
         path = sqlite_path(url, data_dir)
         steady = steady or (Steady() if clock is now_ms else clock)
-        lock = Lock(path)
+        lock = await _lock(path)
         try:
             await asyncio.to_thread(migrate, path)
             writing, reading = _engine(path, WRITING, "IMMEDIATE", pool_size=1), _engine(path, READING, "DEFERRED")
@@ -242,6 +243,18 @@ def _seen(verb: asyncio.Future[Any]) -> None:
     """A refusal of ours is nobody's news once its caller has gone: the job was forgotten meanwhile, say."""
     if not verb.cancelled() and isinstance(error := verb.exception(), Exception) and not isinstance(error, DbError):
         log.error("a statement failed after its caller had gone", exc_info=error)
+
+
+async def _lock(path: Path) -> Lock:
+    """The file's lock, waited for as long as a command needs that only looks something up. raises: DatabaseInUse."""
+    until = time.monotonic() + LOCKED_S
+    while True:
+        try:
+            return Lock(path)
+        except DatabaseInUse:
+            if time.monotonic() >= until:
+                raise
+        await asyncio.sleep(LOCKED_S / 50)
 
 
 def sqlite_path(url: str, data_dir: Path) -> Path:

@@ -132,10 +132,10 @@ def obstacle(kernel: Kernel, capability: Capability | None) -> str | None:
 
 
 def capability_of(device: str) -> Capability | None:
-    """The compute capability of a CUDA device; None for any other."""
+    """The compute capability of a CUDA device; None for any other, AMD's included."""
     import torch
 
-    if not device.startswith("cuda") or not torch.cuda.is_available():
+    if not device.startswith("cuda") or not torch.cuda.is_available() or torch.version.hip is not None:
         return None
     return torch.cuda.get_device_capability(torch.device(device))
 

@@ -55,7 +55,7 @@ def has_kernels(capability: tuple[int, int]) -> bool:
 
 def built_for(kind: str) -> Sequence[tuple[int, int]]:
     """The compute capabilities that this PyTorch was built for. kind: "sm_" (code) or "compute_" (PTX)."""
-    names = [name.removeprefix(kind) for name in torch.cuda.get_arch_list() if name.startswith(kind)]
+    names = [name.removeprefix(kind).rstrip("af") for name in torch.cuda.get_arch_list() if name.startswith(kind)]
     return [(int(digits[:-1]), int(digits[-1])) for digits in names if digits.isdigit()]
 
 

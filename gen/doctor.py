@@ -24,6 +24,8 @@ from gen.errors import (
     SizeNotSupported,
     TooLittleMemory,
     UnknownModel,
+    first_line,
+    ran_out,
 )
 from gen.files import faults, weight_files
 from gen.memory import (
@@ -68,20 +70,22 @@ def device(model: ModelConfig) -> list[Finding]:
     asked, cards = model.device, torch.cuda.is_available()
     name = usual_device() if asked == "auto" else asked
     if name == "cpu" and asked == "auto":
-        why = f"{too_old(torch.cuda.get_device_capability())}" if cards else no_cuda()
+        why = too_old(torch.cuda.get_device_capability()) if cards else no_cuda()
         return [*found, Finding(None, f"No GPU is used: {why} The tiny model runs well without one.")]
     try:
         here = device_of(name)
-    except DeviceMissing:
-        return [*found, Finding(False, f"[model] device is {asked}, but {not_there(name)} Or set it to auto or cpu.")]
+    except DeviceMissing as error:
+        else_ = "cpu" if asked == "auto" else "auto or cpu"
+        why = not_there(name, error.__cause__)
+        return [*found, Finding(False, f"[model] device is {asked}, but {why} Or set it to {else_}.")]
     if here.type == "cuda":
         return found + about(here)
     tried = "no GPU is used." if here.type == "cpu" else "nobody has tried Flipbot on one yet."
     return [*found, Finding(None, f"[model] device is {asked}: {tried}")]
 
 
-def not_there(name: str) -> str:
-    """Why a device that is asked for cannot be used, and what to do."""
+def not_there(name: str, error: BaseException | None) -> str:
+    """Why a device that is asked for cannot be used, and what to do. error: what it answered"""
     import torch
 
     from gen.device import has_kernels
@@ -90,11 +94,17 @@ def not_there(name: str) -> str:
         return "this PyTorch cannot use one here."
     if not torch.cuda.is_available():
         return f"{no_cuda()} Mend that."
-    count, index = torch.cuda.device_count(), torch.device(name).index or 0
+    count, number = torch.cuda.device_count(), name.partition(":")[2] or "0"
+    index = int(number) if number.isdecimal() else count
     if index >= count:
         return f"there {'is one card' if count == 1 else f'are {count} cards'}, and the first is cuda:0."
     capability = torch.cuda.get_device_capability(index)
-    return "it does not answer; restart the computer." if has_kernels(capability) else too_old(capability)
+    if not has_kernels(capability):
+        return too_old(capability)
+    if error is not None and ran_out(error):
+        return "its memory is full: close what else uses it."
+    said = f" ({first_line(error):.120})" if isinstance(error, Exception) else ""
+    return f"it does not answer{said}; restart the computer."
 
 
 def about(here: Any) -> list[Finding]:
@@ -338,7 +348,7 @@ def this_gpu(where: str) -> Gpu:
     """What bounds the speed of the card here; nothing known where there is none."""
     import torch
 
-    if not where.startswith("cuda") or not torch.cuda.is_available():
+    if not where.startswith("cuda") or not torch.cuda.is_available() or torch.version.hip is not None:
         return Gpu()
     seen: Any = torch.cuda.get_device_properties(where)
     clock = 1000.0 * getattr(seen, "clock_rate", 0)  # kHz; not every version of PyTorch tells it

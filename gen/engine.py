@@ -78,7 +78,7 @@ class Engine:
 
         end:     the picture an inverted film ends on
         waiting: called now and then while prompts are encoded, and may raise Cancelled
-        raises:  PictureUnreadable, EncoderFailed, TextEncoderDied, OutOfMemory
+        raises:  PictureUnreadable, EncoderFailed, TextEncoderDied, OutOfMemory, NanLatents
         """
         models, negative = self.models, [plan.negative] if plan.cfg != 1 else []
         crop, crop_end = cropped(picture, plan), None if end is None else cropped(end, plan)
@@ -86,7 +86,7 @@ class Engine:
             texts = self.texts.encode([*plan.prompts, *negative], waiting)
             start = encode.start_latent(models.vae, crop)
             if not bool(start.isfinite().all()):
-                raise EncoderFailed(what="the picture's latent came out as no numbers (NaN)")
+                raise NanLatents(n=0)
             return Conditioning(
                 texts={prompt: texts[prompt] for prompt in dict.fromkeys(plan.prompts)},
                 negative=texts[plan.negative] if negative else None,

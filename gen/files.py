@@ -54,9 +54,9 @@ def weight_paths(folder: Path, part: str) -> list[Path]:
     stem = STEMS.get(part, "model")
     index = folder / f"{stem}.safetensors.index.json"
     if not index.is_file():
-        if any(folder.glob(f"{stem}-*-of-*.safetensors")):
-            return [index]
-        return [folder / f"{stem}.safetensors"]
+        whole = folder / f"{stem}.safetensors"
+        sharded = not whole.is_file() and any(folder.glob(f"{stem}-*-of-*.safetensors"))
+        return [index if sharded else whole]
     layers = int(read_json(folder / "config.json").get("num_hidden_layers", 0)) if part == "text_encoder" else 0
     return [folder / name for name in shards(part, weight_map_of(read_json(index), index), layers)]
 
@@ -195,12 +195,7 @@ def faults(name: str, models_dir: Path) -> list[GenError]:
             find_checkpoint(name, models_dir)
         except GenError as error:
             return [error]
-    return list(_faults(name, models_dir))
-
-
-def _faults(name: str, models_dir: Path) -> Iterator[GenError]:
-    for part in PARTS:
-        yield from part_faults(part, SOURCES[name][part], models_dir)
+    return [error for part in PARTS for error in part_faults(part, SOURCES[name][part], models_dir)]
 
 
 def part_faults(part: str, source: Part, models_dir: Path) -> list[GenError]:

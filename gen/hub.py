@@ -1,4 +1,4 @@
-"""Fetching published weights from the Hugging Face hub, or from a folder, into models_dir. No torch.
+"""Fetching published weights from the Hugging Face hub, or from a folder, into models_dir. No torch until all is there.
 
     models_dir/OWNER--NAME/…            the repository's files, as far as they are needed
     models_dir/OWNER--NAME/flipbot-files.json   which files belong there, their sizes and hashes, and of which commit
@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -384,7 +385,9 @@ def alone(models_dir: Path) -> Iterator[None]:
 
     lock = FileLock(models_dir / LOCK, timeout=0)
     try:
-        lock.acquire()
+        with warnings.catch_warnings():  # that it takes another kind of lock where there is none of its own
+            warnings.simplefilter("ignore")
+            lock.acquire()
     except Timeout as error:
         raise DownloadBusy(where=str(models_dir)) from error
     except OSError as error:

@@ -18,10 +18,11 @@ from typing import Any
 def main() -> int:
     """Answer the line on stdin. Returns 0, or 1 where error.json says why not."""
     asked = json.loads(sys.stdin.readline())
+    from gen import llama, weights  # noqa: F401  before anybody waits at stdin, as weights.import_all says
     from gen.errors import GenError, OutOfMemory
-    from gen.weights import import_all
 
-    import_all()
+    weights.model_class("text_encoder_2")
+    weights.processor("tokenizer", Path(asked["parts"]["tokenizer"]))
     threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         tensors = encoded(asked)

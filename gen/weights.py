@@ -136,10 +136,10 @@ def import_all() -> None:
 
     On Windows some of that asks after stdin while it is loaded, and waits for the thread (numpy/numpy issue 24290).
     """
-    for part in ("transformer", "text_encoder_2", "image_encoder"):
+    for part in ("transformer", "vae", "text_encoder_2", "image_encoder"):
         model_class(part)
     for part in ("tokenizer", "feature_extractor"):
-        processor(part, Path())
+        processor(part, Path("nowhere"))
 
 
 def processor(part: str, folder: Path) -> Callable[..., Any]:

@@ -207,7 +207,9 @@ WORDS: Final = {
     "failed.disk_full": "The disk is full. Free some space and ask for the film again.",
     "failed.encoder_failed": "The film could not be written to its file. Try again, and look at flipbot doctor.",
     "failed.text_encoder_died": "The text could not be read: that process ended twice. Look at flipbot doctor.",
-    "failed.nan_latents": "The picture broke up while it was drawn. Try another seed.",
+    "failed.nan_latents": (
+        "The picture broke up while it was drawn. Try another seed; where that does not help, flipbot doctor says more."
+    ),
     "failed.worker_crashed": "The engine stopped three times at the same place. Try another seed or a smaller quality.",
     "failed.size_not_supported": "This model cannot make that size. Try another quality.",
     "failed.bad_plan": "This model cannot make that film. Try other settings.",

@@ -187,7 +187,7 @@ WORDS: Final = {
     "failed.disk_full": "磁盘已满。请腾出空间，然后重新制作。",
     "failed.encoder_failed": "影片无法写入文件。请再试一次，并查看 flipbot doctor。",
     "failed.text_encoder_died": "无法读取文字：负责的进程两次中途退出，可能内存不足。请运行 flipbot doctor 查看。",
-    "failed.nan_latents": "画面在绘制时崩坏了。请换一个种子。",
+    "failed.nan_latents": "画面在绘制时崩坏了。请换一个种子；如果仍然如此，请看 flipbot doctor 的说明。",
     "failed.worker_crashed": "引擎在同一处停止了三次。请换一个种子，或换低一些的画质。",
     "failed.size_not_supported": "这个模型做不了这个尺寸。请换一种画质。",
     "failed.bad_plan": "这个模型做不了这样的影片。请换一些设置。",

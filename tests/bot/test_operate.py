@@ -7,7 +7,7 @@ import pytest
 
 from bot import control
 from bot.errors import Refused
-from bot.operate import closed_lines, lasting, operate, person
+from bot.operate import closed_lines, gate_lines, lasting, operate, person
 from bot.words import say
 from db import operators, requests
 from db.connect import Database
@@ -63,19 +63,29 @@ def test_a_terminal_pauses_drains_and_resumes(capsys: pytest.CaptureFixture[str]
     assert [line.split()[4] for line in table.splitlines()[1:]] == did
 
 
-async def test_a_worker_tells_each_pause_once_whenever_it_comes(tmp_path: Path) -> None:
+async def test_a_worker_tells_each_pause_once_whenever_it_comes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def told() -> list[str]:
+        return [each.getMessage() for each in caplog.records if "flipbot resume" in each.getMessage()]
+
     async with Database.open(data_dir=ready(tmp_path)) as db:
-        told: asyncio.Queue[str] = asyncio.Queue()
-        telling = asyncio.create_task(tell_pauses(db, told.put_nowait, "en"))
+
+        async def heard(count: int) -> list[str]:
+            async with asyncio.timeout(20):
+                while len(told()) < count:
+                    await db.changed(db.commits, 0.01)
+            return told()
+
+        telling = asyncio.create_task(tell_pauses(db, "en"))
         await operators.drain(db, "terminal")
         await operators.pause(db, "terminal", "too hot")
-        assert (await told.get()).startswith("Paused and draining: too hot.")
+        assert (await heard(1))[0].startswith("Paused and draining: too hot.")
         await operators.pause(db, "terminal", "still too hot")
         await operators.resume(db, "terminal")
         await db.changed(db.commits, 0.5)  # nothing comes: it has heard of all of that
         await operators.pause(db, "terminal")
-        assert await told.get() == "Paused: no section is begun. flipbot resume goes on."
-        assert told.empty()
+        assert (await heard(2))[1:] == ["Paused: no section is begun. flipbot resume goes on."]
         telling.cancel()
         await asyncio.gather(telling, return_exceptions=True)
 
@@ -217,3 +227,10 @@ async def test_who_was_banned_under_a_name_that_nobody_has_is_let_go(tmp_path: P
         await operators.ban(db, "page", Platform.DISCORD, "bob")  # as /admin once took it
         await operate(db, {"action": "unban", "who": "discord:bob"})
         assert await operators.bans(db) == []
+
+
+def test_a_service_from_before_an_upgrade_says_nothing_of_servers() -> None:
+    state = {"paused": True, "draining": False, "reason": "too hot"}
+    said = "Paused: too hot. No section is begun; flipbot resume goes on."
+    assert closed_lines(state, "en") == gate_lines("pause", "", state, "en") == [said]
+    assert gate_lines("pause", "77", state, "en")[-1] == said

@@ -20,6 +20,7 @@ from db import canvases, jobs, progress, requests
 from db.connect import Database, sqlite_path
 from db.errors import ConfigError, DatabaseInUse, DatabaseUnusable, DiskFull, NoSuchJob
 from db.flows import IS_OPEN, long_waiting, next_turn, waking
+from db.lock import Lock
 from db.models import Canvas, Job, Platform, State
 from db.turns import STARTED
 
@@ -69,6 +70,13 @@ async def test_a_second_owner_in_the_same_process_is_refused_too(db: Database, t
     with pytest.raises(DatabaseInUse):
         async with Database.open(data_dir=tmp_path):
             pass
+
+
+async def test_who_only_looks_something_up_keeps_nobody_from_starting(tmp_path: Path) -> None:
+    looking = Lock(tmp_path / "flipbot.db")
+    asyncio.get_running_loop().call_later(0.3, looking.release)
+    async with Database.open(data_dir=tmp_path) as db:
+        assert await jobs.open_jobs(db) == []
 
 
 async def test_the_file_may_be_opened_again_after_it_was_closed(tmp_path: Path) -> None:

@@ -272,7 +272,7 @@ def test_a_film_in_line_outlives_an_upgrade_of_the_model_and_a_pause(
     waiting = start("animate", photo, "fog", "--seconds", 1, "--model", model, *here, cwd=tmp_path)
     until = time.monotonic() + 60
     while "fog" not in (table := run("queue", *here).stdout):
-        assert time.monotonic() < until, table
+        assert time.monotonic() < until and waiting.poll() is None, (table, waiting.communicate())
     waiting.kill()
     waiting.communicate(timeout=60)
     card = model / "flipbot.json"

@@ -12,11 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from db.finding import Finding
+from gen.attention import capability_of
 from gen.config import ModelConfig
 from gen.device import device_of, expands, half_convolves, has_kernels, set_allocator, usual_device
-from gen.doctor import device
+from gen.doctor import device, this_gpu
 from gen.errors import DeviceMissing
 from gen.memory import FRAGMENTS, FRAGMENTS_FIXED, Wishes, make_memory_plan, this_machine
+from gen.roofline import Gpu
 from gen.transformer import placement_of
 from tests.fakes.cuda import a_card
 from tests.gen.test_memory import CARD, VAE, card_of, framepack_shapes
@@ -48,6 +50,8 @@ def test_a_card_that_pytorch_has_no_kernels_for_leaves_the_work_to_the_processor
         assert has_kernels((9, 0)) and not has_kernels((12, 0))
         monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_80", "compute_90"])
         assert has_kernels((8, 6)) and has_kernels((12, 0)) and not has_kernels((7, 5))
+        monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_90a", "compute_120f"])
+        assert has_kernels((9, 0)) and has_kernels((12, 0)) and not has_kernels((8, 6))
     assert usual_device() == "cpu"
 
 
@@ -83,6 +87,14 @@ def test_of_two_cards_the_one_that_is_asked_for_is_looked_at(monkeypatch: pytest
         assert "CUDA 12.6" in of("cuda:0")[0].sentence
         assert "there are 2 cards" in of("cuda:2")[0].sentence
 
+        def full(*_: object, **__: object) -> Tensor:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 MiB.")
+
+        monkeypatch.setattr(torch, "zeros", full)
+        assert of("cuda:1")[0].sentence.startswith("[model] device is cuda:1, but its memory is full")
+        monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_61"])
+        assert of("auto")[0].sentence.endswith("close what else uses it. Or set it to cpu.")
+
 
 def test_amd_s_cards_are_not_judged_by_what_is_known_of_nvidia_s(monkeypatch: pytest.MonkeyPatch) -> None:
     with a_card((11, 0)):
@@ -92,6 +104,13 @@ def test_amd_s_cards_are_not_judged_by_what_is_known_of_nvidia_s(monkeypatch: py
         told = of("auto")
     assert [each.fine for each in told] == [True, None]
     assert "AMD" in told[1].sentence
+
+
+def test_an_amd_card_s_speed_and_kernels_are_not_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    with a_card((9, 0)):
+        assert this_gpu("cuda").capability == capability_of("cuda") == (9, 0)
+        monkeypatch.setattr(torch.version, "hip", "6.4")
+        assert (this_gpu("cuda"), capability_of("cuda")) == (Gpu(), None)
 
 
 def of_nans(plain: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -218,7 +218,7 @@ def test_pixels_that_are_no_numbers_are_no_black_film(
         (models.vae.encoder.conv_out, lambda: engine.encode(plan, picture)),
     ):
         broken = layer.register_forward_hook(lambda _, __, out: out * float("nan"))
-        with pytest.raises((NanLatents, EncoderFailed), match="no numbers"):
+        with pytest.raises(NanLatents):
             work()
         broken.remove()
 

@@ -593,6 +593,26 @@ def test_where_links_cannot_be_made_it_is_copied(
 # What the doctor is told
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="of file systems that Unix mounts")
+@pytest.mark.parametrize("answer", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_where_files_cannot_be_locked_a_download_works_all_the_same(
+    hub: Hub, models: Path, monkeypatch: pytest.MonkeyPatch, answer: int
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(answer, os.strerror(answer))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    fetch(hub, models)
+    assert faults(MODEL, models) == []
+
+
+def test_a_leftover_shard_beside_a_whole_file_takes_nothing_away(hub: Hub, models: Path) -> None:
+    fetch(hub, models)
+    vae = models / home_of(HUNYUAN) / "vae"
+    (vae / "diffusion_pytorch_model-00001-of-00002.safetensors").write_bytes(b"left over")
+    assert faults(MODEL, models) == []
+
+
 def test_every_missing_and_short_file_is_named(hub: Hub, models: Path) -> None:
     with pytest.raises(CheckpointMissing, match=f"flipbot download {MODEL}"):
         find_checkpoint(MODEL, models)
