@@ -164,10 +164,10 @@ MORE: Mapping[str, Sequence[str]] = {
             "comes / arrives / approaches / sets in / falls over the village / covers the land / settles over the lake",
         ),
         *phrases("""
-            starry night / a starry night sky / a night with stars / it is night / late at night / let it get dark / make
-            the sky dark / after sunset it gets dark / it is late and dark / the day is over, night falls / let night fall /
-            日落 / 太阳落山 / 太阳落下去 / 天暗下来 / 天空变黑 / 天变黑 / 晚上来了 / 晚上到了 / 夜晚到了 / 到了晚上 / 黑夜来了 / 天色已晚 /
-            天色暗下来 / 星空 / 夜空 / 变暗 / 天空暗了 / 让夜晚来临 / 天黑下来
+            starry night / a starry night sky / a night with stars / it is night / late at night / let it get dark /
+            make the sky dark / after sunset it gets dark / it is late and dark / the day is over, night falls / let
+            night fall / 日落 / 太阳落山 / 太阳落下去 / 天暗下来 / 天空变黑 / 天变黑 / 晚上来了 / 晚上到了 / 夜晚到了 /
+            到了晚上 / 黑夜来了 / 天色已晚 / 天色暗下来 / 星空 / 夜空 / 变暗 / 天空暗了 / 让夜晚来临 / 天黑下来
         """),
     ),
     "night_slowly": (
@@ -180,118 +180,136 @@ MORE: Mapping[str, Sequence[str]] = {
             "slowly darkens / slowly gets dark / slowly turns dark / gradually grows darker / slowly turns to night",
         ),
         *phrases("""
-            the sun slowly sets / the sun slowly goes down / 天慢慢变黑 / 天渐渐暗下来 / 夜晚慢慢来临 / 太阳慢慢落山 / 夜慢慢降临 /
-            天渐渐黑了 / 天空慢慢变暗 / 晚上慢慢到来
+            the sun slowly sets / the sun slowly goes down / 天慢慢变黑 / 天渐渐暗下来 / 夜晚慢慢来临 / 太阳慢慢落山 /
+            夜慢慢降临 / 天渐渐黑了 / 天空慢慢变暗 / 晚上慢慢到来
         """),
     ),
     "sunrise": (
         *each(
             "the sun / the morning sun / a golden sun / sun",
-            "rises / comes up / comes out / shines / appears / climbs over the hills / breaks through the clouds / rises "
-            "behind the mountains / rises over the sea",
+            """
+                rises / comes up / comes out / shines / appears / climbs over the hills / breaks through the clouds /
+                rises behind the mountains / rises over the sea
+            """,
         ),
         *each("golden / warm / bright warm / evening / early morning", "sunlight / sunshine / sun / light of the sun"),
         *phrases("""
-            sunset / a sunrise / a beautiful sunrise / sunrise over the sea / a golden sunrise / sun rays / warm evening
-            light / sunlight on the face / everything turns golden / everything glows in gold / the morning comes / it dawns /
-            太阳从东方升起 / 太阳从海上升起 / 早晨的太阳 / 早上的阳光 / 晨曦 / 旭日东升 / 出太阳了 / 阳光明媚 / 傍晚的阳光 / 阳光洒在脸上 /
-            阳光照进窗户 / 山上日出 / 美丽的日出 / 清晨的阳光
+            sunset / a sunrise / a beautiful sunrise / sunrise over the sea / a golden sunrise / sun rays / warm
+            evening light / sunlight on the face / everything turns golden / everything glows in gold / the morning
+            comes / it dawns / 太阳从东方升起 / 太阳从海上升起 / 早晨的太阳 / 早上的阳光 / 晨曦 / 旭日东升 / 出太阳了 /
+            阳光明媚 / 傍晚的阳光 / 阳光洒在脸上 / 阳光照进窗户 / 山上日出 / 美丽的日出 / 清晨的阳光
         """),
     ),
     "sunrise_slowly": (
         *each(
             "the sun / the morning sun / sun",
-            "slowly rises / slowly comes up / gradually rises / slowly rises behind the hills / is slowly rising / slowly "
-            "climbs over the sea",
+            """
+                slowly rises / slowly comes up / gradually rises / slowly rises behind the hills / is slowly rising /
+                slowly climbs over the sea
+            """,
         ),
         *phrases("""
-            slow sunrise / a slow dawn / a gradual sunrise / slow daybreak / 太阳慢慢地升起来 / 太阳缓缓升起 / 太阳渐渐出来 /
-            太阳慢慢从山后出来 / 缓慢的日出 / 朝阳缓缓升起
+            slow sunrise / a slow dawn / a gradual sunrise / slow daybreak / 太阳慢慢地升起来 / 太阳缓缓升起 /
+            太阳渐渐出来 / 太阳慢慢从山后出来 / 缓慢的日出 / 朝阳缓缓升起
         """),
     ),
     "fog": (
         *each(
             "fog / the fog / mist / the mist / thick fog / white fog / haze",
-            "rolls in / creeps in / comes in from the left / drifts in from the right / covers the hills / fills the street / "
-            "hangs over the lake / comes up / gets thicker / rises / appears",
+            """
+                rolls in / creeps in / comes in from the left / drifts in from the right / covers the hills / fills the
+                street / hangs over the lake / comes up / gets thicker / rises / appears
+            """,
         ),
         *phrases("""
-            it is foggy / foggy weather / a foggy day / a foggy morning / misty / it gets misty / add fog / the valley is full of
-            fog / hidden in fog / 雾起来了 / 雾越来越大 / 大雾来了 / 山间起雾 / 起大雾了 / 雾飘过来 / 有雾 / 雾蒙蒙 / 下雾了 / 雾变浓了 /
-            林中起雾 / 河上起了雾
+            it is foggy / foggy weather / a foggy day / a foggy morning / misty / it gets misty / add fog / the valley
+            is full of fog / hidden in fog / 雾起来了 / 雾越来越大 / 大雾来了 / 山间起雾 / 起大雾了 / 雾飘过来 / 有雾 /
+            雾蒙蒙 / 下雾了 / 雾变浓了 / 林中起雾 / 河上起了雾
         """),
     ),
     "fog_slowly": (
         *each(
             "fog / the fog / mist / thick fog",
-            "slowly rolls in / slowly creeps in / slowly covers the fields / gradually thickens / slowly drifts in / slowly "
-            "comes in from the right / is slowly coming",
+            """
+                slowly rolls in / slowly creeps in / slowly covers the fields / gradually thickens / slowly drifts in /
+                slowly comes in from the right / is slowly coming
+            """,
         ),
         *phrases("""
-            it slowly gets foggy / 雾慢慢升起 / 雾渐渐变浓 / 雾慢慢来了 / 雾气慢慢弥漫 / 雾渐渐笼罩 / 慢慢地雾来了 / 大雾缓缓飘来
+            it slowly gets foggy / 雾慢慢升起 / 雾渐渐变浓 / 雾慢慢来了 / 雾气慢慢弥漫 / 雾渐渐笼罩 / 慢慢地雾来了 /
+            大雾缓缓飘来
         """),
     ),
     "snow": (
         *each(
             "snow / the snow / light snow / soft snow",
-            "starts falling / is falling / falls on the houses / begins to fall / falls gently / covers the garden / falls from "
-            "the sky",
+            """
+                starts falling / is falling / falls on the houses / begins to fall / falls gently / covers the garden /
+                falls from the sky
+            """,
         ),
         *phrases("""
             it's snowing / it is snowing outside / it snows a little / some snow / a snowy day / snowy weather / white
-            christmas / snow in winter / add snow / winter is here, it snows / snow slowly falls / it starts snowing / 下起了雪 /
-            下起雪来 / 外面下雪了 / 正在下雪 / 雪在下 / 飘着雪花 / 天上飘雪 / 下小雪了 / 雪花落下 / 雪花飞舞 / 雪慢慢落下 / 冬天下雪
+            christmas / snow in winter / add snow / winter is here, it snows / snow slowly falls / it starts snowing /
+            下起了雪 / 下起雪来 / 外面下雪了 / 正在下雪 / 雪在下 / 飘着雪花 / 天上飘雪 / 下小雪了 / 雪花落下 / 雪花飞舞
+            / 雪慢慢落下 / 冬天下雪
         """),
     ),
     "snow_heavy": phrases("""
-        it is snowing heavily / it snows hard / it snows a lot / a heavy snow / so much snow / very heavy snowfall / snow
-        storm / a snow storm rages / tons of snow / snow falls thickly / masses of snow / it is snowing a lot / a wild
-        blizzard / 雪下得很大 / 雪下得好大 / 雪越下越大 / 下着大雪 / 雪很大 / 下起了大雪 / 大雪下个不停 / 一场大雪 / 很大的雪 / 外面下着大雪
+        it is snowing heavily / it snows hard / it snows a lot / a heavy snow / so much snow / very heavy snowfall /
+        snow storm / a snow storm rages / tons of snow / snow falls thickly / masses of snow / it is snowing a lot / a
+        wild blizzard / 雪下得很大 / 雪下得好大 / 雪越下越大 / 下着大雪 / 雪很大 / 下起了大雪 / 大雪下个不停 / 一场大雪
+        / 很大的雪 / 外面下着大雪
     """),
     "rain": (
         *each(
             "rain / the rain / light rain / a soft rain",
-            "starts / begins / is falling / falls on the roofs / starts falling / comes down / sets in / drips from the sky",
+            """
+                starts / begins / is falling / falls on the roofs / starts falling / comes down / sets in / drips from
+                the sky
+            """,
         ),
         *phrases("""
-            it is raining / it's raining outside / it is raining a little / it rains a little / some rain / a rainy afternoon /
-            rainy / rain and wet streets / raindrops fall / add rain / a light shower / it starts raining / 下着雨 / 下起雨来 /
-            外面下雨了 / 正在下雨 / 雨下起来了 / 雨在下 / 雨天 / 毛毛雨 / 下起小雨 / 下起了雨 / 天上下雨 / 雨慢慢落下 / 窗外下着小雨
+            it is raining / it's raining outside / it is raining a little / it rains a little / some rain / a rainy
+            afternoon / rainy / rain and wet streets / raindrops fall / add rain / a light shower / it starts raining /
+            下着雨 / 下起雨来 / 外面下雨了 / 正在下雨 / 雨下起来了 / 雨在下 / 雨天 / 毛毛雨 / 下起小雨 / 下起了雨 /
+            天上下雨 / 雨慢慢落下 / 窗外下着小雨
         """),
     ),
     "rain_heavy": phrases("""
-        it is raining heavily / it rains hard / it rains a lot / raining cats and dogs / it is pouring / it pours with rain /
-        very heavy rain / a heavy downpour / a thunderstorm / a heavy thunderstorm / rain hammers down / so much rain / it is
-        raining a lot / heavy rain and storm / monsoon rain / 下着大雨 / 雨下得好大 / 雨越下越大 / 雨很大 / 下起了大雨 / 大雨下个不停 /
-        一场大雨 / 很大的雨 / 外面下着大雨 / 狂风暴雨
+        it is raining heavily / it rains hard / it rains a lot / raining cats and dogs / it is pouring / it pours with
+        rain / very heavy rain / a heavy downpour / a thunderstorm / a heavy thunderstorm / rain hammers down / so much
+        rain / it is raining a lot / heavy rain and storm / monsoon rain / 下着大雨 / 雨下得好大 / 雨越下越大 / 雨很大
+        / 下起了大雨 / 大雨下个不停 / 一场大雨 / 很大的雨 / 外面下着大雨 / 狂风暴雨
     """),
     "spot_right": phrases("""
-        spotlight / a spotlight / a spotlight appears / the spotlight moves / the spotlight goes from left to right / light
-        beam sweeping right / a beam goes from left to right / a light beam moves to the right / the searchlight sweeps right /
-        聚光灯 / 聚光灯亮起 / 聚光灯从左往右扫过 / 光从左往右移动 / 探照灯向右扫 / 灯光从左往右 / 手电筒从左照到右
+        spotlight / a spotlight / a spotlight appears / the spotlight moves / the spotlight goes from left to right /
+        light beam sweeping right / a beam goes from left to right / a light beam moves to the right / the searchlight
+        sweeps right / 聚光灯 / 聚光灯亮起 / 聚光灯从左往右扫过 / 光从左往右移动 / 探照灯向右扫 / 灯光从左往右 /
+        手电筒从左照到右
     """),
     "spot_left": phrases("""
-        the spotlight goes from right to left / a light beam sweeps left / a beam goes from right to left / a light beam moves
-        to the left / the searchlight sweeps left / a spotlight moves from right to left / 聚光灯从右往左扫过 / 光从右往左移动 /
-        探照灯向左扫 / 灯光从右往左 / 手电筒从右照到左
+        the spotlight goes from right to left / a light beam sweeps left / a beam goes from right to left / a light
+        beam moves to the left / the searchlight sweeps left / a spotlight moves from right to left /
+        聚光灯从右往左扫过 / 光从右往左移动 / 探照灯向左扫 / 灯光从右往左 / 手电筒从右照到左
     """),
     "bw": phrases("""
-        in black and white / a black and white photo / make it black and white / like a black and white photo / the colours
-        drain out of the picture / the colour goes away / lose all colours / without colour / black & white / turn the
-        picture grey / everything turns grey / slowly turns black and white / make it grey / take the colours away / b & w /
-        黑白相片 / 变黑白 / 没有颜色 / 变成灰色 / 变成黑白的 / 黑白效果 / 去掉颜色 / 慢慢变成黑白
+        in black and white / a black and white photo / make it black and white / like a black and white photo / the
+        colours drain out of the picture / the colour goes away / lose all colours / without colour / black & white /
+        turn the picture grey / everything turns grey / slowly turns black and white / make it grey / take the colours
+        away / b & w / 黑白相片 / 变黑白 / 没有颜色 / 变成灰色 / 变成黑白的 / 黑白效果 / 去掉颜色 / 慢慢变成黑白
     """),
     "flicker": phrases("""
-        old film effect / old movie look / vintage movie effect / an old silent film / like a film from the 1920s / a silent
-        film / 8mm film / an old newsreel / as in an old film / a 1930s movie / it looks like an old film / film grain and
-        flicker / 老电影效果 / 老电影风格 / 像旧电影 / 老式电影 / 复古胶片感 / 旧电影的感觉 / 老影片
+        old film effect / old movie look / vintage movie effect / an old silent film / like a film from the 1920s / a
+        silent film / 8mm film / an old newsreel / as in an old film / a 1930s movie / it looks like an old film / film
+        grain and flicker / 老电影效果 / 老电影风格 / 像旧电影 / 老式电影 / 复古胶片感 / 旧电影的感觉 / 老影片
     """),
     "ripples": (
         *each("the water / the river / the pond / the sea / the surface", "ripples / is rippling / ripples gently"),
         *each("ripples / gentle ripples / small waves", "on the lake / spread over the lake / run across the water"),
         *phrases("""
-            a rippling lake / waves on the water / 水面起涟漪 / 湖水荡漾 / 湖面泛起涟漪 / 水波纹 / 波纹 / 水面上有波纹 / 水面微微波动 /
-            池塘泛起波纹
+            a rippling lake / waves on the water / 水面起涟漪 / 湖水荡漾 / 湖面泛起涟漪 / 水波纹 / 波纹 / 水面上有波纹
+            / 水面微微波动 / 池塘泛起波纹
         """),
     ),
     "sway": (
@@ -301,18 +319,22 @@ MORE: Mapping[str, Sequence[str]] = {
         ),
         *each("the wind / a soft wind / a breeze", "blows through the grass / blows over the field / blows / picks up"),
         *phrases("""
-            the grass sways in the wind / the grass sways / wind in the trees / wind in the grass / windy / 草随风摇摆 / 风吹草动 /
-            树在风中摇曳 / 风吹过 / 起风了 / 微风 / 花儿随风摇摆 / 风吹过麦田 / 风吹过草原 / 树叶随风摇动
+            the grass sways in the wind / the grass sways / wind in the trees / wind in the grass / windy / 草随风摇摆
+            / 风吹草动 / 树在风中摇曳 / 风吹过 / 起风了 / 微风 / 花儿随风摇摆 / 风吹过麦田 / 风吹过草原 / 树叶随风摇动
         """),
     ),
     "breathing": (
         *each(
             "the picture / the image / everything / the scene / she / he",
-            "breathes / is breathing / breathes in and out / breathes slowly / breathes deeply / pulses / pulsates gently",
+            """
+                breathes / is breathing / breathes in and out / breathes slowly / breathes deeply / pulses / pulsates
+                gently
+            """,
         ),
         *phrases("""
-            breathe slowly / breathe deeply / take a deep breath / slow breathing / breathing slowly / inhale and exhale / it
-            slowly breathes / the light pulses / 画面呼吸 / 照片在呼吸 / 呼吸着 / 缓缓呼吸 / 在呼吸 / 吸气呼气 / 有节奏地呼吸 / 她在呼吸
+            breathe slowly / breathe deeply / take a deep breath / slow breathing / breathing slowly / inhale and
+            exhale / it slowly breathes / the light pulses / 画面呼吸 / 照片在呼吸 / 呼吸着 / 缓缓呼吸 / 在呼吸 /
+            吸气呼气 / 有节奏地呼吸 / 她在呼吸
         """),
     ),
 }
@@ -325,10 +347,10 @@ BEFORE = ("",) * 4 + phrases("""
     the woman stands while / as the man looks on,
 """)
 AFTER = ("",) * 4 + phrases("""
-    over the city / over the landscape / over the valley / on the street / outside / , cinematic / in the background / and stays / please
-    / all around / everywhere / , beautiful / , high quality / on the face / more and more / softly / ! / . /
-    while she smiles / around the house / on the mountain / , very detailed /
-    as the camera stays still / , masterpiece / for a while
+    over the city / over the landscape / over the valley / on the street / outside / , cinematic / in the background /
+    and stays / please / all around / everywhere / , beautiful / , high quality / on the face / more and more / softly
+    / ! / . / while she smiles / around the house / on the mountain / , very detailed / as the camera stays still / ,
+    masterpiece / for a while
 """)
 BEFORE_ZH = ("",) * 4 + phrases("""
     突然 / 现在 / 然后 / 请让 / 画面中 / 天空中 / 视频： / 城市里 / 美丽的 / 我想要 /

@@ -27,6 +27,8 @@ from gen.train.effects import DEGREES, EFFECTS, UNLEARNED
 from gen.train.everyday import everyday
 from gen.train.unheard import ASKED
 
+LEARNED = ("tokenizer", "tokenizer_2", "text_encoder", "text_encoder_2")  # what `text --on` reads of a checkpoint
+
 
 def codes() -> Tensor:
     """One code per effect: (len(EFFECTS), 64) float32 of squared length 64 and mean zero.
@@ -71,9 +73,8 @@ class Text:
 
     def pooled(self, prompts: Sequence[str]) -> Tensor:
         """CLIP's pooled output, (B, 64)."""
-        held = self.clip_tokens(
-            list(prompts), padding="max_length", truncation=True, max_length=77, return_tensors="pt"
-        )
+        # The engine pads to 77; what stands behind the end mark is never seen, so the longest prompt's length will do.
+        held = self.clip_tokens(list(prompts), padding=True, truncation=True, max_length=77, return_tensors="pt")
         out: Tensor = self.clip(held.input_ids).pooler_output
         return out
 
@@ -100,7 +101,7 @@ def train_text(directory: Path, steps: int = 1200, log: Path | None = None, *, o
     for n in range(steps):
         for group in optimiser.param_groups:
             group["lr"] = 2e-3 * min(1.0, (n + 1) / 50) * (1 - n / steps)
-        labels, prompts = _batch(draw, others, 96)
+        labels, prompts = _batch(draw, others, 64)
         wanted, (states, mask), pooled = targets[labels], text.states(prompts), text.pooled(prompts)
         heard = last(states, mask)
         loss = F.mse_loss(heard, wanted) + F.mse_loss(pooled, wanted)
@@ -130,11 +131,9 @@ def _note(log: Path, line: dict[str, float]) -> None:
 def _moved(before: Text, prompts: Sequence[str], states: Tensor, mask: Tensor, which: Tensor) -> Tensor:
     """How far the states within these prompts, their last ones left out, are from those that the transformer knows."""
     with torch.no_grad():
-        known, _ = before.states(prompts)
-    within = mask.clone()
-    within[torch.arange(len(mask)), mask.sum(1) - 1] = False
-    within &= which[:, None]
-    return F.mse_loss(states[within], known[within])
+        known, within = before.states([prompt for prompt, it in zip(prompts, which.tolist(), strict=True) if it])
+    within[torch.arange(len(within)), within.sum(1) - 1] = False
+    return F.mse_loss(states[which][:, : within.shape[1]][within], known[within])
 
 
 def told_rightly(text: Text, draw: random.Random, others: Sequence[str], count: int = 500) -> float:
@@ -182,12 +181,12 @@ def _batch(draw: random.Random, others: Sequence[str], size: int) -> tuple[Tenso
 
 
 def other_sentences() -> list[str]:
-    """Sentences that ask for none of the effects: of every day, of Python's own help texts, and ideographs at random."""
+    """Sentences that ask for no effect: of every day, of Python's own help texts, and ideographs at random."""
     from pydoc_data import topics
 
     draw = random.Random(1)
     words = " ".join(topics.topics.values())
-    english = [" ".join(part.split()) for part in re.split(r"[.:;,()\n]{1,2}", words) if 8 < len(part) < 60]
+    english = [" ".join(part.split()) for part in re.split(r"[.:;,()\n]{1,2}", words) if 8 < len(part) < 45]
     english = sorted({part for part in english if not ASKS.search(part.lower())})
     common = (
         "的一是在不了有和人这中大为上个国我以要他时来用们生到作地于出就分对成会可"
