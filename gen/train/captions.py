@@ -192,6 +192,7 @@ MORE: Mapping[str, Sequence[str]] = {
                 rises behind the mountains / rises over the sea
             """,
         ),
+        *each("sunshine / sunlight / golden light", "comes in / streams in / falls on the floor / shines on the face"),
         *each("golden / warm / bright warm / evening / early morning", "sunlight / sunshine / sun / light of the sun"),
         *phrases("""
             sunset / a sunrise / a beautiful sunrise / sunrise over the sea / a golden sunrise / sun rays / warm

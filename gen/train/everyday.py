@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from gen.train.captions import phrases
+from gen.train.captions import is_chinese, phrases
 
 PEOPLE = phrases("""
     woman / man / girl / boy / child / old man / old woman / young woman / lady / king / queen / knight / soldier /
@@ -82,14 +82,14 @@ DOES = phrases("""
     / spreads its wings / lies down / rolls over / jumps over the fence / catches a mouse / drinks from a bowl
 """)
 GOES = phrases("""
-    arrives / leaves / moves / stops / starts / opens / closes / breaks / explodes / burns / burns down / falls over /
-    falls down / turns / spins / flies away / takes off / lands / drives by / drives away / drives off to the left /
-    drives to the right / comes from the left / turns right / turns left / disappears / appears / passes / passes by /
-    moves to the right / moves to the left / rolls away / shakes / rattles / melts / grows / blooms / sinks / floats
-    away / crashes / swings open / is painted black / is painted white / turns green / turns red / turns blue /
-    flickers / lights up / goes out / is too heavy / is old / is new / is made of gold / slows down / speeds up / gets
-    bigger / moves slowly / drives slowly / opens slowly / flows / drips / steams / hisses / beeps / rings / comes
-    closer / transforms / dances / jumps
+    glows / falls from the sky / falls on the floor / arrives / leaves / moves / stops / starts / opens / closes /
+    breaks / explodes / burns / burns down / falls over / falls down / turns / spins / flies away / takes off / lands /
+    drives by / drives away / drives off to the left / drives to the right / comes from the left / turns right / turns
+    left / disappears / appears / passes / passes by / moves to the right / moves to the left / rolls away / shakes /
+    rattles / melts / grows / blooms / sinks / floats away / crashes / swings open / is painted black / is painted
+    white / turns green / turns red / turns blue / flickers / lights up / goes out / is too heavy / is old / is new /
+    is made of gold / slows down / speeds up / gets bigger / moves slowly / drives slowly / opens slowly / flows /
+    drips / steams / hisses / beeps / rings / comes closer / transforms / dances / jumps
 """)
 WHERE = phrases("""
     in the park / in the kitchen / on the street / at the station / on the train / in the car / in the garden / at
@@ -214,6 +214,16 @@ def everyday(draw: random.Random, english: int, chinese: int, others: int) -> li
         while len(made) < full:
             made[sentence(draw)] = None
     return list(made)
+
+
+def somewhere(asked: str, draw: random.Random) -> str:
+    """What asks for an effect, told of a thing, an animal or a person: "snow falls" → "snow falls on her car"."""
+    if is_chinese(asked):
+        thing = draw.choice(draw.choice((THINGS_ZH, ANIMALS_ZH, PEOPLE_ZH)))
+        return draw.choice((f"{thing}上{asked}", f"{asked}在{thing}上", f"{thing}旁边{asked}"))
+    thing = draw.choice(draw.choice((THINGS, ANIMALS, PEOPLE)))
+    at = draw.choice(("on", "on", "over", "behind", "around", "near", "in front of", "above", "with"))
+    return f"{asked} {at} {draw.choice(('the', 'the', 'her', 'his', 'a', 'this'))} {thing}"
 
 
 def _english(draw: random.Random) -> str:

@@ -99,8 +99,10 @@ def enough(found: Mapping[str, Sequence[Path]], least: int) -> str:
     said = f"{count} of {sum(EXPECTED.values())} photographs"
     if lacking:
         said += f"; missing: {', '.join(lacking)} (docs/tiny-data.md says how to install them)"
-    if count < max(1, least):
-        raise Unready(f"{said}. That is too few to train on: --least {count or 1} does it anyhow.")
+    if not count:
+        raise Unready(f"{said}. There is nothing to train on.")
+    if count < least:
+        raise Unready(f"{said}. That is too few to train on: --least {count} does it anyhow.")
     return said
 
 
