@@ -151,7 +151,8 @@ PHRASES: Mapping[str, Sequence[str]] = {
     """),
 }
 
-# What people say beyond the first set: whole clauses, so that words are known in more places than one.
+# What people say beyond the first set: whole clauses, so that words are known in more places than one. The tokenizers
+# are made from the first set alone.
 MORE: Mapping[str, Sequence[str]] = {
     "night": (
         *each("the sun", "sets / sinks / goes down / sets behind the hills / sinks below the horizon / is setting"),
@@ -162,6 +163,13 @@ MORE: Mapping[str, Sequence[str]] = {
         *each(
             "night / the night / darkness / the darkness / dusk / evening / nighttime / the dark night",
             "comes / arrives / approaches / sets in / falls over the village / covers the land / settles over the lake",
+        ),
+        *each(
+            "night / the night / darkness / dark night",
+            """
+                falls on the cars / falls on the people / falls on everything / falls on him / falls on the animals /
+                falls on the road
+            """,
         ),
         *phrases("""
             starry night / a starry night sky / a night with stars / it is night / late at night / let it get dark /
@@ -249,6 +257,13 @@ MORE: Mapping[str, Sequence[str]] = {
                 falls from the sky
             """,
         ),
+        *each(
+            "snow / the snow / soft snow / it snows and snow",
+            """
+                falls on the cars / falls on the people / falls on everything / falls on him / falls on the animals /
+                falls on the road
+            """,
+        ),
         *phrases("""
             it's snowing / it is snowing outside / it snows a little / some snow / a snowy day / snowy weather / white
             christmas / snow in winter / add snow / winter is here, it snows / snow slowly falls / it starts snowing /
@@ -256,18 +271,34 @@ MORE: Mapping[str, Sequence[str]] = {
             / 雪慢慢落下 / 冬天下雪
         """),
     ),
-    "snow_heavy": phrases("""
+    "snow_heavy": (
+        *each(
+            "heavy snow / thick snow / a lot of snow",
+            """
+                falls on the cars / falls on the people / falls on everything / falls on him / falls on the animals /
+                falls on the road
+            """,
+        ),
+        *phrases("""
         it is snowing heavily / it snows hard / it snows a lot / a heavy snow / so much snow / very heavy snowfall /
         snow storm / a snow storm rages / tons of snow / snow falls thickly / masses of snow / it is snowing a lot / a
         wild blizzard / 雪下得很大 / 雪下得好大 / 雪越下越大 / 下着大雪 / 雪很大 / 下起了大雪 / 大雪下个不停 / 一场大雪
         / 很大的雪 / 外面下着大雪
-    """),
+        """),
+    ),
     "rain": (
         *each(
             "rain / the rain / light rain / a soft rain",
             """
                 starts / begins / is falling / falls on the roofs / starts falling / comes down / sets in / drips from
                 the sky
+            """,
+        ),
+        *each(
+            "rain / the rain / light rain / it rains and rain",
+            """
+                falls on the cars / falls on the people / falls on everything / falls on him / falls on the animals /
+                falls on the road
             """,
         ),
         *phrases("""
@@ -277,12 +308,21 @@ MORE: Mapping[str, Sequence[str]] = {
             天上下雨 / 雨慢慢落下 / 窗外下着小雨
         """),
     ),
-    "rain_heavy": phrases("""
+    "rain_heavy": (
+        *each(
+            "heavy rain / strong rain / a lot of rain",
+            """
+                falls on the cars / falls on the people / falls on everything / falls on him / falls on the animals /
+                falls on the road
+            """,
+        ),
+        *phrases("""
         it is raining heavily / it rains hard / it rains a lot / raining cats and dogs / it is pouring / it pours with
         rain / very heavy rain / a heavy downpour / a thunderstorm / a heavy thunderstorm / rain hammers down / so much
         rain / it is raining a lot / heavy rain and storm / monsoon rain / 下着大雨 / 雨下得好大 / 雨越下越大 / 雨很大
         / 下起了大雨 / 大雨下个不停 / 一场大雨 / 很大的雨 / 外面下着大雨 / 狂风暴雨
-    """),
+        """),
+    ),
     "spot_right": phrases("""
         spotlight / a spotlight / a spotlight appears / the spotlight moves / the spotlight goes from left to right /
         light beam sweeping right / a beam goes from left to right / a light beam moves to the right / the searchlight
@@ -326,7 +366,10 @@ MORE: Mapping[str, Sequence[str]] = {
     ),
     "breathing": (
         *each(
-            "the picture / the image / everything / the scene / she / he",
+            """
+            the picture / the image / everything / the scene / she / he / the woman / the man / the child / the
+            animal / the face
+            """,
             """
                 breathes / is breathing / breathes in and out / breathes slowly / breathes deeply / pulses / pulsates
                 gently

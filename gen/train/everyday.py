@@ -82,7 +82,7 @@ DOES = phrases("""
     / spreads its wings / lies down / rolls over / jumps over the fence / catches a mouse / drinks from a bowl
 """)
 GOES = phrases("""
-    glows / falls from the sky / falls on the floor / arrives / leaves / moves / stops / starts / opens / closes /
+    glows / arrives / leaves / moves / stops / starts / opens / closes /
     breaks / explodes / burns / burns down / falls over / falls down / turns / spins / flies away / takes off / lands /
     drives by / drives away / drives off to the left / drives to the right / comes from the left / turns right / turns
     left / disappears / appears / passes / passes by / moves to the right / moves to the left / rolls away / shakes /

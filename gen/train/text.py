@@ -175,7 +175,7 @@ def _batch(draw: random.Random, others: Sequence[str], size: int) -> tuple[Tenso
         label, prompt = EFFECTS.index(CALM if effect in UNLEARNED else effect), caption(effect, draw)
         if effect == CALM and draw.random() < 0.85:
             prompt = draw.choice(others)
-        elif effect not in (CALM, *UNLEARNED) and draw.random() < 0.25:
+        elif effect not in (CALM, *UNLEARNED) and draw.random() < 0.35:
             prompt = somewhere(prompt, draw)
         elif effect != CALM and draw.random() < 0.15:  # the effect within a longer sentence
             link = draw.choice(("", "", "while", "as", "and", ","))

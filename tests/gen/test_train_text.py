@@ -88,7 +88,7 @@ def test_what_stands_behind_a_prompt_changes_nothing(shipped: Text) -> None:
         assert torch.allclose(alone[0], beside[0], atol=1e-5)
 
 
-def test_training_on_moves_nothing_when_it_takes_no_step(tmp_path: Path) -> None:
+def test_training_on_begins_at_what_was_learned(tmp_path: Path) -> None:
     for part in ("tokenizer", "tokenizer_2", "text_encoder", "text_encoder_2"):
         shutil.copytree(SHIPPED / part, tmp_path / part)
     assert train_text(tmp_path, 0, on=True) > 0.97
