@@ -27,7 +27,7 @@ from gen.train.muon import orthogonal
 from gen.train.photos import HELD_OUT, Stills, procedural
 from gen.train.text import codes
 
-SLOWLY = [*SLOWLY_BEFORE, *SLOWLY_AFTER, *SLOWLY_ZH, *SLOWLY_AFTER_ZH]
+SLOWLY = [*SLOWLY_BEFORE, *SLOWLY_AFTER, *SLOWLY_ZH, *SLOWLY_AFTER_ZH, "缓缓"]
 
 effects = st.lists(st.sampled_from(EFFECTS), min_size=1, max_size=60)
 
