@@ -14,6 +14,7 @@ from gen.train import architecture, fastvae
 from gen.train.flow import averaged
 from gen.train.photos import Stills
 from gen.train.untrained import card, write_card
+from gen.train.whole import Unready, aside
 
 # Phrases for people, and what kind of thing each effect is. Only those that pass the measure go onto the card.
 SAID = {
@@ -59,7 +60,8 @@ def export_vae(work: Path, directory: Path) -> None:
         model.quant_conv.bias[channels:] = -12
     spread = float(torch.cat([z.flatten() for z, _ in _codes(model, work)]).std())
     model.register_to_config(scaling_factor=round(1 / spread, 4))
-    model.half().save_pretrained(directory / "vae")
+    with aside(directory) as made:
+        model.half().save_pretrained(made / "vae")
 
 
 def preview(vae: Any, work: Path) -> dict[str, Any]:
@@ -89,11 +91,12 @@ def export(work: Path, directory: Path, *, trained: bool, understands: tuple[str
     """Write transformer and card beside the encoders and the VAE that `directory` holds already."""
     from gen.train.clips import load_vae
 
-    averaged(work).half().save_pretrained(directory / "transformer")
     heads = ("en", "zh", "kind", "film")
     listed = [dict(zip(heads, (*SAID[name], f"examples/{name}.mp4"), strict=True)) for name in understands]
-    found = preview(load_vae(directory / "vae"), work)
-    write_card(directory, card(trained=trained, understands=listed, note=note, preview=found))
+    with aside(directory) as made:
+        averaged(work).half().save_pretrained(made / "transformer")
+        found = preview(load_vae(directory / "vae"), work)
+        write_card(made, card(trained=trained, understands=listed, note=note, preview=found))
 
 
 def resume(directory: Path, work: Path, *, encoder: bool) -> None:
@@ -101,15 +104,19 @@ def resume(directory: Path, work: Path, *, encoder: bool) -> None:
 
     The optimisers' momenta are lost, which costs some hundred steps; the encoders are copied to work/checkpoint.
     encoder: whether the VAE's encoder is to be trained on, on stills; the transformer then has to learn its new code
+    raises:  Unready, when the folder holds a training or another checkpoint already
     """
     from gen.train.clips import load_vae
     from gen.train.flow import FlowRun, Training, load_transformer
 
-    work.mkdir(parents=True, exist_ok=True)
-
     kept = work / "checkpoint"
-    if kept.resolve() != directory.resolve():
-        shutil.copytree(directory, kept, dirs_exist_ok=True)
+    same = kept.resolve() == directory.resolve()
+    for there in (work / "flow.pt", work / "vae.pt", *(() if same else (kept,))):
+        if there.exists():
+            raise Unready(f"{there} is there already, and would be lost: name another --work, or remove it.")
+    work.mkdir(parents=True, exist_ok=True)
+    if not same:
+        shutil.copytree(directory, kept)
     training = Training(FlowRun(work, kept, 0.0))
     training.model.load_state_dict(load_transformer(kept / "transformer").state_dict())
     training.average = {name: weight.clone() for name, weight in training.model.state_dict().items()}

@@ -32,6 +32,7 @@ from gen.train.effects import EFFECTS
 from gen.train.muon import Pair
 from gen.train.text import Text, other_sentences
 from gen.train.vae import fall
+from gen.train.whole import say_if_spent
 
 GUIDANCE = 10_000.0  # 1000 x the distilled guidance of the card; constant, since there is nothing to distil
 THREADS = 1  # more only wait for one another where other work shares the cores
@@ -380,6 +381,8 @@ def train_flow(run: FlowRun) -> None:
     last = saved = time.monotonic()
     seen: list[Tensor] = []
     began = training.step
+    if together.rank == 0:
+        say_if_spent("transformer", "--minutes", training.spent, run.minutes * 60)
     while training.spent < run.minutes * 60:
         done = training.spent / (run.minutes * 60)
         if done > run.own_from and training.step % 30 == 0:

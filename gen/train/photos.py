@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 from torch import Tensor
+
+from gen.train.whole import Unready
 
 Pixels = NDArray[np.uint8]
 
@@ -40,12 +42,9 @@ HELD_OUT = frozenset(
     }
 )
 SCIKIT_IMAGE = ("camera.png", "brick.png", "grass.png", "gravel.png", "hubble_deep_field.jpg", "moon.png")
-LOMIRI = (
+LOMIRI_16 = (
     "Bridge_by_Sander_Klootwijk.jpg",
     "Dragonfly_by_Bolly.jpg",
-    "Kleiber_by_Lukas_Baubkus.jpg",
-    "Infinite-Sea_by_Aury88.jpg",
-    "Painting-Colors_by__herobrine7gamer.jpg",
     "Picture_0B_by_freespace.jpg",
     "Picture_1A_by_freespace.jpg",
     "free_by_Peter_Nerlich.jpg",
@@ -55,23 +54,56 @@ LOMIRI = (
     "seeding_by_Clements_Engelhardt.jpg",
     "sunset_by_Aitzol_Berasategi.jpg",
 )
+LOMIRI_20 = ("Infinite-Sea_by_Aury88.jpg", "Kleiber_by_Lukas_Baubkus.jpg", "Painting-Colors_by__herobrine7gamer.jpg")
 UKUI = ("2004default.jpg", "calla.png", "city.png", "rollpaper.png", "string.jpg", "goldfish.png")
+# How many each package has (docs/tiny-data.md), 66 in all.
+EXPECTED = {
+    "scikit-image": 6,
+    "lomiri-wallpapers-16.04": 10,
+    "lomiri-wallpapers-20.04": 3,
+    "ukui-wallpapers": 6,
+    "mate-backgrounds": 12,
+    "plasma-workspace-wallpapers": 29,
+}
+ENOUGH = 50  # fewer photographs make another, worse checkpoint
 
 
-def sources() -> list[Path]:
-    """Every picture file that is installed here and may be learned from, in a fixed order."""
-    files = [_package("skimage") / "data" / name for name in SCIKIT_IMAGE]
-    files += [BACKGROUNDS / name for name in (*LOMIRI, *UKUI)]
-    files += sorted((BACKGROUNDS / "mate" / "nature").glob("*.jpg"))
-    files += sorted(WALLPAPERS.glob("*/contents/screenshot.*"))
-    return [path for path in files if path.name not in HELD_OUT and path.is_file()]
+def sources() -> dict[str, list[Path]]:
+    """By package, every picture file that is installed here and may be learned from, in a fixed order."""
+    files = {
+        "scikit-image": [folder / "data" / name for folder in _package("skimage") for name in SCIKIT_IMAGE],
+        "lomiri-wallpapers-16.04": [BACKGROUNDS / name for name in LOMIRI_16],
+        "lomiri-wallpapers-20.04": [BACKGROUNDS / name for name in LOMIRI_20],
+        "ukui-wallpapers": [BACKGROUNDS / name for name in UKUI],
+        "mate-backgrounds": sorted((BACKGROUNDS / "mate" / "nature").glob("*.jpg")),
+        "plasma-workspace-wallpapers": sorted(WALLPAPERS.glob("*/contents/screenshot.*")),
+    }
+    return {
+        package: [path for path in paths if path.name not in HELD_OUT and path.is_file()]
+        for package, paths in files.items()
+    }
 
 
-def _package(name: str) -> Path:
+def _package(name: str) -> list[Path]:
+    """The folder of a Python package, or none."""
     spec = importlib.util.find_spec(name)
-    if spec is None or spec.origin is None:
-        raise SystemExit(f"The package {name} is missing; pip install 'flipbot[train]' brings it.")
-    return Path(spec.origin).parent
+    return [] if spec is None or spec.origin is None else [Path(spec.origin).parent]
+
+
+def enough(found: Mapping[str, Sequence[Path]], least: int) -> str:
+    """Say how many photographs there are and whose are missing; raises Unready where they are fewer than `least`."""
+    count, lacking = sum(map(len, found.values())), []
+    for package, of in EXPECTED.items():
+        if len(found.get(package, ())) < of:
+            lacking.append(f"{package} ({len(found.get(package, ()))} of {of})")
+    said = f"{count} of {sum(EXPECTED.values())} photographs"
+    if lacking:
+        said += f"; missing: {', '.join(lacking)} (docs/tiny-data.md says how to install them)"
+    if not count:
+        raise Unready(f"{said}. There is nothing to train on.")
+    if count < least:
+        raise Unready(f"{said}. That is too few to train on: --least {count} does it anyhow.")
+    return said
 
 
 def load(path: Path) -> Pixels:
@@ -84,16 +116,20 @@ def load(path: Path) -> Pixels:
     return np.asarray(picture)
 
 
-def gather(cache: Path, drawn: int = 60) -> int:
-    """Fill the cache with every source and `drawn` procedural pictures; returns how many pictures it holds."""
+def gather(cache: Path, found: Mapping[str, Sequence[Path]], least: int = ENOUGH, drawn: int = 60) -> str:
+    """Fill the cache with the sources found and `drawn` procedural pictures; returns what is there and what is not."""
     rng = np.random.default_rng(7)
-    pictures = [load(path) for path in sources()]
+    said = enough(found, least)
+    pictures = [load(path) for paths in found.values() for path in paths]
     # Photographs three times each: procedural pictures only round out colours and edges.
     arrays = {f"photo{n:03}": picture for n, picture in enumerate(pictures)}
     arrays |= {f"drawn{n:03}": procedural(rng) for n in range(drawn)}
     cache.parent.mkdir(parents=True, exist_ok=True)
-    np.savez(cache, **arrays)  # type: ignore[arg-type]
-    return len(arrays)
+    part = cache.with_suffix(".part")
+    with part.open("wb") as written:
+        np.savez(written, **arrays)  # type: ignore[arg-type]
+    part.replace(cache)
+    return f"{said}; {drawn} pictures drawn by code"
 
 
 class Stills:

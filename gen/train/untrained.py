@@ -12,7 +12,7 @@ from transformers.models.siglip.image_processing_pil_siglip import SiglipImagePr
 
 from gen.train import architecture, tokens
 
-VERSION = "2026-11-30.1"
+VERSION = "2026-11-30.2"
 # Pixels, (h, w), multiples of 16, about as many pixels as the square; ties of aspect go to the later entry.
 SIZES = {
     "96": [[80, 128], [80, 112], [96, 112], [128, 80], [112, 80], [112, 96], [96, 96]],

@@ -17,6 +17,7 @@ from gen.train import architecture, fastvae, linear
 from gen.train.effects import EFFECTS, Film, State, random_state
 from gen.train.muon import Pair
 from gen.train.photos import Stills
+from gen.train.whole import say_if_spent
 
 SIDES = ((128, 128), (112, 144), (144, 112), (96, 96))
 CLIP_SIDES = ((96, 96), (80, 112), (112, 80))
@@ -85,8 +86,11 @@ class Stretch:
 
     def go(self) -> None:
         """Train until the stretch's seconds are spent."""
+        option = "--clip-minutes" if self.clips else "--still-minutes"
         if self.over:
+            print(f"vae: its stills are done ({option} has no more say), it learns clips")  # noqa: T201
             return
+        say_if_spent("vae", option, self.spent, self.seconds)
         stills, draw = Stills(self.run.work / "photos.npz", seed=self.step + 1), np.random.default_rng(self.step + 2)
         last = saved = time.monotonic()
         total, error, count = 0.0, 0.0, 0

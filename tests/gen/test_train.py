@@ -27,7 +27,7 @@ from gen.train.muon import orthogonal
 from gen.train.photos import HELD_OUT, Stills, procedural
 from gen.train.text import codes
 
-SLOWLY = [*SLOWLY_BEFORE, *SLOWLY_AFTER, *SLOWLY_ZH, *SLOWLY_AFTER_ZH]
+SLOWLY = [*SLOWLY_BEFORE, *SLOWLY_AFTER, *SLOWLY_ZH, *SLOWLY_AFTER_ZH, "缓缓"]
 
 effects = st.lists(st.sampled_from(EFFECTS), min_size=1, max_size=60)
 
@@ -266,9 +266,9 @@ def test_muon_makes_updates_of_even_size_in_every_direction() -> None:
 
 
 def test_no_held_out_photograph_is_learned_from() -> None:
-    from gen.train.photos import LOMIRI, SCIKIT_IMAGE, UKUI
+    from gen.train.photos import LOMIRI_16, LOMIRI_20, SCIKIT_IMAGE, UKUI
 
-    assert not HELD_OUT & {*LOMIRI, *SCIKIT_IMAGE, *UKUI}
+    assert not HELD_OUT & {*LOMIRI_16, *LOMIRI_20, *SCIKIT_IMAGE, *UKUI}
     assert len(HELD_OUT) == 9
 
 
