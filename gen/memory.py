@@ -314,12 +314,12 @@ def plan_for(
 
     least: no block stays on a GPU, and only what there is bounds it
     """
-    value, half = value_bytes(precision, machine), halves(precision, machine)
-    parts = parts_of(shapes, precision, value, card.steps, half=half)
+    parts = parts_of(shapes, precision, machine, card.steps)
     vram_limit, ram_limit = limits(machine, replace(wishes, tighter=0) if least else wishes)
     h, w = largest(card, () if wishes.tighter else wishes.sizes)
     count, dim = tokens(card, h, w), dim_of(shapes)
-    activations, cached = activation_bytes(count, dim, value, precision, half=half), CACHED * count * dim * value
+    activations = activation_bytes(count, dim, precision, machine)
+    cached = CACHED * count * dim * value_bytes(precision, machine)
     if machine.gpu:  # of what there is, not of what is free: tiles must not change from day to day
         limit, total = wishes.vram_limit_gib * GIB, machine.vram_total
     else:
@@ -394,8 +394,9 @@ def halves(precision: str, machine: Machine) -> bool:
     return precision == "fp16" or (precision in ("fp8", "nf4") and before_ampere)
 
 
-def parts_of(shapes: Mapping[str, Shape], precision: str, value: int, steps: int, *, half: bool) -> Parts:
-    """What a transformer of these tensors takes in a precision. half: as `halves` says."""
+def parts_of(shapes: Mapping[str, Shape], precision: str, machine: Machine, steps: int) -> Parts:
+    """What a transformer of these tensors takes in a precision."""
+    value, half = value_bytes(precision, machine), halves(precision, machine)
     blocks: dict[tuple[int, int], int] = {}
     small = aside = layer = modulation = rows = 0
     dim = dim_of(shapes)
@@ -480,8 +481,9 @@ def tokens(card: Card, h: int, w: int) -> int:
     return (card.window + 2) * full + twice + four + IMAGE_TOKENS + TEXT_TOKENS
 
 
-def activation_bytes(count: int, dim: int, value: int, precision: str, *, half: bool) -> int:
+def activation_bytes(count: int, dim: int, precision: str, machine: Machine) -> int:
     """The peak of one call beside the weights."""
+    value, half = value_bytes(precision, machine), halves(precision, machine)
     factor = ACTIVATIONS_FP16 if half else ACTIVATIONS[value]
     # The largest weight, made wide for its product
     widened = dim * 5 * dim * (2 if half else value) if precision in ("fp8", "nf4") else 0

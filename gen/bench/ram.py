@@ -43,12 +43,10 @@ from gen.memory import (
     Machine,
     MemoryPlan,
     Wishes,
-    halves,
     parts_of,
     plan_checkpoint,
     slot_bytes,
     this_machine,
-    value_bytes,
 )
 from gen.precision import has_four_bit
 from gen.process import MALLOC, QUIET, give_back, segments
@@ -162,8 +160,7 @@ def of_a_card(checkpoint: Checkpoint, planned: MemoryPlan, here: Machine) -> int
     """What a machine with the card has more in RAM than one without it: CUDA and tables; less what the card holds."""
     prompts, steps = made_here(here.device)
     shapes = Files(weight_files(checkpoint.parts["transformer"], "transformer")).shapes
-    kind = planned.precision
-    wide = parts_of(shapes, kind, value_bytes(kind, here), steps, half=halves(kind, here))
+    wide = parts_of(shapes, planned.precision, here, steps)
     made = prompts * wide.table
     on_card = planned.weights - slot_bytes(planned.parts, planned.slots if planned.streams else 0)
     return round(RUNTIME_RAM - RUNTIME_CPU) + TABLES * planned.parts.table - made - on_card

@@ -23,7 +23,7 @@ from gen import decode, precision
 from gen.bench.vram_planned import META, SMALL, STEPS, inputs, rows_for
 from gen.cache import StepCache, TeaCache
 from gen.card import PRESETS, Card
-from gen.memory import CONTEXT, GB, GIB, MemoryPlan, largest, parts_of, share
+from gen.memory import CONTEXT, GB, GIB, MemoryPlan, largest, parts_of, share, this_machine
 from gen.stream import cuda
 from gen.tensors import Drawn
 from gen.transformer import Assembled, Placement, assemble, empty, place, shapes_of
@@ -283,9 +283,8 @@ def few_blocks(setup: Setup, double: int, single: int) -> Setup:
 
 def resident_lines(setup: Setup, placement: Placement, meter: Meter, group: str) -> list[Line]:
     """Streamed against resident, in turns, without the cap: with all blocks, or with few where a card holds no more."""
-    kind = placement.precision
-    half = precision.halves(kind, setup.device)
-    core = sum(parts_of(shapes_of(setup.config), kind, 2, STEPS, half=half).blocks)
+    here = this_machine(str(setup.device))
+    core = sum(parts_of(shapes_of(setup.config), placement.precision, here, STEPS).blocks)
     whole_fits = not meter.gpu or torch.cuda.mem_get_info(setup.device)[0] > 1.1 * core + 5 * GB
     some = setup if whole_fits else few_blocks(setup, 2, 4)
     kept = placement if whole_fits else replace(placement, resident=(0,))

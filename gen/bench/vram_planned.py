@@ -118,10 +118,9 @@ def counts_table(card: Card) -> tuple[Table, bool]:
     h, w = 608, 640
     short, rows = replace(card, window=3), []
     for kind, fast, machine in calls():
-        value, half = value_bytes(kind, machine), halves(kind, machine)
-        planned = activation_bytes(tokens(card, h, w), 3072, value, kind, half=half)
+        planned = activation_bytes(tokens(card, h, w), 3072, kind, machine)
         counted = count_activations(FRAMEPACK, card, h, w, kind, machine, fast=fast)
-        how = " product" if fast else " as fp16" if half and kind != "fp16" else ""
+        how = " product" if fast else " as fp16" if halves(kind, machine) and kind != "fp16" else ""
         rows.append((f"one call, {kind}{how}, {h}x{w}", counted, planned))
     for tiles in (Tiles(0), Tiles(128), Tiles(128, 8)):
         planned = decode_bytes(short, Decoder(VAE_BYTES), *FEW, tiles, 2)
@@ -245,7 +244,7 @@ def traffic(kind: str, resident: tuple[int, ...], steps: int) -> tuple[int, int]
             known = replace(table, words=words.expand(steps, -1, -1), temb=temb.expand(steps, -1))
             velocity_by(assembled.modulation, known, n, fixed, x, None)
     assert assembled.streamer is not None
-    parts = parts_of(shapes, kind, dtype.itemsize, STEPS, half=kind == "fp16")
+    parts = parts_of(shapes, kind, Machine(), STEPS)
     travels = [size for n, size in enumerate(parts.blocks) if n not in resident]
     # Behind the last block, the first of the next step are on their way already.
     return assembled.streamer.traffic.bytes, steps * sum(travels) + sum(travels[:2])

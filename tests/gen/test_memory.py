@@ -54,7 +54,7 @@ def plan(shapes: dict[str, tuple[int, ...]], machine: Machine, **wishes: Any) ->
 
 
 def test_the_13_b_model_weighs_what_is_known_of_it(shapes: dict[str, tuple[int, ...]]) -> None:
-    found = {kind: memory.parts_of(shapes, kind, 2, 25, half=False) for kind in ("bf16", "fp8", "nf4")}
+    found = {kind: memory.parts_of(shapes, kind, card_of(8), 25) for kind in ("bf16", "fp8", "nf4")}
     assert [round(sum(parts.blocks) / GB, 2) for parts in found.values()] == [18.12, 9.07, 5.1]
     assert round(found["bf16"].modulation / 2 / GB, 3) == 3.417  # 27 % of 12.874
     assert len(found["bf16"].blocks) == 60
@@ -69,7 +69,7 @@ def test_each_block_is_as_large_as_planned(kind: str, capability: tuple[int, int
     dtype = {2: torch.bfloat16, 4: torch.float32}
     card = dataclasses.replace(card_of(8), capability=capability)
     value, half = memory.value_bytes(kind, card), memory.halves(kind, card)
-    planned = memory.parts_of(shapes_of(config), kind, value, 25, half=half).blocks
+    planned = memory.parts_of(shapes_of(config), kind, card, 25).blocks
     model = empty(config)
     for name in ("norm1", "norm1_context"):
         getattr(model.transformer_blocks[0], name).linear = torch.nn.Identity()
@@ -232,8 +232,7 @@ def test_the_constants_are_those_that_counting_gives() -> None:
     h, w = 608, 640  # nothing is computed: a large picture costs no more than a small one
     for kind, fast, card in calls():
         counted = count_activations(FRAMEPACK, CARD, h, w, kind, card, fast=fast)
-        value, half = memory.value_bytes(kind, card), memory.halves(kind, card)
-        planned = memory.activation_bytes(tokens(CARD, h, w), 3072, value, kind, half=half)
+        planned = memory.activation_bytes(tokens(CARD, h, w), 3072, kind, card)
         assert counted <= planned <= 1.25 * counted, (kind, card.capability)
     for tiles, window in ((Tiles(0), 3), (Tiles(128), 2), (Tiles(128, 8), 1)):  # more tiles in time say nothing more
         short = dataclasses.replace(CARD, window=window)
@@ -248,7 +247,7 @@ def test_what_is_loaded_is_what_was_planned() -> None:
         name: tuple(p.shape)
         for name, p in load_transformer(GOLDEN / "transformer", Placement(), CPU).transformer.named_parameters()
     }
-    parts = memory.parts_of(shapes, "fp8", 4, 25, half=False)
+    parts = memory.parts_of(shapes, "fp8", Machine(), 25)
     assembled = load_transformer(GOLDEN / "transformer", Placement("fp8", (0, 2), 2), CPU)
     assert assembled.streamer is not None
     assert assembled.streamer.bytes_per_step == parts.blocks[1] + parts.blocks[3]
