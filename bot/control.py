@@ -396,14 +396,18 @@ async def connect(data_dir: Path, url: str = "", patience_s: float | None = PATI
         yield None
         return
     async with session:
-        remote: Remote | None = Remote(session, data_dir, url, patience_s)
-        try:
-            await Remote(session, data_dir, url, patience_s).hello()
-        except Silent:
-            raise
-        except Gone:  # what a killed service left behind
-            remote = None
-        yield remote
+        yield await _answering(Remote(session, data_dir, url, patience_s))
+
+
+async def _answering(remote: Remote) -> Remote | None:
+    """The service itself, or None where nobody is there. raises: Silent"""
+    try:
+        await remote.hello()
+    except Silent:
+        raise
+    except Gone:  # what a killed service left behind
+        return None
+    return remote
 
 
 def _session(data_dir: Path) -> ClientSession | None:

@@ -1,5 +1,7 @@
 """What the doctor says of those who are spoken to: Discord, Telegram, and the page's address."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import aiohttp
@@ -21,18 +23,18 @@ ANSWER_S: Final = 15.0
 
 async def examine(discord: DiscordConfig, telegram: TelegramConfig) -> list[Finding]:
     """What is to be said of the chats; nothing of one that has no token."""
-    found = []
+    return [
+        *await _of_chat(discord.secret, partial(examine_discord, discord)),
+        *await _of_chat(telegram.secret, partial(examine_telegram, telegram)),
+    ]
+
+
+async def _of_chat(secret: Callable[[], str], known: Callable[[str], Awaitable[Finding]]) -> list[Finding]:
     try:
-        if token := discord.secret():
-            found.append(await examine_discord(discord, token))
+        token = secret()
     except ConfigError as error:
-        found.append(Finding(False, str(error)))
-    try:
-        if token := telegram.secret():
-            found.append(await examine_telegram(telegram, token))
-    except ConfigError as error:
-        found.append(Finding(False, str(error)))
-    return found
+        return [Finding(False, str(error))]
+    return [await known(token)] if token else []
 
 
 def invite(application_id: int | str) -> str:

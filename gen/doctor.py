@@ -75,9 +75,9 @@ def device(model: ModelConfig) -> list[Finding]:
     try:
         here = device_of(name)
     except DeviceMissing as error:
-        else_ = "cpu" if asked == "auto" else "auto or cpu"
+        instead = "cpu" if asked == "auto" else "auto or cpu"
         why = not_there(name, error.__cause__)
-        return [*found, Finding(False, f"[model] device is {asked}, but {why} Or set it to {else_}.")]
+        return [*found, Finding(False, f"[model] device is {asked}, but {why} Or set it to {instead}.")]
     if here.type == "cuda":
         return found + about(here)
     tried = "no GPU is used." if here.type == "cpu" else "nobody has tried Flipbot on one yet."

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import time
 import urllib.request
 from pathlib import Path
@@ -15,6 +16,14 @@ from PIL import Image
 
 from gen.film import film_settings, probe, read_frames
 from tests.e2e.conftest import files, one_sentence, run, start
+
+
+def until_served(service: "subprocess.Popen[str]", data_dir: Path) -> None:
+    """Wait until a service can be spoken to."""
+    until = time.monotonic() + 60
+    while not (data_dir / "control.sock").exists():
+        assert service.poll() is None and time.monotonic() < until
+        time.sleep(0.05)
 
 
 def test_a_photo_becomes_a_film(small: Path, photo: Path, data_dir: Path, config: Path, tmp_path: Path) -> None:
@@ -169,10 +178,7 @@ def test_a_second_terminal_asks_the_running_service(
     """A second terminal does not start a second engine: it asks the one that runs."""
     service = start("run", "--model", small, "--data-dir", data_dir, "-c", config)
     try:
-        until = time.monotonic() + 60
-        while not (data_dir / "control.sock").exists():
-            assert service.poll() is None and time.monotonic() < until
-            time.sleep(0.05)
+        until_served(service, data_dir)
         target = tmp_path / "film.mp4"
         asked = ("animate", photo, "fog", "--seconds", 1, "-o", target, "--data-dir", data_dir, "--model", small)
         done = run(*asked)
@@ -205,12 +211,10 @@ def test_a_second_terminal_asks_the_running_service(
 
 def test_a_cancelled_film_leaves_the_line(small: Path, photo: Path, data_dir: Path, config: Path) -> None:
     """`front` takes films in while nobody makes them; queue and cancel work beside it and without it."""
+    until = time.monotonic() + 60
     front = start("front", "--model", small, "--data-dir", data_dir, "-c", config)
     try:
-        until = time.monotonic() + 60
-        while not (data_dir / "control.sock").exists():
-            assert front.poll() is None and time.monotonic() < until
-            time.sleep(0.05)
+        until_served(front, data_dir)
         asked = ("animate", photo, "fog", "--data-dir", data_dir, "--model", small, "--seconds", 5, "-o", "x.mp4")
         waiting = start(*asked, cwd=data_dir)
         while "fog" not in (table := run("queue", "--data-dir", data_dir).stdout):
@@ -242,10 +246,7 @@ def test_a_cancelled_film_leaves_the_line(small: Path, photo: Path, data_dir: Pa
 def test_a_service_that_hangs_is_named_and_holds_up_no_operator(small: Path, data_dir: Path, config: Path) -> None:
     front = start("front", "--model", small, "--data-dir", data_dir, "-c", config)
     try:
-        until = time.monotonic() + 60
-        while not (data_dir / "control.sock").exists():
-            assert front.poll() is None and time.monotonic() < until
-            time.sleep(0.05)
+        until_served(front, data_dir)
         front.send_signal(signal.SIGSTOP)
         said = f"The service (process {front.pid}) does not answer."
         for order in (("queue", "--once"), ("pause", "too hot")):
