@@ -46,7 +46,7 @@ from bot.page_guard import read_key
 from bot.picture import read_picture
 from db import jobs, operators, requests
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
-from db.connect import Database, sqlite_path
+from db.connect import Database, file_of, is_there
 from db.doctor import examine_disk, examine_library, examine_media
 from db.errors import DbError
 from db.finding import Finding
@@ -718,7 +718,7 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
                         live.update(shown(await remote.queue(), idle), refresh=True)
             if remote is not None:
                 line = await remote.queue()
-            elif sqlite_path(settings.database.url, settings.data_dir).exists():
+            elif is_there(settings.database.url, settings.data_dir):
                 async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
                     await jobs.recover(db)  # what is said to run died with the service
                     line = await control.queue(db)
@@ -744,9 +744,9 @@ async def reached(settings: Settings) -> AsyncIterator[control.Remote | control.
         if remote is not None:
             yield remote
             return
-    database = sqlite_path(settings.database.url, settings.data_dir)
-    if not database.exists():
-        raise Refused("terminal.no_database", path=str(database))
+    database = settings.database.url
+    if not is_there(database, settings.data_dir):
+        raise Refused("terminal.no_database", path=str(file_of(database, settings.data_dir)))
     make_folder(settings.data_dir)
     async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
         yield control.Here(db, Media(settings.media_dir))

@@ -13,6 +13,7 @@ from db.rows import Forecast, Job, Place, Progress, QueueState, Section
 OPEN: Final = QueueState()
 WAITS: Final = {  # what a job that is in line is held up by
     "database_busy": "held_up",
+    "database_away": "held_up",
     "disk_failed": "held_up",
     "disk_full": "no_room",
     "out_of_memory": "smaller",

@@ -22,9 +22,8 @@ from bot.errors import Gone, Refused, Silent
 from bot.intake import Asked, By, Intake, seconds_of
 from bot.operate import Order, closed, facts, operate
 from db import jobs, operators, requests, sections
-from db.connect import Database, sqlite_path
+from db.connect import Database, owner_of
 from db.errors import NoSuchJob
-from db.lock import owner
 from db.media import Media
 from db.models import Platform
 from db.rows import Job
@@ -350,7 +349,7 @@ class Remote:
         return answer
 
     def _silent(self) -> Silent:
-        process = owner(sqlite_path(self.url, self.data_dir))
+        process = owner_of(self.url, self.data_dir)
         return Silent("terminal.service_silent" if process is None else "terminal.process_silent", process=process)
 
 

@@ -25,10 +25,8 @@ from db import jobs, links, operators, requests
 from db.connect import Database
 from db.errors import (
     Banned,
-    DatabaseBusy,
     DayUsed,
     DbError,
-    DiskFailed,
     DiskFull,
     Draining,
     Duplicate,
@@ -42,6 +40,7 @@ from db.media import Media, media_unreferenced
 from db.models import Platform, State
 from db.operators import OwnLimits
 from db.rows import At, Job, QueueState
+from db.trouble import TROUBLE
 
 log = logging.getLogger("flipbot.intake")
 
@@ -484,7 +483,7 @@ class Intake:
             raise await self.refusal(error, by) from error
         except DiskFull as full:
             raise await self._disk_full() from full
-        except (DiskFailed, DatabaseBusy) as held_up:
+        except TROUBLE as held_up:
             raise Refused("refused.held_up") from held_up
 
     async def _picture(self, data: bytes | Path, most: int) -> Picture:
@@ -518,7 +517,7 @@ class Intake:
                 job = await self._submit(ask, may)
             except DiskFull as full:
                 raise await self._disk_full() from full
-            except DiskFailed as held_up:
+            except TROUBLE as held_up:
                 raise Refused("refused.held_up") from held_up
             finally:
                 # Refused, or the same key again with other pictures: what no row names is not kept.

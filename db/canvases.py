@@ -159,7 +159,7 @@ def change(db: Database, /, job_id: int, **values: Any) -> None:
 @writes
 def put_off(db: Database, job_id: int, retry_in_ms: int) -> None:
     """Showing it failed, or has to wait: not before that time."""
-    later = {"not_before_ms": db.steady() + retry_in_ms, "tries": Canvas.tries + 1}
+    later: dict[str, Any] = {"not_before_ms": db.steady() + retry_in_ms, "tries": Canvas.tries + 1}
     _change(db, job_id, **later)
 
 
@@ -177,11 +177,9 @@ def move(db: Database, job_id: int, chat_id: str, server_id: str = "") -> None:
 @writes
 def again(db: Database, job_id: int) -> None:
     """Show the job anew, whatever its message shows now: somebody asked for it, or nobody knows what it shows."""
-    fresh: dict[str, Any] = {"shown": 0, "shown_hash": None, "shown_media": None, "not_before_ms": 0}
-    _change(db, job_id, **fresh)
-    db.notify()
+    _change(db, job_id, quiet=False, shown=0, shown_hash=None, shown_media=None, not_before_ms=0)
 
 
-def _change(db: Database, job_id: int, **values: Any) -> None:
-    with db.transaction(quiet=True) as tx:
+def _change(db: Database, job_id: int, *, quiet: bool = True, **values: Any) -> None:
+    with db.transaction(quiet=quiet) as tx:
         tx.execute(update(Canvas).where(Canvas.job_id == job_id).values(**values))

@@ -1,71 +1,68 @@
-"""The engines: opening, pragmas, migrations on open, transactions. The one file that knows which database it is.
-
-SQLite has one writer. So there are two engines on the file: one writes, with a pool of one and BEGIN IMMEDIATE (after a
-deferred BEGIN, one that has read fails at once with SQLITE_BUSY when it comes to write), the other only reads.
-synchronous=FULL: what was answered with "queued" must survive a power cut.
+"""The open database: who may open it, its transactions, and the threads that its verbs run in.
 
 A verb is a plain function that runs in a thread of the database's own from its first statement to its commit: one for
 those that write, in the order in which they were called, and a few for those that only read. Whoever awaits it pays for
-one way there and back, however many statements it has.
+one way there and back, however many statements it has. What SQLite and PostgreSQL do not have in common stands in
+`db.sqlite` and `db.postgres`.
 """
 
 import asyncio
 import functools
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
+from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from db import migrations
-from db.errors import ConfigError, DatabaseBusy, DatabaseInUse, DatabaseUnusable, DbError, DiskFailed, DiskFull
-from db.lock import Lock
+from db.clocks import Clock
+from db.errors import ConfigError, DatabaseAway, DatabaseInUse, DbError
+from db.lock import Lock, owner
+from db.postgres import Postgres
+from db.sqlite import Sqlite
 from db.together import Together
 
 log = logging.getLogger("flipbot.db")
 
-Clock = Callable[[], int]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-PRAGMAS = ("busy_timeout=10000", "journal_size_limit=67108864")
-WRITING = (*PRAGMAS, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
-READING = (*PRAGMAS, "query_only=ON")
-MIGRATING = (*PRAGMAS, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=OFF")  # a step may build a table anew
-READERS = 4
 AT_ONCE = 500  # values of one query: well below what either database takes
-LOCKED_S = 3.0  # how long somebody else may own the file before that is said: `flipbot queue` does for a moment
-BUSY_S = 120.0  # how long another process may keep the write lock: a backup, a shell left open in a transaction
+LOCKED_S = 3.0  # how long somebody else may own the data folder before that is said: `flipbot queue` does for a moment
+BUSY_S = 120.0  # how long it is waited for a transaction: for a backup's lock, a shell left open, a server that starts
 BUSY_EVERY_S = 0.25
-FULL = {sqlite3.SQLITE_FULL}
-FAILED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
+FILE = "flipbot.db"
+EXPECTED = 'expected "sqlite:///" and a path, or "postgresql://…"'
+TOLD = "flipbot_told"
 
 
-def now_ms() -> int:
-    """Milliseconds since the epoch, of the system's clock."""
-    return time.time_ns() // 1_000_000
+class Engines(Protocol):
+    """What the two databases say in different ways. `Sqlite` and `Postgres` say what each does.
 
-
-class Steady:
-    """A clock that nobody sets: the system's time when it was made, and what has passed since.
-
-    Leases and waits are counted by it, so that a jump of the system's clock neither ends one nor makes one last for
-    ever. It stands still while the machine sleeps: who held a lease then slept as well.
+    place:   of the database, for sentences: no password is in it
+    shared:  whether other processes have it open, too
+    readers: how many may read at once
     """
 
-    def __init__(self) -> None:
-        self._offset_ns = time.time_ns() - time.monotonic_ns()
+    place: str
+    shared: bool
+    readers: int
 
-    def __call__(self) -> int:
-        """Milliseconds since the epoch, as if the system's clock had never been set since."""
-        return (self._offset_ns + time.monotonic_ns()) // 1_000_000
+    def open(self) -> None: ...
+    def clocks(self, now: Clock | None, steady: Clock | None) -> tuple[Clock, Clock]: ...
+    def write(self, stack: ExitStack) -> Connection: ...
+    def read(self, stack: ExitStack) -> Connection: ...
+    def passes(self, error: DBAPIError) -> bool: ...
+    def over(self, error: DBAPIError, waited_s: float) -> DbError: ...
+    def mapped(self, error: DBAPIError) -> Exception: ...
+    def tell(self, tx: Connection) -> None: ...
+    def listening(self, heard: Callable[[], None]) -> AbstractContextManager[None]: ...
+    def close(self) -> None: ...
 
 
 class Database:
@@ -76,28 +73,23 @@ class Database:
 
     def __init__(
         self,
+        engines: Engines,
         path: Path,
-        writing: Engine,
-        reading: Engine,
-        clock: Clock,
-        steady: Clock,
-        busy_s: float,
-        *,
-        writers: int = 1,
+        clock: Clock | None = None,
+        steady: Clock | None = None,
+        busy_s: float = BUSY_S,
     ) -> None:
-        """writers: how many may write at once; SQLite has one."""
+        """engines: open already; path: the file of SQLite, or where it would be."""
+        self.engines = engines
         self.path = path
-        self.now = clock
-        self.steady = steady
+        self.now, self.steady = engines.clocks(clock, steady)
         self.busy_s = busy_s
         self.commits = 0
         self.under_way: set[asyncio.Future[Any]] = set()  # verbs, which end even when their caller is cancelled
         self.arriving: Together[Any, int] = Together()  # letters that wait for their commit, see db.inbox
         self.knocking: Together[Any, Any] = Together()  # people who wait to be looked up, see db.doors
-        self.writers = ThreadPoolExecutor(writers, "flipbot-writes")
-        self.readers = ThreadPoolExecutor(READERS, "flipbot-reads")
-        self._writing = writing
-        self._reading = reading
+        self.writers = ThreadPoolExecutor(1, "flipbot-writes")
+        self.readers = ThreadPoolExecutor(engines.readers, "flipbot-reads")
         self._loop = asyncio.get_running_loop()
         self._committed = asyncio.Event()
         self._counting = threading.Lock()
@@ -109,31 +101,36 @@ class Database:
         url: str = "",
         *,
         data_dir: Path,
-        clock: Clock = now_ms,
+        clock: Clock | None = None,
         steady: Clock | None = None,
         busy_s: float = BUSY_S,
     ) -> AsyncIterator["Database"]:
-        """Open the database, made or brought up to date if need be, as its only owner.
+        """Open the database, made or brought up to date if need be, as the only process on its data folder.
 
-        url:    "sqlite:///…"; a relative path stands in data_dir; "" is flipbot.db there
-        clock:  () -> milliseconds since the epoch, what rows say of when something was
-        steady: the same for leases and waits, of a clock that nobody sets; None: of `Steady`, or the clock given
-        busy_s: how long a writing transaction waits for another process
-        raises: DatabaseInUse, DatabaseNewer, DatabaseUnusable, DiskFull, ConfigError (url)
+        url:    "sqlite:///…", where a relative path stands in data_dir, and "" is flipbot.db there; "postgresql://…"
+        clock:  () -> milliseconds since the epoch, what rows say of when something was; None: the system's, or that of
+                a server
+        steady: the same for leases and waits; None: the clock given, or of `Steady`, or that of a server
+        busy_s: how long a transaction waits for another process, or for a server that is away
+        raises: DatabaseInUse, DatabaseNewer, DatabaseUnusable, DatabaseAway, DiskFull, ConfigError (url)
         """
-        path = sqlite_path(url, data_dir)
-        steady = steady or (Steady() if clock is now_ms else clock)
+        engines, path = engines_of(url, data_dir), file_of(url, data_dir)
         lock = await _lock(path)
         try:
-            await asyncio.to_thread(migrate, path)
-            writing, reading = _engine(path, WRITING, "IMMEDIATE", pool_size=1), _engine(path, READING, "DEFERRED")
-            db = cls(path, writing, reading, clock, steady, busy_s)
-            try:
-                yield db
-            finally:
-                await asyncio.shield(asyncio.ensure_future(db.close()))
+            await asyncio.to_thread(engines.open)
+            db = cls(engines, path, clock, steady, busy_s)
+            with engines.listening(db.heard):
+                try:
+                    yield db
+                finally:
+                    await asyncio.shield(asyncio.ensure_future(db.close()))
         finally:
             lock.release()
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes, on other machines perhaps, have it open, too."""
+        return self.engines.shared
 
     async def changed(self, since: int, timeout_s: float) -> int:
         """Wait until `commits` is above since, or the time is over; returns it. A courtesy: rows are the truth."""
@@ -144,10 +141,15 @@ class Database:
         return self.commits
 
     def notify(self) -> None:
-        """Wake those who wait in `changed`: something was committed. From any thread."""
+        """Wake those in this process who wait in `changed`: something was committed. From any thread."""
         with self._counting:
             self.commits += 1
         self._loop.call_soon_threadsafe(self._wake)
+
+    def heard(self) -> None:
+        """Another process has committed something. From any thread, until the loop ends."""
+        with suppress(RuntimeError):  # it has ended just now
+            self.notify()
 
     def _wake(self) -> None:
         self._committed.set()
@@ -157,46 +159,57 @@ class Database:
     def transaction(self, *, quiet: bool = False) -> Iterator[Connection]:
         """One writing transaction: committed at the end, rolled back by an exception.
 
-        quiet: nobody needs to be woken by it
-        raises: DiskFull, DiskFailed, DatabaseBusy (each before anything was written)
+        quiet: nobody needs to be woken by it, unless `tell` says so
+        raises: TROUBLE (each before anything was written, but DatabaseAway, where nobody can know)
         """
         try:
             with ExitStack() as stack:
-                yield self._begin(stack)
+                tx = self._begin(stack, self.engines.write)
+                yield tx
+                loud = not quiet or TOLD in tx.get_execution_options()
+                if loud:
+                    self.engines.tell(tx)
         except DBAPIError as error:
-            raise _mapped(error, self.path) from error
-        if not quiet:
+            raise self.engines.mapped(error) from error
+        if loud:
             self.notify()
 
-    def _begin(self, stack: ExitStack) -> Connection:
-        """A transaction begun on the writing engine; another process's write lock is waited out. raises: DatabaseBusy.
+    def tell(self, tx: Connection) -> None:
+        """Somebody may wait for what this quiet transaction does."""
+        tx.execution_options(**{TOLD: True})
 
-        Only the BEGIN can meet a lock: once it has gone through, the lock is ours to the end.
-        """
+    def _begin(self, stack: ExitStack, begin: Callable[[ExitStack], Connection]) -> Connection:
+        """A transaction begun; what may pass is waited out. raises: DatabaseBusy, DatabaseAway."""
         since = time.monotonic()
         told = False
         while True:
             try:
-                return stack.enter_context(self._writing.begin())
+                return begin(stack)
             except DBAPIError as error:
-                if _code(error) != sqlite3.SQLITE_BUSY:
+                if not self.engines.passes(error):
                     raise
                 waited = time.monotonic() - since
                 if waited >= self.busy_s:
-                    raise DatabaseBusy(self.path, round(waited)) from error
-            if not told:
-                log.warning("database locked by another process path=%s; waiting", self.path)
-                told = True
+                    raise self.engines.over(error, waited) from error
+                if not told:
+                    log.warning("waiting: %s", self.engines.over(error, waited))
+                    told = True
             time.sleep(BUSY_EVERY_S)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One consistent view of the committed rows. Keep it short: an open one lets the write-ahead log grow."""
-        with self._reading.begin() as tx:
-            yield tx
+        """One consistent view of the committed rows. Keep it short: an open one lets SQLite's write-ahead log grow.
+
+        raises: TROUBLE
+        """
+        try:
+            with ExitStack() as stack:
+                yield self._begin(stack, self.engines.read)
+        except DBAPIError as error:
+            raise self.engines.mapped(error) from error
 
     async def close(self) -> None:
-        """Wait for the verbs under way, then close the file."""
+        """Wait for the verbs under way, then close the database."""
         while self.under_way:
             await asyncio.wait(self.under_way)
         await asyncio.to_thread(self._dispose)
@@ -204,8 +217,7 @@ class Database:
     def _dispose(self) -> None:
         for threads in (self.readers, self.writers):
             threads.shutdown()
-        self._reading.dispose()
-        self._writing.dispose()
+        self.engines.close()
 
 
 def writes(verb: Callable[Concatenate[Database, P], T]) -> Callable[Concatenate[Database, P], Coroutine[Any, Any, T]]:
@@ -214,8 +226,16 @@ def writes(verb: Callable[Concatenate[Database, P], T]) -> Callable[Concatenate[
 
 
 def reads(verb: Callable[Concatenate[Database, P], T]) -> Callable[Concatenate[Database, P], Coroutine[Any, Any, T]]:
-    """A verb that only reads: awaited, it runs in a thread beside those that write."""
-    return _verb(verb, lambda db: db.readers)
+    """A verb that only reads: awaited, it runs in a thread beside those that write; once more, if its server went."""
+
+    @functools.wraps(verb)
+    def read(db: Database, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return verb(db, *args, **kwargs)
+        except DatabaseAway:
+            return verb(db, *args, **kwargs)
+
+    return _verb(read, lambda db: db.readers)
 
 
 def _verb(
@@ -257,73 +277,46 @@ async def _lock(path: Path) -> Lock:
         await asyncio.sleep(LOCKED_S / 50)
 
 
-def sqlite_path(url: str, data_dir: Path) -> Path:
-    """The file that a database URL names. raises ConfigError."""
-    if not url:
-        return data_dir / "flipbot.db"
-    expected = 'expected "sqlite:///" and a path'
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise ConfigError("configuration", "database.url", f"{expected}, got no URL") from None
-    if parsed.get_backend_name() != "sqlite" or parsed.host:
-        raise ConfigError("configuration", "database.url", f'{expected}, got "{parsed.drivername}://…"')
+def engines_of(url: str, data_dir: Path) -> Engines:
+    """The engines for a database URL, not open yet. raises ConfigError."""
+    return Sqlite(file_of(url, data_dir)) if _is_file(url) else Postgres(url)
+
+
+def is_there(url: str, data_dir: Path) -> bool:
+    """Whether there is a database to look at: a file can be missing, a server says so itself. raises ConfigError."""
+    return not _is_file(url) or file_of(url, data_dir).exists()
+
+
+def owner_of(url: str, data_dir: Path) -> int | None:
+    """The process that opened the database last in this data folder, where that can be read. raises ConfigError."""
+    return owner(file_of(url, data_dir))
+
+
+def file_of(url: str, data_dir: Path) -> Path:
+    """The file that a database URL names, or of a server's the one that would be; beside it lies the lock.
+
+    raises: ConfigError
+    """
+    if not url or not _is_file(url):
+        return data_dir / FILE
+    parsed = make_url(url)
+    if parsed.host:
+        raise ConfigError("configuration", "database.url", f'{EXPECTED}, got "{parsed.drivername}://{parsed.host}…"')
     if not parsed.database or parsed.database == ":memory:":
-        raise ConfigError(
-            "configuration", "database.url", f"{expected}: a queue in memory would not outlive the process"
-        )
+        problem = 'expected "sqlite:///" and a path: a queue in memory would not outlive the process'
+        raise ConfigError("configuration", "database.url", problem)
     return data_dir / parsed.database
 
 
-def migrate(path: Path) -> None:
-    """Bring the file's schema up to date, in one transaction. raises DatabaseNewer, DatabaseUnusable, DiskFull."""
-    engine = _engine(path, MIGRATING, "IMMEDIATE", poolclass=NullPool)
+def _is_file(url: str) -> bool:
+    """Whether the URL is SQLite's. raises ConfigError."""
+    if not url:
+        return True
     try:
-        with engine.begin() as tx:
-            migrations.upgrade(tx, path)
-            if tx.exec_driver_sql("PRAGMA foreign_key_check").first():
-                raise DatabaseUnusable(path, "a row refers to one that is missing")
-    except DBAPIError as error:
-        mapped = _mapped(error, path)
-        raise mapped if mapped is not error else DatabaseUnusable(path, str(error.orig)) from error
-    finally:
-        engine.dispose()
-
-
-def _mapped(error: DBAPIError, path: Path) -> Exception:
-    """The error as one of ours, where it is one that the service goes on after."""
-    code = _code(error)
-    if code in FULL:
-        return DiskFull(path)
-    return DiskFailed(path, str(error.orig)) if code in FAILED else error
-
-
-def _code(error: DBAPIError) -> int | None:
-    """SQLite's primary code of an error."""
-    code = getattr(error.orig, "sqlite_errorcode", None)  # with what is extended about it in the higher bytes
-    return None if code is None else int(code) & 0xFF
-
-
-def _engine(path: Path, pragmas: tuple[str, ...], begin: str, **options: Any) -> Engine:
-    url = URL.create("sqlite", database=str(path))
-    if not options:
-        options = {"pool_size": READERS}
-    if "poolclass" not in options:
-        options["max_overflow"] = 0
-    # isolation_level None: the driver begins nothing by itself, the hook below does. A connection serves whichever of
-    # its engine's threads has it, one at a time.
-    driver = {"isolation_level": None, "check_same_thread": False}
-    engine = create_engine(url, connect_args=driver, **options)
-
-    @event.listens_for(engine, "connect")
-    def connected(connection: Any, record: object) -> None:
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begun(connection: Any) -> None:
-        connection.exec_driver_sql(f"BEGIN {begin}")
-
-    return engine
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigError("configuration", "database.url", f"{EXPECTED}, got no URL") from None
+    name = parsed.drivername.partition("+")[0]
+    if name not in ("sqlite", "postgresql", "postgres"):
+        raise ConfigError("configuration", "database.url", f'{EXPECTED}, got "{parsed.drivername}://…"')
+    return name == "sqlite"

@@ -16,6 +16,7 @@ DbError
 ├── DatabaseNewer     the file was made by a newer flipbot
 ├── DatabaseUnusable  the file is no database, or cannot be opened
 ├── DatabaseBusy      another process kept the write lock for too long; nothing was written
+├── DatabaseAway      the server of the database cannot be reached
 ├── DiskFull          no room left; nothing half-written stays behind
 ├── DiskFailed        the disk refuses to read or write, full or not
 └── ConfigError       a configuration that cannot be used
@@ -162,7 +163,7 @@ class DatabaseInUse(DbError):
 
     reason = "database_in_use"
 
-    def __init__(self, path: Path, pid: int | None = None) -> None:
+    def __init__(self, path: Path | str, pid: int | None = None) -> None:
         by = f" (process {pid})" if pid else ""
         super().__init__(
             f"{path} is in use by another flipbot{by}: stop that one first, or use another data directory.",
@@ -177,7 +178,7 @@ class DatabaseNewer(DbError):
 
     reason = "database_newer"
 
-    def __init__(self, path: Path, version: str) -> None:
+    def __init__(self, path: Path | str, version: str) -> None:
         super().__init__(
             f"{path} was made by a newer flipbot (schema {version}): update flipbot, or use another data directory.",
             path=str(path),
@@ -190,7 +191,7 @@ class DatabaseUnusable(DbError):
 
     reason = "database_unusable"
 
-    def __init__(self, path: Path, why: str) -> None:
+    def __init__(self, path: Path | str, why: str) -> None:
         super().__init__(f"{path} cannot be used as the database: {why}.", path=str(path), why=why)
 
 
@@ -199,7 +200,7 @@ class DiskFull(DbError):
 
     reason = "disk_full"
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         super().__init__(f"No room is left on the disk of {path}: free some and try again.", path=str(path))
 
 
@@ -208,7 +209,7 @@ class DiskFailed(DbError):
 
     reason = "disk_failed"
 
-    def __init__(self, path: Path, why: str) -> None:
+    def __init__(self, path: Path | str, why: str) -> None:
         super().__init__(
             f"The disk of {path} cannot be used now ({why}): look at the disk; flipbot tries again by itself.",
             path=str(path),
@@ -221,11 +222,25 @@ class DatabaseBusy(DbError):
 
     reason = "database_busy"
 
-    def __init__(self, path: Path, waited_s: int) -> None:
+    def __init__(self, path: Path | str, waited_s: int) -> None:
         super().__init__(
             f"{path} is locked by another program since {waited_s} s: end that one (a backup, a database browser?).",
             path=str(path),
             waited_s=waited_s,
+        )
+
+
+class DatabaseAway(DbError):
+    """The server of the database does not answer, or its connection broke. why: in its words, or the network's."""
+
+    reason = "database_away"
+
+    def __init__(self, place: str, why: str) -> None:
+        super().__init__(
+            f"The database {place} cannot be reached ({why}): look at its server and the network between; flipbot "
+            "tries again by itself.",
+            path=place,
+            why=why,
         )
 
 

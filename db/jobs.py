@@ -83,8 +83,8 @@ def claim(db: Database, worker: str, lease_ms: int) -> rows.Claim | None:
         take, taking = (_TAKE, taking) if long is None else (_TAKE_LONG, {**taking, "waited_since": long})
         job_id = None if at_hand.paused else changed(tx, take, taking, moved=True)
         got = None if job_id is None else _claimed(tx, job_id, worker, now)
-    if got or reaped:
-        db.notify()
+        if got or reaped:
+            db.tell(tx)
     return got
 
 

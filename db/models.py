@@ -80,6 +80,7 @@ class Reason(StrEnum):
     CHECKPOINT_MISSING = "checkpoint_missing"
     DEVICE_MISSING = "device_missing"
     DATABASE_BUSY = "database_busy"
+    DATABASE_AWAY = "database_away"
     DISK_FAILED = "disk_failed"
     DISK_FULL = "disk_full"
     ENCODER_FAILED = "encoder_failed"

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 MISSING = "no Chromium"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The tests of the memory run on SQLite, and with this on the other database."""
+    parser.addoption("--postgres", action="store_true", help="tests/db: on PostgreSQL")
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Where the page was not tried in a browser, say so in the last lines, after pytest's own."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")

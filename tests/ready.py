@@ -4,7 +4,7 @@ import functools
 import tempfile
 from pathlib import Path
 
-from db.connect import migrate
+from db.sqlite import migrate
 
 NAME = "flipbot.db"
 

@@ -228,6 +228,7 @@ WORDS: Final = {
         "Try a smaller quality or a shorter film."
     ),
     "failed.disk_failed": "The disk cannot be used. Look at it, and ask for the film again.",
+    "failed.database_away": "The queue's database cannot be reached. Look at its server, and ask for the film again.",
     "failed.database_busy": "The queue is locked by another program. End that one, and ask for the film again.",
     "refused.held_up": "Nothing can be kept just now: the disk or the queue does not answer. Try again in a minute.",
     "trouble.disk": "The disk is nearly full: films wait until there is room.",

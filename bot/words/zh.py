@@ -203,6 +203,7 @@ WORDS: Final = {
     "headline.smaller": "内存不够，正用更省内存的方式重试",
     "failed.service_died": "制作这一段时，整个服务停止了 {deaths} 次。请换低一些的画质，或缩短影片。",
     "failed.disk_failed": "磁盘无法使用。请检查磁盘，然后重新制作。",
+    "failed.database_away": "连接不上队列的数据库。请检查数据库服务器，然后重新制作。",
     "failed.database_busy": "队列被另一个程序锁住了。请结束那个程序，然后重新制作。",
     "refused.held_up": "暂时无法保存任何内容：磁盘或队列没有响应。请过一分钟再试。",
     "trouble.disk": "磁盘快满了：影片会等到有空间再继续。",

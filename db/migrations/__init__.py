@@ -1,7 +1,5 @@
 """The steps from an empty file to the tables of today, one file each, applied when the database is opened."""
 
-from pathlib import Path
-
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -11,10 +9,10 @@ from sqlalchemy import Connection, inspect
 from db.errors import DatabaseNewer, DatabaseUnusable
 
 
-def upgrade(connection: Connection, path: Path) -> None:
+def upgrade(connection: Connection, place: str) -> None:
     """Apply the steps that are missing, within the transaction that is open.
 
-    path:   of the database, for the sentences
+    place:  of the database, for the sentences
     raises: DatabaseNewer (a step is applied that is not known here), DatabaseUnusable (another program's file)
     """
     config = Config()
@@ -23,8 +21,8 @@ def upgrade(connection: Connection, path: Path) -> None:
     steps = ScriptDirectory.from_config(config)
     applied = MigrationContext.configure(connection).get_current_revision()
     if applied is None and inspect(connection).get_table_names():
-        raise DatabaseUnusable(path, "it belongs to another program")
+        raise DatabaseUnusable(place, "it belongs to another program")
     if applied is not None and applied not in {step.revision for step in steps.walk_revisions()}:
-        raise DatabaseNewer(path, applied)
+        raise DatabaseNewer(place, applied)
     if applied != steps.get_current_head():
         command.upgrade(config, "head")

@@ -360,7 +360,7 @@ def world(
                 made = World(loop, db, there, Poster(db, [there], film_of))
                 loop.busy = lambda: bool(db.under_way)
                 there.happened = made.burn
-                event.listen(db._writing, "commit", lambda _: loop.call_soon_threadsafe(made.burn))
+                event.listen(db.engines.writing, "commit", lambda _: loop.call_soon_threadsafe(made.burn))
                 made.start()
                 try:
                     await play(made)

@@ -14,11 +14,11 @@ import pytest
 from makers import LEASE_MS, PLENTY, Clock, ask
 from sqlalchemy import Connection, Integer, Select, bindparam, func, insert, select, text
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
 from db import canvases, jobs, progress, requests
-from db.connect import Database, sqlite_path
-from db.errors import ConfigError, DatabaseInUse, DatabaseUnusable, DiskFull, NoSuchJob
+from db.connect import Database, engines_of, file_of
+from db.errors import ConfigError, DatabaseInUse, DatabaseUnusable, DiskFailed, DiskFull, NoSuchJob
 from db.flows import IS_OPEN, long_waiting, next_turn, waking
 from db.lock import Lock
 from db.models import Canvas, Job, Platform, State
@@ -98,7 +98,7 @@ WRITER = {"journal_mode": "wal", "synchronous": 2, "busy_timeout": 10_000, "fore
 
 
 async def test_the_reading_engine_refuses_writes(db: Database) -> None:
-    with pytest.raises(OperationalError, match="readonly"), db.reading() as tx:
+    with pytest.raises(DiskFailed, match="readonly"), db.reading() as tx:
         tx.execute(text("DELETE FROM job"))
 
 
@@ -238,15 +238,16 @@ async def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> N
 
 
 def test_a_database_url_names_a_file(tmp_path: Path) -> None:
-    assert sqlite_path("", tmp_path) == tmp_path / "flipbot.db"
-    assert sqlite_path("sqlite:///queue.db", tmp_path) == tmp_path / "queue.db"
-    assert sqlite_path("sqlite:////srv/queue.db", tmp_path) == Path("/srv/queue.db")
+    assert file_of("", tmp_path) == tmp_path / "flipbot.db"
+    assert file_of("sqlite:///queue.db", tmp_path) == tmp_path / "queue.db"
+    assert file_of("sqlite:////srv/queue.db", tmp_path) == Path("/srv/queue.db")
 
 
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql+psycopg://me:secret@host/db",
+        "mysql://me:secret@host/db",
+        "sqlite://me:secret@host/db",
         "sqlite://",
         "sqlite:///:memory:",
         "queue.db",
@@ -255,7 +256,7 @@ def test_a_database_url_names_a_file(tmp_path: Path) -> None:
 )
 def test_another_database_is_refused_without_telling_its_password(tmp_path: Path, url: str) -> None:
     with pytest.raises(ConfigError, match=r"database\.url: expected") as refused:
-        sqlite_path(url, tmp_path)
+        engines_of(url, tmp_path)
     assert "secret" not in str(refused.value)
 
 

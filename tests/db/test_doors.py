@@ -56,7 +56,7 @@ async def test_what_is_closed_and_in_line_and_limited_is_known_too(db: Database)
 
 async def test_a_burst_needs_few_reads(db: Database) -> None:
     begun: list[object] = []
-    event.listen(db._reading, "begin", begun.append)
+    event.listen(db.engines.reading, "begin", begun.append)
     found = await asyncio.gather(*(doors.look(db, knock(str(n))) for n in range(200)))
     assert [door.person.user_id for door in found] == [str(n) for n in range(200)]
     assert 1 <= len(begun) <= 40  # those who come while one is under way share the next; else it is 200

@@ -13,7 +13,7 @@ HERE = Platform.DISCORD
 
 async def test_a_burst_of_letters_needs_few_commits(db: Database) -> None:
     commits = []
-    event.listen(db._writing, "commit", commits.append)
+    event.listen(db.engines.writing, "commit", commits.append)
     new = await asyncio.gather(*(inbox.receive(db, HERE, [(f"k{n}", "1", "{}")]) for n in range(40)))
     assert new == [1] * 40
     assert len(await inbox.unhandled(db, HERE)) == 40

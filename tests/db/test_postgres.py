@@ -1,16 +1,8 @@
-"""The same tables, steps and verbs on a real PostgreSQL, where one is installed: pip install "psycopg[binary]".
-
-SQLite is what the service opens. What this holds is that nothing of the queue would have to be written anew for it.
-"""
+"""What several machines do with one PostgreSQL; `pytest tests/db --postgres` runs the others' tests on it, too."""
 
 import asyncio
-import os
-import shutil
-import subprocess
-import tempfile
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,62 +10,22 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from makers import LEASE_MS, PLENTY, Clock, ask, made
-from sqlalchemy import create_engine, func, select
+from sqlalchemy import func, select
 
-from db import flows, jobs, migrations, requests, sections
+from db import flows, jobs, requests, sections
 from db.connect import Database
 from db.errors import LeaseLost
 from db.models import Base, Job, Section, State, Tick
 
-pytest.importorskip("psycopg", reason="no psycopg")
-if os.name != "posix" or not shutil.which("initdb") or not shutil.which("pg_isready"):
-    pytest.skip("no PostgreSQL server", allow_module_level=True)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Path]:
-    """A server of the test's own, on a socket in its folder. It refuses to run as root."""
-    other: dict[str, Any] = {"user": "nobody"} if os.getuid() == 0 else {}
-    folder = Path(tempfile.mkdtemp())
-    try:
-        if other:
-            shutil.chown(folder, other["user"])
-        how: dict[str, Any] = {**other, "cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-        made = subprocess.run(["initdb", "-D", str(folder / "data"), "-U", "flipbot", "-A", "trust", "-N"], **how)
-        if made.returncode:
-            pytest.skip(f"initdb: {made.stderr.decode(errors='replace')[-200:]}")
-        options = ["-c", "listen_addresses=", "-c", "fsync=off", "-k", str(folder)]
-        running = subprocess.Popen(["postgres", "-D", str(folder / "data"), *options], **how | {"stderr": -3})
-        end = time.monotonic() + 60
-        while subprocess.run(["pg_isready", "-q", "-h", str(folder)]).returncode:
-            assert running.poll() is None and time.monotonic() < end, "the server did not start"
-            time.sleep(0.05)
-        yield folder
-        running.terminate()
-        running.wait(60)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@asynccontextmanager
-async def opened(server: Path, clock: Clock) -> AsyncIterator[Database]:
-    """What `Database.open` does, with another server's engine."""
-    url = f"postgresql+psycopg://flipbot@/postgres?host={server}"
-    engine = create_engine(url, pool_size=6)
-    with engine.begin() as tx:
-        migrations.upgrade(tx, server)
-    db = Database(server, engine, engine, clock, clock, 10.0, writers=2)
-    try:
-        yield db
-    finally:
-        await db.close()
+pytestmark = pytest.mark.parametrize("url", ["postgres"], indirect=True)
 
 
 @pytest.fixture
-async def cores(server: Path, clock: Clock) -> AsyncIterator[list[Database]]:
-    """Four that share one database, as several cores would."""
+async def cores(url: str, tmp_path: Path, clock: Clock) -> AsyncIterator[list[Database]]:
+    """Four that share one database, as four machines would."""
     async with AsyncExitStack() as stack:
-        yield [await stack.enter_async_context(opened(server, clock)) for _ in range(4)]
+        opening = (Database.open(url, data_dir=tmp_path / f"{n}", clock=clock) for n in range(4))
+        yield [await stack.enter_async_context(each) for each in opening]
 
 
 async def test_the_steps_lead_to_the_tables_of_the_models_there_too(cores: list[Database]) -> None:

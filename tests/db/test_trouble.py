@@ -14,7 +14,8 @@ import pytest
 from makers import LEASE_MS, PLENTY, Clock, ask, made
 
 from db import canvases, chats, jobs, removals, requests, sections
-from db.connect import Database, Steady, now_ms
+from db.clocks import Steady, now_ms
+from db.connect import Database
 from db.errors import DatabaseBusy, DiskFull, LeaseLost
 from db.models import Platform, State
 from db.trouble import patiently

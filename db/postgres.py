@@ -1,0 +1,259 @@
+"""PostgreSQL, and what only it can say: one database that many machines share.
+
+Writers come one after the other here, too. Each writing transaction begins by taking one lock of the whole database,
+and it ends with the transaction, however that ends: so a verb finds on PostgreSQL exactly what it finds on SQLite, and
+no two of them can wait for each other. Whoever holds it and says nothing for a while is cut off by the server, be it
+frozen or gone.
+
+Time is the server's: a lease that one machine took is judged by another.
+"""
+
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from db import migrations
+from db.clocks import Clock, Theirs
+from db.errors import ConfigError, DatabaseAway, DatabaseBusy, DatabaseUnusable, DbError, DiskFailed, DiskFull
+
+log = logging.getLogger("flipbot.db")
+
+READERS: Final = 3
+WRITER: Final = 0x666C6970  # the number of the writers' lock
+FRONT: Final = 0x66726F6E  # and of the one that the only front holds which may speak
+CHANNEL: Final = "flipbot"
+REACH_S: Final = 5  # to connect
+LISTEN_S: Final = 0.5  # how long a listener waits before it looks whether it is to end
+LOCK_MS: Final = 5_000  # to wait for the lock, before it is waited for again
+SILENT_MS: Final = 20_000  # in the middle of a transaction: who says nothing for so long is cut off
+# A dead machine's connection is noticed by the server, and so its locks are free, within 10 + 3 × 5 seconds.
+SESSION: Final = {
+    "lock_timeout": LOCK_MS,
+    "idle_in_transaction_session_timeout": SILENT_MS,
+    "tcp_keepalives_idle": 10,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 3,
+}
+_BEGIN: Final = f"SELECT pg_advisory_xact_lock({WRITER}), extract(epoch FROM clock_timestamp()) * 1000"
+_FULL: Final = {"53100"}
+_FAILED: Final = {"58030", "XX001", "XX002"}
+_LOCKED: Final = "55P03"
+_WRONG: Final = {"28000", "28P01", "3D000", "42501"}  # who asks, or for what, is wrong: no waiting helps
+
+
+class Postgres:
+    """The engines on one database that several processes have open."""
+
+    shared = True
+    readers = READERS
+
+    def __init__(self, url: str) -> None:
+        """url: "postgresql://…"; what it does not say, libpq's variables and files do. raises: ConfigError"""
+        self._url = driver_url(url)
+        self.place = shown(self._url)
+        self._clock = Theirs()
+        self._name = secrets.token_hex(8)
+        self.writing: Engine | None = None
+        self.reading: Engine | None = None
+
+    def open(self) -> None:
+        """Bring the schema up to date and open it.
+
+        raises: DatabaseNewer, DatabaseUnusable, DatabaseAway, DiskFull
+        """
+        try:
+            engine = _engine(self._url, poolclass=NullPool)
+            with ExitStack() as stack:
+                tx = stack.enter_context(engine.begin())
+                self._take(tx)
+                migrations.upgrade(tx, self.place)
+        except DBAPIError as error:
+            if self.passes(error):
+                raise DatabaseAway(self.place, _why(error)) from error
+            mapped = self.mapped(error)
+            raise mapped if mapped is not error else DatabaseUnusable(self.place, _why(error)) from error
+        self.writing = _engine(self._url, pool_size=1, max_overflow=0, pool_pre_ping=True)
+        self.reading = _engine(
+            self._url,
+            pool_size=READERS,
+            max_overflow=0,
+            pool_pre_ping=True,
+            isolation_level="REPEATABLE READ",
+            execution_options={"postgresql_readonly": True},
+        )
+
+    def clocks(self, now: Clock | None, steady: Clock | None) -> tuple[Clock, Clock]:
+        """What rows are dated by, and what leases and waits are counted by: the server's time, unless it is given."""
+        return now or self._clock, steady or now or self._clock
+
+    def write(self, stack: ExitStack) -> Connection:
+        """A writing transaction, begun, with the lock that makes it the only one; the stack ends it."""
+        assert self.writing is not None, "not open"
+        with ExitStack() as own:
+            tx = own.enter_context(self.writing.begin())
+            self._take(tx)
+            stack.push(own.pop_all())
+        return tx
+
+    def _take(self, tx: Connection) -> None:
+        self._clock.seen(float(tx.exec_driver_sql(_BEGIN).one()[1]))
+
+    def read(self, stack: ExitStack) -> Connection:
+        """One consistent view of the committed rows."""
+        assert self.reading is not None, "not open"
+        return stack.enter_context(self.reading.begin())
+
+    def passes(self, error: DBAPIError) -> bool:
+        """Whether a transaction could not be begun for a reason that may pass: the server is away, or others write."""
+        return isinstance(error, OperationalError | InterfaceError) and _state(error) not in _WRONG | _FULL | _FAILED
+
+    def over(self, error: DBAPIError, waited_s: float) -> DbError:
+        """What to say once it was waited for long enough."""
+        if _state(error) == _LOCKED:
+            return DatabaseBusy(self.place, round(waited_s))
+        return DatabaseAway(self.place, _why(error))
+
+    def mapped(self, error: DBAPIError) -> Exception:
+        """The error as one of ours, where it is one that the service goes on after."""
+        state = _state(error)
+        if state in _FULL:
+            return DiskFull(self.place)
+        if state in _FAILED:
+            return DiskFailed(self.place, _why(error))
+        if error.connection_invalidated or (isinstance(error, OperationalError) and self.passes(error)):
+            return DatabaseAway(self.place, _why(error))
+        return error
+
+    def tell(self, tx: Connection) -> None:
+        """Let the other processes hear of this transaction once it is committed."""
+        tx.exec_driver_sql("SELECT pg_notify(%s, %s)", (CHANNEL, self._name))
+
+    @contextmanager
+    def listening(self, heard: Callable[[], None]) -> Iterator[None]:
+        """While this is open, heard is called, from a thread, whenever another process has committed."""
+        over = threading.Event()
+        thread = threading.Thread(target=self._listen, args=(heard, over), name="flipbot-listens", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _listen(self, heard: Callable[[], None], over: threading.Event) -> None:
+        """Until it is over. A wake-up is a courtesy: while the server is away nothing is heard, and nothing said."""
+        import psycopg
+
+        while not over.is_set():
+            try:
+                with psycopg.connect(_conninfo(self._url), autocommit=True, connect_timeout=REACH_S) as connection:
+                    connection.execute(f"LISTEN {CHANNEL}")
+                    heard()  # something may have been committed before
+                    while not over.is_set():
+                        others = list(connection.notifies(timeout=LISTEN_S, stop_after=1))
+                        if any(note.payload != self._name for note in others):
+                            heard()
+            except psycopg.Error as error:
+                log.debug("nothing is heard of %s: %s", self.place, error)
+                over.wait(1.0)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        for engine in (self.reading, self.writing):
+            if engine is not None:
+                engine.dispose()
+
+
+@contextmanager
+def front_lock(url: str) -> Iterator[Callable[[], bool]]:
+    """The right to be the front of the database at url, as long as this is open.
+
+    yields: () -> whether it is held (it blocks): taken if it is free, and lost with its connection
+    raises: ConfigError
+    """
+    import psycopg
+
+    where = driver_url(url)
+    connection: psycopg.Connection[Any] | None = None
+
+    def held() -> bool:
+        nonlocal connection
+        try:
+            if connection is not None:
+                connection.execute("SELECT 1")
+                return True
+            connection = psycopg.connect(_conninfo(where), autocommit=True, connect_timeout=REACH_S)
+            _set_up(connection)
+            got = connection.execute("SELECT pg_try_advisory_lock(%s)", (FRONT,)).fetchone()
+            if got is not None and got[0]:
+                return True
+        except psycopg.Error as error:
+            log.debug("the front's lock of %s: %s", shown(where), error)
+        if connection is not None:
+            connection.close()
+        connection = None
+        return False
+
+    try:
+        yield held
+    finally:
+        if connection is not None:
+            connection.close()
+
+
+def driver_url(url: str) -> URL:
+    """The URL with the driver that is used. raises: ConfigError, also where there is no such driver here."""
+    if find_spec("psycopg") is None:
+        problem = 'PostgreSQL needs psycopg: install it with pip install "flipbot[postgres]"'
+        raise ConfigError("configuration", "database.url", problem)
+    parsed = make_url(url)
+    if parsed.drivername not in ("postgresql", "postgresql+psycopg", "postgres"):
+        expected = f'expected "postgresql+psycopg://…", got "{parsed.drivername}://…"'
+        raise ConfigError("configuration", "database.url", expected)
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def shown(url: URL) -> str:
+    """The URL for people: without user, password and options."""
+    return URL.create("postgresql", host=url.host, port=url.port, database=url.database).render_as_string()
+
+
+def _conninfo(url: URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _set_up(connection: Any) -> None:
+    """A session as ours are; `connection` is the driver's."""
+    cursor = connection.cursor()
+    for name, value in SESSION.items():
+        cursor.execute(f"SET {name} = {value}")
+    cursor.close()
+
+
+def _engine(url: URL, **options: Any) -> Engine:
+    engine = create_engine(url, connect_args={"connect_timeout": REACH_S, "application_name": "flipbot"}, **options)
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, record: object) -> None:
+        before, connection.autocommit = connection.autocommit, True
+        _set_up(connection)
+        connection.autocommit = before
+
+    return engine
+
+
+def _state(error: DBAPIError) -> str | None:
+    """The five characters by which PostgreSQL names an error; None where it never got so far."""
+    return getattr(error.orig, "sqlstate", None)
+
+
+def _why(error: DBAPIError) -> str:
+    """The server's first line."""
+    return str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
