@@ -5,6 +5,7 @@ import asyncio
 import locale as system_locale
 import logging
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -44,7 +45,7 @@ from bot.once import lately
 from bot.page import Page
 from bot.page_guard import read_key
 from bot.picture import read_picture
-from db import jobs, operators, requests
+from db import jobs, operators, requests, workers
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
 from db.connect import Database, file_of, is_there
 from db.doctor import examine_disk, examine_library, examine_media
@@ -55,9 +56,10 @@ from db.logs import start_log
 from db.media import Media
 from db.models import State
 from db.room import Room
+from db.speaker import Silenced, speaking
 from db.trouble import patiently
 from gen import hub, sources
-from gen.card import Card, find_checkpoint
+from gen.card import PRESETS, Card, find_checkpoint
 from gen.config import ModelConfig, VideoConfig
 from gen.dispatch import Dispatch
 from gen.errors import CheckpointMissing, GenError, OtherModel
@@ -301,28 +303,34 @@ async def service(
     raises: Refused, DbError, GenError, before anything is started
     """
     data_dir = settings.data_dir
-    checkpoint = find_checkpoint(settings.model.name, settings.models_dir)
-    card, sizes = checkpoint.card, settings.video.sizes(settings.model)
+    card, folder = described(settings, works=works)
+    sizes = settings.video.sizes(settings.model)
     largest(card, sizes)  # raises, where the checkpoint has no such size
     make_folder(data_dir)
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(Database.open(settings.database.url, data_dir=data_dir))
-        await jobs.recover(db)
+        name = workers.name_of(data_dir, platform.node() or "host")
+        await jobs.recover(db, name)
+        crew = workers.Crew(db, name, card.identity, works=works)
+        keeps_house = not db.shared or page or chats
         media = Media(settings.media_dir)
         planner, replanner = make_planner(card, settings.model, settings.video), make_replanner(card)
         public = settings.web.public_url if page else ""
-        facts = model_facts(card, checkpoint.folder)
+        facts = model_facts(card, folder)
         intake = Intake(db, media, planner, rules(settings), facts, replanner=replanner, public_url=public)
-        if works:
+        if works or (db.shared and keeps_house):
             await intake.renew_plans(card.identity)
-        hello = {"version": version("flipbot"), "model": card.name, "trained": card.trained, "pid": os.getpid()}
-        hello |= {"works": works}
+        said = {"version": version("flipbot"), "model": card.name, "trained": card.trained, "pid": os.getpid()}
+
+        def hello() -> dict[str, Any]:
+            return said | {"works": crew.there}
+
         controls = control.Control(intake if takes else None, db, media, data_dir, hello)
         await controls.start()
         stack.push_async_callback(controls.stop)
         url = None
         if page:
-            shown = make_page(settings, intake, db, media, works=works)
+            shown = make_page(settings, intake, db, media, crew)
             url = await shown.start()
             stack.push_async_callback(shown.stop)
         if page and (at := settings.service.metrics_at()) is not None:
@@ -333,17 +341,15 @@ async def service(
         if chats:
             front.discord(settings.discord)
             front.telegram(settings.telegram)
-        running: list[Coroutine[Any, Any, None]] = [
-            housekeeping(db, media, settings.safety.keep_days, settings.safety.keep_latents_days),
-            Renditions(db, media).run(),
-            *front.tasks(),
-        ]
+        running: list[Coroutine[Any, Any, None]] = [*front.tasks(), *([crew.run()] if db.shared else [])]
+        if keeps_house:
+            keep_days, keep_latents_days = settings.safety.keep_days, settings.safety.keep_latents_days
+            running += [housekeeping(db, media, keep_days, keep_latents_days), Renditions(db, media).run()]
         if works:
-            worker = f"{os.uname().nodename if hasattr(os, 'uname') else 'host'}:{os.getpid()}"
             room = Room(media, settings.min_free)
             texts = data_dir / "texts"
             dispatch = Dispatch(
-                db, media, settings.model, settings.models_dir, worker=worker, room=room, texts_dir=texts, sizes=sizes
+                db, media, settings.model, settings.models_dir, worker=name, room=room, texts_dir=texts, sizes=sizes
             )
             running.append(dispatch.run())
         tasks = tuple(asyncio.create_task(each) for each in running)
@@ -351,8 +357,8 @@ async def service(
         yield Service(db, url, tasks)
 
 
-def make_page(settings: Settings, intake: Intake, db: Database, media: Media, *, works: bool) -> Page:
-    """The page as it is configured. works: films are made here."""
+def make_page(settings: Settings, intake: Intake, db: Database, media: Media, crew: workers.Crew) -> Page:
+    """The page as it is configured."""
     web, data_dir = settings.web, settings.data_dir
 
     async def examined() -> str:
@@ -368,7 +374,7 @@ def make_page(settings: Settings, intake: Intake, db: Database, media: Media, *,
         *(intake, db, media),
         host=web.host,
         port=web.port,
-        trouble=lately(lambda: trouble_now(settings, media, works=works), TROUBLE_S),
+        trouble=lately(lambda: trouble_now(settings, media, crew), TROUBLE_S),
         password=web.secret(),
         public_url=web.public_url,
         key=read_key(data_dir),
@@ -488,10 +494,10 @@ def need_inverted(card: Card) -> None:
         raise Refused("refused.end_picture", model=card.name)
 
 
-def model_facts(card: Card, folder: Path) -> ModelFacts:
-    """What people should know of the model in a folder."""
+def model_facts(card: Card, folder: Path | None) -> ModelFacts:
+    """What people should know of the model in a folder, or of one that other machines have."""
     examples = tuple(
-        Example(said["en"], said.get("zh", said["en"]), folder / said["film"] if "film" in said else None)
+        Example(said["en"], said.get("zh", said["en"]), folder / said["film"] if folder and "film" in said else None)
         for said in card.understands
         if "en" in said
     )
@@ -505,11 +511,11 @@ def model_facts(card: Card, folder: Path) -> ModelFacts:
     )
 
 
-def trouble_now(settings: Settings, media: Media, *, works: bool) -> str | None:
-    """The sentence that everybody should read before they ask for a film. works: films are made here."""
+def trouble_now(settings: Settings, media: Media, crew: workers.Crew) -> str | None:
+    """The sentence that everybody should read before they ask for a film."""
     if media.free_bytes() < settings.min_free:
         return "trouble.disk"
-    return model_trouble(settings) or (None if works else NO_WORKER)
+    return (model_trouble(settings) if crew.works else None) or (None if crew.there else NO_WORKER)
 
 
 def model_trouble(settings: Settings) -> str | None:
@@ -521,11 +527,27 @@ def model_trouble(settings: Settings) -> str | None:
     return None
 
 
-def prepare_model(settings: Settings, console: Console, locale: str) -> Card:
-    """The card of the configured checkpoint, all of whose files are there.
+def described(settings: Settings, *, works: bool) -> tuple[Card, Path | None]:
+    """The configured checkpoint's card and folder. works: films are made here; else a card alone will do.
+
+    raises: GenError
+    """
+    try:
+        checkpoint = find_checkpoint(settings.model.name, settings.models_dir)
+    except CheckpointMissing:
+        if works or settings.model.name not in PRESETS:
+            raise
+        return PRESETS[settings.model.name], None
+    return checkpoint.card, checkpoint.folder
+
+
+def prepare_model(settings: Settings, console: Console, locale: str, *, works: bool = True) -> Card:
+    """The card of the configured checkpoint, all of whose files are there if it works here.
 
     Where the tiny one is not shipped, an untrained one is made, once.
     """
+    if not works and settings.model.name != "tiny":
+        return described(settings, works=False)[0]
     try:
         checkpoint = find_checkpoint(settings.model.name, settings.models_dir)
     except CheckpointMissing:
@@ -564,30 +586,49 @@ def stand(args: argparse.Namespace, console: Console, locale: str, **parts: bool
     """Run a service until somebody ends it: Ctrl-C or SIGTERM."""
     settings = settings_of(args)
     start_log(settings.service)
-    card = prepare_model(settings, console, locale)
+    card = prepare_model(settings, console, locale, works=parts["works"])
 
-    async def running() -> None:
-        ending = asyncio.Event()
-        on_end_signals(asyncio.get_running_loop(), ending.set)
-        async with service(settings, **parts) as started:
+    async def serve() -> None:
+        """Until something fails, or nothing is left to do where that is the end."""
+        async with AsyncExitStack() as stack:
+            waiting: list[asyncio.Task[Any]] = []
+            if parts["takes"]:
+                stands_by = partial(terminal.tell, console, words.say(locale, "terminal.stands_by"))
+                waiting.append(await stack.enter_async_context(speaking(settings.database.url, stands_by)))
+            started = await stack.enter_async_context(service(settings, **parts))
             if not card.trained:
                 terminal.tell(console, words.say(locale, "model.untrained"))
             if started.url:
                 terminal.tell(console, words.say(locale, "terminal.page", url=started.url))
             log.info("started data_dir=%s model=%s", settings.data_dir, card.identity)
-            waiting: list[asyncio.Task[Any]] = [
-                asyncio.create_task(ending.wait()),
-                asyncio.create_task(started.failure()),
-            ]
-            telling = [asyncio.create_task(tell_pauses(started.db, locale))] if parts["works"] else []
+            own = [asyncio.create_task(started.failure())]
             if getattr(args, "until_empty", False):
-                waiting.append(asyncio.create_task(until_empty(started.db)))
+                own.append(asyncio.create_task(until_empty(started.db)))
+            telling = [asyncio.create_task(tell_pauses(started.db, locale))] if parts["works"] else []
             try:
-                ended, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                ended, _ = await asyncio.wait([*waiting, *own], return_when=asyncio.FIRST_COMPLETED)
             finally:
-                await end([*telling, *(task for task in waiting if not task.done())])
+                await end([*telling, *(task for task in own if not task.done())])
             for task in ended:
                 task.result()
+
+    async def speak() -> None:
+        """As `serve`; where another process speaks to the chats by now, stand by until it is this one's turn again."""
+        while True:
+            try:
+                return await serve()
+            except Silenced:
+                log.warning("the database was out of reach, another front may speak by now: standing by")
+
+    async def running() -> None:
+        ending = asyncio.Event()
+        on_end_signals(asyncio.get_running_loop(), ending.set)
+        ended = asyncio.create_task(ending.wait())
+        serving = asyncio.create_task(speak())
+        await asyncio.wait([ended, serving], return_when=asyncio.FIRST_COMPLETED)
+        await end([task for task in (ended, serving) if not task.done()])
+        if not serving.cancelled():
+            serving.result()
 
     asyncio.run(running())
     return terminal.DONE

@@ -14,7 +14,7 @@ import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, FormData, UnixConnector, web
 
@@ -36,10 +36,17 @@ PATIENCE_S = 5.0  # with what is answered at once, by a service that is well
 SHOWN = 30  # jobs of a table
 RECENT_JOBS = 5  # whose sections say how fast the engine is
 
+
+class Hello(Protocol):
+    """What the service says of itself now (version, model)."""
+
+    def __call__(self) -> dict[str, Any]: ...
+
+
 INTAKE = web.AppKey("intake", Intake)
 DB = web.AppKey("db", Database)
 MEDIA = web.AppKey("media", Media)
-HELLO = web.AppKey("hello", dict[str, Any])
+HELLO = web.AppKey("hello", Hello)
 
 
 def use_socket(data_dir: Path) -> bool:
@@ -50,10 +57,8 @@ def use_socket(data_dir: Path) -> bool:
 class Control:
     """Serves the operator's commands while the service runs."""
 
-    def __init__(
-        self, intake: Intake | None, db: Database, media: Media, data_dir: Path, hello: dict[str, Any]
-    ) -> None:
-        """intake: None where this process takes no jobs; hello: what the service says of itself (version, model)."""
+    def __init__(self, intake: Intake | None, db: Database, media: Media, data_dir: Path, hello: Hello) -> None:
+        """intake: None where this process takes no jobs; hello: what the service says of itself."""
         self.data_dir = data_dir
         self.token = "" if use_socket(data_dir) else secrets.token_urlsafe(32)
         self.app = web.Application(client_max_size=256 << 20, middlewares=[self._guard])
@@ -125,7 +130,7 @@ def _forget(data_dir: Path) -> None:
 
 
 async def _hello(request: web.Request) -> web.Response:
-    return web.json_response(request.app[HELLO])
+    return web.json_response(request.app[HELLO]())
 
 
 async def _queue(request: web.Request) -> web.Response:

@@ -277,14 +277,19 @@ async def _lock(path: Path) -> Lock:
         await asyncio.sleep(LOCKED_S / 50)
 
 
+def is_shared(url: str) -> bool:
+    """Whether several processes, on several machines, may have the database open. raises ConfigError."""
+    return not _is_file(url)
+
+
 def engines_of(url: str, data_dir: Path) -> Engines:
     """The engines for a database URL, not open yet. raises ConfigError."""
-    return Sqlite(file_of(url, data_dir)) if _is_file(url) else Postgres(url)
+    return Postgres(url) if is_shared(url) else Sqlite(file_of(url, data_dir))
 
 
 def is_there(url: str, data_dir: Path) -> bool:
     """Whether there is a database to look at: a file can be missing, a server says so itself. raises ConfigError."""
-    return not _is_file(url) or file_of(url, data_dir).exists()
+    return is_shared(url) or file_of(url, data_dir).exists()
 
 
 def owner_of(url: str, data_dir: Path) -> int | None:

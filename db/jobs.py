@@ -223,17 +223,21 @@ def _end(db: Database, claim: rows.Claim, state: State, *, pays: bool = False, *
 
 
 @writes
-def recover(db: Database) -> int:
-    """Queue what was running when the service died; returns how many. It is for the file's only owner, when it starts.
+def recover(db: Database, worker: str | None = None) -> int:
+    """Queue what was running when a process died; returns how many. It is for one that starts.
 
-    Nobody else can hold a lease then. It is no crash of a worker, for switching a PC off must not fail a film; but it
-    is counted where the section was being made, so that a job which takes the service with it is not tried for ever.
-    What was put off until later has its turn now: the clock by which it was put off ended with the service.
+    worker: what it held under that name, where others share the database. Where nobody does: all, for nobody else can
+            hold a lease then; and what was put off until later has its turn now, for the clock by which it was put off
+            ended with the service
+    It is no crash of a worker, for switching a PC off must not fail a film; but it is counted where the section was
+    being made, so that a job which takes the service with it is not tried for ever.
     """
+    mine = [Job.worker == worker] if db.shared else []
     with db.transaction() as tx:
         flows.rebase(tx)
-        _put_on(tx, db.steady())
-        running = find_jobs(tx, Job.state == State.RUNNING)
+        if not db.shared:
+            _put_on(tx, db.steady())
+        running = find_jobs(tx, Job.state == State.RUNNING, *mine)
         for job in running:
             at_it = select(Progress.job_id).where(Progress.job_id == job.id, Progress.n == job.done)
             _died(tx, db, job, at_it=tx.scalar(at_it) is not None)

@@ -11,7 +11,7 @@
     person      what somebody agreed to and prefers       report     a film that somebody objects to
     inbox       what a platform delivered, unhandled      question   what the bot waits to hear
     removal     a message that has to go out of a chat    memo       what a front-end must still know
-    chat        its rate, and whether one can speak there
+    chat        its rate, and whether one can speak there worker     a process that makes films
 
 A request and a section are written once; a job and a canvas have a state. Times are integer milliseconds since the
 epoch, files are named by their SHA-256. Rules that must always hold stand here as constraints: no code can break them.
@@ -408,6 +408,16 @@ class Rendition(Base):
     facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     tries: Mapped[int] = mapped_column(default=0)  # that ended with the death of the process
     created_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class Worker(Base):
+    """A process that makes films, of several on one database, and when it was last there."""
+
+    __tablename__ = "worker"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    model: Mapped[str] = mapped_column(String(200))
+    seen_ms: Mapped[int] = mapped_column(BigInteger)
 
 
 class Canvas(Base):

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -23,17 +23,28 @@ from db import migrations
 from db.clocks import Clock, Theirs
 from db.errors import ConfigError, DatabaseAway, DatabaseBusy, DatabaseUnusable, DbError, DiskFailed, DiskFull
 
+if TYPE_CHECKING:
+    import psycopg
+
 log = logging.getLogger("flipbot.db")
 
 READERS: Final = 3
 WRITER: Final = 0x666C6970  # the number of the writers' lock
 FRONT: Final = 0x66726F6E  # and of the one that the only front holds which may speak
 CHANNEL: Final = "flipbot"
-REACH_S: Final = 5  # to connect
+# How to connect. A server that is gone is noticed within ten seconds here, and one of ours within 25 there: so who may
+# not speak any more has heard it before another one may.
+REACHING: Final[dict[str, Any]] = {
+    "connect_timeout": 5,
+    "application_name": "flipbot",
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 10_000,
+}
 LISTEN_S: Final = 0.5  # how long a listener waits before it looks whether it is to end
 LOCK_MS: Final = 5_000  # to wait for the lock, before it is waited for again
 SILENT_MS: Final = 20_000  # in the middle of a transaction: who says nothing for so long is cut off
-# A dead machine's connection is noticed by the server, and so its locks are free, within 10 + 3 × 5 seconds.
 SESSION: Final = {
     "lock_timeout": LOCK_MS,
     "idle_in_transaction_session_timeout": SILENT_MS,
@@ -153,7 +164,7 @@ class Postgres:
 
         while not over.is_set():
             try:
-                with psycopg.connect(_conninfo(self._url), autocommit=True, connect_timeout=REACH_S) as connection:
+                with _connect(self._url) as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
                     heard()  # something may have been committed before
                     while not over.is_set():
@@ -189,8 +200,7 @@ def front_lock(url: str) -> Iterator[Callable[[], bool]]:
             if connection is not None:
                 connection.execute("SELECT 1")
                 return True
-            connection = psycopg.connect(_conninfo(where), autocommit=True, connect_timeout=REACH_S)
-            _set_up(connection)
+            connection = _connect(where)
             got = connection.execute("SELECT pg_try_advisory_lock(%s)", (FRONT,)).fetchone()
             if got is not None and got[0]:
                 return True
@@ -225,8 +235,14 @@ def shown(url: URL) -> str:
     return URL.create("postgresql", host=url.host, port=url.port, database=url.database).render_as_string()
 
 
-def _conninfo(url: URL) -> str:
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+def _connect(url: URL) -> "psycopg.Connection[Any]":
+    """A connection beside the engines', for what lasts longer than a transaction. raises: psycopg.Error"""
+    import psycopg
+
+    where = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = psycopg.connect(where, autocommit=True, **REACHING)
+    _set_up(connection)
+    return connection
 
 
 def _set_up(connection: Any) -> None:
@@ -238,7 +254,7 @@ def _set_up(connection: Any) -> None:
 
 
 def _engine(url: URL, **options: Any) -> Engine:
-    engine = create_engine(url, connect_args={"connect_timeout": REACH_S, "application_name": "flipbot"}, **options)
+    engine = create_engine(url, connect_args=REACHING, **options)
 
     @event.listens_for(engine, "connect")
     def connected(connection: Any, record: object) -> None:

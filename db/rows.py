@@ -357,6 +357,15 @@ class Engine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """A process that makes films with a model, its identity given; it was there at seen_ms."""
+
+    name: str
+    model: str
+    seen_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Somebody thinks that a film should not be here. `user_id` is none once that person is forgotten.
 

@@ -802,8 +802,10 @@ WORDS: Final = {
     "terminal.queue_empty": "Nothing is in line.",
     "terminal.no_service": "No service is running here, so nothing is being made. flipbot run starts it.",
     "terminal.no_worker": (
-        "No worker runs here, so films wait until one does: flipbot run, in place of flipbot front, does both."
+        "No worker runs here, so films wait until one does: flipbot run, in place of flipbot front, does both; with "
+        "PostgreSQL, flipbot worker does it on other machines."
     ),
+    "terminal.stands_by": "Another front speaks to the chats. This one stands by and takes over when that one ends.",
     "terminal.cancelled_job": "Film {job} is cancelled.",
     "terminal.no_picture": "Name the picture that the film begins with, or a film with --extend.",
     "terminal.extend_keeps": "A film that goes on keeps what it was made with: leave out {options}.",

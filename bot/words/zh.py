@@ -762,7 +762,11 @@ WORDS: Final = {
     "terminal.column_reason": "原因",
     "terminal.queue_empty": "没有影片在排队。",
     "terminal.no_service": "这里没有服务在运行，所以没有影片在制作。运行 flipbot run 来启动。",
-    "terminal.no_worker": "这里没有 worker 在运行，影片会一直等待：请用 flipbot run 代替 flipbot front，它两样都做。",
+    "terminal.no_worker": (
+        "这里没有 worker 在运行，影片会一直等待：请用 flipbot run 代替 flipbot front，它两样都做；"
+        "用 PostgreSQL 时，可以在其他机器上运行 flipbot worker。"
+    ),
+    "terminal.stands_by": "现在由另一个前端与聊天对话。这一个待命，那一个结束时由它接替。",
     "terminal.cancelled_job": "影片 {job} 已取消。",
     "terminal.no_picture": "请给出影片开头的图片，或用 --extend 指定一部影片。",
     "terminal.extend_keeps": "延长的影片保持原来的设置：请去掉 {options}。",

@@ -62,7 +62,7 @@ async def serving(data_dir: Path, *, takes: bool = True) -> AsyncIterator[Databa
         media = Media(data_dir / "media")
         model = ModelFacts(name="test", trained=True)
         intake = Intake(db, media, planner, RULES, model, replanner=replanner) if takes else None
-        server = control.Control(intake, db, media, data_dir, {"model": "test"})
+        server = control.Control(intake, db, media, data_dir, lambda: {"model": "test"})
         await server.start()
         try:
             yield db
