@@ -47,8 +47,8 @@ from bot.page_guard import read_key
 from bot.picture import read_picture
 from db import jobs, operators, requests, workers
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
-from db.connect import Database, file_of, is_there
-from db.doctor import examine_disk, examine_library, examine_media
+from db.connect import Database, file_of, is_shared, is_there
+from db.doctor import examine_database, examine_disk, examine_library, examine_media
 from db.errors import DbError
 from db.finding import Finding
 from db.house import housekeeping
@@ -763,7 +763,10 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
                 async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
                     await jobs.recover(db)  # what is said to run died with the service
                     line = await control.queue(db)
-                line["jobs"] = [{**job, "eta_ms": None} for job in line["jobs"]]
+                    if db.shared:
+                        idle = None if await workers.all_of(db) else NO_WORKER
+                if idle:
+                    line["jobs"] = [{**job, "eta_ms": None} for job in line["jobs"]]
             else:
                 line = {"jobs": [], "more": 0, "state": operate.OPEN}
         if line["jobs"] or operate.closed_lines(line["state"], locale):
@@ -959,7 +962,7 @@ async def examine_service(settings: Settings) -> list[Finding]:
         sizes = settings.video.sizes(settings.model)
         return speed(settings.model, paces_of(made, settings), settings.models_dir, sizes)
 
-    found, media = [examine_library()], Media(settings.media_dir)
+    found, media = [] if is_shared(settings.database.url) else [examine_library()], Media(settings.media_dir)
     disk = partial(examine_disk, media, settings.min_free)
     try:
         async with connect(settings) as remote:
@@ -972,7 +975,7 @@ async def examine_service(settings: Settings) -> list[Finding]:
     try:
         make_folder(settings.data_dir)
         async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
-            found.append(Finding(True, f"The database in {settings.data_dir} opens."))
+            found += await examine_database(db, settings.data_dir)
             found += judged(await control.recent_sections(db))
             found += await examine_media(db, media)
     except Refused as refused:

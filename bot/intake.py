@@ -518,10 +518,13 @@ class Intake:
             except DiskFull as full:
                 raise await self._disk_full() from full
             except TROUBLE as held_up:
+                files.clear()  # nobody knows whether a row names them
                 raise Refused("refused.held_up") from held_up
             finally:
-                # Refused, or the same key again with other pictures: what no row names is not kept.
+                # Refused, or the same key again with other pictures: what no row names is not kept. Where other
+                # processes keep pictures, too, one of theirs may be about to be named: it is tidied away later.
                 kept = {job.picture, job.end_picture} if job else set()
+                kept |= set(files) if self.db.shared else set()
                 for unused in await media_unreferenced(self.db, [sha for sha in files if sha not in kept]):
                     await asyncio.to_thread(self.media.drop, unused)
         return job

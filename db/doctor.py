@@ -1,14 +1,33 @@
-"""What the doctor says of the database's library and of the disk."""
+"""What the doctor says of the database and its library, and of the disk."""
 
+import asyncio
 import sqlite3
+from pathlib import Path
 from typing import Final
 
+from db import workers
 from db.connect import Database
 from db.finding import Finding
 from db.media import Media, media_foreign
 
 SAFE_SQLITE: Final = (3, 51, 3)  # before it, two connections that checkpoint at once could damage the file
 GIB: Final = 1 << 30
+
+
+async def examine_database(db: Database, data_dir: Path) -> list[Finding]:
+    """What was opened, and of a shared one who makes films on it."""
+    if not db.shared:
+        return [Finding(True, f"The database in {data_dir} opens.")]
+    there = [worker.name.partition(":")[0] for worker in await workers.all_of(db)]
+    opens = Finding(True, f"The database {db.engines.place} opens ({await asyncio.to_thread(_server, db)}).")
+    if there:
+        return [opens, Finding(True, f"Workers on it now: {len(there)} ({', '.join(there)}).")]
+    return [opens, Finding(None, "No worker is on it now: start flipbot worker on a machine with a GPU.")]
+
+
+def _server(db: Database) -> str:
+    with db.reading() as tx:
+        return f"PostgreSQL {tx.exec_driver_sql('SHOW server_version').scalar_one()}"
 
 
 def examine_library() -> Finding:

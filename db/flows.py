@@ -46,8 +46,8 @@ def _ranked(some: ColumnElement[bool], most: int) -> Select[Any]:
 
 
 # Made once: putting one of these together takes SQLAlchemy longer than SQLite takes to answer it.
-_TICK = select(Tick.time, Tick.weight).with_for_update()
-_FLOW = select(Flow.id, Flow.weight, Flow.served, Flow.last).with_for_update()
+_TICK = select(Tick.time, Tick.weight)
+_FLOW = select(Flow.id, Flow.weight, Flow.served, Flow.last)
 _FLOW_OF = _FLOW.where(Flow.who == bindparam("named"))
 _FLOW_WITH = _FLOW.where(Flow.id == _THIS)
 _IS_PAUSED = select(Gate.scope).where(Gate.scope == Job.server_id, Gate.paused).exists()
@@ -103,7 +103,7 @@ def who(platform: Platform, user_id: str) -> str:
 def next_turn() -> Select[int | None]:
     """The id of the job whose flow has the next turn, or no row."""
     due = select(Flow.head).where(Flow.turn.is_not(None)).order_by(Flow.turn, Flow.id).limit(1)
-    return due.correlate(None).with_for_update(skip_locked=True, of=Flow)
+    return due.correlate(None)
 
 
 def long_waiting(since: BindParameter[int]) -> Select[int]:
@@ -116,7 +116,7 @@ def long_waiting(since: BindParameter[int]) -> Select[int]:
     now = select(Tick.time).scalar_subquery()
     long = select(Job.id).join(Flow, Flow.id == Job.flow_id).where(begun, Job.since <= since, goes_on)
     long = long.where(Flow.served <= now).order_by(Job.since, Job.id).limit(1)
-    return long.correlate(None).with_for_update(skip_locked=True, of=Job)
+    return long.correlate(None)
 
 
 def enter(tx: Connection, name: str, sections: int, weight: float | None, now_ms: int) -> int:
@@ -226,7 +226,7 @@ def leave(tx: Connection, job_id: int) -> None:
     tx.execute(update(Tick).values(open=Tick.open - 1))
     left = (Job.sections - Job.done).label("left")
     flow = select(Flow.id, Flow.last, Flow.weight, left).join(Job, Job.flow_id == Flow.id).where(Job.id == job_id)
-    row = tx.execute(flow.with_for_update(of=Flow)).first()
+    row = tx.execute(flow).first()
     if row is None or row.left == 0:
         return
     tick = _tick(tx)

@@ -10,6 +10,8 @@ Time is the server's: a lease that one machine took is judged by another.
 
 import logging
 import secrets
+import selectors
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -42,8 +44,8 @@ REACHING: Final[dict[str, Any]] = {
     "keepalives_count": 2,
     "tcp_user_timeout": 10_000,
 }
-LISTEN_S: Final = 0.5  # how long a listener waits before it looks whether it is to end
-LOCK_MS: Final = 5_000  # to wait for the lock, before it is waited for again
+LISTEN_S: Final = 30.0  # how long a listener hears nothing before it looks whether its connection lives
+LOCK_MS: Final = 2_000  # to wait for the lock, before it is waited for again
 SILENT_MS: Final = 20_000  # in the middle of a transaction: who says nothing for so long is cut off
 SESSION: Final = {
     "lock_timeout": LOCK_MS,
@@ -149,27 +151,31 @@ class Postgres:
     @contextmanager
     def listening(self, heard: Callable[[], None]) -> Iterator[None]:
         """While this is open, heard is called, from a thread, whenever another process has committed."""
-        over = threading.Event()
-        thread = threading.Thread(target=self._listen, args=(heard, over), name="flipbot-listens", daemon=True)
+        over, wake = threading.Event(), socket.socketpair()
+        thread = threading.Thread(target=self._listen, args=(heard, over, wake[1]), name="flipbot-listens", daemon=True)
         thread.start()
         try:
             yield
         finally:
             over.set()
+            wake[0].close()
             thread.join()
+            wake[1].close()
 
-    def _listen(self, heard: Callable[[], None], over: threading.Event) -> None:
+    def _listen(self, heard: Callable[[], None], over: threading.Event, wake: socket.socket) -> None:
         """Until it is over. A wake-up is a courtesy: while the server is away nothing is heard, and nothing said."""
         import psycopg
 
         while not over.is_set():
             try:
-                with _connect(self._url) as connection:
+                with _connect(self._url) as connection, selectors.DefaultSelector() as ready:
                     connection.execute(f"LISTEN {CHANNEL}")
+                    for each in (connection, wake):
+                        ready.register(each, selectors.EVENT_READ)
                     heard()  # something may have been committed before
                     while not over.is_set():
-                        others = list(connection.notifies(timeout=LISTEN_S, stop_after=1))
-                        if any(note.payload != self._name for note in others):
+                        ready.select(LISTEN_S)
+                        if any(note.payload != self._name for note in connection.notifies(timeout=0)):
                             heard()
             except psycopg.Error as error:
                 log.debug("nothing is heard of %s: %s", self.place, error)

@@ -14,7 +14,7 @@ from db.models import Worker
 from db.trouble import TROUBLE, patiently
 
 EVERY_S = 15.0  # how often each says that it is there
-LOOK_S = 5.0  # how often who does not work looks for those who do
+LOOK_S = 2.0  # how often who does not work looks for those who do
 GONE_MS = 60_000  # who said nothing for so long is not
 KEPT_MS = 24 * 3600 * 1000
 FILE = "worker"  # in the data folder: the name stays the same from start to start

@@ -1,7 +1,8 @@
 """What several machines do with one PostgreSQL; `pytest tests/db --postgres` runs the others' tests on it, too."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,15 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from makers import LEASE_MS, PLENTY, Clock, ask, made
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text, update
 
-from db import flows, jobs, requests, sections
+from db import flows, jobs, requests, sections, workers
 from db.connect import Database
-from db.errors import LeaseLost
+from db.errors import DatabaseAway, DatabaseBusy, DatabaseUnusable, LeaseLost
 from db.models import Base, Job, Section, State, Tick
+from db.speaker import Silenced, speaking
+from db.trouble import TROUBLE
+from tests.postgres import Server
 
 pytestmark = pytest.mark.parametrize("url", ["postgres"], indirect=True)
 
@@ -68,3 +72,162 @@ async def test_several_cores_never_take_the_same_turn_and_a_zombie_is_refused(
         assert tx.scalar(select(func.count()).select_from(Section)) == 24
         assert tx.execute(select(Tick.sections, Tick.open)).one() == (24, 0)
     assert {job.state for job in await jobs.recent(db, 99)} == {State.DONE}
+
+
+async def test_a_commit_is_heard_by_the_others_at_once(cores: list[Database]) -> None:
+    await asyncio.gather(*(core.changed(0, 5.0) for core in cores))  # each has begun to listen
+    seen = [core.commits for core in cores]
+    await requests.submit(cores[0], ask("a"), PLENTY)
+    async with asyncio.timeout(5.0):
+        for core, commits in zip(cores, seen, strict=True):
+            assert await core.changed(commits, 60.0) > commits
+    quiet = [core.commits for core in cores]
+    assert await jobs.claim(cores[1], "w", LEASE_MS)
+    async with asyncio.timeout(5.0):
+        await cores[0].changed(quiet[0], 60.0)
+
+
+async def test_who_starts_again_sets_down_what_it_held_and_nothing_else(cores: list[Database]) -> None:
+    for n in range(3):
+        await requests.submit(cores[0], ask(f"{n}", user_id=f"{n}"), PLENTY)
+    held = [await jobs.claim(core, f"worker {n}", LEASE_MS) for n, core in enumerate(cores[:3])]
+    assert await jobs.recover(cores[3], "worker 1") == 1
+    states = {job.id: job.state for job in await jobs.open_jobs(cores[0])}
+    assert [states[claim.job.id] for claim in held if claim] == [State.RUNNING, State.QUEUED, State.RUNNING]
+    assert await jobs.recover(cores[3]) == 0
+
+
+async def test_time_is_the_servers(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    system = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: system() + 3_600_000_000_000)  # this machine's clock is an hour ahead
+    async with Database.open(url, data_dir=tmp_path) as db:
+        with db.transaction() as tx:
+            server = float(tx.scalar(text("SELECT extract(epoch FROM clock_timestamp()) * 1000")))
+        assert abs(db.steady() - server) < 2000
+        assert abs(db.now() - server) < 2000
+
+
+async def test_a_server_that_restarts_is_waited_for(url: str, server: Server, tmp_path: Path) -> None:
+    async with Database.open(url, data_dir=tmp_path, busy_s=60.0) as db:
+        job = await requests.submit(db, ask("a"), PLENTY)
+        await asyncio.to_thread(server.stop)
+        writing, reading = asyncio.create_task(jobs.claim(db, "w", LEASE_MS)), asyncio.create_task(jobs.get(db, job.id))
+        await asyncio.sleep(0.5)
+        assert not writing.done() and not reading.done()
+        await asyncio.to_thread(server.start)
+        claim = await writing
+        assert claim and claim.job.id == job.id and (await reading).id == job.id
+        seen = db.commits
+        async with Database.open(url, data_dir=tmp_path / "other") as other:  # and is listened to again
+            async with asyncio.timeout(20.0):
+                while db.commits == seen:
+                    await requests.submit(other, ask(f"{time.monotonic()}"), PLENTY)
+                    await asyncio.sleep(0.2)
+
+
+async def test_a_server_that_stays_away_is_a_trouble_of_the_machine(url: str, server: Server, tmp_path: Path) -> None:
+    async with Database.open(url, data_dir=tmp_path, busy_s=0.5) as db:
+        await requests.submit(db, ask("a"), PLENTY)
+        await asyncio.to_thread(server.stop)
+        try:
+            for verb in (jobs.claim(db, "w", LEASE_MS), jobs.recent(db, 1)):
+                with pytest.raises(TROUBLE, match=r"postgresql:///test\d+ cannot be reached .*: look at its server"):
+                    await verb
+            with pytest.raises(DatabaseAway):
+                async with Database.open(url, data_dir=tmp_path / "other"):
+                    pass
+        finally:
+            await asyncio.to_thread(server.start)
+        assert await jobs.claim(db, "w", LEASE_MS)
+
+
+async def test_a_writer_that_was_cut_off_has_written_nothing(cores: list[Database]) -> None:
+    frozen, other = cores[:2]
+
+    def freeze() -> None:
+        with frozen.transaction() as tx:
+            tx.execute(update(Tick).values(sections=7))
+            mine = tx.scalar(text("SELECT pg_backend_pid()"))
+            with other.reading() as there:  # as the server does after SESSION's idle_in_transaction_session_timeout
+                there.execute(text("SELECT pg_terminate_backend(:mine)"), {"mine": mine})
+
+    with pytest.raises(DatabaseAway):
+        await asyncio.to_thread(freeze)
+    await requests.submit(other, ask("a"), PLENTY)  # the writers' lock is free
+    with frozen.reading() as tx:
+        assert tx.scalar(select(Tick.sections)) == 0
+    with frozen.transaction(), other.reading() as tx:
+        assert tx.scalar(text("SHOW idle_in_transaction_session_timeout")) == "20s"
+
+
+async def test_who_waits_long_for_the_writers_lock_is_told(cores: list[Database]) -> None:
+    cores[1].busy_s = 0.1
+    with cores[0].transaction(), pytest.raises(DatabaseBusy):
+        await jobs.claim(cores[1], "w", LEASE_MS)
+    assert await jobs.claim(cores[1], "w", LEASE_MS) is None
+
+
+async def test_of_two_fronts_one_speaks_and_the_other_takes_over(url: str, server: Server) -> None:
+    waited: list[str] = []
+    async with AsyncExitStack() as first:
+        speaks = await first.enter_async_context(speaking(url, lambda: waited.append("first")))
+        second = asyncio.create_task(hold(url, lambda: waited.append("second")))
+        while not waited:
+            await asyncio.sleep(0.05)
+        assert waited == ["second"] and not second.done()
+        await asyncio.to_thread(
+            server.sql, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+        )
+        async with asyncio.timeout(30.0):
+            with pytest.raises(Silenced):
+                await speaks
+            assert await second
+    assert not never.is_set()
+
+
+async def hold(url: str, waits: Callable[[], None]) -> bool:
+    async with speaking(url, waits) as speaks:
+        return not speaks.done()
+
+
+def until(so: Callable[[], bool], seconds: float = 10.0) -> bool:
+    end = time.monotonic() + seconds
+    while not so() and time.monotonic() < end:
+        time.sleep(0.02)
+    return so()
+
+
+async def test_who_works_is_known_while_it_says_so(cores: list[Database], clock: Clock) -> None:
+    front, worker = cores[:2]
+    await workers.here(worker, "gpu:1", "tiny@1")
+    crew = workers.Crew(front, "front", "tiny@1", works=False)
+    looking = asyncio.create_task(crew.run())
+    assert await asyncio.to_thread(until, lambda: crew.there)
+    assert [(each.name, each.model) for each in await workers.all_of(front)] == [("gpu:1", "tiny@1")]
+    clock.forward(workers.GONE_MS + 1)
+    assert await workers.all_of(front) == []
+    assert await asyncio.to_thread(until, lambda: not crew.there)
+    looking.cancel()
+
+
+def test_a_name_stays_from_start_to_start(tmp_path: Path, url: str) -> None:
+    name = workers.name_of(tmp_path, "home")
+    assert name.startswith("home:") and workers.name_of(tmp_path, "home") == name
+    (tmp_path / "worker").write_text("\x00 damaged")
+    assert workers.name_of(tmp_path, "home") != name
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("nowhere", 'database "nowhere" does not exist'),
+        ("postgres?user=nobody", 'role "nobody" does not exist'),
+    ],
+)
+async def test_what_no_waiting_mends_is_said_at_once(
+    server: Server, tmp_path: Path, wrong: str, says: str, url: str
+) -> None:
+    name, _, query = wrong.partition("?")
+    with pytest.raises((DatabaseUnusable, DatabaseAway), match=says):
+        async with Database.open(server.url(name) + (f"&{query}" if query else ""), data_dir=tmp_path):
+            pass

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from makers import LEASE_MS, PLENTY, Clock, ask, made
 from sqlalchemy import func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from db import flows, jobs, operators, people, requests, sections, turns
 from db.connect import Database
@@ -318,13 +317,6 @@ async def test_the_service_takes_the_very_turns_of_the_line_in_memory(
         assert claim and claim.job.id == line.take()
         await sections.record(db, claim, made(claim.job.done, f"{claim.job.id}"))
         line.made(claim.job.id)
-
-
-async def test_the_next_turn_is_said_in_both_databases_words(db: Database) -> None:
-    said = str(flows.next_turn().compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]
-    assert said.endswith("FOR UPDATE OF flow SKIP LOCKED")
-    assert "FOR UPDATE" not in str(flows.next_turn().compile(dialect=sqlite.dialect()))  # type: ignore[no-untyped-call]
-    assert turns.BEGUN == 4
 
 
 @pytest.mark.parametrize("asked", ["before", "meanwhile"])
