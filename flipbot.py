@@ -314,7 +314,7 @@ async def service(
         facts = model_facts(card, checkpoint.folder)
         intake = Intake(db, media, planner, rules(settings), facts, replanner=replanner, public_url=public)
         if works:
-            await intake.renew_plans(card.identity)
+            await intake.serve_model(card.identity)
         hello = {"version": version("flipbot"), "model": card.name, "trained": card.trained, "pid": os.getpid()}
         hello |= {"works": works}
         controls = control.Control(intake if takes else None, db, media, data_dir, hello)
@@ -343,12 +343,36 @@ async def service(
             room = Room(media, settings.min_free)
             texts = data_dir / "texts"
             dispatch = Dispatch(
-                db, media, settings.model, settings.models_dir, worker=worker, room=room, texts_dir=texts, sizes=sizes
+                *(db, media, settings.model, settings.models_dir),
+                worker=worker,
+                room=room,
+                texts_dir=texts,
+                sizes=sizes,
+                on_other_model=partial(changed_model, settings, intake, hello),
             )
             running.append(dispatch.run())
         tasks = tuple(asyncio.create_task(each) for each in running)
         stack.push_async_callback(end, tasks)
         yield Service(db, url, tasks)
+
+
+async def changed_model(settings: Settings, intake: Intake, hello: dict[str, Any]) -> str:
+    """The checkpoint was changed under the service: from now on films are planned for the one that is there.
+
+    returns: its identity; of one that cannot be read, nothing, and all stays as it is
+    """
+    try:
+        checkpoint = await asyncio.to_thread(find_checkpoint, settings.model.name, settings.models_dir)
+    except GenError as error:
+        log.warning("the model cannot be read: %s", error)
+        return ""
+    card = checkpoint.card
+    log.warning("the model was changed under the service; it goes on with model=%s", card.identity)
+    intake.planner = make_planner(card, settings.model, settings.video)
+    intake.replanner, intake.model = make_replanner(card), model_facts(card, checkpoint.folder)
+    hello |= {"model": card.name, "trained": card.trained}
+    await intake.serve_model(card.identity)
+    return card.identity
 
 
 def make_page(settings: Settings, intake: Intake, db: Database, media: Media, *, works: bool) -> Page:
@@ -594,10 +618,11 @@ def stand(args: argparse.Namespace, console: Console, locale: str, **parts: bool
 
 
 async def until_empty(db: Database) -> None:
-    """Wait until no job waits or runs."""
+    """Wait until no job waits or runs; what waits for another model is left to it."""
     while True:
         seen = db.commits
-        if not await jobs.open_jobs(db):
+        left = [job for job in await jobs.open_jobs(db) if job.reason != OtherModel.reason]
+        if not left:
             return
         await db.changed(seen, 1.0)
 

@@ -223,6 +223,8 @@ WORDS: Final = {
     "headline.continuing": "A finished part was damaged on the disk; continuing from the last good one",
     "headline.engine_again": "The engine stopped and is started again; nothing is lost",
     "headline.smaller": "The memory ran out; trying again with less",
+    "headline.model_gone": "Waiting: the model's files are not all here now. It goes on by itself when they are",
+    "headline.other_model": "Waiting for the model {model}, which is not running now. It goes on when that one does",
     "failed.service_died": (
         "The whole service stopped {deaths} times while this part was being made. "
         "Try a smaller quality or a shorter film."

@@ -201,6 +201,8 @@ WORDS: Final = {
     "headline.continuing": "磁盘上一段已完成的内容损坏了，正从最后完好的一段继续",
     "headline.engine_again": "引擎停止了，正在重新启动；不会丢失任何内容",
     "headline.smaller": "内存不够，正用更省内存的方式重试",
+    "headline.model_gone": "等待中：模型文件暂时不全，补齐后会自动继续",
+    "headline.other_model": "等待中：需要模型 {model}，它现在没有运行；运行后会自动继续",
     "failed.service_died": "制作这一段时，整个服务停止了 {deaths} 次。请换低一些的画质，或缩短影片。",
     "failed.disk_failed": "磁盘无法使用。请检查磁盘，然后重新制作。",
     "failed.database_busy": "队列被另一个程序锁住了。请结束那个程序，然后重新制作。",
