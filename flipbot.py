@@ -45,7 +45,7 @@ from bot.once import lately
 from bot.page import Page
 from bot.page_guard import read_key
 from bot.picture import read_picture
-from db import jobs, operators, requests, workers
+from db import inbox, jobs, operators, requests, workers
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
 from db.connect import Database, file_of, is_shared, is_there
 from db.doctor import examine_database, examine_disk, examine_library, examine_media
@@ -98,6 +98,7 @@ NO_WORKER = "terminal.no_worker"
 QUEUE_EVERY_S = 1.0
 PAUSED_S = 60.0  # how soon a pause is heard of that no commit here tells of
 BOT_BENCHES = ("page", "answer")  # of what people meet; the others are the engine's and the queue's
+MODEL = "model"  # the memo that says for which model films are planned
 INVERTED = "inverted"  # the order in which a film is made from its end, for those that have an end picture
 CONFIG = Path("config.toml")
 MIB = 1 << 20
@@ -283,7 +284,7 @@ class Service:
 
     db: Database
     url: str | None
-    tasks: tuple["asyncio.Task[None]", ...]
+    tasks: tuple["asyncio.Future[None]", ...]
 
     async def failure(self) -> None:
         """Wait for ever; raises what ended one of the tasks."""
@@ -318,8 +319,11 @@ async def service(
         public = settings.web.public_url if page else ""
         facts = model_facts(card, folder)
         intake = Intake(db, media, planner, rules(settings), facts, replanner=replanner, public_url=public)
-        if works or (db.shared and keeps_house):
-            await intake.renew_plans(card.identity)
+        helps = db.shared and not keeps_house  # makes what a front of its own plans
+        if helps:
+            await need_same_model(db, card)
+        elif works or db.shared:
+            await serve_model(intake, card)
         said = {"version": version("flipbot"), "model": card.name, "trained": card.trained, "pid": os.getpid()}
 
         def hello() -> dict[str, Any]:
@@ -345,16 +349,65 @@ async def service(
         if keeps_house:
             keep_days, keep_latents_days = settings.safety.keep_days, settings.safety.keep_latents_days
             running += [housekeeping(db, media, keep_days, keep_latents_days), Renditions(db, media).run()]
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if works:
             room = Room(media, settings.min_free)
             texts = data_dir / "texts"
+            other = partial(give_up, ended, db, card) if helps else partial(changed_model, settings, intake, said)
             dispatch = Dispatch(
-                db, media, settings.model, settings.models_dir, worker=name, room=room, texts_dir=texts, sizes=sizes
+                *(db, media, settings.model, settings.models_dir),
+                worker=name,
+                room=room,
+                texts_dir=texts,
+                sizes=sizes,
+                on_other_model=other,
             )
             running.append(dispatch.run())
         tasks = tuple(asyncio.create_task(each) for each in running)
         stack.push_async_callback(end, tasks)
-        yield Service(db, url, tasks)
+        yield Service(db, url, (*tasks, ended))
+
+
+async def changed_model(settings: Settings, intake: Intake, said: dict[str, Any]) -> str:
+    """The checkpoint was changed under the service: from now on films are planned for the one that is there.
+
+    returns: its identity; of one that cannot be read, nothing, and all stays as it is
+    """
+    try:
+        checkpoint = await asyncio.to_thread(find_checkpoint, settings.model.name, settings.models_dir)
+    except GenError as error:
+        log.warning("the model cannot be read: %s", error)
+        return ""
+    card = checkpoint.card
+    log.warning("the model was changed under the service; it goes on with model=%s", card.identity)
+    intake.planner = make_planner(card, settings.model, settings.video)
+    intake.replanner, intake.model = make_replanner(card), model_facts(card, checkpoint.folder)
+    said |= {"model": card.name, "trained": card.trained}
+    await serve_model(intake, card)
+    return card.identity
+
+
+async def serve_model(intake: Intake, card: Card) -> None:
+    """Films are made by this model from now on; workers on other machines find it written down."""
+    await intake.serve_model(card.identity)
+    await inbox.remember(intake.db, MODEL, card.identity)
+
+
+async def need_same_model(db: Database, card: Card) -> None:
+    """A worker makes what the front plans, so both have one model. raises: Refused."""
+    served = await inbox.memo(db, MODEL)
+    if served is not None and served != card.identity:
+        raise Refused("refused.worker_model", got=card.identity, served=served)
+
+
+async def give_up(ended: "asyncio.Future[None]", db: Database, card: Card) -> str:
+    """The front plans films for another model by now: this worker ends, as it would not have begun."""
+    try:
+        await need_same_model(db, card)
+    except Refused as refused:
+        ended.set_exception(refused)
+        await asyncio.sleep(3600)
+    return card.identity
 
 
 def make_page(settings: Settings, intake: Intake, db: Database, media: Media, crew: workers.Crew) -> Page:
@@ -635,10 +688,11 @@ def stand(args: argparse.Namespace, console: Console, locale: str, **parts: bool
 
 
 async def until_empty(db: Database) -> None:
-    """Wait until no job waits or runs."""
+    """Wait until no job waits or runs; what waits for another model is left to it."""
     while True:
         seen = db.commits
-        if not await jobs.open_jobs(db):
+        left = [job for job in await jobs.open_jobs(db) if job.reason != OtherModel.reason]
+        if not left:
             return
         await db.changed(seen, 1.0)
 

@@ -11,11 +11,16 @@ from db.models import State
 from db.rows import Forecast, Job, Place, Progress, QueueState, Section
 
 OPEN: Final = QueueState()
+OTHER_MODEL: Final = "other_model"
 WAITS: Final = {  # what a job that is in line is held up by
+    "checkpoint_corrupt": "model_gone",
+    "checkpoint_incomplete": "model_gone",
+    "checkpoint_missing": "model_gone",
     "database_busy": "held_up",
     "database_away": "held_up",
     "disk_failed": "held_up",
     "disk_full": "no_room",
+    OTHER_MODEL: "other_model",
     "out_of_memory": "smaller",
     "section_lost": "continuing",
     "worker_crashed": "engine_again",
@@ -104,7 +109,13 @@ def view(
         first_ms=told.first_ms if told and not job.done else None,
         next_ms=told.next_ms if told else None,
         headline="headline." + headline(job, under_way, place, closed),
-        facts={"seconds_done": seconds_done, "seconds_total": seconds_total, "place": in_line, "why": closed.reason},
+        facts={
+            "seconds_done": seconds_done,
+            "seconds_total": seconds_total,
+            "place": in_line,
+            "why": closed.reason,
+            "model": awaited(job),
+        },
         has_film=job.film is not None,
         can_stop=open_ and not wished and job.done > 0 and job.film is not None,
         can_cancel=open_ and job.wish != "cancel",
@@ -117,6 +128,8 @@ def headline(job: Job, under_way: Progress | None, place: Place | None, closed: 
     """Which sentence says what happens to the job now."""
     ahead = place.jobs_ahead if place else 0
     match job.state:
+        case State.QUEUED if job.reason == OTHER_MODEL:  # be there a pause or not
+            return WAITS[OTHER_MODEL]
         case State.QUEUED if closed.paused:
             return "paused_because" if closed.reason else "paused"
         case State.QUEUED if job.reason in WAITS:
@@ -136,6 +149,13 @@ def headline(job: Job, under_way: Progress | None, place: Place | None, closed: 
             return "failed_kept" if job.film else "failed"
         case _:
             return job.state.value
+
+
+def awaited(job: Job) -> str:
+    """The model that a job needs: by its name, and with its version where another one of that name runs."""
+    made, loaded = str(job.facts.get("made", "")), str(job.facts.get("loaded", ""))
+    name = made.partition("@")[0]
+    return made if name == loaded.partition("@")[0] else name
 
 
 def when(locale: str, view: View) -> str:

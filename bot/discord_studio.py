@@ -7,7 +7,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import AppCommandChannel, Range, Transform
 
-from bot.canvas import WAITS
+from bot.canvas import WAITS, awaited
 from bot.chat import code, job_of
 from bot.discord_sender import STYLE
 from bot.discord_server import ServerSettings, set_for
@@ -106,8 +106,8 @@ async def status_text(desk: Desk, interaction: Ix) -> str:
         say(locale, "discord.status.queue", waiting=len(open_) - running, running=running),
         say(locale, "model.line", model=desk.bot.intake.model.name),
     ]
-    held_up = {WAITS[job.reason] for job in open_ if job.state == State.QUEUED and job.reason in WAITS}
-    lines += [say(locale, f"headline.{trouble}") for trouble in sorted(held_up)]
+    held_up = {(WAITS[job.reason], awaited(job)) for job in open_ if job.state == State.QUEUED and job.reason in WAITS}
+    lines += [say(locale, f"headline.{trouble}", model=model) for trouble, model in sorted(held_up)]
     return "\n".join(lines)
 
 

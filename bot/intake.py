@@ -410,11 +410,17 @@ class Intake:
             if steered is not None:
                 return steered
 
+    async def serve_model(self, model: str) -> None:
+        """Films are made by this model from now on: what was planned for another one is planned anew where it can be,
+        and else waits until its model runs. model: the identity, name@version, that plans name now"""
+        await self.renew_plans(model)
+        await jobs.run_model(self.db, model)
+
     async def renew_plans(self, model: str) -> int:
         """Plan films of which nothing is made yet anew, where another version was to make them; returns how many.
 
         A film that would get another length stays as it is, and so does one whose plan cannot be made.
-        model: the identity, name@version, that plans name now
+        model: as in `serve_model`
         """
         renewed, name = 0, model.partition("@")[0]
         for job in await jobs.open_jobs(self.db):

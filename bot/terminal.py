@@ -25,6 +25,7 @@ from db.models import State
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 EXIT = {State.DONE: DONE, State.FAILED: FAILED, State.STOPPED: INTERRUPTED, State.CANCELLED: INTERRUPTED}
 
+AWAITS_MODEL = "headline.other_model"
 SOON_MS = 500  # it would be said as "0 s"
 SUFFIXES = (".mp4", ".m4v")
 
@@ -98,7 +99,8 @@ async def animate(remote: Remote, order: Order, console: Console, locale: str) -
         last = await follow(remote, job, order.target, console, locale)
     except Gone as error:
         raise Gone("terminal.service_gone", job=job) from error
-    return report(last, order.target, console, locale)
+    code = report(last, order.target, console, locale)
+    return code if State(last["state"]).terminal else FAILED
 
 
 async def submit(remote: Remote, order: Order, console: Console, locale: str) -> int:
@@ -126,7 +128,10 @@ async def submit(remote: Remote, order: Order, console: Console, locale: str) ->
 
 
 async def follow(remote: Remote, job: int, target: Path, console: Console, locale: str) -> dict[str, Any]:
-    """Show the job's states until its last one, which is returned; each finished section is saved to target."""
+    """Show the job's states until its last one, which is returned; each finished section is saved to target.
+
+    One in which it waits for another model is the last, too: that one does not come while this service runs.
+    """
     saved, told = 0, set[str]()
 
     def once(about: str, sentence: str) -> None:
@@ -147,7 +152,7 @@ async def follow(remote: Remote, job: int, target: Path, console: Console, local
                     await remote.film(job, target)
                     if not console.is_terminal and not State(state["state"]).terminal:
                         tell(console, words.say(locale, state["headline"], **state["facts"]))
-                if State(state["state"]).terminal:
+                if State(state["state"]).terminal or state["headline"] == AWAITS_MODEL:
                     return state
     raise AssertionError("watch() never ends by itself")
 
@@ -156,6 +161,8 @@ def report(last: dict[str, Any], target: Path, console: Console, locale: str) ->
     """Say how it ended, or how far it is; the path of the film goes to stdout, last. Returns the exit code."""
     state, kept = State(last["state"]), last["has_film"]
     saved = {"seconds": last["seconds_done"], "path": str(target), "job": last["job"], "seed": last["seed"]}
+    if last["headline"] == AWAITS_MODEL:
+        tell(console, words.say(locale, AWAITS_MODEL, **last["facts"]))
     if state == State.FAILED:
         tell(console, words.why(locale, last["reason"], last["reason_facts"]))
     if state in (State.STOPPED, State.CANCELLED) and not kept:

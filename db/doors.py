@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, select
 
 from db import operators, people, rows
 from db.connect import AT_ONCE, Database, reads
-from db.flows import ALL, IS_OPEN
+from db.flows import ALL, IS_OPEN, MODEL_RUNS
 from db.models import Ban, Chat, Job, Memo, Person, Platform
 from db.together import Call
 
@@ -38,7 +38,7 @@ class Door:
     ban:         the one that holds now
     unreachable: why nobody could speak in the chat
     closed:      what operators closed, for everybody or for that server
-    queued:      their films that wait or run
+    queued:      their films that wait or run, without those whose model does not
     limits:      of the server and of their roles there
     memos:       those found
     """
@@ -126,7 +126,7 @@ def _closed(tx: Connection, knocks: Sequence[Knock]) -> dict[tuple[Platform, str
 
 def _queued(tx: Connection, knocks: Sequence[Knock]) -> dict[Who, int]:
     theirs = select(Job.platform, Job.user_id, func.count().label("queued")).where(
-        IS_OPEN, Job.platform.in_(_platforms(knocks)), Job.user_id.in_(_users(knocks))
+        IS_OPEN, MODEL_RUNS, Job.platform.in_(_platforms(knocks)), Job.user_id.in_(_users(knocks))
     )
     found = tx.execute(theirs.group_by(Job.platform, Job.user_id))
     return {(row.platform, row.user_id): row.queued for row in found}

@@ -27,9 +27,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from db import turns
-from db.models import OPEN, Flow, Gate, Job, Ledger, Platform, State, Tick
+from db.models import OPEN, Flow, Gate, Job, Ledger, Platform, Reason, State, Tick
 
 IS_OPEN = Job.state.in_(OPEN)
+MODEL_RUNS = Job.reason.is_distinct_from(Reason.OTHER_MODEL)  # else it waits, out of the line, until its model does
 ALL = "all"  # the scope of everybody
 LEAVING = 8  # flows that are read at once to see who leaves; nearly always one is enough
 
@@ -51,8 +52,9 @@ _FLOW = select(Flow.id, Flow.weight, Flow.served, Flow.last)
 _FLOW_OF = _FLOW.where(Flow.who == bindparam("named"))
 _FLOW_WITH = _FLOW.where(Flow.id == _THIS)
 _IS_PAUSED = select(Gate.scope).where(Gate.scope == Job.server_id, Gate.paused).exists()
-# A job that waits in a paused server is as if it was not there yet; one that a trouble of ours put off waits for us.
-_IS_BUSY = and_(IS_OPEN, or_(Job.state == State.RUNNING, ~_IS_PAUSED))
+# A job that waits in a paused server, or for a model that does not run, is as if it was not there yet; one that a
+# trouble of ours put off waits for us.
+_IS_BUSY = and_(IS_OPEN, or_(Job.state == State.RUNNING, and_(~_IS_PAUSED, MODEL_RUNS)))
 _BUSY = select(Job.id).where(Job.flow_id == _THIS, _IS_BUSY).limit(1)
 _ENTERED = (
     update(Flow)
@@ -81,6 +83,7 @@ _STANDS = select(
         Job.done,
         Job.sections,
         Job.hurried,
+        Job.reason,
         _IS_PAUSED.label("paused"),
     )
 ).where(Job.id == _THIS)
@@ -137,12 +140,13 @@ def enter(tx: Connection, name: str, sections: int, weight: float | None, now_ms
     return int(found.id)
 
 
-def come_back(tx: Connection, server_id: str) -> None:
-    """A paused server is about to be opened: who waited there alone starts at virtual time's now, as one who was away.
+def come_back(tx: Connection, which: ColumnElement[bool]) -> None:
+    """Jobs are about to be in line that were as if they were not there: of a paused server, or of a model that did not
+    run. Who had no others starts at virtual time's now, as one who was away.
 
-    Its jobs are to be settled after that.
+    They are to be settled after that.
     """
-    there = select(Job.flow_id).where(IS_OPEN, Job.server_id == server_id)
+    there = select(Job.flow_id).where(IS_OPEN, which)
     busy = select(Job.flow_id).where(_IS_BUSY, Job.flow_id.is_not(None))
     now = select(Tick.time).scalar_subquery()
     tx.execute(update(Flow).where(Flow.id.in_(there), Flow.id.not_in(busy), Flow.served < now).values(served=now))
@@ -152,6 +156,7 @@ def settle(tx: Connection, job_id: int) -> None:
     """Write down a job's rank anew, and when its flow is due."""
     job = tx.execute(_STANDS, {"this": job_id}).one()
     ready = job.state == State.QUEUED and job.not_before_ms == 0 and not job.paused
+    ready = ready and job.reason != Reason.OTHER_MODEL
     rank = turns.rank(job.done, job.sections, job.hurried) if ready else None
     if rank != job.rank:
         tx.execute(_SET_RANK, {"this": job_id, "to": rank})
@@ -277,3 +282,8 @@ def sections_made(tx: Connection) -> int:
 def open_jobs(tx: Connection) -> int:
     """How many jobs wait or run."""
     return tx.scalar(_OPEN) or 0
+
+
+def in_line(tx: Connection) -> int:
+    """As `open_jobs`, without those that wait for a model that does not run; they are counted one by one."""
+    return tx.scalar(select(func.count()).select_from(Job).where(IS_OPEN, MODEL_RUNS)) or 0

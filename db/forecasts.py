@@ -17,7 +17,7 @@ from sqlalchemy import Connection, func, select
 from db import flows, rows, turns
 from db.connect import Database, reads
 from db.errors import QueueFull
-from db.flows import IS_OPEN
+from db.flows import IS_OPEN, MODEL_RUNS
 from db.models import Flow, Job, Platform, Progress, State, Tick
 from db.query import find_jobs, load_job, measured_pace
 
@@ -172,7 +172,7 @@ def room_in(db: Database, full: QueueFull, platform: Platform, user_id: str, cha
     whose = {"user": Job.user_id == user_id, "chat": Job.chat_id == chat_id}
     there = [] if full.of == "all" else [Job.platform == platform, whose[full.of]]
     with db.reading() as tx:
-        among = set(tx.scalars(select(Job.id).where(IS_OPEN, *there)))
+        among = set(tx.scalars(select(Job.id).where(IS_OPEN, MODEL_RUNS, *there)))
         kept = _kept(db, tx)
     over = len(among) - full.limit + 1
     return None if kept.paused or over < 1 else kept.play.ended(among, over)

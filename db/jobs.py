@@ -198,6 +198,30 @@ def hold_up(db: Database, reason: str, facts: Mapping[str, Any]) -> rows.Job | N
 
 
 @writes
+def run_model(db: Database, model: str) -> int:
+    """Films are made by this model from now on, as plans name it: name@version. Returns how many wait for another one.
+
+    Those leave the line, whatever is made of them, and say what they wait for; those that waited for this one are in
+    line again.
+    """
+    planned = Job.plan["model"].as_string()
+    waits = and_(Job.state == State.QUEUED, planned != model)
+    back = and_(Job.state == State.QUEUED, planned == model, Job.reason == Reason.OTHER_MODEL)
+    with db.transaction() as tx:
+        flows.come_back(tx, back)
+        for job_id in list(tx.scalars(select(Job.id).where(back))):
+            changed(tx, raising(Job.id == job_id, reason=None, facts={}), {}, moved=True)
+        for job in (waiting := find_jobs(tx, waits)):
+            why = {"reason": Reason.OTHER_MODEL, "facts": {"made": job.plan["model"], "loaded": model}}
+            if (job.reason, job.facts) != (why["reason"], why["facts"]):
+                changed(tx, raising(Job.id == job.id, **why, not_before_ms=0), {}, moved=True)
+    if waiting:
+        models = ", ".join(sorted({str(job.plan["model"]) for job in waiting}))
+        log.warning("films wait for another model jobs=%d models=%s running=%s", len(waiting), models, model)
+    return len(waiting)
+
+
+@writes
 def fail(db: Database, claim: rows.Claim, reason: str, facts: Mapping[str, Any]) -> rows.Job:
     """End a job that cannot be made. What is finished of it is kept. raises LeaseLost."""
     return _end(db, claim, State.FAILED, reason=reason, facts=dict(facts))

@@ -64,7 +64,7 @@ def drain(db: Database, by: str, reason: str = "", scope: str = ALL) -> None:
 
 def _gate(tx: Connection, now_ms: int, by: str, reason: str, scope: str, action: str, **closed: bool) -> None:
     if scope != ALL and closed.get("paused") is False:
-        flows.come_back(tx, scope)
+        flows.come_back(tx, Job.server_id == scope)
     values = {**closed, "by": by, "since_ms": now_ms}
     said = {"reason": reason} if reason or action == "resume" else {}
     changed = update(Gate).where(Gate.scope == scope).values(**values, **said).returning(Gate.scope)

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from db import flows, operators, people, rows
 from db.connect import Database, reads, writes
 from db.errors import Banned, DayUsed, Draining, Duplicate, LatentsGone, NotFinished, QueueFull, TooSoon
-from db.flows import IS_OPEN
+from db.flows import IS_OPEN, MODEL_RUNS
 from db.models import (
     CHATS,
     TERMINAL,
@@ -89,7 +89,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What somebody may ask for. Jobs that wait or run: of one user, of one chat, in all.
+    """What somebody may ask for. Jobs that wait or run, where their model does: of one user, of one chat, in all.
 
     GPU seconds of one user within 24 hours, and seconds between two films of theirs: 0 is no limit.
     """
@@ -103,7 +103,7 @@ class Limits:
 
 def _waiting(whose: ColumnElement[bool]) -> Select[int]:
     """How many of somebody's jobs wait or run; no more than matter are counted."""
-    some = select(Job.id).where(IS_OPEN, Job.platform == bindparam("on"), whose)
+    some = select(Job.id).where(IS_OPEN, MODEL_RUNS, Job.platform == bindparam("on"), whose)
     return select(func.count()).select_from(some.limit(bindparam("most", type_=BigInteger)).subquery())
 
 
@@ -214,8 +214,9 @@ def _may(tx: Connection, ask: Ask, limits: Limits, now_ms: int) -> None:
     ):
         if (got := tx.scalar(count, {**here, "most": limit}) or 0) >= limit:
             raise QueueFull(got, limit, of)
-    if (got := flows.open_jobs(tx)) >= limits.queued_in_all:
-        raise QueueFull(got, limits.queued_in_all, "all")
+    limit = limits.queued_in_all
+    if flows.open_jobs(tx) >= limit and (got := flows.in_line(tx)) >= limit:
+        raise QueueFull(got, limit, "all")
 
 
 def free_at(used: Sequence[tuple[int, int]], limit_ms: int) -> int | None:

@@ -23,7 +23,15 @@ from db.rows import Claim, Job
 from db.sections import Made
 from db.trouble import TROUBLE
 from gen.config import ModelConfig
-from gen.errors import DeviceMissing, OutOfMemory, SectionLost
+from gen.errors import (
+    CheckpointCorrupt,
+    CheckpointIncomplete,
+    CheckpointMissing,
+    DeviceMissing,
+    OtherModel,
+    OutOfMemory,
+    SectionLost,
+)
 from gen.process import ChildDied, ChildFailed, ChildHung, ChildProcess, Told
 
 log = logging.getLogger("flipbot.dispatch")
@@ -38,6 +46,8 @@ TOLD_EVERY_S = 0.5  # progress rows are commits: no more often than that
 DISK_RETRY_MS = 30_000
 CRASH_RETRY_MS = 1_000
 TIGHTER = 1  # steps down from the first memory plan that are tried
+# While a card's driver is renewed, it sleeps, or weights are fetched anew
+GONE = (DeviceMissing.reason, CheckpointMissing.reason, CheckpointIncomplete.reason, CheckpointCorrupt.reason)
 LOADS = 3  # children in a row that die before they have loaded: then it counts as the job's crash, so that it ends
 
 
@@ -57,12 +67,16 @@ class Dispatch:
         lease_ms: int = LEASE_MS,
         room: Room | None = None,
         retry_ms: int = DISK_RETRY_MS,
+        on_other_model: Callable[[], Awaitable[str]] | None = None,
         children: type[ChildProcess] = ChildProcess,
     ) -> None:
         """worker: the name under which claims are made, one per running dispatcher; lease_ms: how long each holds.
 
         room: no turn is taken while the disk is too full; retry_ms: after a trouble of the machine
         sizes:    that the model may be asked for, which is what memory is planned for; none: all
+        on_other_model: called where a film was planned for another model than the one that is loaded: the checkpoint
+                  may have been changed under the service. Has films planned for what is there now,
+                  and returns its identity; of one that cannot be read, nothing
         children: how a child is started and what it runs
         """
         self.children = children
@@ -76,6 +90,7 @@ class Dispatch:
         self.lease_ms = lease_ms
         self.room = room
         self.retry_ms = retry_ms
+        self.on_other_model = on_other_model
         self.child: ChildProcess | None = None
         self.tighter = 0  # the memory plan that the child has loaded, in steps below the first
         self.in_trouble = False
@@ -338,13 +353,16 @@ class Dispatch:
         match failed.reason:
             case DiskFull.reason:  # nothing finished is lost
                 await self.write(claim, release, retry_in_ms=self.retry_ms)
-            case DeviceMissing.reason if self.engine:  # it was there: its driver is being renewed, or it sleeps
+            case reason if reason in GONE and self.engine:  # it was there, and comes back
                 await self.write(claim, release, retry_in_ms=self.retry_ms)
             case OutOfMemory.reason if job.tighter < TIGHTER:
                 smaller = max(job.tighter, self.tighter) + 1  # than the one that was too large, whoever it was made for
                 await self.write(claim, release, tighter=smaller)
             case SectionLost.reason:
                 await self.continue_from(claim, failed)
+            case OtherModel.reason:
+                await self.write(claim, jobs.release)
+                await self.other_model(str(failed.facts["loaded"]))
             case _:
                 await self.write(claim, jobs.fail, failed.reason, failed.facts)
 
@@ -355,6 +373,18 @@ class Dispatch:
         for sha in after.unreferenced:
             await asyncio.to_thread(self.media.drop, sha)
         log.warning("sections lost job=%d n=%d state=%s; they are made again", claim.job.id, n + 1, after.job.state)
+
+    async def other_model(self, loaded: str) -> None:
+        """What is loaded is not what a film was planned for: have plans name what is on the disk now, and load that.
+
+        Where nobody can tell, or what was just loaded is another one, films of what is loaded are made and others wait.
+        """
+        assert self.child is not None
+        now = await self.on_other_model() if self.on_other_model is not None else ""
+        if not now or (now != loaded and self.child.asked == 1):
+            await jobs.run_model(self.db, loaded)
+        elif now != loaded:
+            await self.child.close()
 
     async def end(self, claim: Claim, job: Job) -> None:
         """End a job whose owner wished it, keeping the sections that are finished."""

@@ -87,6 +87,10 @@ WORDS: Final = {
     "refused.no_copy": "There is no folder {path}, which --from names.",
     "refused.licence": "The licence was not accepted, so nothing was fetched.",
     "refused.licence_unasked": "The licence must be accepted first. Read it, and add --accept-licence.",
+    "refused.worker_model": (
+        "Films on this database are planned for {served}, and this worker has {got}: give both the same [model] name, "
+        "and bring both to one version."
+    ),
     "refused.other_model": "The service running here uses {served}, not {got}. Stop it first, or leave --model out.",
     "refused.served_size": "The service running here decides on the size. Stop it first, or leave --size out.",
     "refused.no_such_page": "There is nothing at this address. The start page is a good place to go on.",
@@ -223,6 +227,8 @@ WORDS: Final = {
     "headline.continuing": "A finished part was damaged on the disk; continuing from the last good one",
     "headline.engine_again": "The engine stopped and is started again; nothing is lost",
     "headline.smaller": "The memory ran out; trying again with less",
+    "headline.model_gone": "Waiting: the model's files are not all here now. It goes on by itself when they are",
+    "headline.other_model": "Waiting for the model {model}, which is not running now. It goes on when that one does",
     "failed.service_died": (
         "The whole service stopped {deaths} times while this part was being made. "
         "Try a smaller quality or a shorter film."

@@ -73,6 +73,10 @@ WORDS: Final = {
     "refused.no_copy": "--from 指定的文件夹 {path} 不存在。",
     "refused.licence": "许可没有被接受，因此什么都没有下载。",
     "refused.licence_unasked": "需要先接受许可，但这里无法询问。请在阅读之后加上 --accept-licence。",
+    "refused.worker_model": (
+        "这个数据库上的影片是按 {served} 计划的，而这个 worker 的模型是 {got}："
+        "请把两边的 [model] name 设为相同，并更新到同一版本。"
+    ),
     "refused.other_model": "这里正在运行的服务使用的是 {served}，不是 {got}。请先停止它，或者不要加 --model。",
     "refused.served_size": "这里正在运行一个服务，它按自己的尺寸制作影片。请先停止它，或者不要加 --size。",
     "refused.no_such_page": "这个地址没有内容。可以从首页继续。",
@@ -201,6 +205,8 @@ WORDS: Final = {
     "headline.continuing": "磁盘上一段已完成的内容损坏了，正从最后完好的一段继续",
     "headline.engine_again": "引擎停止了，正在重新启动；不会丢失任何内容",
     "headline.smaller": "内存不够，正用更省内存的方式重试",
+    "headline.model_gone": "等待中：模型文件暂时不全，补齐后会自动继续",
+    "headline.other_model": "等待中：需要模型 {model}，它现在没有运行；运行后会自动继续",
     "failed.service_died": "制作这一段时，整个服务停止了 {deaths} 次。请换低一些的画质，或缩短影片。",
     "failed.disk_failed": "磁盘无法使用。请检查磁盘，然后重新制作。",
     "failed.database_away": "连接不上队列的数据库。请检查数据库服务器，然后重新制作。",

@@ -229,6 +229,19 @@ async def test_after_an_upgrade_of_the_model_films_that_are_not_begun_are_planne
     assert await taker.renew_plans(model) == 0
 
 
+async def test_what_cannot_be_planned_anew_waits_for_its_model_and_is_not_lost(taker: Intake) -> None:
+    begun = await film(taker, finished=1, stop=False)
+    fresh = await film(taker, finished=0, stop=False, user_id="bob")
+    await taker.serve_model("other@1")  # another model's life
+    assert {(await jobs.get(taker.db, job.id)).reason for job in (begun, fresh)} == {"other_model"}
+    model = upgraded(taker)
+    await taker.serve_model(model)
+    waits, renewed = [await jobs.get(taker.db, job.id) for job in (begun, fresh)]
+    assert (waits.reason, waits.facts) == ("other_model", {"made": CARD.identity, "loaded": model})
+    assert (renewed.reason, renewed.plan["model"]) == (None, model)
+    await section(taker, renewed)
+
+
 async def test_a_plan_is_made_anew_for_the_size_that_the_new_model_makes_of_the_picture(taker: Intake) -> None:
     job = await film(taker, finished=0, stop=False, picture=png(size=(200, 100)))
     assert await taker.renew_plans(upgraded(taker, sizes={CARD.size: [(64, 64), (64, 128), (128, 64)]})) == 1

@@ -93,6 +93,15 @@ def test_what_holds_a_film_up_is_said_and_no_time_is_guessed() -> None:
         assert said(found).startswith(sentence) and found.eta_ms is None
 
 
+@pytest.mark.parametrize(("made", "named"), [("large@1", "large"), ("tiny@0", "tiny@0")])
+def test_a_film_says_which_model_it_waits_for_be_there_a_pause_or_not(made: str, named: str) -> None:
+    job = a_job(reason="other_model", facts={"made": made, "loaded": "tiny@1"})
+    for closed in (QueueState(), QueueState(paused=True)):
+        found = view(job, [], None, place(ahead=2, sections=6), told(9_000), closed)
+        assert said(found) == f"Waiting for the model {named}, which is not running now. It goes on when that one does"
+        assert found.eta_ms is None and found.can_cancel
+
+
 def test_a_paused_queue_says_why() -> None:
     found = view(a_job(), [], None, place(), None, QueueState(paused=True, reason="too hot"))
     assert said(found) == "Paused: too hot. Nothing is lost, it goes on by itself"

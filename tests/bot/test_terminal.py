@@ -3,14 +3,18 @@
 import dataclasses
 import io
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
 
 from bot import terminal
 from bot.canvas import view
+from bot.control import Remote
 from bot.errors import Refused
+from bot.picture import Picture
 from db.models import State
 from db.rows import Progress
 from tests.bot.test_canvas import SHA, a_job, at_step, place, some_sections, told
@@ -70,3 +74,30 @@ def test_nothing_is_cut_off_at_80_columns(locale: str) -> None:
     for each in wanted[locale]:
         assert each in text
     assert "…" not in text and "0 s left" not in drawn(3, at_step(3, 8, "writing"), 0)[1]
+
+
+class Waiting:
+    """A service whose film waits for another model, after a section."""
+
+    async def submit(self, *_: object) -> int:
+        return 7
+
+    async def watch(self, job: int) -> AsyncIterator[dict[str, Any]]:
+        facts = {"made": "tiny@0", "loaded": "tiny@1"}
+        now = view(a_job(done=1, film=SHA, reason="other_model", facts=facts), some_sections(1), None, place(), None)
+        yield {**dataclasses.asdict(now), "unmade": [], "can_extend": False, "seed": 7}
+        raise AssertionError("it is not waited for")
+
+    async def film(self, job: int, target: Path) -> None:
+        target.write_bytes(b"film")
+
+
+async def test_nobody_sits_before_a_film_that_waits_for_another_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    console, picture = terminal.printer(file=io.StringIO(), width=200), Picture(b"", 1, 1, ())
+    order = terminal.Order(picture, None, "fog", None, None, None, tmp_path / "film.mp4")
+    assert await terminal.animate(cast(Remote, Waiting()), order, console, "en") == terminal.FAILED
+    said = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "Waiting for the model tiny@0, which is not running now." in said and "which is still in line" in said
+    assert capsys.readouterr().out.strip() == str(tmp_path / "film.mp4")

@@ -168,16 +168,14 @@ async def test_who_waits_long_for_the_writers_lock_is_told(cores: list[Database]
 
 
 async def test_of_two_fronts_one_speaks_and_the_other_takes_over(url: str, server: Server) -> None:
-    waited: list[str] = []
+    waits, never = asyncio.Event(), asyncio.Event()
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
     async with AsyncExitStack() as first:
-        speaks = await first.enter_async_context(speaking(url, lambda: waited.append("first")))
-        second = asyncio.create_task(hold(url, lambda: waited.append("second")))
-        while not waited:
-            await asyncio.sleep(0.05)
-        assert waited == ["second"] and not second.done()
-        await asyncio.to_thread(
-            server.sql, "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
-        )
+        speaks = await first.enter_async_context(speaking(url, never.set))
+        second = asyncio.create_task(hold(url, waits.set))
+        await waits.wait()
+        assert not second.done()
+        await asyncio.to_thread(server.sql, cut)
         async with asyncio.timeout(30.0):
             with pytest.raises(Silenced):
                 await speaks

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from makers import LEASE_MS, PLENTY, Clock, ask, made
+from makers import LEASE_MS, PLAN, PLENTY, Clock, ask, made
 from sqlalchemy import func, select
 
 from db import flows, jobs, operators, people, requests, sections, turns
@@ -105,6 +105,7 @@ STEPS = st.lists(
         st.tuples(st.sampled_from(["cancel", "hurry", "crash", "later", "forget"]), st.integers(0, 9), st.none()),
         st.tuples(st.sampled_from(["take back", "forget at work"]), st.sampled_from([0, 300, 5000]), st.none()),
         st.tuples(st.sampled_from(["pause", "resume"]), st.sampled_from(["one", "all"]), st.none()),
+        st.tuples(st.just("model"), st.sampled_from(["tiny@1", "tiny@2"]), st.none()),
     ),
     max_size=25,
 )
@@ -132,7 +133,8 @@ def test_whatever_happens_the_line_is_what_its_rows_say(
 async def happen(db: Database, clock: Clock, n: int, what: str, of: Any, sections_: Any) -> None:
     every = await jobs.recent(db, 99)
     if what == "ask":
-        where = {"server_id": "one"} if n % 2 else {}
+        where: dict[str, Any] = {"server_id": "one"} if n % 2 else {}
+        where["plan"] = {**PLAN, "model": "tiny@2" if n % 5 < 2 else "tiny@1"}
         await requests.submit(db, ask(f"{n}", sections=sections_, user_id=of, weight=1.0 + n % 3, **where), PLENTY)
     elif what == "work":
         for _ in range(of):
@@ -142,6 +144,10 @@ async def happen(db: Database, clock: Clock, n: int, what: str, of: Any, section
         await operators.pause(db, "terminal", scope=of)
     elif what == "resume":
         await operators.resume(db, "terminal", scope=of)
+    elif what == "model":
+        await jobs.run_model(db, of)
+        for job in await jobs.open_jobs(db):
+            assert (job.reason == "other_model") == (job.plan["model"] != of)
     elif what == "crash" and (claim := await jobs.claim(db, "w", LEASE_MS)):
         await jobs.release(db, claim, crashed=True)
     elif what == "later" and (claim := await jobs.claim(db, "w", LEASE_MS)):
@@ -174,7 +180,7 @@ async def check(db: Database) -> None:
             theirs = tx.execute(select(Job.__table__).where(Job.flow_id == flow.id)).all()
             ranks = []
             for job in theirs:
-                ready = job.state == "queued" and job.not_before_ms == 0
+                ready = job.state == "queued" and job.not_before_ms == 0 and job.reason != "other_model"
                 if job.server_id != "one" or not paused_one:
                     expected = rank(job.done, job.sections, job.hurried) if ready else None
                     assert job.rank == expected or (job.server_id == "one" and job.rank is None)

@@ -276,6 +276,9 @@ def test_a_film_in_line_outlives_an_upgrade_of_the_model_and_a_pause(
         assert time.monotonic() < until and waiting.poll() is None, (table, waiting.communicate())
     waiting.kill()
     waiting.communicate(timeout=60)
+    other = run("worker", "--until-empty", *here)  # tiny's, which has nothing to do, and does not wait for the film
+    assert other.returncode == 0 and "films wait for another model jobs=1 models=small@1 running=tiny@" in other.stderr
+    assert "Waiting for the model small, which is not" in " ".join(run("queue", *here).stdout.split())
     card = model / "flipbot.json"
     card.write_text(json.dumps(json.loads(card.read_text()) | {"version": "2"}))
     worker = start("worker", "--until-empty", "--model", model, *here)

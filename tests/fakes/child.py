@@ -9,6 +9,8 @@ What goes wrong with it says the model's name, which is JSON:
     {"gone": path}       has no card while there is a file at path; one that computes then ends at its next step
     {"step_s": 0.05}     how long each of its two steps takes
     {"load_s": 2.0}      how long loading takes
+    {"card": path}       loads the model whose identity stands in the file, and makes films of no other one;
+                         there is none where there is no file
 
 A section's files are a function of the plan and the section's number, as the real one's are.
 """
@@ -32,6 +34,7 @@ class StandIn:
         self.say, self.cancelled = say, cancelled
         self.script: dict[str, Any] = {}
         self.tighter = 0
+        self.identity = ""
 
     def answer(self, message: Message) -> None:
         """Do what the message asks."""
@@ -57,13 +60,22 @@ class StandIn:
         if self.gone():
             self.say({"event": "error", "reason": "device_missing", "facts": {"device": message["device"]}})
             return
+        if "card" in self.script and not Path(self.script["card"]).exists():
+            self.say({"event": "error", "reason": "checkpoint_missing", "facts": {}})
+            return
         time.sleep(self.script.get("load_s", 0.0))
+        if "card" in self.script:
+            self.identity = Path(self.script["card"]).read_text()
         if not self.script.get("loading") or self.fits(self.script["room"]):
             self.say({"event": "ready", "model": "stand-in", "device": "cpu", "memory": {}})
 
     def section(self, message: Message) -> None:
         """Some steps, and then files that nobody looks into."""
         n, plan, out = message["n"], message["plan"], Path(message["out"])
+        if self.identity and plan["model"] != self.identity:
+            facts = {"made": plan["model"], "loaded": self.identity}
+            self.say({"event": "error", "reason": "other_model", "facts": facts})
+            return
         self.say({"event": "phase", "phase": "sampling"})
         for step in range(1, STEPS + 1):
             time.sleep(self.script.get("step_s", 0.0))

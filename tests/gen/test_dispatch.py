@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -20,11 +21,12 @@ import pytest_asyncio
 
 import flipbot
 from bot import control
+from bot.intake import Asked, Intake
 from db import engines, jobs, people, progress, requests, sections
 from db.config import load
 from db.connect import Database
 from db.media import Disk, Media, media_keep
-from db.models import State
+from db.models import Platform, State
 from db.room import Room
 from db.rows import Job
 from gen.bench import films
@@ -296,6 +298,25 @@ async def test_a_film_waits_for_a_card_that_was_there_and_is_gone(quick: Bench, 
         gone.unlink()
         now = await quick.ended(job)
     assert (now.state, now.done, now.reason) == (State.DONE, 3, None)
+
+
+async def test_a_film_waits_for_weights_that_were_there_and_are_gone(quick: Bench, tmp_path: Path) -> None:
+    card = tmp_path / "card"
+    card.write_text(quick.card.identity)
+    quick.script(card=str(card), step_s=0.1)
+    quick.dispatch.retry_ms = 100
+    job = await quick.submit(2)
+    async with quick.working():
+        await quick.until(job, lambda now: now.done >= 1)
+        card.unlink()
+        quick.child().kill()
+        now = await quick.until(job, lambda now: now.reason == "checkpoint_missing")
+        assert now.state == State.QUEUED
+        card.write_text(quick.card.identity)
+        await asyncio.sleep(0.2)
+        quick.db.notify()  # it would look by itself
+        now = await quick.ended(job)
+    assert (now.state, now.done, now.reason) == (State.DONE, 2, None)
 
 
 async def test_a_film_fails_where_there_was_never_such_a_card(quick: Bench, tmp_path: Path) -> None:
@@ -717,3 +738,120 @@ async def test_a_database_that_cannot_be_written_to_is_waited_for(
             tx.exec_driver_sql("PRAGMA max_page_count = 1000000")
         now = await quick.ended(job)
     assert (now.state, now.crashes) == (State.DONE, 0)
+
+
+async def test_a_film_of_another_model_waits_for_it_and_holds_up_nobody(quick: Bench, tmp_path: Path) -> None:
+    card = tmp_path / "card"
+    quick.script(card=str(card))
+    begun, fresh, other = await films.submit(quick.db, quick.media, quick.card, [2, 1, 1])
+    card.write_text(quick.card.identity)
+    first = await jobs.claim(quick.db, "test", 60_000)
+    assert first is not None
+    card.write_text("small@2")
+    await jobs.release(quick.db, first)
+    assert await requests.replan(quick.db, await jobs.get(quick.db, other.id), {**other.plan, "model": "small@2"})
+    async with quick.working():
+        assert (await quick.ended(other)).state == State.DONE
+        for job in (begun, fresh):
+            now = await quick.until(job, lambda now: now.reason == "other_model")
+            assert (now.state, now.facts) == (State.QUEUED, {"made": "small@1", "loaded": "small@2"})
+        fences = [(await jobs.get(quick.db, job.id)).fence for job in (begun, fresh)]
+        assert max(fences) <= 2, "they are not tried again and again"
+    card.write_text(quick.card.identity)
+    assert await jobs.run_model(quick.db, quick.card.identity) == 0
+    async with quick.working():
+        assert {(await quick.ended(job)).state for job in (begun, fresh)} == {State.DONE}
+
+
+@pytest.mark.parametrize("seen", ["when it loads", "while another one is loaded", "not at all"])
+async def test_a_checkpoint_that_is_changed_under_the_service_makes_films_from_then_on(
+    quick: Bench, tmp_path: Path, seen: str
+) -> None:
+    """A film that it was promised is planned anew; one that is begun waits for the one that began it."""
+    card = tmp_path / "card"
+    card.write_text("small@1")
+    quick.script(card=str(card), step_s=0.05)
+    asked = []
+
+    async def changed() -> str:
+        asked.append(now := "" if seen == "not at all" else card.read_text())
+        for job in await jobs.open_jobs(quick.db):
+            if now and job.plan["model"] != now and job.state == State.QUEUED and not job.done:
+                assert await requests.replan(quick.db, job, {**job.plan, "model": now})
+        if now:
+            await jobs.run_model(quick.db, now)
+        return now
+
+    quick.dispatch.on_other_model = changed
+    begun, fresh = await films.submit(quick.db, quick.media, quick.card, [3, 1])
+    await requests.wish(quick.db, fresh.id, "cancel", "me")
+    async with quick.working():
+        await quick.until(begun, lambda now: now.done >= 1)
+        card.write_text("small@2")
+        plan = {**fresh.plan, "model": "small@1" if seen != "while another one is loaded" else "small@2"}
+        if seen != "while another one is loaded":
+            quick.child().kill()
+        ask = requests.Ask(
+            key="new", platform=fresh.platform, user_id="else", chat_id="", locale="en", picture=fresh.picture,
+            prompt="", settings={}, plan=plan, sections=1,
+        )  # fmt: skip
+        fresh = await requests.submit(quick.db, ask, films.NO_LIMITS)
+        now = await quick.until(begun, lambda now: now.reason == "other_model" or now.state.terminal)
+        if seen == "not at all":
+            fresh = await quick.until(fresh, lambda now: now.reason == "other_model")
+        else:
+            fresh = await quick.ended(fresh)
+    assert (now.state, now.done > 0) == (State.QUEUED, True), "the one that it is promised by is not loaded"
+    state = State.QUEUED if seen == "not at all" else State.DONE
+    assert (fresh.state, fresh.plan["model"]) == (state, "small@1" if seen == "not at all" else "small@2")
+    assert 1 <= len(asked) <= 3
+
+
+async def test_a_model_that_is_never_the_one_that_is_said_to_be_there_is_not_loaded_again_and_again(
+    quick: Bench, tmp_path: Path
+) -> None:
+    (tmp_path / "card").write_text("small@2")
+    quick.script(card=str(tmp_path / "card"))
+    job = await quick.submit(1)
+
+    async def changed() -> str:
+        await jobs.run_model(quick.db, "small@1")
+        return "small@1"
+
+    quick.dispatch.on_other_model = changed
+    async with quick.working():
+        await quick.until(job, lambda now: now.reason == "other_model")
+        await asyncio.sleep(0.1)
+    assert (await jobs.get(quick.db, job.id)).fence == 1
+
+
+async def test_an_update_of_the_checkpoint_under_a_service_fails_no_film(
+    bench: Bench, model: Path, tmp_path: Path
+) -> None:
+    """As `git pull` and `flipbot download` do it, before anything was loaded; with the engine's own process."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for part in model.iterdir():
+        (folder / part.name).symlink_to(part.resolve(), target_is_directory=part.is_dir())
+    settings = flipbot.Settings(**load(None, flipbot.SECTIONS))
+    settings = replace(settings, model=replace(settings.model, name=str(folder), device="cpu", threads=1))
+    card, hello = find_checkpoint(str(folder)).card, dict[str, Any]()
+    planner, facts = flipbot.make_planner(card, settings.model, settings.video), flipbot.model_facts(card, folder)
+    intake = Intake(bench.db, bench.media, planner, flipbot.rules(settings), facts)
+    await intake.serve_model(card.identity)
+    bench.dispatch.model = settings.model
+    bench.dispatch.on_other_model = partial(flipbot.changed_model, settings, intake, hello)
+    asked = Asked(
+        platform=Platform.PAGE, user_id="ann", chat_id="", locale="en", picture=films.picture(), prompt="", key="1",
+        seconds=0.4,
+    )  # fmt: skip
+    job = await intake.submit(asked)
+    written = json.loads((folder / "flipbot.json").read_text()) | {"version": "2"}
+    (folder / "flipbot.json").unlink()
+    (folder / "flipbot.json").write_text(json.dumps(written))
+    async with bench.working():
+        job = await bench.ended(job)
+        later = await bench.ended(await intake.submit(replace(asked, key="2", user_id="bob")))
+    assert (job.state, later.state) == (State.DONE, State.DONE), (job.reason, later.reason)
+    assert job.plan["model"] == later.plan["model"] == "small@2"
+    assert (job.fence, later.fence, hello["model"]) == (1 + job.sections, later.sections, "small")

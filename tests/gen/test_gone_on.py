@@ -58,13 +58,9 @@ async def test_a_film_gone_on_with_is_the_one_planned_longer_from_the_start(benc
         assert (files(last), redone.film) == (files(whole), at_once.film)
         await bench.tidy()
 
-        other = await made_for_another_checkpoint(bench, short)
-        assert (other.state, other.reason) == (State.FAILED, "other_model")
-        assert other.facts == {"made": "small@0", "loaded": "small@1"}
-
-
-async def made_for_another_checkpoint(bench: Bench, like: Job) -> Job:  # noqa: F811
-    return await bench.ended(await submit(bench, like, Plan.from_json({**like.plan, "model": "small@0"})))
+        other = await submit(bench, short, Plan.from_json({**short.plan, "model": "small@0"}))
+        other = await bench.until(other, lambda now: now.reason == "other_model")
+        assert (other.state, other.facts) == (State.QUEUED, {"made": "small@0", "loaded": "small@1"})
 
 
 async def test_a_film_steered_after_every_section_is_the_one_that_its_last_plan_describes(
