@@ -15,6 +15,7 @@ WAITS: Final = {  # what a job that is in line is held up by
     "database_busy": "held_up",
     "disk_failed": "held_up",
     "disk_full": "no_room",
+    "media_away": "media_away",
     "out_of_memory": "smaller",
     "section_lost": "continuing",
     "worker_crashed": "engine_again",

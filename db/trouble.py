@@ -5,12 +5,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from db.errors import DatabaseBusy, DiskFailed, DiskFull
+from db.errors import DatabaseBusy, DiskFailed, DiskFull, MediaAway
 
 log = logging.getLogger("flipbot.trouble")
 T = TypeVar("T")
 
-TROUBLE: Final = (DiskFull, DiskFailed, DatabaseBusy)  # of the machine, of nobody's film: they pass
+TROUBLE: Final = (DiskFull, DiskFailed, DatabaseBusy, MediaAway)  # of the machine, of nobody's film: they pass
 FIRST_S: Final = 1.0  # before the second try, then twice that
 LATEST_S: Final = 30.0
 
