@@ -1,7 +1,7 @@
 """Media in an S3 bucket, for many machines: prefix/ab/<sha>, with a folder on this machine of what was used last.
 
 Files come before the rows that name them, here too: a name is given out once the bucket has acknowledged the object.
-What comes out of it is believed once it has the hash that is its name: on the way it may be cut, and in the folder here,
+What comes out of it is believed once it has the hash that is its name: on the way it may be cut; and here, in a folder
 whose files are not brought to the disk one by one, a power cut may leave half of one.
 """
 
@@ -16,15 +16,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
-from obstore.store import ClientConfig, RetryConfig, S3Config, S3Store
+from obstore.store import S3Store
 
 from db.errors import MediaAway
 from db.media import NAME, OWNER, Disk, Media, on_disk
+
+if TYPE_CHECKING:
+    from obstore import GetResult
+    from obstore.store import ClientConfig, RetryConfig, S3Config
 
 log = logging.getLogger("flipbot.bucket")
 
@@ -35,11 +39,11 @@ IN_USE_S: Final = 3600.0  # since the last use; as long a file is not put out of
 ROOM: Final = 0.9  # of the limit, to which the folder is brought down once it is above
 LOOK_S: Final = 60.0  # between two looks for what may go, where nothing could
 RESTS_S: Final = 5.0  # after a trouble: so long nothing is tried that can as well be done later
-PATIENCE: Final = RetryConfig(
-    max_retries=3,
-    retry_timeout=timedelta(seconds=10),
-    backoff={"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2), "base": 2},
-)
+PATIENCE: Final["RetryConfig"] = {
+    "max_retries": 3,
+    "retry_timeout": timedelta(seconds=10),
+    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2), "base": 2},
+}
 
 _CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>")
 _STATUS = re.compile(r"status code: ([0-9]{3}[ A-Za-z]{0,40})")
@@ -71,12 +75,12 @@ class Bucket(Media):
         """
         super().__init__(root, disk)
         self.url = f"s3://{name}/{prefix}".rstrip("/")
-        config = S3Config(bucket=name)
+        config: S3Config = {}
         if endpoint:
             config["endpoint"] = endpoint
         if region:
             config["region"] = region
-        client = ClientConfig(connect_timeout="5s", read_timeout="2m", timeout="10m")
+        client: ClientConfig = {"connect_timeout": "5s", "read_timeout": "2m", "timeout": "10m"}
         if endpoint.startswith("http:"):
             client["allow_http"] = True
         self._store = S3Store(name, prefix=prefix or None, config=config, client_options=client, retry_config=PATIENCE)
@@ -204,8 +208,10 @@ class Bucket(Media):
     def _bring(self, sha: str, path: Path) -> None:
         """Fetch the object, as often as is due to a line that is bad. raises FileNotFoundError where it is damaged."""
         for _ in range(2):
+            with self._reaching():
+                got = obstore.get(self._store, _key(sha))
             with self._making() as part:
-                if not self._download(sha, part):
+                if not self._download(got, sha, part):
                     continue
                 folder = self._folder(sha[:2])
                 with on_disk(folder):
@@ -215,11 +221,11 @@ class Bucket(Media):
         log.warning("object damaged in=%s sha=%s", self.url, sha)
         raise FileNotFoundError(f"{self.place(_key(sha))} is damaged")
 
-    def _download(self, sha: str, part: Path) -> bool:
+    def _download(self, got: "GetResult", sha: str, part: Path) -> bool:
         """Write it to a file; returns whether it is what its name says."""
         digest = hashlib.sha256()
         with self._reaching(), on_disk(part), part.open("wb") as file:
-            for chunk in obstore.get(self._store, _key(sha)).stream(CHUNK):
+            for chunk in got.stream(CHUNK):
                 digest.update(chunk)
                 file.write(chunk)
         return digest.hexdigest() == sha

@@ -259,7 +259,7 @@ def open_media(config: MediaConfig, data_dir: Path) -> Media:
         return Media(config.folder(data_dir))
     try:
         from db.bucket import Bucket
-    except ImportError:
+    except ModuleNotFoundError:
         missing = 'a bucket needs the library obstore: pip install "flipbot[s3]" (or obstore), or set a "file:///" url'
         raise ConfigError("configuration", "media.url", missing) from None
     return Bucket(
@@ -331,7 +331,7 @@ async def media_foreign(db: Database, media: Media) -> str | None:
         return None
     return (
         f"Nothing in {media.place()} is tidied away: {media.place(OWNER)} says that it belongs to another database, or "
-        "to this one at a later time (was a backup restored?). Give each database a place of its own ([media] url); or, "
+        "to this one at a later time (was a backup restored?). Give each database its own place ([media] url); or, "
         f'where only this one uses it and what it does not know may go, put "{await _mark(db)}" there.'
     )
 

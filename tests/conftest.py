@@ -14,6 +14,7 @@ settings.load_profile("shared")
 
 if TYPE_CHECKING:
     from tests.browsers import Browsers
+    from tests.fakes.s3 import S3
 
 MISSING = "no Chromium"
 
@@ -43,3 +44,22 @@ def browser(browsers: "Browsers") -> Iterator["Browsers"]:
     """Opens browsers with a language and a colour scheme; none of them remembers another test."""
     yield browsers
     browsers.renew()
+
+
+@pytest.fixture(scope="session")
+def s3_port() -> Iterator[int]:
+    """Of a server that speaks S3, started by the first test that wants one."""
+    from tests.fakes.s3 import served
+
+    with served() as port:
+        yield port
+
+
+@pytest.fixture
+def s3(s3_port: int) -> Iterator["S3"]:
+    """A bucket with nothing in it."""
+    from tests.fakes.s3 import S3
+
+    bucket = S3(s3_port)
+    yield bucket
+    bucket.wire.close()
