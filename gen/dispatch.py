@@ -310,32 +310,35 @@ class Dispatch:
     async def record(self, claim: Claim, made: Mapping[str, Any], started: float) -> None:
         """Files first, then the row that names them: fsynced and renamed before the commit."""
 
-        kept: dict[str, str] = {}  # where each went that is taken in already
+        kept: dict[str, str] = {}  # the names of what is taken in already
 
-        def one(path: str | None) -> str | None:
-            if path and path not in kept:
+        def one(path: str) -> str:
+            if path not in kept:
                 kept[path] = self.media.adopt(Path(path))
-            return kept[path] if path else None
+            return kept[path]
+
+        def some(path: str | None) -> str | None:
+            return one(path) if path else None
 
         def adopt() -> Made:
             for path in made["mended"]:  # over the damaged file: it has the same name, being the same to the bit
                 one(path)
             return Made(
                 n=claim.job.done,
-                latents=one(made["latents"]) or "",
-                clip=one(made["clip"]),
-                tail=one(made["tail"]),
-                film=one(made["film"]) or "",
-                fragment=one(made["fragment"]),
-                fragment_end=one(made["fragment_end"]),
-                conditioning=one(made["conditioning"]),
+                latents=one(made["latents"]),
+                clip=some(made["clip"]),
+                tail=some(made["tail"]),
+                film=one(made["film"]),
+                fragment=some(made["fragment"]),
+                fragment_end=some(made["fragment_end"]),
+                conditioning=some(made["conditioning"]),
                 frames=made["frames"],
                 sampling_ms=made["sampling_ms"],
                 decode_ms=made["decode_ms"],
                 encode_ms=made["encode_ms"],
             )
 
-        recorded = await self.write(claim, sections.record, await self.patiently(claim, adopt))
+        recorded = await self.write(claim, sections.record, await self.taken_in(claim, adopt))
         await asyncio.to_thread(self.media.drop_all, recorded.unreferenced)
         seen = (made["vram"], made["ram"])
         if any(now > before * NOTEWORTHY for now, before in zip(seen, self.took, strict=True)):
@@ -345,20 +348,31 @@ class Dispatch:
         took = time.monotonic() - started
         log.info("section recorded job=%d n=%d/%d took=%.1fs state=%s", job.id, job.done, job.sections, took, job.state)
 
-    async def patiently(self, claim: Claim, adopt: Callable[[], Made]) -> Made:
-        """Call adopt in a thread, and again while the store is away, holding the claim: what took minutes to make is
+    async def taken_in(self, claim: Claim, adopt: Callable[[], Made]) -> Made:
+        """Call adopt in a thread, and again while the store is away: minutes of work are not thrown away for that.
 
-        not made anew for a moment's trouble. adopt: goes on where it was. raises: LeaseLost, TROUBLE
+        The claim is held meanwhile; a bucket may take a while. adopt: goes on where it was
+        raises: TROUBLE
         """
-        until = time.monotonic() + AWAY_S
-        while True:
-            try:
-                return await asyncio.to_thread(adopt)
-            except MediaAway:  # the store's own log says so, once
-                if time.monotonic() >= until:
-                    raise
-            await asyncio.sleep(min(self.retry_ms, self.lease_ms / 4) / 6000)
-            await jobs.renew(self.db, claim, self.lease_ms)
+        until, holding = time.monotonic() + AWAY_S, asyncio.create_task(self.hold(claim))
+        try:
+            while True:
+                try:
+                    return await asyncio.to_thread(adopt)
+                except MediaAway:  # the store's own log says so, once
+                    if holding.done() or time.monotonic() >= until:
+                        raise
+                await asyncio.sleep(self.retry_ms / 6000)
+        finally:
+            holding.cancel()
+
+    async def hold(self, claim: Claim) -> None:
+        """Renew the lease until it is lost, of which the next write hears."""
+        with suppress(LeaseLost, NoSuchJob):
+            while True:
+                await asyncio.sleep(self.lease_ms / 4000)
+                with suppress(*TROUBLE):
+                    await jobs.renew(self.db, claim, self.lease_ms)
 
     async def failed(self, claim: Claim, failed: ChildFailed) -> None:
         """The child could not: end the job as it was wished, or with the reason, or try again where that can help."""

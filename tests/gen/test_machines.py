@@ -18,7 +18,7 @@ from db.rows import Job
 from gen.bench import films
 from gen.card import find_checkpoint
 from gen.config import ModelConfig
-from gen.dispatch import Dispatch
+from gen.dispatch import LEASE_MS, Dispatch
 from gen.process import ChildProcess, Told
 from tests.ready import ready
 
@@ -45,10 +45,14 @@ class StandIn(ChildProcess):
 class Machine:
     """A worker with a folder of its own."""
 
-    def __init__(self, db: Database, media: Bucket, worker: str, children: type[ChildProcess] = StandIn) -> None:
+    def __init__(
+        self, db: Database, media: Bucket, worker: str, children: type[ChildProcess] = StandIn, lease_ms: int = LEASE_MS
+    ) -> None:
         self.db, self.media = db, media
         config = ModelConfig(name=json.dumps({"step_s": 0.05}), device="cpu", threads=1)
-        self.dispatch = Dispatch(db, media, config, media.root, worker=worker, retry_ms=600, children=children)
+        self.dispatch = Dispatch(
+            db, media, config, media.root, worker=worker, retry_ms=600, lease_ms=lease_ms, children=children
+        )
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -94,13 +98,13 @@ async def test_a_section_that_is_made_waits_for_a_store_that_is_away(s3: "S3", d
     class Cut(StandIn):
         before_asking = staticmethod(s3.wire.cut)
 
-    machine = Machine(db, s3.machine(tmp_path / "a"), "a", Cut)
+    machine = Machine(db, s3.machine(tmp_path / "a"), "a", Cut, lease_ms=600)
     job = (await films.submit(db, machine.media, find_checkpoint("tiny", tmp_path).card, [2]))[0]
     async with machine.working():
         for done in (1, 2):
             await machine.until(job, lambda now, done=done: not s3.wire.up and now.done == done - 1)  # type: ignore[misc]
             await asyncio.sleep(1.0)
-            assert (await jobs.get(db, job.id)).state == State.RUNNING
+            assert await jobs.claim(db, "another", LEASE_MS) is None, "it is held for longer than a lease"
             s3.wire.mend()
             job = await machine.until(job, lambda now, done=done: now.done == done)  # type: ignore[misc]
     assert (job.state, job.fence, job.crashes) == (State.DONE, 2, 0), "no section was made twice"
