@@ -187,10 +187,12 @@ class Bucket(Media):
         key, content = f"flipbot-probe-{uuid4().hex}", uuid4().bytes
         with self._reaching():
             obstore.put(self._store, key, content)
-            for _ in obstore.list(self._store, chunk_size=1):
-                break
-            back = bytes(obstore.get(self._store, key).bytes())
-            obstore.delete(self._store, key)
+            try:
+                for _ in obstore.list(self._store, chunk_size=1):
+                    break
+                back = bytes(obstore.get(self._store, key).bytes())
+            finally:
+                obstore.delete(self._store, key)
         if back != content:
             raise MediaAway(self.url, "it gives back other bytes than it was given", "see to the store")
         size = f"{self.cache_bytes / (1 << 30):g} GiB"

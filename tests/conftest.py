@@ -1,6 +1,7 @@
 """How long random tests go on, and what a run says last: which tests could not be run here, and how to change that."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,10 +57,13 @@ def s3_port() -> Iterator[int]:
 
 
 @pytest.fixture
-def s3(s3_port: int) -> Iterator["S3"]:
-    """A bucket with nothing in it."""
+def s3(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator["S3"]:
+    """A bucket with nothing in it; one that is away is not waited for long."""
+    from db.bucket import PATIENCE
     from tests.fakes.s3 import S3
 
+    short = timedelta(milliseconds=5)
+    monkeypatch.setitem(PATIENCE, "backoff", {"init_backoff": short, "max_backoff": short, "base": 2})
     bucket = S3(s3_port)
     yield bucket
     bucket.wire.close()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from makers import PLENTY, ask, sha
+from obstore.exceptions import BaseError
 
 from db import bucket, requests
 from db.bucket import Bucket
@@ -175,6 +176,24 @@ def test_wrong_credentials_and_a_bucket_that_is_not_there_are_a_sentence_each(s3
     with pytest.raises(MediaAway, match="there is no such bucket"):
         nowhere.put(b"film")
     assert here(nowhere) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ("PUT http://169.254.169.254/latest/api/token: error sending request", "(no credentials were found): set AWS_"),
+        ("status code: 403 Forbidden: <Code>RequestTimeTooSkewed</Code>", "(RequestTimeTooSkewed): set this machine's"),
+        (
+            "status code: 301 Moved Permanently: <Code>PermanentRedirect</Code>",
+            "(PermanentRedirect): set [media] region",
+        ),
+        ("status code: 503 Service Unavailable: <html>", "(503 Service Unavailable): see to the network"),
+        ("error sending request for url (https://key:secret@host)", "(it does not answer): see to the network"),
+    ],
+)
+def test_what_the_store_says_is_shortened_to_what_helps(said: str, sentence: str) -> None:
+    away = str(MediaAway("s3://films", *bucket._why(BaseError(said))))
+    assert sentence in away and "secret" not in away and away.endswith("; flipbot tries again by itself.")
 
 
 def test_the_doctor_writes_lists_reads_and_deletes(s3: "S3", ours: Bucket) -> None:

@@ -98,12 +98,12 @@ async def test_a_section_that_is_made_waits_for_a_store_that_is_away(s3: "S3", d
     class Cut(StandIn):
         before_asking = staticmethod(s3.wire.cut)
 
-    machine = Machine(db, s3.machine(tmp_path / "a"), "a", Cut, lease_ms=600)
+    machine = Machine(db, s3.machine(tmp_path / "a"), "a", Cut, lease_ms=400)
     job = (await films.submit(db, machine.media, find_checkpoint("tiny", tmp_path).card, [2]))[0]
     async with machine.working():
         for done in (1, 2):
             await machine.until(job, lambda now, done=done: not s3.wire.up and now.done == done - 1)  # type: ignore[misc]
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(0.6)
             assert await jobs.claim(db, "another", LEASE_MS) is None, "it is held for longer than a lease"
             s3.wire.mend()
             job = await machine.until(job, lambda now, done=done: now.done == done)  # type: ignore[misc]
