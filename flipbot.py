@@ -48,12 +48,12 @@ from bot.picture import read_picture
 from db import inbox, jobs, operators, requests, workers
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
 from db.connect import Database, file_of, is_shared, is_there
-from db.doctor import examine_database, examine_disk, examine_library, examine_media
-from db.errors import DbError
+from db.doctor import examine_database, examine_disk, examine_library, examine_media, examine_store
+from db.errors import DbError, MediaAway
 from db.finding import Finding
 from db.house import housekeeping
 from db.logs import start_log
-from db.media import Media
+from db.media import Media, open_media
 from db.models import State
 from db.room import Room
 from db.speaker import Silenced, speaking
@@ -128,10 +128,9 @@ class Settings:
         """Where everything is kept."""
         return self.service.folder()
 
-    @property
-    def media_dir(self) -> Path:
-        """Where pictures and films are kept."""
-        return self.media.folder(self.data_dir)
+    def open_media(self) -> Media:
+        """Where pictures and films are kept. raises ConfigError."""
+        return open_media(self.media, self.data_dir)
 
     @property
     def models_dir(self) -> Path:
@@ -314,7 +313,7 @@ async def service(
         await jobs.recover(db, name)
         crew = workers.Crew(db, name, card.identity, works=works)
         keeps_house = not db.shared or page or chats
-        media = Media(settings.media_dir)
+        media = settings.open_media()
         planner, replanner = make_planner(card, settings.model, settings.video), make_replanner(card)
         public = settings.web.public_url if page else ""
         facts = model_facts(card, folder)
@@ -847,7 +846,7 @@ async def reached(settings: Settings) -> AsyncIterator[control.Remote | control.
         raise Refused("terminal.no_database", path=str(file_of(database, settings.data_dir)))
     make_folder(settings.data_dir)
     async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
-        yield control.Here(db, Media(settings.media_dir))
+        yield control.Here(db, settings.open_media())
 
 
 async def order(settings: Settings, **what: Any) -> tuple[dict[str, Any], bool]:
@@ -996,16 +995,22 @@ def paces_of(made: Sequence[Mapping[str, Any]], settings: Settings) -> list[Pace
     """Of the latest sections those of the configured model, as the doctor judges them: by the steps that all ran."""
     from gen.inputs import made_by  # imports torch
 
-    found, media = [], Media(settings.media_dir)
+    found: list[Pace] = []
+    media = settings.open_media()
     for section in made:
         plan = section["plan"]
-        if str(plan.get("model", "")).split("@")[0] != settings.model.name:
+        if str(plan.get("model", "")).split("@")[0] != settings.model.name or len(found) == SPEED_OF:
             continue
-        usual = 0 if plan.get("step_cache") else plan["steps"]
-        ran = (made_by(media.path(section["latents"])) or {}).get("ran", usual)
+        try:
+            said = made_by(media.fetch(section["latents"]))
+        except FileNotFoundError:
+            said = None
+        except MediaAway:  # of which the doctor speaks by itself
+            break
+        ran = (said or {}).get("ran", 0 if plan.get("step_cache") else plan["steps"])
         if section["sampling_ms"] and ran:
             found.append(Pace(plan["width"], plan["height"], ran, section["sampling_ms"], section["decode_ms"]))
-    return found[:SPEED_OF]
+    return found
 
 
 async def examine_service(settings: Settings) -> list[Finding]:
@@ -1016,7 +1021,9 @@ async def examine_service(settings: Settings) -> list[Finding]:
         sizes = settings.video.sizes(settings.model)
         return speed(settings.model, paces_of(made, settings), settings.models_dir, sizes)
 
-    found, media = [] if is_shared(settings.database.url) else [examine_library()], Media(settings.media_dir)
+    media = settings.open_media()
+    found = [] if is_shared(settings.database.url) else [examine_library()]
+    found += await asyncio.to_thread(examine_store, media)
     disk = partial(examine_disk, media, settings.min_free)
     try:
         async with connect(settings) as remote:

@@ -20,6 +20,7 @@ WAITS: Final = {  # what a job that is in line is held up by
     "database_away": "held_up",
     "disk_failed": "held_up",
     "disk_full": "no_room",
+    "media_away": "media_away",
     OTHER_MODEL: "other_model",
     "out_of_memory": "smaller",
     "section_lost": "continuing",

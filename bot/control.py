@@ -23,8 +23,8 @@ from bot.intake import Asked, By, Intake, seconds_of
 from bot.operate import Order, closed, facts, operate
 from db import jobs, operators, requests, sections
 from db.connect import Database, owner_of
-from db.errors import NoSuchJob
-from db.media import Media
+from db.errors import MediaAway, NoSuchJob
+from db.media import Media, fetched
 from db.models import Platform
 from db.rows import Job
 
@@ -236,9 +236,12 @@ async def ready(db: Database, media: Media, id: int) -> Path:
     film = (await jobs.get(db, id)).film
     if film is None:
         raise Refused("refused.no_film_yet")
-    if not await asyncio.to_thread(media.exists, film):
-        raise Refused("terminal.film_lost", job=id)
-    return media.path(film)
+    try:
+        return await fetched(media, film)
+    except FileNotFoundError as error:
+        raise Refused("terminal.film_lost", job=id) from error
+    except MediaAway as error:
+        raise Refused("refused.media_away") from error
 
 
 async def _wish(request: web.Request) -> web.Response:

@@ -2,14 +2,15 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from bot.chat import ChatMessage, Wanted
 from bot.sender import Film, TooBig
 from db import renditions
 from db.connect import Database
-from db.errors import NoSuchJob
-from db.media import Media
+from db.errors import MediaAway, NoSuchJob
+from db.media import Media, fetched
 from db.models import Platform
 from db.rows import Job
 
@@ -22,8 +23,17 @@ POSTER_MS: Final = 5_000  # how long a finished film waits for its thumbnail
 async def film_of(db: Database, media: Media, job: Job, message: ChatMessage, limit_bytes: int) -> Film | None:
     """What to put into the message; None where it is not made yet: whoever makes it wakes those who wait.
 
+    So it is while the store is away, which says so itself: the rest of the message need not wait for it.
     raises: TooBig, where nothing of it fits
     """
+    try:
+        return await _film_of(db, media, job, message, limit_bytes)
+    except MediaAway:
+        return None
+
+
+async def _film_of(db: Database, media: Media, job: Job, message: ChatMessage, limit_bytes: int) -> Film | None:
+    """As film_of. raises: TooBig, MediaAway"""
     film = await _that_fits(db, media, job, message, limit_bytes)
     if film is None or film.kind != "final" or job.platform != Platform.TELEGRAM:  # other chats take their own
         return film
@@ -31,8 +41,8 @@ async def film_of(db: Database, media: Media, job: Job, message: ChatMessage, li
         poster = await renditions.want(db, job.id, job.film or "", "poster", POSTER_BYTES)
     except NoSuchJob:
         return None
-    if poster.state == "ready" and poster.sha and await asyncio.to_thread(media.exists, poster.sha):
-        return replace(film, poster=media.path(poster.sha))
+    if poster.state == "ready" and poster.sha and (path := await _here(media, poster.sha)):
+        return replace(film, poster=path)
     waits = poster.state == "wanted" and db.now() - poster.created_ms < POSTER_MS
     return None if waits else film
 
@@ -41,19 +51,20 @@ async def _that_fits(db: Database, media: Media, job: Job, message: ChatMessage,
     wanted = message.film
     if wanted is None:
         return None
-    size: int | None = await asyncio.to_thread(_size, media, wanted.sha)
-    if size is None:
+    path = await _here(media, wanted.sha)
+    if path is None:
         return None
-    film = _film(media, job, message, wanted)
+    size: int = (await asyncio.to_thread(path.stat)).st_size
+    film = _film(path, job, message, wanted)
     if size <= (min(PREVIEW_BYTES, limit_bytes) if wanted.kind == "preview" else limit_bytes):
         return film
     try:
         made = await renditions.want(db, job.id, wanted.sha, wanted.kind, limit_bytes)
     except NoSuchJob:
         return None
-    if made.state == "ready" and made.sha and await asyncio.to_thread(media.exists, made.sha):
+    if made.state == "ready" and made.sha and (path := await _here(media, made.sha)):
         return replace(
-            film, path=media.path(made.sha), width=made.width or film.width, height=made.height or film.height,
+            film, path=path, width=made.width or film.width, height=made.height or film.height,
             duration_ms=made.duration_ms or film.duration_ms,
         )  # fmt: skip
     if made.state == "wanted" and (size > limit_bytes or db.now() - made.created_ms < PATIENCE_MS):
@@ -63,15 +74,18 @@ async def _that_fits(db: Database, media: Media, job: Job, message: ChatMessage,
     return film
 
 
-def _size(media: Media, sha: str) -> int | None:
-    path = media.path(sha)
-    return int(path.stat().st_size) if path.is_file() else None
+async def _here(media: Media, sha: str) -> Path | None:
+    """The file; None where it is gone. raises: MediaAway"""
+    try:
+        return await fetched(media, sha)
+    except FileNotFoundError:
+        return None
 
 
-def _film(media: Media, job: Job, message: ChatMessage, wanted: Wanted) -> Film:
+def _film(path: Path, job: Job, message: ChatMessage, wanted: Wanted) -> Film:
     spoiler = "SPOILER_" if job.settings.get("spoiler") else ""  # Discord goes by the name
     return Film(
-        path=media.path(wanted.sha),
+        path=path,
         kind=wanted.kind,
         name=f"{spoiler}flipbot-{job.id}.mp4",
         width=int(job.plan.get("width", 0)),

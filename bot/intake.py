@@ -31,6 +31,7 @@ from db.errors import (
     Draining,
     Duplicate,
     LatentsGone,
+    MediaAway,
     NoSuchJob,
     NotFinished,
     QueueFull,
@@ -440,14 +441,14 @@ class Intake:
         try:
             length = max(promised["seconds"], promised["frames"] / promised["fps"])
             planned = self.planner(
-                size=size_of(self.media.path(job.picture)),
+                size=size_of(self.media.fetch(job.picture)),
                 seconds=promised["seconds"],
                 prompts=prompts_of(job.prompt, length, self.model.default_prompt),
                 seed=promised["seed"],
                 quality=quality_of(promised["quality"], self.rules),
                 ends=job.end_picture is not None,
             )
-        except (Refused, KeyError, OSError):
+        except (Refused, KeyError, OSError, MediaAway):
             return None
         same = (planned.sections, planned.frames, planned.fps) == (job.sections, promised["frames"], promised["fps"])
         return planned.plan if same else None
@@ -526,6 +527,8 @@ class Intake:
             except TROUBLE as held_up:
                 files.clear()  # nobody knows whether a row names them
                 raise Refused("refused.held_up") from held_up
+            except MediaAway as away:
+                raise Refused("refused.media_away") from away
             finally:
                 # Refused, or the same key again with other pictures: what no row names is not kept. Where other
                 # processes keep pictures, too, one of theirs may be about to be named: it is tidied away later.

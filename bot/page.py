@@ -11,7 +11,7 @@ import json
 import logging
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -31,8 +31,8 @@ from bot.upload import BROKEN, read_form
 from bot.words import clean, say
 from db import inbox, jobs, links, operators, people, progress, renditions, requests, sections
 from db.connect import Database
-from db.errors import NoSuchJob
-from db.media import Media
+from db.errors import MediaAway, NoSuchJob
+from db.media import Media, fetched
 from db.models import Platform
 from db.rows import Job, Wish
 
@@ -89,6 +89,7 @@ STATUS: Final = {  # of refusals; all others are 422
     "refused.too_busy": 503,
     "refused.disk_full": 507,
     "refused.held_up": 503,
+    "refused.media_away": 503,
     "refused.trouble": 500,
 }
 CLOSED: Final = {  # what somebody reads who may want a film: without a reason, and with one
@@ -226,6 +227,8 @@ class Page:
             return self._refusal(request, refused)
         except NoSuchJob:
             return self._refusal(request, Refused("refused.no_such_job"))
+        except MediaAway:  # the store's own log says so, once
+            return self._refusal(request, Refused("refused.media_away"))
         except web.HTTPRedirection:
             raise
         except web.HTTPException as error:
@@ -354,8 +357,8 @@ class Page:
             keeps_end = end is None and "keep_end" in form
             if form.get("from") and (picture is None or keeps_end):
                 before = await self._own(request, form["from"])
-                picture = self.media.path(before.picture) if picture is None else picture
-                end = self.media.path(before.end_picture) if keeps_end and before.end_picture else end
+                picture = await self._kept(before.picture) if picture is None else picture
+                end = await self._kept(before.end_picture) if keeps_end and before.end_picture else end
             if picture is None:
                 raise Refused("refused.picture_none")
             asked = Asked(
@@ -426,8 +429,7 @@ class Page:
         """Delete the film with all that belongs to it, for good; what was made out of it keeps what it needs."""
         job = await self._own(request)
         gone = await people.forget_job(self.db, job.id)
-        for sha in gone.files:
-            await asyncio.to_thread(self.media.drop, sha)
+        await asyncio.to_thread(self.media.drop_all, gone.files)
         log.info("deleted job=%d files=%d", job.id, len(gone.files))
         return self.went(request, "/gallery")
 
@@ -459,9 +461,19 @@ class Page:
             made = made or await renditions.want(self.db, job.id, job.film, "poster", POSTER_BYTES)
         if made is None or made.state != "ready" or made.sha is None:
             headers = {"Content-Type": "image/png", "Cache-Control": "no-store"}
-            return web.FileResponse(self.media.path(job.picture), headers=headers)
+            return await self.file(job.picture, headers)
         headers = {"Content-Type": "image/jpeg", "Cache-Control": FOREVER}
-        return web.FileResponse(self.media.path(made.sha), headers=headers)
+        return await self.file(made.sha, headers)
+
+    async def _kept(self, sha: str) -> Path:
+        """Where the file is, or would be; who reads it says that it is gone."""
+        with suppress(FileNotFoundError):
+            return await fetched(self.media, sha)
+        return self.media.path(sha)
+
+    async def file(self, sha: str, headers: Mapping[str, str]) -> web.FileResponse:
+        """The file as an answer, with ranges."""
+        return web.FileResponse(await self._kept(sha), headers=headers)
 
     async def _film_page(self, request: web.Request) -> web.Response:
         job, locale = await self._own(request), locale_of(request)
@@ -518,9 +530,9 @@ class Page:
         return self.went(request, f"/j/{job.id}", **await self.state(job, locale_of(request)))
 
     async def _film(self, request: web.Request) -> web.StreamResponse:
-        return self.film(request, await self._own(request))
+        return await self.film(request, await self._own(request))
 
-    def film(self, request: web.Request, job: Job) -> web.StreamResponse:
+    async def film(self, request: web.Request, job: Job) -> web.StreamResponse:
         """The film as it is now, with ranges; as a download where the address names none."""
         name = request.match_info.get("name")
         if job.film is None or name not in (None, f"{job.film[:16]}.mp4"):
@@ -529,7 +541,7 @@ class Page:
         if name is None:
             saved = f'attachment; filename="flipbot-{job.id}.mp4"'
             headers |= {"Content-Disposition": saved, "Cache-Control": "no-store"}
-        return web.FileResponse(self.media.path(job.film), headers=headers)
+        return await self.file(job.film, headers)
 
     async def _part(self, request: web.Request) -> web.StreamResponse:
         """The fragment of one section's final frames; nothing where a section made none final."""
@@ -558,7 +570,7 @@ class Page:
         """A fragment, from memory where others asked for it just now: all who watch want it in the same instant."""
         if (body := self._fragments.pop(sha, None)) is None:
             try:
-                body = await self.once.ask(("file", sha), lambda: asyncio.to_thread(self.media.read, sha))
+                body = await self.once.ask(("file", sha), lambda: self._read(sha))
             except FileNotFoundError:
                 raise Refused("refused.no_film_yet") from None
         self._fragments[sha] = body
@@ -571,15 +583,18 @@ class Page:
             return web.Response(status=304, headers={"ETag": response.headers["ETag"], "Cache-Control": FOREVER})
         return response
 
-    async def _picture(self, request: web.Request) -> web.StreamResponse:
-        return self.picture(request, await self._own(request))
+    async def _read(self, sha: str) -> bytes:
+        return await asyncio.to_thread((await fetched(self.media, sha)).read_bytes)
 
-    def picture(self, request: web.Request, job: Job) -> web.StreamResponse:
+    async def _picture(self, request: web.Request) -> web.StreamResponse:
+        return await self.picture(request, await self._own(request))
+
+    async def picture(self, request: web.Request, job: Job) -> web.StreamResponse:
         """The picture that the film began with."""
         if request.match_info["name"] != f"{job.picture[:16]}.png":
             raise Refused("refused.no_such_page")
         headers = {"Content-Type": "image/png", "Cache-Control": FOREVER}
-        return web.FileResponse(self.media.path(job.picture), headers=headers)
+        return await self.file(job.picture, headers)
 
     async def _preview(self, request: web.Request) -> web.Response:
         return await self.preview(await self._own(request))

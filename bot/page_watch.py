@@ -64,7 +64,7 @@ class Watch:
         return await self.page.stream(request, job, f"/w/{request.match_info['token']}")
 
     async def _film(self, request: web.Request) -> web.StreamResponse:
-        return self.page.film(request, await self._job(request))
+        return await self.page.film(request, await self._job(request))
 
     async def _newest(self, request: web.Request) -> web.StreamResponse:
         """The film as it is now, under an address that stays: what a chat's player asks for."""
@@ -72,7 +72,7 @@ class Watch:
         if job.film is None:
             raise Refused("refused.no_film_yet")
         headers = {"Content-Type": "video/mp4", "Cache-Control": "no-cache"}
-        return web.FileResponse(self.page.media.path(job.film), headers=headers)
+        return await self.page.file(job.film, headers)
 
     async def _part(self, request: web.Request) -> web.StreamResponse:
         return await self.page.part(request, await self._job(request))
@@ -81,7 +81,7 @@ class Watch:
         return await self.page.end(request, await self._job(request))
 
     async def _picture(self, request: web.Request) -> web.StreamResponse:
-        return self.page.picture(request, await self._job(request))
+        return await self.page.picture(request, await self._job(request))
 
     async def _preview(self, request: web.Request) -> web.Response:
         return await self.page.preview(await self._job(request))

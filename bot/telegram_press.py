@@ -184,8 +184,7 @@ async def drop(talk: Talk, gone: people.Forgotten) -> None:
     """Remove the files that no row names any more."""
     import asyncio
 
-    for sha in gone.files:
-        await asyncio.to_thread(talk.media.drop, sha)
+    await asyncio.to_thread(talk.media.drop_all, gone.files)
 
 
 async def close(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:

@@ -6,6 +6,7 @@ unit, and what it may be. So the file is checked by the same words that explain 
 
 import difflib
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -22,6 +23,7 @@ from db.errors import ConfigError
 T = TypeVar("T")
 
 LARGEST = 1 << 63  # of whole numbers, where TOML ends
+_BUCKET = re.compile("[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 _CALLED = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
 
 
@@ -214,7 +216,16 @@ class DatabaseConfig:
 class MediaConfig:
     """[media]"""
 
-    url: str = key("", 'Pictures and films: "file:///PATH"; empty: media in data_dir.')
+    url: str = key("", 'Pictures and films: "file:///PATH" or "s3://BUCKET/PREFIX"; empty: media in data_dir.')
+    endpoint: str = key("", "The bucket's server, such as \"https://s3.example.org\"; empty: Amazon's.")
+    region: str = key("", "The bucket's region; empty: that of the environment, else us-east-1.")
+    cache_gib: int = key(
+        20,
+        "Of a bucket so much is kept in media-cache in data_dir, what was used last.",
+        unit="GiB",
+        least=1,
+        most=10**6,
+    )
     min_free_mib: int = key(
         500,
         "Disk that stays free: below it nothing is taken in, below half of it no section is begun.",
@@ -231,3 +242,18 @@ class MediaConfig:
         if parts.scheme != "file" or parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
             raise ConfigError("configuration", "media.url", f'expected "file:///" and a path, got {_shown(self.url)}')
         return Path(url2pathname(parts.path))
+
+    def bucket(self) -> tuple[str, str] | None:
+        """Name and prefix of the bucket of the media; None where they are in a folder. raises ConfigError."""
+        parts = urlsplit(self.url)
+        if parts.scheme != "s3":
+            return None
+        if not _BUCKET.fullmatch(parts.netloc) or parts.query or parts.fragment:  # which may hold a secret
+            raise ConfigError("configuration", "media.url", 'expected "s3://BUCKET/PREFIX" and nothing else')
+        prefix = parts.path.strip("/")
+        if prefix and any(part in ("", ".", "..") for part in prefix.split("/")):
+            raise ConfigError("configuration", "media.url", f"expected a plain prefix, got {_shown(prefix)}")
+        server = urlsplit(self.endpoint)
+        if self.endpoint and (server.scheme not in ("http", "https") or not server.hostname or "@" in server.netloc):
+            raise ConfigError("configuration", "media.endpoint", 'expected "https://HOST" or "http://HOST:PORT"')
+        return parts.netloc, prefix

@@ -7,6 +7,7 @@ from typing import Final
 
 from db import workers
 from db.connect import Database
+from db.errors import MediaAway
 from db.finding import Finding
 from db.media import Media, media_foreign
 
@@ -37,9 +38,21 @@ def examine_library() -> Finding:
     return Finding(True if safe else None, f"SQLite {sqlite3.sqlite_version}.{advice}")
 
 
+def examine_store(media: Media) -> list[Finding]:
+    """Nothing of a folder; of a bucket, whether it can be used, after trying it."""
+    try:
+        said = media.probe()
+    except MediaAway as away:
+        return [Finding(False, str(away))]
+    return [] if said is None else [Finding(True, said)]
+
+
 async def examine_media(db: Database, media: Media) -> list[Finding]:
-    """Nothing, or that the folder of films belongs to another database."""
-    foreign = await media_foreign(db, media)
+    """Nothing, or that the place of the films belongs to another database. Of one that is away the above speaks."""
+    try:
+        foreign = await media_foreign(db, media)
+    except MediaAway:
+        return []
     return [] if foreign is None else [Finding(None, foreign)]
 
 

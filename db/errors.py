@@ -19,6 +19,7 @@ DbError
 ├── DatabaseAway      the server of the database cannot be reached
 ├── DiskFull          no room left; nothing half-written stays behind
 ├── DiskFailed        the disk refuses to read or write, full or not
+├── MediaAway         the bucket of the media does not answer, or not to us
 └── ConfigError       a configuration that cannot be used
 """
 
@@ -213,6 +214,19 @@ class DiskFailed(DbError):
         super().__init__(
             f"The disk of {path} cannot be used now ({why}): look at the disk; flipbot tries again by itself.",
             path=str(path),
+            why=why,
+        )
+
+
+class MediaAway(DbError):
+    """The bucket of the media cannot be used now. why: in a few words; advice: what to do about it."""
+
+    reason = "media_away"
+
+    def __init__(self, where: str, why: str, advice: str) -> None:
+        super().__init__(
+            f"The media in {where} cannot be used now ({why}): {advice}; flipbot tries again by itself.",
+            where=where,
             why=why,
         )
 

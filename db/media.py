@@ -17,7 +17,8 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -25,16 +26,18 @@ from uuid import uuid4
 from sqlalchemy import select
 
 from db import inbox
+from db.config import MediaConfig
 from db.connect import Database, reads
-from db.errors import DiskFailed, DiskFull
+from db.errors import ConfigError, DiskFailed, DiskFull
 from db.query import SHAS, unreferenced
 from db.trouble import TROUBLE
 
 OWNER = "flipbot-owner"  # the file that says whose a folder is, and the memo of who one is
 
+NAME = re.compile("[0-9a-f]{64}")  # of a file
+
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _FAILED = {errno.EIO, errno.EROFS, errno.ENXIO, errno.ENODEV}
-_NAME = re.compile("[0-9a-f]{64}")
 _PREFIX = "flipbot-"
 _WORK = re.compile(f"{_PREFIX}[a-z0-9_]+")  # as tempfile makes them
 
@@ -73,6 +76,8 @@ class Disk:
 class Media:
     """A folder of content-addressed files. Every method blocks; call it from a thread."""
 
+    fetchers: Executor | None = None  # the threads to fetch in; none: everybody's
+
     def __init__(self, root: Path, disk: Disk | None = None) -> None:
         """Nothing is made until something is put in. disk: None is the system's own."""
         self.root = root
@@ -91,7 +96,7 @@ class Media:
 
         raises: DiskFull, DiskFailed
         """
-        with _disk(path):
+        with on_disk(path):
             with path.open("rb") as file:
                 sha = hashlib.file_digest(file, "sha256").hexdigest()
             if path.stat().st_dev == self._folder("tmp").stat().st_dev:
@@ -104,13 +109,27 @@ class Media:
 
     def path(self, sha: str) -> Path:
         """Where the file of that name is, or would be. raises ValueError where it is no name."""
-        if not _NAME.fullmatch(sha):
+        if not NAME.fullmatch(sha):
             raise ValueError(f"not the name of a file: {sha!r}")
         return self.root / sha[:2] / sha
 
+    def place(self, name: str = "") -> str:
+        """Where all this is, or what is called so in it, as people are told."""
+        return str(self.root / name)
+
+    def fetch(self, sha: str) -> Path:
+        """The file, here on this disk; it stays there for long enough to be used.
+
+        raises: FileNotFoundError; of a bucket MediaAway, and of the disk it is brought to DiskFull, DiskFailed
+        """
+        path = self.path(sha)
+        if not path.is_file():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        return path
+
     def read(self, sha: str) -> bytes:
-        """The file's content. raises FileNotFoundError."""
-        return self.path(sha).read_bytes()
+        """The file's content. raises as `fetch`."""
+        return self.fetch(sha).read_bytes()
 
     def exists(self, sha: str) -> bool:
         """Whether the file is there; `verify` says whether it is whole."""
@@ -132,12 +151,17 @@ class Media:
             return False
         return True
 
+    def drop_all(self, shas: Iterable[str]) -> None:
+        """Remove the files, as `drop`."""
+        for sha in shas:
+            self.drop(sha)
+
     def workdir(self) -> Path:
         """A fresh folder on the same file system, for files to be adopted. Its maker removes it.
 
         raises: DiskFull, DiskFailed
         """
-        with _disk(self.root):
+        with on_disk(self.root):
             made = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._folder("tmp")))
         self._at_work.add(made.name)
         return made
@@ -158,7 +182,7 @@ class Media:
     def owner(self) -> str | None:
         """The mark of the database whose files these are; None where it was not written down."""
         try:
-            with _disk(self.root):
+            with on_disk(self.root):
                 return (self.root / OWNER).read_text("utf-8", "replace").strip()
         except FileNotFoundError:
             return None
@@ -176,21 +200,25 @@ class Media:
         limit, files = time.time() - older_than_s, list(self._files())
         return any(_touched(path) < limit for path in files) and all(path.name not in keep for path in files)
 
+    def probe(self) -> str | None:
+        """What the doctor says of the store after trying it; None of a folder. raises MediaAway."""
+        return None
+
     def free_bytes(self) -> int:
         """Room left on the disk. raises DiskFull, DiskFailed."""
-        with _disk(self.root):
+        with on_disk(self.root):
             return self.disk.free_bytes(self._folder(""))
 
     def _files(self) -> Iterator[Path]:
         """What stands where a file of ours would, under a name as ours have."""
         for path in self.root.glob("[0-9a-f][0-9a-f]/*"):
-            if _NAME.fullmatch(path.name) and path.name.startswith(path.parent.name) and path.is_file():
+            if NAME.fullmatch(path.name) and path.name.startswith(path.parent.name) and path.is_file():
                 yield path
 
     def _folder(self, name: str) -> Path:
         folder = self.root / name
         if name not in self._folders or not folder.is_dir():
-            with _disk(folder):
+            with on_disk(folder):
                 for made in reversed([each for each in (folder, *folder.parents) if not each.is_dir()]):
                     self.disk.mkdir(made)
                     self.disk.sync_folder(made.parent)
@@ -202,7 +230,7 @@ class Media:
     def _making(self) -> Iterator[Path]:
         """A path to write to, which is gone afterwards unless it was kept."""
         folder = self._folder("tmp")
-        with _disk(self.root):
+        with on_disk(self.root):
             fd, name = tempfile.mkstemp(prefix=_PREFIX, dir=folder)
             os.close(fd)
             try:
@@ -224,8 +252,33 @@ class Media:
         return sha
 
 
+def open_media(config: MediaConfig, data_dir: Path) -> Media:
+    """The media as they are configured; nothing is made or asked yet. raises ConfigError."""
+    where = config.bucket()
+    if where is None:
+        return Media(config.folder(data_dir))
+    try:
+        from db.bucket import Bucket
+    except ModuleNotFoundError:
+        missing = 'a bucket needs the library obstore: pip install "flipbot[s3]" (or obstore), or set a "file:///" url'
+        raise ConfigError("configuration", "media.url", missing) from None
+    return Bucket(
+        data_dir / "media-cache",
+        *where,
+        endpoint=config.endpoint,
+        region=config.region,
+        cache_bytes=config.cache_gib << 30,
+        least_free=2 * config.min_free_mib << 20,
+    )
+
+
+async def fetched(media: Media, sha: str) -> Path:
+    """As `Media.fetch`, without holding up whatever else is done in threads. raises as it does."""
+    return await asyncio.get_running_loop().run_in_executor(media.fetchers, media.fetch, sha)
+
+
 @contextmanager
-def _disk(path: Path) -> Iterator[None]:
+def on_disk(path: Path) -> Iterator[None]:
     """What the disk refuses, as one of our errors."""
     try:
         yield
@@ -277,9 +330,9 @@ async def media_foreign(db: Database, media: Media) -> str | None:
     if owner is None or _holds(await _mark(db), owner):
         return None
     return (
-        f"Nothing in {media.root} is tidied away: {media.root / OWNER} says that it belongs to another database, or to "
-        "this one at a later time (was a backup restored?). Give each service a folder of its own ([media] url); or, "
-        f'where only this one uses it and what it does not know may go, put "{await _mark(db)}" into that file.'
+        f"Nothing in {media.place()} is tidied away: {media.place(OWNER)} says that it belongs to another database, or "
+        "to this one at a later time (was a backup restored?). Give each database its own place ([media] url); or, "
+        f'where only this one uses it and what it does not know may go, put "{await _mark(db)}" there.'
     )
 
 
@@ -289,8 +342,8 @@ async def media_tidy(db: Database, media: Media, older_than_s: float) -> int | N
     A folder without a mark is taken over, unless it is strange: then it is marked as nobody's.
     raises: DatabaseBusy, DiskFull, DiskFailed
     """
-    keep, mark = await media_keep(db), await _mark(db)
-    owner = await asyncio.to_thread(media.owner)
+    keep, owner = await media_keep(db), await asyncio.to_thread(media.owner)
+    mark = await _mark(db)  # after the owner: of several that tidy one bucket another one may just have raised both
     if owner is None and await asyncio.to_thread(media.strange, keep, older_than_s):
         owner = uuid4().hex
         await asyncio.to_thread(media.mark, owner)
@@ -298,7 +351,7 @@ async def media_tidy(db: Database, media: Media, older_than_s: float) -> int | N
         return None
     swept = await asyncio.to_thread(media.sweep, keep, older_than_s)
     with suppress(*TROUBLE):  # the next time will do
-        name, count = mark.split()
+        name, count = (await _mark(db)).split()
         await inbox.remember(db, OWNER, f"{name} {int(count) + 1}")  # before the folder: a crash must not part them
         await asyncio.to_thread(media.mark, f"{name} {int(count) + 1}")
     return swept

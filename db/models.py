@@ -86,6 +86,7 @@ class Reason(StrEnum):
     ENCODER_FAILED = "encoder_failed"
     INTERNAL = "internal"
     LIMIT_TOO_SMALL = "limit_too_small"
+    MEDIA_AWAY = "media_away"
     NAN_LATENTS = "nan_latents"
     OTHER_MODEL = "other_model"
     OUT_OF_MEMORY = "out_of_memory"

@@ -5,12 +5,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from db.errors import DatabaseAway, DatabaseBusy, DiskFailed, DiskFull
+from db.errors import DatabaseAway, DatabaseBusy, DiskFailed, DiskFull, MediaAway
 
 log = logging.getLogger("flipbot.trouble")
 T = TypeVar("T")
 
-TROUBLE: Final = (DiskFull, DiskFailed, DatabaseBusy, DatabaseAway)  # of the machine, of nobody's film: they pass
+TROUBLE: Final = (DiskFull, DiskFailed, DatabaseBusy, DatabaseAway, MediaAway)  # of the machine, of no film: they pass
 FIRST_S: Final = 1.0  # before the second try, then twice that
 LATEST_S: Final = 30.0
 

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -15,8 +15,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from db import engines, jobs, progress, sections
 from db.connect import Database
-from db.errors import DiskFull, LeaseLost, NoSuchJob
-from db.media import Media
+from db.errors import DiskFull, LeaseLost, MediaAway, NoSuchJob
+from db.media import Media, fetched
 from db.models import State
 from db.room import Room
 from db.rows import Claim, Job
@@ -45,6 +45,7 @@ NOTEWORTHY = 1.05  # times what was noted: so much more memory is noted again
 TOLD_EVERY_S = 0.5  # progress rows are commits: no more often than that
 DISK_RETRY_MS = 30_000
 CRASH_RETRY_MS = 1_000
+AWAY_S = 600.0  # a section that is made waits so long for a store that is away, before it is given up
 TIGHTER = 1  # steps down from the first memory plan that are tried
 # While a card's driver is renewed, it sleeps, or weights are fetched anew
 GONE = (DeviceMissing.reason, CheckpointMissing.reason, CheckpointIncomplete.reason, CheckpointCorrupt.reason)
@@ -195,17 +196,24 @@ class Dispatch:
         job, done = claim.job, claim.sections
         keep, tell = asyncio.create_task(self.keep_lease(claim)), Teller(self.db, claim)
         try:
+            named = {job.picture, job.end_picture, job.conditioning, job.tail}
+            here = await self.bring(named.union(*((section.latents, section.clip) for section in done)))
+
+            def file(sha: str | None, *, again: bool = False) -> str | None:
+                """Where it stands, or would; again: None where it does not, for it can be made again."""
+                return str(self.media.path(sha)) if sha and (not again or sha in here) else None
+
             child = await self.ready_child(job.tighter, tell)
             return await child.section(
                 tell,
                 plan=dict(job.plan),
                 n=job.done,
-                picture=str(self.media.path(job.picture)),
-                end_picture=str(self.media.path(job.end_picture)) if job.end_picture else None,
-                conditioning=self.file(job.conditioning),
-                latents=[str(self.media.path(section.latents)) for section in done],
-                tail=self.file(job.tail),
-                clips=[str(self.media.path(section.clip)) if section.clip else None for section in done],
+                picture=file(job.picture),
+                end_picture=file(job.end_picture),
+                conditioning=file(job.conditioning, again=True),
+                latents=[file(section.latents) for section in done],
+                tail=file(job.tail, again=True),
+                clips=[file(section.clip) for section in done],
                 out=str(out),
             )
         finally:
@@ -213,9 +221,17 @@ class Dispatch:
             with suppress(asyncio.CancelledError, LeaseLost, ChildDied, *TROUBLE):
                 await keep
 
-    def file(self, sha: str | None) -> str | None:
-        """Where a file stands that can be made again if it does not."""
-        return str(self.media.path(sha)) if sha and self.media.exists(sha) else None
+    async def bring(self, shas: Iterable[str | None]) -> set[str]:
+        """See that the files are on this machine; returns those that are. raises: MediaAway, DiskFull, DiskFailed."""
+
+        async def one(sha: str) -> str | None:
+            try:
+                await fetched(self.media, sha)
+            except FileNotFoundError:  # the child says what that means
+                return None
+            return sha
+
+        return {sha for sha in await asyncio.gather(*(one(sha) for sha in shas if sha)) if sha}
 
     async def ready_child(self, tighter: int, tell: "Teller") -> ChildProcess:
         """The child, started and loaded if it is not there, or not with so small a memory plan.
@@ -309,30 +325,36 @@ class Dispatch:
     async def record(self, claim: Claim, made: Mapping[str, Any], started: float) -> None:
         """Files first, then the row that names them: fsynced and renamed before the commit."""
 
-        def adopt() -> Made:
-            def one(name: str) -> str | None:
-                return self.media.adopt(Path(made[name])) if made[name] else None
+        kept: dict[str, str] = {}  # the names of what is taken in already
 
+        def one(path: str) -> str:
+            if path not in kept:
+                kept[path] = self.media.adopt(Path(path))
+            return kept[path]
+
+        def some(path: str | None) -> str | None:
+            return one(path) if path else None
+
+        def adopt() -> Made:
+            for path in made["mended"]:  # over the damaged file: it has the same name, being the same to the bit
+                one(path)
             return Made(
                 n=claim.job.done,
-                latents=self.media.adopt(Path(made["latents"])),
-                clip=one("clip"),
-                tail=one("tail"),
-                film=self.media.adopt(Path(made["film"])),
-                fragment=one("fragment"),
-                fragment_end=one("fragment_end"),
-                conditioning=one("conditioning"),
+                latents=one(made["latents"]),
+                clip=some(made["clip"]),
+                tail=some(made["tail"]),
+                film=one(made["film"]),
+                fragment=some(made["fragment"]),
+                fragment_end=some(made["fragment_end"]),
+                conditioning=some(made["conditioning"]),
                 frames=made["frames"],
                 sampling_ms=made["sampling_ms"],
                 decode_ms=made["decode_ms"],
                 encode_ms=made["encode_ms"],
             )
 
-        for path in made["mended"]:  # over the damaged file: it has the same name, being the same to the bit
-            await asyncio.to_thread(self.media.adopt, Path(path))
-        recorded = await self.write(claim, sections.record, await asyncio.to_thread(adopt))
-        for sha in recorded.unreferenced:
-            await asyncio.to_thread(self.media.drop, sha)
+        recorded = await self.write(claim, sections.record, await self.taken_in(claim, adopt))
+        await asyncio.to_thread(self.media.drop_all, recorded.unreferenced)
         seen = (made["vram"], made["ram"])
         if any(now > before * NOTEWORTHY for now, before in zip(seen, self.took, strict=True)):
             self.took = (max(seen[0], self.took[0]), max(seen[1], self.took[1]))
@@ -340,6 +362,32 @@ class Dispatch:
         job = recorded.job
         took = time.monotonic() - started
         log.info("section recorded job=%d n=%d/%d took=%.1fs state=%s", job.id, job.done, job.sections, took, job.state)
+
+    async def taken_in(self, claim: Claim, adopt: Callable[[], Made]) -> Made:
+        """Call adopt in a thread, and again while the store is away: minutes of work are not thrown away for that.
+
+        The claim is held meanwhile; a bucket may take a while. adopt: goes on where it was
+        raises: TROUBLE
+        """
+        until, holding = time.monotonic() + AWAY_S, asyncio.create_task(self.hold(claim))
+        try:
+            while True:
+                try:
+                    return await asyncio.to_thread(adopt)
+                except MediaAway:  # the store's own log says so, once
+                    if holding.done() or time.monotonic() >= until:
+                        raise
+                await asyncio.sleep(self.retry_ms / 6000)
+        finally:
+            holding.cancel()
+
+    async def hold(self, claim: Claim) -> None:
+        """Renew the lease until it is lost, of which the next write hears."""
+        with suppress(LeaseLost, NoSuchJob):
+            while True:
+                await asyncio.sleep(self.lease_ms / 4000)
+                with suppress(*TROUBLE):
+                    await jobs.renew(self.db, claim, self.lease_ms)
 
     async def failed(self, claim: Claim, failed: ChildFailed) -> None:
         """The child could not: end the job as it was wished, or with the reason, or try again where that can help."""
@@ -370,8 +418,7 @@ class Dispatch:
         """Files of a finished section are damaged: go on from the last one before it."""
         n = int(failed.facts["n"])
         after = await self.write(claim, sections.lose, n, {"file": failed.facts["file"]})
-        for sha in after.unreferenced:
-            await asyncio.to_thread(self.media.drop, sha)
+        await asyncio.to_thread(self.media.drop_all, after.unreferenced)
         log.warning("sections lost job=%d n=%d state=%s; they are made again", claim.job.id, n + 1, after.job.state)
 
     async def other_model(self, loaded: str) -> None:

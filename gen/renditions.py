@@ -14,7 +14,7 @@ from typing import Any
 from db import renditions
 from db.connect import Database
 from db.errors import DiskFull
-from db.media import Media
+from db.media import Media, fetched
 from db.renditions import Rendered
 from db.rows import Rendition
 from db.trouble import TROUBLE
@@ -108,7 +108,7 @@ class Renditions:
         """What the process made of it. raises: ChildFailed, ChildDied (also where it took too long)."""
         if self.process is None or not self.process.alive:
             self.process = await Transcoder.start()
-        source = str(self.media.path(wanted.film))
+        source = str(await fetched(self.media, wanted.film))
         asked = {"kind": wanted.kind, "source": source, "limit": wanted.limit_bytes, "out": str(out)}
         try:
             return await asyncio.wait_for(self.process.render(**asked), self.longest_s)

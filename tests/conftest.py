@@ -1,6 +1,7 @@
 """How long random tests go on, and what a run says last: which tests could not be run here, and how to change that."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ settings.load_profile("shared")
 
 if TYPE_CHECKING:
     from tests.browsers import Browsers
+    from tests.fakes.s3 import S3
 
 MISSING = "no Chromium"
 
@@ -48,3 +50,25 @@ def browser(browsers: "Browsers") -> Iterator["Browsers"]:
     """Opens browsers with a language and a colour scheme; none of them remembers another test."""
     yield browsers
     browsers.renew()
+
+
+@pytest.fixture(scope="session")
+def s3_port() -> Iterator[int]:
+    """Of a server that speaks S3, started by the first test that wants one."""
+    from tests.fakes.s3 import served
+
+    with served() as port:
+        yield port
+
+
+@pytest.fixture
+def s3(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator["S3"]:
+    """A bucket with nothing in it; one that is away is not waited for long."""
+    from db.bucket import PATIENCE
+    from tests.fakes.s3 import S3
+
+    short = timedelta(milliseconds=5)
+    monkeypatch.setitem(PATIENCE, "backoff", {"init_backoff": short, "max_backoff": short, "base": 2})
+    bucket = S3(s3_port)
+    yield bucket
+    bucket.wire.close()

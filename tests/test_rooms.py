@@ -20,6 +20,7 @@ HOME = {
     "httpx2": "gen",
     "sqlalchemy": "db",
     "alembic": "db",
+    "obstore": "db",
     "aiohttp": "bot",
     "discord": "bot",
     "telegram": "bot",

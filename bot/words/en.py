@@ -224,6 +224,7 @@ WORDS: Final = {
     # trouble of the machine
     "headline.no_room": "Waiting: the disk is full. It goes on by itself when there is room",
     "headline.held_up": "Waiting: the disk cannot be written to. It goes on by itself",
+    "headline.media_away": "Waiting: the place where films are kept does not answer. It goes on by itself",
     "headline.continuing": "A finished part was damaged on the disk; continuing from the last good one",
     "headline.engine_again": "The engine stopped and is started again; nothing is lost",
     "headline.smaller": "The memory ran out; trying again with less",
@@ -236,6 +237,10 @@ WORDS: Final = {
     "failed.disk_failed": "The disk cannot be used. Look at it, and ask for the film again.",
     "failed.database_away": "The queue's database cannot be reached. Look at its server, and ask for the film again.",
     "failed.database_busy": "The queue is locked by another program. End that one, and ask for the film again.",
+    "failed.media_away": "The place where films are kept did not answer. Ask for the film again.",
+    "refused.media_away": (
+        "The place where pictures and films are kept does not answer. Nothing is lost; try again in a minute."
+    ),
     "refused.held_up": "Nothing can be kept just now: the disk or the queue does not answer. Try again in a minute.",
     "trouble.disk": "The disk is nearly full: films wait until there is room.",
     "failed.engine_failed": "The engine could not make this film. Try again, and look at flipbot doctor.",

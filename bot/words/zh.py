@@ -202,6 +202,7 @@ WORDS: Final = {
     # 机器的故障
     "headline.no_room": "等待中：磁盘已满，有空间后会自动继续",
     "headline.held_up": "等待中：磁盘暂时无法写入，稍后会自动继续",
+    "headline.media_away": "等待中：存放影片的地方暂时没有响应，稍后会自动继续",
     "headline.continuing": "磁盘上一段已完成的内容损坏了，正从最后完好的一段继续",
     "headline.engine_again": "引擎停止了，正在重新启动；不会丢失任何内容",
     "headline.smaller": "内存不够，正用更省内存的方式重试",
@@ -211,6 +212,8 @@ WORDS: Final = {
     "failed.disk_failed": "磁盘无法使用。请检查磁盘，然后重新制作。",
     "failed.database_away": "连接不上队列的数据库。请检查数据库服务器，然后重新制作。",
     "failed.database_busy": "队列被另一个程序锁住了。请结束那个程序，然后重新制作。",
+    "failed.media_away": "存放影片的地方没有响应。请重新制作。",
+    "refused.media_away": "存放图片和影片的地方没有响应。不会丢失任何内容；请过一分钟再试。",
     "refused.held_up": "暂时无法保存任何内容：磁盘或队列没有响应。请过一分钟再试。",
     "trouble.disk": "磁盘快满了：影片会等到有空间再继续。",
     "failed.engine_failed": "引擎没能做出这部影片。请再试一次，并查看 flipbot doctor。",

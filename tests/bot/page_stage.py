@@ -177,12 +177,13 @@ async def service(
     password: str = "",
     public_url: str = "",
     doctor: Callable[[], Awaitable[str]] | None = None,
+    media: Media | None = None,
     **other: Any,
 ) -> AsyncIterator[Service]:
-    """A page on a free port, its rows and files in a folder."""
+    """A page on a free port, its rows and files in a folder. media: another place for the files"""
     model = ModelFacts(name="still@1", trained=trained, default_prompt="gentle motion", examples=EXAMPLES, ends=ends)
     async with Database.open(data_dir=ready(folder)) as db:
-        media = Media(folder / "media")
+        media = media or Media(folder / "media")
         intake = Intake(db, media, planner, rules(**other), model, replanner=replanner)
         where = {"host": host, "port": port, "password": password, "public_url": public_url}
         page = Page(intake, db, media, **where, key=read_key(folder), doctor=doctor)

@@ -4,10 +4,11 @@ import asyncio
 import io
 import json
 import re
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import ClientError, ClientResponse, ClientSession, CookieJar, FormData, MultipartWriter
@@ -22,6 +23,9 @@ from bot.page import Page, check_address
 from bot.page_guard import TOKEN_HEADER, VISITOR
 from db import jobs
 from db.models import State
+
+if TYPE_CHECKING:
+    from tests.fakes.s3 import S3
 
 # aiohttp's reader of forms uses a function that aiohttp has deprecated
 pytestmark = pytest.mark.filterwarnings("ignore:unread_data:DeprecationWarning")
@@ -136,6 +140,33 @@ async def test_a_growing_film_comes_in_fragments(tmp_path: Path) -> None:
         found.fragments = False
         await found.section()
         assert not (await anext(events(client, number)))["joins"]  # the player takes the whole film then
+
+
+async def test_files_are_shown_out_of_a_bucket_and_one_that_is_away_is_a_sentence(s3: "S3", tmp_path: Path) -> None:
+    """As on a machine that none of the files was made on."""
+    async with service(tmp_path, media=s3.machine(tmp_path / "cache")) as found, visitor(found) as client:
+        number = await submit(client)
+        await found.section()
+        job = await jobs.get(found.db, number)
+        assert job.film
+        addresses = (f"/j/{number}/download", f"/j/{number}/picture/{job.picture[:16]}.png", f"/j/{number}/part/0")
+        for address in addresses:
+            shutil.rmtree(found.media.root)
+            async with client.get(address) as answer:
+                assert answer.status == 200, address
+                body = await answer.read()
+        shutil.rmtree(found.media.root)
+        s3.wire.cut()
+        said = "The place where pictures and films are kept does not answer. Nothing is lost; try again in a minute."
+        for address in addresses[:2]:
+            async with client.get(address, headers=JSON) as answer:
+                assert await refusal(answer, 503) == said
+        async with client.post("/jobs", data=form(prompt="another"), headers=JSON) as answer:
+            assert await refusal(answer, 503) == said
+        s3.wire.mend()
+        async with client.get(addresses[0]) as answer:
+            assert await answer.read() == found.media.read(job.film)
+        assert await submit(client, prompt="another") == number + 1 and body
 
 
 async def test_every_revision_of_a_film_has_its_own_address(tmp_path: Path) -> None:

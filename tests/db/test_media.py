@@ -4,6 +4,7 @@ import hashlib
 import os
 import resource
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from makers import LEASE_MS, PLENTY, ask, made, sha
 
 from db import jobs, requests, sections
+from db.bucket import Bucket
 from db.connect import Database
 from db.errors import DiskFailed, DiskFull
 from db.media import Disk, Media, media_foreign, media_keep, media_tidy, media_unreferenced
@@ -19,8 +21,17 @@ from tests.ready import ready
 
 
 @pytest.fixture
-def media(tmp_path: Path) -> Media:
+def folder(tmp_path: Path) -> Media:
     return Media(tmp_path / "media")
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def media(request: pytest.FixtureRequest, tmp_path: Path) -> Media:
+    """Either store: a folder, or a bucket with a folder of what was used last."""
+    if request.param == "folder":
+        return Media(tmp_path / "media")
+    bucket: Media = request.getfixturevalue("s3").machine(tmp_path / "media")
+    return bucket
 
 
 def files(media: Media) -> list[str]:
@@ -30,6 +41,18 @@ def files(media: Media) -> list[str]:
 def age(path: Path, seconds: float) -> None:
     then = path.stat().st_mtime - seconds
     os.utime(path, (then, then))
+
+
+@pytest.fixture
+def grow_old(request: pytest.FixtureRequest, media: Media) -> Callable[[str], None]:
+    """Makes a file older than any sweep spares."""
+
+    def old(name: str) -> None:
+        age(media.path(name), 9000)
+        if isinstance(media, Bucket):
+            request.getfixturevalue("s3").age(name, 9000)
+
+    return old
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -70,12 +93,12 @@ def test_a_file_of_another_file_system_is_adopted_too(media: Media) -> None:
     assert not elsewhere.exists() and files(media) == [f"{name[:2]}/{name}"]
 
 
-def test_adopting_mends_a_damaged_file(media: Media) -> None:
-    name = media.put(b"film")
-    media.path(name).write_bytes(b"fi")
-    assert media.exists(name) and not media.verify(name)
-    media.put(b"film")
-    assert media.verify(name)
+def test_adopting_mends_a_damaged_file(folder: Media) -> None:
+    name = folder.put(b"film")
+    folder.path(name).write_bytes(b"fi")
+    assert folder.exists(name) and not folder.verify(name)
+    folder.put(b"film")
+    assert folder.verify(name)
 
 
 @pytest.mark.parametrize("name", ["", "../../etc/passwd", "A" * 64, "a" * 63, "a" * 65, "a" * 64 + "\n"])
@@ -97,12 +120,15 @@ def test_a_file_being_read_may_be_dropped(media: Media) -> None:
         assert viewer.read() == b"x" * 100
 
 
-def test_a_sweep_takes_old_files_that_no_row_names_and_nothing_else(media: Media) -> None:
+def test_a_sweep_takes_old_files_that_no_row_names_and_nothing_else(
+    media: Media, grow_old: Callable[[str], None]
+) -> None:
     kept, old, young = media.put(b"kept"), media.put(b"old"), media.put(b"young")
     left, at_work = Media(media.root).workdir(), media.workdir()
     (left / "half.mp4").write_bytes(b"half")
-    for path in (media.path(kept), media.path(old), left):
-        age(path, 4000)
+    grow_old(kept)
+    grow_old(old)
+    age(left, 4000)
     assert media.sweep({kept}, 3600) == 2
     assert [media.exists(name) for name in (kept, old, young)] == [True, False, True]
     assert at_work.is_dir() and not left.exists()
@@ -125,7 +151,7 @@ PRECIOUS = (
 )
 
 
-def test_a_sweep_touches_nothing_that_has_no_name_of_ours(media: Media) -> None:
+def test_a_sweep_touches_nothing_that_has_no_name_of_ours(media: Media, grow_old: Callable[[str], None]) -> None:
     for name in PRECIOUS:
         path = media.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,36 +159,46 @@ def test_a_sweep_touches_nothing_that_has_no_name_of_ours(media: Media) -> None:
     for path in media.root.rglob("*"):
         age(path, 9000)
     gone = media.put(b"no row names it")
-    age(media.path(gone), 9000)
+    grow_old(gone)
     assert media.sweep(set(), 3600) == 1
     assert files(media) == sorted(PRECIOUS)
 
 
-def old_film(media: Media, content: bytes = b"a film") -> str:
-    name = media.put(content)
-    age(media.path(name), 9000)
-    return name
+OldFilm = Callable[..., str]
 
 
-async def test_a_new_database_sweeps_no_folder_that_holds_anothers_films(tmp_path: Path, media: Media) -> None:
-    film = old_film(media)
+@pytest.fixture
+def old_film(media: Media, grow_old: Callable[[str], None]) -> OldFilm:
+    """Puts one in that is older than any sweep spares."""
+
+    def one(content: bytes = b"a film") -> str:
+        grow_old(name := media.put(content))
+        return name
+
+    return one
+
+
+async def test_a_new_database_sweeps_no_place_that_holds_anothers_films(
+    tmp_path: Path, media: Media, old_film: OldFilm
+) -> None:
+    film = old_film()
     async with Database.open(data_dir=ready(tmp_path / "new")) as db:
         assert await media_tidy(db, media, 3600) is None
         said = await media_foreign(db, media)
-        assert said is not None and str(media.root / "flipbot-owner") in said
+        assert said is not None and media.place("flipbot-owner") in said
         mine = media.put(b"mine")
         await requests.submit(db, ask(picture=mine), PLENTY)
         assert await media_tidy(db, media, 3600) is None  # though it has a film of its own there by now
         assert media.exists(film)
-        (media.root / "flipbot-owner").write_text(said.split('"')[1])
+        media.mark(said.split('"')[1])
         assert await media_tidy(db, media, 3600) == 1
         assert not media.exists(film) and media.exists(mine) and await media_foreign(db, media) is None
 
 
 async def test_a_folder_of_before_there_were_marks_goes_to_the_database_that_names_its_films(
-    tmp_path: Path, media: Media
+    tmp_path: Path, media: Media, old_film: OldFilm
 ) -> None:
-    film, orphan = old_film(media), old_film(media, b"an orphan")
+    film, orphan = old_film(), old_film(b"an orphan")
     async with Database.open(data_dir=ready(tmp_path / "a")) as a, Database.open(data_dir=ready(tmp_path / "b")) as b:
         await requests.submit(a, ask(picture=film), PLENTY)
         assert await media_tidy(a, media, 3600) == 1 and not media.exists(orphan)
@@ -170,13 +206,15 @@ async def test_a_folder_of_before_there_were_marks_goes_to_the_database_that_nam
         assert await media_tidy(a, media, 3600) == 0 and await media_foreign(a, media) is None
 
 
-async def test_a_restored_database_does_not_sweep_the_films_it_has_not_heard_of(tmp_path: Path, media: Media) -> None:
+async def test_a_restored_database_does_not_sweep_the_films_it_has_not_heard_of(
+    tmp_path: Path, media: Media, old_film: OldFilm
+) -> None:
     now, backup = ready(tmp_path / "now"), tmp_path / "backup"
     async with Database.open(data_dir=now) as db:
         assert await media_tidy(db, media, 3600) == 0
     shutil.copytree(now, backup)
     async with Database.open(data_dir=now) as db:
-        film = old_film(media)
+        film = old_film()
         await requests.submit(db, ask(picture=film), PLENTY)
         assert await media_tidy(db, media, 3600) == 0
     async with Database.open(data_dir=backup) as db:
@@ -185,8 +223,9 @@ async def test_a_restored_database_does_not_sweep_the_films_it_has_not_heard_of(
 
 
 async def test_a_crash_between_the_memo_and_the_mark_parts_no_database_from_its_folder(
-    db: Database, media: Media
+    db: Database, folder: Media
 ) -> None:
+    media = folder
     for _ in range(2):
         await media_tidy(db, media, 3600)
     before = media.owner()
@@ -198,26 +237,25 @@ async def test_a_crash_between_the_memo_and_the_mark_parts_no_database_from_its_
     assert await media_tidy(db, media, 3600) == 0
 
 
-def test_a_file_put_in_again_is_young_again(media: Media) -> None:
-    name = media.put(b"x")
-    age(media.path(name), 4000)
+def test_a_file_put_in_again_is_young_again(media: Media, grow_old: Callable[[str], None]) -> None:
+    grow_old(name := media.put(b"x"))
     media.put(b"x")
     assert media.sweep(set(), 3600) == 0 and media.exists(name)
 
 
-def test_a_full_disk_is_said_and_nothing_half_written_stays(media: Media) -> None:
-    media.put(b"small")
-    before = files(media)
+def test_a_full_disk_is_said_and_nothing_half_written_stays(folder: Media) -> None:
+    folder.put(b"small")
+    before = files(folder)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # as a full disk: a write stops in the middle
     try:
         with pytest.raises(DiskFull, match="No room is left on the disk of") as full:
-            media.put(b"x" * 5000)
+            folder.put(b"x" * 5000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (full.value.reason, list(full.value.facts)) == ("disk_full", ["path"])
-    assert files(media) == before
-    media.put(b"x" * 5000)
+    assert files(folder) == before
+    folder.put(b"x" * 5000)
 
 
 class Noting(Disk):

@@ -1,0 +1,370 @@
+"""Media in an S3 bucket, for many machines: prefix/ab/<sha>, with a folder on this machine of what was used last.
+
+Files come before the rows that name them, here too: a name is given out once the bucket has acknowledged the object.
+What comes out of it is believed once it has the hash that is its name: on the way it may be cut; and here, in a folder
+whose files are not brought to the disk one by one, a power cut may leave half of one.
+"""
+
+import hashlib
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+import obstore
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import S3Store
+
+from db.errors import MediaAway
+from db.media import NAME, OWNER, Disk, Media, on_disk
+
+if TYPE_CHECKING:
+    from obstore import GetResult
+    from obstore.store import ClientConfig, RetryConfig, S3Config
+
+log = logging.getLogger("flipbot.bucket")
+
+PART: Final = 8 << 20  # bytes; larger files travel in such parts
+AT_ONCE: Final = 2  # parts on their way: a slow line carries both before their time is over
+CHUNK: Final = 1 << 20
+IN_USE_S: Final = 3600.0  # since the last use; as long a file is not put out of the folder here
+ROOM: Final = 0.9  # of the limit, to which the folder is brought down once it is above
+LOOK_S: Final = 60.0  # between two looks for what may go, where nothing could
+RESTS_S: Final = 5.0  # after a trouble: so long nothing is tried that can as well be done later
+PATIENCE: Final["RetryConfig"] = {
+    "max_retries": 3,
+    "retry_timeout": timedelta(seconds=10),
+    "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2), "base": 2},
+}
+
+_CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>")
+_STATUS = re.compile(r"status code: ([0-9]{3}[ A-Za-z]{0,40})")
+_REGION = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
+
+
+class Bucket(Media):
+    """A bucket, or a part of one, and the folder of what was used last. Every method blocks; call it from a thread.
+
+    Where the store does not answer, or not to us, they raise MediaAway.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        name: str,
+        prefix: str = "",
+        *,
+        endpoint: str = "",
+        region: str = "",
+        cache_bytes: int = 20 << 30,
+        least_free: int = 0,
+        disk: Disk | None = None,
+    ) -> None:
+        """Nothing is made or asked until something is put in or taken out. Credentials are the environment's.
+
+        root:        the folder on this machine, which no other process of it uses
+        cache_bytes: how large that may grow; least_free: below how many free bytes on its disk it grows smaller
+        """
+        super().__init__(root, disk)
+        self.url = f"s3://{name}/{prefix}".rstrip("/")
+        config: S3Config = {}
+        if endpoint:
+            config["endpoint"] = endpoint
+        if region:
+            config["region"] = region
+        client: ClientConfig = {"connect_timeout": "5s", "read_timeout": "2m", "timeout": "10m"}
+        if endpoint.startswith("http:"):
+            client["allow_http"] = True
+        self._store = S3Store(name, prefix=prefix or None, config=config, client_options=client, retry_config=PATIENCE)
+        self.fetchers = ThreadPoolExecutor(8, "flipbot-media")
+        self.cache_bytes, self.least_free = cache_bytes, least_free
+        self._whole: dict[str, tuple[int, int]] = {}  # size and age of files here that have the right content
+        self._one = tuple(threading.Lock() for _ in range(64))  # a file is fetched once, however many want it
+        self._counting = threading.Lock()
+        self._size: int | None = None  # bytes in the folder here, once they were counted
+        self._look_at = 0.0  # when what may go is looked for again
+        self._away_until = 0.0
+
+    def place(self, name: str = "") -> str:
+        """As Media.place: an address in the bucket."""
+        return f"{self.url}/{name}" if name else self.url
+
+    def fetch(self, sha: str) -> Path:
+        """As Media.fetch: out of the bucket where it is not here. raises FileNotFoundError, MediaAway, DiskFull."""
+        path = self.path(sha)
+        with self._one[int(sha[:2], 16) % len(self._one)]:
+            if not self._use(path):
+                self._bring(sha, path)
+        return path
+
+    def exists(self, sha: str) -> bool:
+        """Whether the file is in the bucket, or still here."""
+        return super().exists(sha) or self._age(_key(sha)) is not None
+
+    def verify(self, sha: str) -> bool:
+        """Whether the file can be had whole; a damaged one here is brought anew."""
+        for _ in range(2):
+            try:
+                self.fetch(sha)
+            except FileNotFoundError:
+                return False
+            if super().verify(sha):
+                return True
+            self._forget(sha)
+        return False
+
+    def drop(self, sha: str) -> bool:
+        """Remove the file from the bucket and from here. False where it was not there, or cannot be removed now."""
+        self._forget(sha)
+        if time.monotonic() < self._away_until:  # of many, not each one waits for a store that is away
+            return False
+        try:
+            there = self._age(_key(sha)) is not None
+            with self._reaching():
+                obstore.delete(self._store, _key(sha))
+        except MediaAway:
+            return False
+        return there
+
+    def drop_all(self, shas: Iterable[str]) -> None:
+        """As Media.drop_all, many at a time."""
+        names = list(shas)
+        for sha in names:
+            self._forget(sha)
+        if names and time.monotonic() >= self._away_until:
+            with suppress(MediaAway), self._reaching():  # `sweep` will
+                obstore.delete(self._store, [_key(sha) for sha in names])
+
+    def sweep(self, keep: set[str], older_than_s: float) -> int:
+        """As Media.sweep, in the bucket by its own clock; what is not in `keep` goes from here, too."""
+        limit, swept = time.time() - older_than_s, 0
+        for key, at in self._objects():
+            name = key[3:]
+            if name in keep or at >= limit:
+                continue
+            again = self._age(key)  # the list may be minutes old, and the file put in again since
+            if again is not None and again < limit:
+                with self._reaching():
+                    obstore.delete(self._store, key)
+                self._forget(name)
+                swept += 1
+        swept += super().sweep(keep, older_than_s)
+        self._make_room(count_again=True)
+        return swept
+
+    def owner(self) -> str | None:
+        """As Media.owner."""
+        try:
+            with self._reaching():
+                return bytes(obstore.get(self._store, OWNER).bytes()).decode("utf-8", "replace").strip()
+        except FileNotFoundError:
+            return None
+
+    def mark(self, owner: str) -> None:
+        """As Media.mark. raises MediaAway."""
+        with self._reaching():
+            obstore.put(self._store, OWNER, owner.encode())
+
+    def strange(self, keep: set[str], older_than_s: float) -> bool:
+        """As Media.strange."""
+        limit, old = time.time() - older_than_s, False
+        for key, at in self._objects():
+            if key[3:] in keep:
+                return False
+            old = old or at < limit
+        return old
+
+    def probe(self) -> str | None:
+        """As Media.probe: an object is written, listed, read and deleted. raises MediaAway."""
+        key, content = f"flipbot-probe-{uuid4().hex}", uuid4().bytes
+        with self._reaching():
+            obstore.put(self._store, key, content)
+            try:
+                for _ in obstore.list(self._store, chunk_size=1):
+                    break
+                back = bytes(obstore.get(self._store, key).bytes())
+            finally:
+                obstore.delete(self._store, key)
+        if back != content:
+            raise MediaAway(self.url, "it gives back other bytes than it was given", "see to the store")
+        size = f"{self.cache_bytes / (1 << 30):g} GiB"
+        return f"{self.url} can be written, read, listed and deleted in; the last {size} used are kept in {self.root}."
+
+    def _keep(self, path: Path, sha: str) -> str:
+        """The bucket first: until it has the file, the file stays where it was and can be kept again."""
+        with self._reaching():
+            # Over an earlier one, too: that may be damaged, and to `sweep` it is young again.
+            obstore.put(self._store, _key(sha), path, chunk_size=PART, max_concurrency=AT_ONCE)
+        super()._keep(path, sha)
+        self._came(self.path(sha), sha)
+        return sha
+
+    def _bring(self, sha: str, path: Path) -> None:
+        """Fetch the object, as often as is due to a line that is bad. raises FileNotFoundError where it is damaged."""
+        for _ in range(2):
+            with self._reaching():
+                got = obstore.get(self._store, _key(sha))
+            with self._making() as part:
+                if not self._download(got, sha, part):
+                    continue
+                folder = self._folder(sha[:2])
+                with on_disk(folder):
+                    self.disk.rename(part, folder / sha)
+            self._came(path, sha)
+            return
+        log.warning("object damaged in=%s sha=%s", self.url, sha)
+        raise FileNotFoundError(f"{self.place(_key(sha))} is damaged")
+
+    def _download(self, got: "GetResult", sha: str, part: Path) -> bool:
+        """Write it to a file; returns whether it is what its name says."""
+        digest = hashlib.sha256()
+        with self._reaching(), on_disk(part), part.open("wb") as file:
+            for chunk in got.stream(CHUNK):
+                digest.update(chunk)
+                file.write(chunk)
+        return digest.hexdigest() == sha
+
+    def _use(self, path: Path) -> bool:
+        """Whether the file is here and whole; then it was used now, which its access time says."""
+        try:
+            found = path.stat()
+            if self._whole.get(path.name) != (found.st_size, found.st_mtime_ns):
+                if not super().verify(path.name):
+                    self._forget(path.name)
+                    return False
+                self._whole[path.name] = (found.st_size, found.st_mtime_ns)
+            os.utime(path, ns=(time.time_ns(), found.st_mtime_ns))
+        except OSError:  # not here, or gone in this moment
+            return False
+        return True
+
+    def _came(self, path: Path, sha: str) -> None:
+        """A file is here that was not, or is again."""
+        try:
+            found = path.stat()
+        except FileNotFoundError:  # dropped in this moment
+            return
+        with self._counting:
+            self._size = None if self._size is None else self._size + found.st_size
+        self._whole[sha] = (found.st_size, found.st_mtime_ns)
+        self._make_room()
+
+    def _forget(self, sha: str) -> None:
+        """Take the file away from here."""
+        self._whole.pop(sha, None)
+        super().drop(sha)
+
+    def _make_room(self, *, count_again: bool = False) -> None:
+        """Put out what was not used for longest, where the folder is too large or its disk too full."""
+        with self._counting:
+            if self._size is not None and not count_again:
+                room = self._size <= self.cache_bytes and self.free_bytes() >= self.least_free
+                if room or time.monotonic() < self._look_at:
+                    return
+            here = sorted(_used(self._files()))
+            size, free, too_much = sum(found for _, found, _ in here), self.free_bytes(), 0.0
+            if size > self.cache_bytes:
+                too_much = size - self.cache_bytes * ROOM
+            if free < self.least_free:
+                too_much = max(too_much, self.least_free / ROOM - free)
+            oldest = time.time() - IN_USE_S
+            for at, found, path in here:
+                if too_much <= 0 or at >= oldest:
+                    break
+                self._forget(path.name)
+                too_much, size = too_much - found, size - found
+            self._size = size
+            if too_much > 0:
+                self._look_at = time.monotonic() + LOOK_S
+
+    def _objects(self) -> Iterator[tuple[str, float]]:
+        """Key and time of every object that stands where a file of ours would, under a name as ours have."""
+        with self._reaching():
+            for page in obstore.list(self._store, chunk_size=1000):
+                for each in page:
+                    key = each["path"]
+                    if key[2:3] == "/" and NAME.fullmatch(key[3:]) and key[3:].startswith(key[:2]):
+                        yield key, each["last_modified"].timestamp()
+
+    def _age(self, key: str) -> float | None:
+        """When the object was written, by the store's clock; None where it is not there."""
+        try:
+            with self._reaching():
+                return obstore.head(self._store, key)["last_modified"].timestamp()
+        except FileNotFoundError:
+            pass
+        try:  # the answer to a HEAD does not say what is not there: it may be the whole bucket
+            with self._reaching():
+                return obstore.get(self._store, key).meta["last_modified"].timestamp()
+        except FileNotFoundError:
+            return None
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """What the store refuses, as our error, with nothing in it that the store said but its code."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            if _code(error) != "NoSuchBucket":
+                raise
+            raise self._away(error) from None
+        except BaseError as error:
+            raise self._away(error) from None
+        if self._away_until:
+            self._away_until = 0.0
+            log.info("store answers again url=%s", self.url)
+
+    def _away(self, error: Exception) -> MediaAway:
+        away = MediaAway(self.url, *_why(error))
+        if not self._away_until:
+            log.warning("%s", away)
+        self._away_until = time.monotonic() + RESTS_S
+        return away
+
+
+def _key(sha: str) -> str:
+    if not NAME.fullmatch(sha):
+        raise ValueError(f"not the name of a file: {sha!r}")
+    return f"{sha[:2]}/{sha}"
+
+
+def _used(files: Iterable[Path]) -> Iterator[tuple[float, int, Path]]:
+    """When each was used last, its size and where it is."""
+    for path in files:
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            continue
+        yield max(found.st_atime, found.st_mtime), found.st_size, path
+
+
+def _code(error: Exception) -> str:
+    found = _CODE.search(str(error))
+    return found[1] if found else ""
+
+
+def _why(error: Exception) -> tuple[str, str]:
+    """What is wrong with the store, in a few words, and what to do about it."""
+    said, code = str(error), _code(error)
+    status = _STATUS.search(said)
+    short = code or (status[1].strip() if status else "it does not answer")
+    keys = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    if "169.254.16" in said or "169.254.17" in said:  # where the machines of a cloud ask for theirs
+        return "no credentials were found", f"set {keys}"
+    if code == "NoSuchBucket":
+        return "there is no such bucket", "make it, or mend [media] url and endpoint"
+    if code == "RequestTimeTooSkewed":
+        return short, "set this machine's clock"
+    if code in _REGION or (status and status[1].startswith("3")):
+        return short, "set [media] region to where the bucket is"
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError) or "AccessDenied" in code:
+        return f"it refuses us: {short}", f"see to {keys}, and to what they may do there"
+    return short, "see to the network, and to [media] endpoint"
