@@ -51,7 +51,7 @@ from db.connect import Database, file_of, is_shared, is_there
 from db.doctor import examine_database, examine_disk, examine_library, examine_media, examine_store
 from db.errors import DbError, MediaAway
 from db.finding import Finding
-from db.house import housekeeping
+from db.house import ORPHAN_S, housekeeping
 from db.logs import start_log
 from db.media import Media, open_media
 from db.models import State
@@ -321,6 +321,7 @@ async def service(
         helps = db.shared and not keeps_house  # makes what a front of its own plans
         if helps:
             await need_same_model(db, card)
+            await asyncio.to_thread(media.clear, ORPHAN_S)
         elif works or db.shared:
             await serve_model(intake, card)
         said = {"version": version("flipbot"), "model": card.name, "trained": card.trained, "pid": os.getpid()}

@@ -173,11 +173,16 @@ class Media:
         older_than_s: younger ones stay, for their row may be about to be committed
         """
         limit = time.time() - older_than_s
+        files = [path for path in self._files() if path.name not in keep and _touched(path) < limit]
+        return sum(map(_remove, files)) + self.clear(older_than_s)
+
+    def clear(self, older_than_s: float) -> int:
+        """Remove what was left in work folders by a process that died; returns how many entries."""
+        limit = time.time() - older_than_s
         self._at_work -= {name for name in list(self._at_work) if not (self.root / "tmp" / name).exists()}
-        files = [path for path in self._files() if path.name not in keep]
         left = [path for path in self.root.glob("tmp/*") if _WORK.fullmatch(path.name)]
         left = [path for path in left if path.name not in self._at_work]
-        return sum(_remove(path) for path in (*files, *left) if _touched(path) < limit)
+        return sum(_remove(path) for path in left if _touched(path) < limit)
 
     def owner(self) -> str | None:
         """The mark of the database whose files these are; None where it was not written down."""

@@ -21,6 +21,7 @@ HOME = {
     "sqlalchemy": "db",
     "alembic": "db",
     "obstore": "db",
+    "psycopg": "db",
     "aiohttp": "bot",
     "discord": "bot",
     "telegram": "bot",
