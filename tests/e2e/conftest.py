@@ -73,7 +73,7 @@ def start(*words: object, **how: object) -> "subprocess.Popen[str]":
     """A flipbot process that goes on."""
     pipe = subprocess.PIPE
     return subprocess.Popen(  # type: ignore[call-overload, no-any-return]
-        command(*words), env=ENVIRONMENT, text=True, **{"stdout": pipe, "stderr": pipe, **how}
+        command(*words), text=True, **{"env": ENVIRONMENT, "stdout": pipe, "stderr": pipe, **how}
     )
 
 

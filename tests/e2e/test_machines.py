@@ -1,0 +1,158 @@
+"""Several machines, one PostgreSQL and one bucket: a film is made though the worker, and then the front, is killed."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import postgres
+from tests.e2e.conftest import ENVIRONMENT, run, start
+from tests.fakes.s3 import S3, served
+from tests.fakes.telegram import Telegram, a_picture, person
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="PostgreSQL's own server is needed")]
+
+ANN = person(111)
+PATIENT_S = 180.0  # a loaded machine takes its time to load PyTorch
+STANDS_BY = "This one stands by"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[postgres.Server]:
+    with postgres.opened() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket() -> Iterator[S3]:
+    with served() as port:
+        yield S3(port)
+
+
+@pytest.fixture
+async def telegram() -> AsyncIterator[Telegram]:
+    telegram = Telegram()
+    await telegram.start()
+    yield telegram
+    await telegram.stop()
+    assert telegram.problems == []
+
+
+class Machines:
+    """Each has a data folder and a log of its own, and the same configuration."""
+
+    def __init__(self, folder: Path, config: str, model: Path) -> None:
+        self.folder, self.model = folder, model
+        self.config = folder / "config.toml"
+        self.config.write_text(config)
+        self.running: dict[str, subprocess.Popen[str]] = {}
+        self.env = {**ENVIRONMENT, **{name: value for name, value in os.environ.items() if name.startswith("AWS_")}}
+
+    def start(self, name: str, command: str) -> None:
+        where = ("-c", self.config, "--data-dir", self.folder / name, "--model", self.model)
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.running[name] = start(command, *where, stdout=log, stderr=log, env=self.env)
+
+    def said(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text()
+
+    async def until(self, name: str, words: str, times: int = 1) -> None:
+        async with asyncio.timeout(PATIENT_S):
+            while self.said(name).count(words) < times:
+                assert self.running[name].poll() is None, self.said(name)
+                await asyncio.sleep(0.05)
+
+    async def kill(self, name: str) -> None:
+        self.running[name].kill()
+        await asyncio.to_thread(self.running.pop(name).wait, 60)
+
+    async def end(self) -> None:
+        """Ctrl-C for all."""
+        for process in self.running.values():
+            process.send_signal(signal.SIGTERM)
+        for name, process in self.running.items():
+            assert await asyncio.to_thread(process.wait, 60) == 0, self.said(name)
+
+
+@pytest.fixture
+def machines(
+    tmp_path: Path, small: Path, server: postgres.Server, bucket: S3, telegram: Telegram
+) -> Iterator[Machines]:
+    config = f"""
+        [database]
+        url = "{server.fresh()}"
+        [media]
+        url = "s3://{bucket.name}/studio"
+        endpoint = "{bucket.wire.url}"
+        [telegram]
+        token = "{telegram.token}"
+        api_base = "{telegram.url}"
+        [safety]
+        consent = false
+        [model]
+        threads = 1
+        [web]
+        port = 0
+    """
+    with ExitStack() as stack:
+        machines = Machines(tmp_path, config, small)
+        stack.callback(lambda: [process.kill() for process in machines.running.values()])
+        yield machines
+
+
+async def test_a_film_grows_in_its_message_though_the_worker_and_then_the_front_is_killed(
+    machines: Machines, telegram: Telegram, bucket: S3
+) -> None:
+    chat = telegram.private(ANN)
+
+    async def shown(kind: str, *words: str) -> dict[str, Any]:
+        def found() -> dict[str, Any] | None:
+            for message in telegram.of_bot(chat):
+                if kind in message and all(word in message.get("caption", "") for word in words):
+                    return message
+            return None
+
+        got: dict[str, Any] = await telegram.until(found, PATIENT_S)
+        return got
+
+    machines.start("front", "front")
+    machines.start("worker", "worker")
+    await machines.until("front", "INFO flipbot started")
+    machines.start("other front", "front")
+    telegram.sends(ANN, chat, a_picture(), caption="fog rolls in 4.8s seed=7")
+    grown = await shown("animation")
+    await machines.kill("worker")
+    machines.start("worker", "worker")  # it finds what it held: nobody waits until its lease is over
+    await machines.until("other front", STANDS_BY)
+    assert "INFO flipbot started" not in machines.said("other front")
+    await machines.kill("front")
+    await machines.until("other front", "INFO flipbot started")
+    done = await shown("video", "seed 7")
+    assert done["message_id"] == grown["message_id"] and len(telegram.of_bot(chat)) == 1
+    assert machines.said("worker").count("section recorded") == 4
+    assert len(bucket.keys) >= 10
+    line = await asyncio.to_thread(
+        run, "queue", "--once", "-c", machines.config, "--data-dir", machines.folder / "anywhere"
+    )
+    assert line.stdout + line.stderr == "Nothing is in line.\n"
+    await machines.end()
+    for name in ("worker", "front", "other front"):
+        assert "Traceback" not in machines.said(name) and bucket.wire.url not in machines.said(name)
+
+
+async def test_a_worker_with_another_model_is_told_and_ends(machines: Machines, server: postgres.Server) -> None:
+    machines.start("front", "front")
+    await machines.until("front", "INFO flipbot started")
+    tiny = await asyncio.to_thread(
+        run, "worker", "-c", machines.config, "--data-dir", machines.folder / "tiny", "--model", "tiny"
+    )
+    assert tiny.returncode == 2
+    said = "flipbot: Films on this database are planned for small@1, and this worker has tiny@"
+    assert tiny.stderr.splitlines()[-1].startswith(said)
+    await machines.end()
