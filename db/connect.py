@@ -55,7 +55,7 @@ class Engines(Protocol):
 
     def open(self) -> None: ...
     def clocks(self, now: Clock | None, steady: Clock | None) -> tuple[Clock, Clock]: ...
-    def write(self, stack: ExitStack) -> Connection: ...
+    def write(self, stack: ExitStack, *, lightly: bool) -> Connection: ...
     def read(self, stack: ExitStack) -> Connection: ...
     def passes(self, error: DBAPIError) -> bool: ...
     def over(self, error: DBAPIError, waited_s: float) -> DbError: ...
@@ -156,15 +156,16 @@ class Database:
         self._committed = asyncio.Event()
 
     @contextmanager
-    def transaction(self, *, quiet: bool = False) -> Iterator[Connection]:
+    def transaction(self, *, quiet: bool = False, lightly: bool = False) -> Iterator[Connection]:
         """One writing transaction: committed at the end, rolled back by an exception.
 
-        quiet: nobody needs to be woken by it, unless `tell` says so
+        quiet:   nobody needs to be woken by it, unless `tell` says so
+        lightly: a power cut may take it back: nobody waits for a disk where it is not the one of this machine
         raises: TROUBLE (each before anything was written, but DatabaseAway, where nobody can know)
         """
         try:
             with ExitStack() as stack:
-                tx = self._begin(stack, self.engines.write)
+                tx = self._begin(stack, functools.partial(self.engines.write, lightly=lightly))
                 yield tx
                 loud = not quiet or TOLD in tx.get_execution_options()
                 if loud:

@@ -55,6 +55,7 @@ SESSION: Final = {
     "tcp_keepalives_count": 3,
 }
 _BEGIN: Final = f"SELECT pg_advisory_xact_lock({WRITER}), extract(epoch FROM clock_timestamp()) * 1000"
+_LIGHTLY: Final = f"{_BEGIN}, set_config('synchronous_commit', 'off', true)"
 _FULL: Final = {"53100"}
 _FAILED: Final = {"58030", "XX001", "XX002"}
 _LOCKED: Final = "55P03"
@@ -106,17 +107,17 @@ class Postgres:
         """What rows are dated by, and what leases and waits are counted by: the server's time, unless it is given."""
         return now or self._clock, steady or now or self._clock
 
-    def write(self, stack: ExitStack) -> Connection:
+    def write(self, stack: ExitStack, *, lightly: bool) -> Connection:
         """A writing transaction, begun, with the lock that makes it the only one; the stack ends it."""
         assert self.writing is not None, "not open"
         with ExitStack() as own:
             tx = own.enter_context(self.writing.begin())
-            self._take(tx)
+            self._take(tx, _LIGHTLY if lightly else _BEGIN)
             stack.push(own.pop_all())
         return tx
 
-    def _take(self, tx: Connection) -> None:
-        self._clock.seen(float(tx.exec_driver_sql(_BEGIN).one()[1]))
+    def _take(self, tx: Connection, begin: str = _BEGIN) -> None:
+        self._clock.seen(float(tx.exec_driver_sql(begin).one()[1]))
 
     def read(self, stack: ExitStack) -> Connection:
         """One consistent view of the committed rows."""

@@ -14,7 +14,7 @@ def report(db: Database, claim: rows.Claim, n: int, step: int, of: int, phase: s
 
     raises: LeaseLost
     """
-    with db.transaction() as tx:
+    with db.transaction(lightly=True) as tx:
         job = load_held(tx, claim, db.steady())
         told = {"n": n, "step": step, "of": of, "phase": phase, "preview": preview, "at_ms": db.now()}
         overwritten = update(Progress).where(Progress.job_id == job.id).values(**told).returning(Progress.job_id)

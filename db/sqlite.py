@@ -49,8 +49,11 @@ class Sqlite:
         """What rows are dated by, and what leases and waits are counted by; those that are given go before."""
         return now or now_ms, steady or now or Steady()
 
-    def write(self, stack: ExitStack) -> Connection:
-        """A writing transaction, begun; the stack ends it. Only this can meet a lock: then it is ours to the end."""
+    def write(self, stack: ExitStack, *, lightly: bool) -> Connection:
+        """A writing transaction, begun; the stack ends it. Only this can meet a lock: then it is ours to the end.
+
+        lightly: is written as durably as all else
+        """
         assert self.writing is not None, "not open"
         return stack.enter_context(self.writing.begin())
 

@@ -37,7 +37,7 @@ def name_of(data_dir: Path, host: str) -> str:
 @writes
 def here(db: Database, name: str, model: str) -> None:
     """A worker is there, with that model; it says so every EVERY_S."""
-    with db.transaction(quiet=True) as tx:
+    with db.transaction(quiet=True, lightly=True) as tx:
         now = db.steady()
         seen = update(Worker).where(Worker.name == name).values(model=model, seen_ms=now)
         if tx.execute(seen.returning(Worker.name)).first() is None:

@@ -15,6 +15,7 @@ BENCHES = {
     "tiny": "what the tiny model can do, on photographs that it never saw",
     "renditions": "films made to fit a platform's limit",
     "fairness": "who waits how long where many share one GPU",
+    "machines": "turns of several machines on one PostgreSQL",
     "queue": "enqueue and claim, with few and with very many waiting",
 }
 
