@@ -45,7 +45,7 @@ from bot.once import lately
 from bot.page import Page
 from bot.page_guard import read_key
 from bot.picture import read_picture
-from db import inbox, jobs, operators, requests, workers
+from db import inbox, jobs, moving, operators, requests, workers
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
 from db.connect import Database, file_of, is_shared, is_there
 from db.doctor import examine_database, examine_disk, examine_library, examine_media, examine_store
@@ -131,6 +131,12 @@ class Settings:
     def open_media(self) -> Media:
         """Where pictures and films are kept. raises ConfigError."""
         return open_media(self.media, self.data_dir)
+
+    @property
+    def place(self) -> tuple[str, Path]:
+        """Which database it is."""
+        url = self.database.url
+        return (url if is_shared(url) else "", file_of(url, self.data_dir))
 
     @property
     def models_dir(self) -> Path:
@@ -255,6 +261,8 @@ def arguments() -> argparse.ArgumentParser:
         "job", nargs="?", metavar="JOB", help="its number (default: the last one asked for in a terminal)"
     )
     film.add_argument("-o", "--output", type=Path, metavar="OUT.mp4", help="the film (default: film-JOB.mp4, here)")
+    move = add("move", command_move, "copy the queue, the people and all films to another database and media store")
+    move.add_argument("to", type=Path, metavar="TO.toml", help="configuration that says where to; the old place stays")
     with_model(add("doctor", command_doctor, "say what works on this machine, and what to do about the rest"))
     fetch = add("download", command_download, "fetch the weights of a large model; it goes on where it stopped")
     fetch.add_argument("name", metavar="MODEL", help="framepack or framepack-f1")
@@ -931,6 +939,37 @@ def command_film(args: argparse.Namespace, console: Console, locale: str) -> int
             return terminal.DONE if found["has_film"] else terminal.FAILED
 
     return asyncio.run(save())
+
+
+def command_move(args: argparse.Namespace, console: Console, locale: str) -> int:
+    """flipbot move TO.toml"""
+    old = settings_of(args)
+    new = Settings(**load(args.to, SECTIONS), file=args.to)
+    if not is_there(old.database.url, old.data_dir):
+        raise Refused("terminal.no_database", path=str(file_of(old.database.url, old.data_dir)))
+    if old.place == new.place:
+        raise Refused("refused.move_nowhere", path=str(args.to))
+    make_folder(new.data_dir)
+    alone = old.data_dir != new.data_dir or not is_shared(new.database.url)
+
+    async def move() -> int:
+        source, target = old.open_media(), new.open_media()
+        async with AsyncExitStack() as stack:
+            db = await stack.enter_async_context(Database.open(old.database.url, data_dir=old.data_dir))
+            await jobs.recover(db)
+            to = await stack.enter_async_context(Database.open(new.database.url, data_dir=new.data_dir, alone=alone))
+            await moving.need_empty(to)
+            missing = 0
+            if source.place() != target.place():
+                with terminal.counting(console, words.say(locale, "terminal.moving_files")) as told:
+                    missing = await moving.copy_files(source, target, db, told)
+            rows = await moving.copy_rows(db, to)
+        if missing:
+            terminal.tell(console, words.say(locale, "terminal.move_missing", count=missing))
+        terminal.tell(console, words.say(locale, "terminal.moved", rows=rows, path=str(args.to)))
+        return terminal.DONE
+
+    return asyncio.run(move())
 
 
 def command_download(args: argparse.Namespace, console: Console, locale: str) -> int:

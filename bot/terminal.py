@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import ClientError
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -186,6 +186,15 @@ def bar(console: Console) -> Iterator[tuple[Progress, TaskID]]:
     columns = (SpinnerColumn(), BarColumn(bar_width=30), TextColumn("{task.fields[section]}", markup=False))
     with TwoLines(*columns, console=console, transient=True) as progress:
         yield progress, progress.add_task("", total=None, section="")
+
+
+@contextmanager
+def counting(console: Console, what: str) -> Iterator[Callable[[int, int], None]]:
+    """One line that says how many of how many are done; yields what is called with them."""
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=30), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what)
+        yield lambda done, of: progress.update(task, completed=done, total=of)
 
 
 class TwoLines(Progress):

@@ -104,6 +104,7 @@ class Database:
         clock: Clock | None = None,
         steady: Clock | None = None,
         busy_s: float = BUSY_S,
+        alone: bool = True,
     ) -> AsyncIterator["Database"]:
         """Open the database, made or brought up to date if need be, as the only process on its data folder.
 
@@ -112,10 +113,11 @@ class Database:
                 a server
         steady: the same for leases and waits; None: the clock given, or of `Steady`, or that of a server
         busy_s: how long a transaction waits for another process, or for a server that is away
+        alone:  False only where this process has opened another database in that folder, too
         raises: DatabaseInUse, DatabaseNewer, DatabaseUnusable, DatabaseAway, DiskFull, ConfigError (url)
         """
         engines, path = engines_of(url, data_dir), file_of(url, data_dir)
-        lock = await _lock(path)
+        lock = await _lock(path) if alone else None
         try:
             await asyncio.to_thread(engines.open)
             db = cls(engines, path, clock, steady, busy_s)
@@ -125,7 +127,8 @@ class Database:
                 finally:
                     await asyncio.shield(asyncio.ensure_future(db.close()))
         finally:
-            lock.release()
+            if lock is not None:
+                lock.release()
 
     @property
     def shared(self) -> bool:

@@ -17,6 +17,7 @@ DbError
 ├── DatabaseUnusable  the file is no database, or cannot be opened
 ├── DatabaseBusy      another process kept the write lock for too long; nothing was written
 ├── DatabaseAway      the server of the database cannot be reached
+├── NotEmpty          a queue was to be moved to a database that has one already
 ├── DiskFull          no room left; nothing half-written stays behind
 ├── DiskFailed        the disk refuses to read or write, full or not
 ├── MediaAway         the bucket of the media does not answer, or not to us
@@ -256,6 +257,15 @@ class DatabaseAway(DbError):
             path=place,
             why=why,
         )
+
+
+class NotEmpty(DbError):
+    """Somebody has asked for films in the database that another one's were to be moved to."""
+
+    reason = "not_empty"
+
+    def __init__(self, place: str) -> None:
+        super().__init__(f"Films were asked for in {place} already: move to a database that is new.", path=place)
 
 
 class ConfigError(DbError):

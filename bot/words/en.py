@@ -91,6 +91,9 @@ WORDS: Final = {
         "Films on this database are planned for {served}, and this worker has {got}: give both the same [model] name, "
         "and bring both to one version."
     ),
+    "refused.move_nowhere": (
+        "{path} names the database that everything is in already: name another one in it, under [database] url."
+    ),
     "refused.other_model": "The service running here uses {served}, not {got}. Stop it first, or leave --model out.",
     "refused.served_size": "The service running here decides on the size. Stop it first, or leave --size out.",
     "refused.no_such_page": "There is nothing at this address. The start page is a good place to go on.",
@@ -821,6 +824,11 @@ WORDS: Final = {
     "terminal.no_picture": "Name the picture that the film begins with, or a film with --extend.",
     "terminal.extend_keeps": "A film that goes on keeps what it was made with: leave out {options}.",
     "terminal.no_such_job": "There is no film {job}.",
+    "terminal.moving_files": ("copying files"),
+    "terminal.moved": (
+        "{rows} rows are there. From now on start flipbot with -c {path}; what it leaves behind stays as it is."
+    ),
+    "terminal.move_missing": ("{count} files that rows name were not in the old place."),
     "terminal.no_database": (
         "There is no database {path} yet: flipbot run makes it. If your service keeps everything elsewhere, name that "
         "folder with --data-dir, or its configuration with -c."

@@ -77,6 +77,7 @@ WORDS: Final = {
         "这个数据库上的影片是按 {served} 计划的，而这个 worker 的模型是 {got}："
         "请把两边的 [model] name 设为相同，并更新到同一版本。"
     ),
+    "refused.move_nowhere": ("{path} 里写的就是现在的数据库：请在其中的 [database] url 写上另一个。"),
     "refused.other_model": "这里正在运行的服务使用的是 {served}，不是 {got}。请先停止它，或者不要加 --model。",
     "refused.served_size": "这里正在运行一个服务，它按自己的尺寸制作影片。请先停止它，或者不要加 --size。",
     "refused.no_such_page": "这个地址没有内容。可以从首页继续。",
@@ -780,6 +781,9 @@ WORDS: Final = {
     "terminal.no_picture": "请给出影片开头的图片，或用 --extend 指定一部影片。",
     "terminal.extend_keeps": "延长的影片保持原来的设置：请去掉 {options}。",
     "terminal.no_such_job": "没有影片 {job}。",
+    "terminal.moving_files": ("正在复制文件"),
+    "terminal.moved": ("已复制 {rows} 行。以后请用 -c {path} 启动 flipbot；原来的内容保持不变，不再增加。"),
+    "terminal.move_missing": ("有 {count} 个文件在原处已经不存在。"),
     "terminal.no_database": (
         "还没有数据库 {path}，运行 flipbot run 才会创建。如果你的服务使用别的数据文件夹，"
         "请用 --data-dir 指定该文件夹，或用 -c 指定它的配置文件。"

@@ -1,6 +1,4 @@
 import json
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -22,11 +20,9 @@ TELEGRAM = Platform.TELEGRAM
 
 def dump(db: Database) -> dict[str, list[dict[str, Any]]]:
     """Every row of every table."""
-    with closing(sqlite3.connect(db.path)) as connection:
-        connection.row_factory = sqlite3.Row
-        named = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-        tables = [row["name"] for row in named]
-        return {name: [dict(row) for row in connection.execute(f"SELECT * FROM {name}")] for name in tables}
+    with db.reading() as tx:
+        tables = Base.metadata.sorted_tables
+        return {table.name: [dict(row._mapping) for row in tx.execute(table.select())] for table in tables}
 
 
 def says(rows: object, text: str) -> bool:
