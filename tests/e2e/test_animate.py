@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -262,11 +263,13 @@ def test_a_service_that_hangs_is_named_and_holds_up_no_operator(small: Path, dat
         until_served(front, data_dir)
         front.send_signal(signal.SIGSTOP)
         said = f"The service (process {front.pid}) does not answer."
-        for order in (("queue", "--once"), ("pause", "too hot")):
-            hung = quick(*order, "--data-dir", data_dir, "-c", config)
+        orders = [("queue", "--once"), ("pause", "too hot"), ("doctor", "--model", small)]
+        with ThreadPoolExecutor() as at_once:  # each waits its time for an answer
+            asked = [at_once.submit(quick, *order, "--data-dir", data_dir, "-c", config) for order in orders]
+            *refused, examined = [each.result() for each in asked]
+        for hung in refused:
             assert hung.returncode == 1
             assert said in one_sentence(hung.stderr)
-        examined = run("doctor", "--model", small, "--data-dir", data_dir, "-c", config)
         assert f"MISS {said}" in examined.stdout
         assert "Disk: " in examined.stdout.partition(said)[2]
     finally:
