@@ -12,8 +12,9 @@ run: $(VENV)/ready
 demo: $(VENV)/ready
 	$(BIN)/flipbot animate examples/photo.jpg "the sun rises" --seconds 5 --seed 7 --data-dir var/demo -o flipbot-demo.mp4
 
+# Hundreds of processes import the same code: it is compiled once, whatever the shell says about that.
 test: $(VENV)/ready-test lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 lint: $(VENV)/ready-test
 	$(BIN)/ruff format --check .

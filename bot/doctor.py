@@ -5,15 +5,11 @@ from functools import partial
 from typing import Final
 
 import aiohttp
-from discord.http import Route
-from telegram.error import InvalidToken, TelegramError
 
 from bot.config import DiscordConfig, TelegramConfig, WebConfig
-from bot.discord_bot import PERMISSIONS
 from bot.errors import Refused
 from bot.page import check_address
 from bot.page_guard import Guard
-from bot.telegram_bot import TOKEN, make_bot
 from bot.words import clean, say
 from db.errors import ConfigError
 from db.finding import Finding
@@ -39,6 +35,8 @@ async def _of_chat(secret: Callable[[], str], known: Callable[[str], Awaitable[F
 
 def invite(application_id: int | str) -> str:
     """The link with which a server's admin adds the bot."""
+    from bot.discord_bot import PERMISSIONS  # the chats' libraries take a second: only for those who have a token
+
     scope = "bot+applications.commands"
     return (
         f"https://discord.com/oauth2/authorize?client_id={application_id}&permissions={PERMISSIONS}"
@@ -48,6 +46,8 @@ def invite(application_id: int | str) -> str:
 
 async def examine_discord(config: DiscordConfig, token: str) -> Finding:
     """Whether Discord knows the token, and how a server gets the bot."""
+    from discord.http import Route
+
     base = (config.api_base or Route.BASE).rstrip("/")
     headers = {"Authorization": f"Bot {token}", "User-Agent": "DiscordBot (flipbot, 0.1)"}
     try:
@@ -68,6 +68,10 @@ async def examine_discord(config: DiscordConfig, token: str) -> Finding:
 
 async def examine_telegram(config: TelegramConfig, token: str) -> Finding:
     """Whether the token is right; nobody answers: worth knowing."""
+    from telegram.error import InvalidToken, TelegramError
+
+    from bot.telegram_bot import TOKEN, make_bot
+
     if not TOKEN.fullmatch(token):
         return Finding(False, say("en", "telegram.wrong_token"))
     try:

@@ -3,22 +3,24 @@
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.config import DiscordConfig, SafetyConfig, TelegramConfig
-from bot.discord_bot import DiscordBot
 from bot.discord_server import of_server, terms_of
 from bot.film import film_of
 from bot.intake import Intake
 from bot.poster import FilmOf, Hooks, Poster
 from bot.remover import Remover
 from bot.sender import Sender
-from bot.telegram_bot import TelegramBot
 from db import people, requests
 from db.connect import Database
 from db.media import Media
 from db.models import Platform
 from db.rows import Canvas, Job, Notify
+
+if TYPE_CHECKING:  # the chats' libraries take a second to import: only for those who have a token
+    from bot.discord_bot import DiscordBot
+    from bot.telegram_bot import TelegramBot
 
 
 @dataclass
@@ -30,7 +32,7 @@ class Front:
     media: Media
     safety: SafetyConfig
     senders: list[Sender] = field(default_factory=list)
-    bots: list[DiscordBot | TelegramBot] = field(default_factory=list)
+    bots: "list[DiscordBot | TelegramBot]" = field(default_factory=list)
 
     @property
     def film_of(self) -> FilmOf:
@@ -40,6 +42,8 @@ class Front:
     def discord(self, config: DiscordConfig) -> None:
         """Add Discord, where a token is configured. raises: ConfigError."""
         if token := config.secret():
+            from bot.discord_bot import DiscordBot
+
             bot = DiscordBot(config, self.safety, self.intake, self.db, self.media, token)
             self.senders.append(bot.sender)
             self.bots.append(bot)
@@ -47,6 +51,8 @@ class Front:
     def telegram(self, config: TelegramConfig) -> None:
         """Add Telegram, where a token is configured. raises: ConfigError."""
         if token := config.secret():
+            from bot.telegram_bot import TelegramBot
+
             bot = TelegramBot(config, self.safety, self.intake, self.db, self.media, token, film_of=self.film_of)
             self.senders.append(bot.sender)
             self.bots.append(bot)

@@ -76,6 +76,7 @@ async def test_buttons_make_new_films_with_messages_of_their_own(tmp_path: Path)
 async def test_stop_here_keeps_the_film_and_cancel_asks_twice(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         first = (await s.there.answer(await s.animate()))["message"]
+        await s.job(1)
         second = (await s.there.answer(await s.animate("rain")))["message"]
         await s.job(2)
         for _ in range(2):

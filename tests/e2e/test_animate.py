@@ -8,6 +8,8 @@ import signal
 import subprocess
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,8 @@ import pytest
 from PIL import Image
 
 from gen.film import film_settings, probe, read_frames
-from tests.e2e.conftest import files, one_sentence, run, start
+from tests.e2e.conftest import files, one_sentence, quick, run, start
+from tests.ready import ready
 
 
 def until_served(service: "subprocess.Popen[str]", data_dir: Path) -> None:
@@ -52,35 +55,6 @@ def test_a_photo_becomes_a_film(small: Path, photo: Path, data_dir: Path, config
     assert not list(work.iterdir()), "work folders are gone"
 
 
-def test_a_photo_that_is_larger_as_a_png_is_judged_by_the_file_that_was_given(
-    small: Path, data_dir: Path, config: Path, tmp_path: Path
-) -> None:
-    grain = np.random.default_rng(0).integers(0, 256, (900, 1200, 3), np.uint8)
-    Image.fromarray(grain).save(tmp_path / "grain.jpg", quality=40)
-    Image.fromarray(grain).save(tmp_path / "grain.png")
-    with config.open("a") as file:
-        file.write("[limits]\nimage_max_mib = 1\n")
-    asked = ("--seconds", 1, "--model", small, "--data-dir", data_dir, "-c", config, "-o", tmp_path / "film.mp4")
-    done = run("animate", tmp_path / "grain.jpg", "fog", *asked)
-    assert done.returncode == 0, done.stderr
-    assert probe(tmp_path / "film.mp4").frames == 37
-    done = run("animate", tmp_path / "grain.png", "fog", *asked)
-    assert done.returncode == 2
-    assert "1 MiB is the limit" in one_sentence(done.stderr)
-
-
-def test_a_log_for_programs_is_one_in_every_process(
-    small: Path, photo: Path, data_dir: Path, config: Path, tmp_path: Path
-) -> None:
-    with config.open("a") as file:
-        file.write('[service]\nlog_format = "json"\nlog_level = "debug"\n')
-    asked = ("animate", photo, "fog", "--seconds", 1, "--model", small, "-o", tmp_path / "film.mp4")
-    done = run(*asked, "--data-dir", data_dir, "-c", config)
-    assert done.returncode == 0, done.stderr
-    told = [json.loads(line) for line in done.stderr.splitlines() if "flipbot." in line]
-    assert {"flipbot.queue", "flipbot.dispatch", "flipbot.child"} <= {line["logger"] for line in told}
-
-
 def test_a_film_with_an_end_picture_is_made_from_its_end(
     small: Path, photo: Path, data_dir: Path, config: Path, tmp_path: Path
 ) -> None:
@@ -95,15 +69,55 @@ def test_a_film_with_an_end_picture_is_made_from_its_end(
     assert settings["settings"]["sampling"] == "inverted"
 
 
-def test_the_same_order_gives_the_same_file(small: Path, photo: Path, config: Path, tmp_path: Path) -> None:
-    made = []
-    for name in ("a", "b"):
-        target = tmp_path / f"{name}.mp4"
-        asked = ("animate", photo, "fog | 0.9s: sun", "--seconds", 1, "--seed", 5, "--model", small, "-o", target)
-        done = run(*asked, "--data-dir", tmp_path / name, "-c", config)
+@dataclass(frozen=True)
+class Twice:
+    """An order that was given twice, each with a data folder of its own: for a person, and with a log for programs."""
+
+    folder: Path
+    config: Path
+    done: "list[subprocess.CompletedProcess[str]]"
+
+    @property
+    def films(self) -> list[Path]:
+        return [self.folder / "0.mp4", self.folder / "1.mp4"]
+
+
+@pytest.fixture(scope="module")
+def twice(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Twice:
+    folder = tmp_path_factory.mktemp("twice")
+    grain = np.random.default_rng(0).integers(0, 256, (900, 1200, 3), np.uint8)
+    Image.fromarray(grain).save(folder / "grain.jpg", quality=40)
+    Image.fromarray(grain).save(folder / "grain.png")
+    config, log = folder / "config.toml", '[service]\nlog_format = "json"\nlog_level = "debug"\n'
+    done = []
+    for n, more in enumerate(("", log)):
+        config.write_text(f"[model]\nthreads = 1\n[web]\nport = 0\n[limits]\nimage_max_mib = 1\n{more}")
+        asked = ("animate", folder / "grain.jpg", "fog | 0.9s: sun", "--seconds", 1, "--seed", 5, "--model", small)
+        done.append(run(*asked, "-o", folder / f"{n}.mp4", "--data-dir", folder / str(n), "-c", config))
+    return Twice(folder, config, done)
+
+
+def test_the_same_order_gives_the_same_file(twice: Twice) -> None:
+    for done in twice.done:
         assert done.returncode == 0 and "to the end: sun." in done.stderr, done.stderr
-        made.append(target.read_bytes())
-    assert made[0] == made[1]
+    one, other = (film.read_bytes() for film in twice.films)
+    assert one == other
+
+
+def test_a_log_for_programs_is_one_in_every_process(twice: Twice) -> None:
+    done = twice.done[1]
+    assert done.returncode == 0, done.stderr
+    told = [json.loads(line) for line in done.stderr.splitlines() if "flipbot." in line]
+    assert {"flipbot.queue", "flipbot.dispatch", "flipbot.child"} <= {line["logger"] for line in told}
+
+
+def test_a_photo_that_is_larger_as_a_png_is_judged_by_the_file_that_was_given(twice: Twice, small: Path) -> None:
+    assert twice.done[0].returncode == 0, twice.done[0].stderr
+    assert probe(twice.films[0]).frames == 37
+    asked = ("--seconds", 1, "--model", small, "--data-dir", twice.folder / "png", "-c", twice.config)
+    done = quick("animate", twice.folder / "grain.png", "fog", *asked, "-o", twice.folder / "png.mp4")
+    assert done.returncode == 2
+    assert "1 MiB is the limit" in one_sentence(done.stderr)
 
 
 def test_ctrl_c_keeps_what_is_finished(small: Path, photo: Path, data_dir: Path, config: Path, tmp_path: Path) -> None:
@@ -153,22 +167,22 @@ def test_a_film_whose_terminal_was_killed_is_handed_out_later(
         time.sleep(0.02)
     process.kill()
     process.communicate(timeout=60)
-    line = run("queue", "--data-dir", data_dir)
+    line = quick("queue", "--data-dir", data_dir)
     assert "No service is running here" in line.stdout and "s are ready" in line.stdout and "left" not in line.stdout
-    part = run("film", "--data-dir", data_dir, "-c", config, cwd=tmp_path)
+    part = quick("film", "--data-dir", data_dir, "-c", config, cwd=tmp_path)
     assert part.returncode == 0, part.stderr
     assert part.stdout == "film-1.mp4\n"
     assert "s saved to film-1.mp4 (film 1, seed 7), which is still in line." in part.stderr
     assert "No service is running here" in part.stderr
     assert 37 <= probe(tmp_path / "film-1.mp4").frames < 181
     assert run("worker", "--until-empty", "--model", small, "--data-dir", data_dir, "-c", config).returncode == 0
-    whole = run("film", 1, "-o", "whole.mp4", "--data-dir", data_dir, "-c", config, cwd=tmp_path)
+    whole = quick("film", 1, "-o", "whole.mp4", "--data-dir", data_dir, "-c", config, cwd=tmp_path)
     assert (whole.returncode, whole.stdout) == (0, "whole.mp4\n"), whole.stderr
     assert whole.stderr.splitlines() == [
         "6 s saved to whole.mp4 (film 1, seed 7)", "flipbot animate --extend 1 makes it longer.",
     ]  # fmt: skip
     assert probe(tmp_path / "whole.mp4").frames == 181
-    missing = run("film", 99, "--data-dir", data_dir, "-c", config, cwd=tmp_path)
+    missing = quick("film", 99, "--data-dir", data_dir, "-c", config, cwd=tmp_path)
     assert (missing.returncode, one_sentence(missing.stderr)) == (2, "There is no film 99.")
 
 
@@ -184,16 +198,16 @@ def test_a_second_terminal_asks_the_running_service(
         done = run(*asked)
         assert done.returncode == 0, done.stderr
         assert "A service is already running here" in done.stderr
-        sized = run("animate", photo, "fog", "--size", "48", "--data-dir", data_dir, "-c", config)
+        sized = quick("animate", photo, "fog", "--size", "48", "--data-dir", data_dir, "-c", config)
         assert (sized.returncode, "leave --size out" in one_sentence(sized.stderr)) == (2, True)
         assert probe(target).frames == 37
-        other = run("animate", photo, "fog", "--data-dir", data_dir, "--model", "tiny", "-o", target)
+        other = quick("animate", photo, "fog", "--data-dir", data_dir, "--model", "tiny", "-o", target)
         assert other.returncode == 2
-        second = run("worker", "--model", small, "--data-dir", data_dir)
+        second = quick("worker", "--model", small, "--data-dir", data_dir)
         assert second.returncode == 2
         assert "is in use by another flipbot" in second.stderr
-        assert "Nothing is in line." in run("queue", "--data-dir", data_dir).stderr
-        missing = run("cancel", 99, "--data-dir", data_dir)
+        assert "Nothing is in line." in quick("queue", "--data-dir", data_dir).stderr
+        missing = quick("cancel", 99, "--data-dir", data_dir)
         assert missing.returncode == 2
         assert one_sentence(missing.stderr) == "There is no film 99."
         doctor = run("doctor", "--model", small, "--data-dir", data_dir)
@@ -217,7 +231,7 @@ def test_a_cancelled_film_leaves_the_line(small: Path, photo: Path, data_dir: Pa
         until_served(front, data_dir)
         asked = ("animate", photo, "fog", "--data-dir", data_dir, "--model", small, "--seconds", 5, "-o", "x.mp4")
         waiting = start(*asked, cwd=data_dir)
-        while "fog" not in (table := run("queue", "--data-dir", data_dir).stdout):
+        while "fog" not in (table := quick("queue", "--data-dir", data_dir).stdout):
             assert time.monotonic() < until, table
         assert "terminal" in table and "0/4" in table and "Next in line" in table
         assert "No worker runs here, so films wait until one does: flipbot run" in table
@@ -226,8 +240,8 @@ def test_a_cancelled_film_leaves_the_line(small: Path, photo: Path, data_dir: Pa
         page = next(found[0] for line in said if (found := re.search(r"http://[^ ]+", line))).rstrip(".")
         with urllib.request.urlopen(page) as answer:
             assert "No worker runs here" in answer.read().decode()
-        assert run("pause", "too hot", "--data-dir", data_dir).returncode == 0
-        assert run("cancel", 1, "--data-dir", data_dir).returncode == 0
+        assert quick("pause", "too hot", "--data-dir", data_dir).returncode == 0
+        assert quick("cancel", 1, "--data-dir", data_dir).returncode == 0
         out, errors = waiting.communicate(timeout=60)
         assert waiting.returncode == 130, errors
         assert out == ""
@@ -237,7 +251,7 @@ def test_a_cancelled_film_leaves_the_line(small: Path, photo: Path, data_dir: Pa
         front.send_signal(signal.SIGTERM)
         _, errors = front.communicate(timeout=60)
     assert front.returncode == 0, errors
-    again = run("cancel", 1, "--data-dir", data_dir)
+    again = quick("cancel", 1, "--data-dir", data_dir)
     assert again.returncode == 2
     assert "already ended" in one_sentence(again.stderr)
 
@@ -249,11 +263,13 @@ def test_a_service_that_hangs_is_named_and_holds_up_no_operator(small: Path, dat
         until_served(front, data_dir)
         front.send_signal(signal.SIGSTOP)
         said = f"The service (process {front.pid}) does not answer."
-        for order in (("queue", "--once"), ("pause", "too hot")):
-            hung = run(*order, "--data-dir", data_dir, "-c", config)
+        orders = [("queue", "--once"), ("pause", "too hot"), ("doctor", "--model", small)]
+        with ThreadPoolExecutor() as at_once:  # each waits its time for an answer
+            asked = [at_once.submit(quick, *order, "--data-dir", data_dir, "-c", config) for order in orders]
+            *refused, examined = [each.result() for each in asked]
+        for hung in refused:
             assert hung.returncode == 1
             assert said in one_sentence(hung.stderr)
-        examined = run("doctor", "--model", small, "--data-dir", data_dir, "-c", config)
         assert f"MISS {said}" in examined.stdout
         assert "Disk: " in examined.stdout.partition(said)[2]
     finally:
@@ -268,11 +284,11 @@ def test_a_film_in_line_outlives_an_upgrade_of_the_model_and_a_pause(
 ) -> None:
     model = shutil.copytree(small, tmp_path / "small")
     here = ("--data-dir", data_dir, "-c", config)
-    assert run("worker", "--until-empty", "--model", model, *here).returncode == 0  # there is a database then
-    assert run("pause", "too hot", *here).returncode == 0
+    ready(data_dir)
+    assert quick("pause", "too hot", *here).returncode == 0
     waiting = start("animate", photo, "fog", "--seconds", 1, "--model", model, *here, cwd=tmp_path)
     until = time.monotonic() + 60
-    while "fog" not in (table := run("queue", *here).stdout):
+    while "fog" not in (table := quick("queue", *here).stdout):
         assert time.monotonic() < until and waiting.poll() is None, (table, waiting.communicate())
     waiting.kill()
     waiting.communicate(timeout=60)
@@ -288,11 +304,11 @@ def test_a_film_in_line_outlives_an_upgrade_of_the_model_and_a_pause(
         line = worker.stderr.readline()
         assert line, said
         said += line
-    assert run("resume", *here).returncode == 0
+    assert quick("resume", *here).returncode == 0
     _, rest = worker.communicate(timeout=120)
     assert worker.returncode == 0, rest
     assert (said + rest).count("Paused") == 1 and "plans renewed jobs=1 model=small@2" in said + rest
-    whole = run("film", 1, "-o", tmp_path / "whole.mp4", *here)
+    whole = quick("film", 1, "-o", tmp_path / "whole.mp4", *here)
     assert whole.returncode == 0, whole.stderr
     settings = film_settings(probe(tmp_path / "whole.mp4").metadata)
     assert settings is not None and settings["model"] == "small@2"
@@ -300,4 +316,4 @@ def test_a_film_in_line_outlives_an_upgrade_of_the_model_and_a_pause(
 
 @pytest.mark.parametrize("half", ["front", "worker"])
 def test_each_half_says_that_one_machine_needs_neither(half: str) -> None:
-    assert "`flipbot run` does both" in " ".join(run(half, "--help").stdout.split())
+    assert "`flipbot run` does both" in " ".join(quick(half, "--help").stdout.split())

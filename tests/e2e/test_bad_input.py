@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from db.media import OWNER
-from tests.e2e.conftest import one_sentence, run
+from tests.e2e.conftest import one_sentence, quick, run
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -45,7 +45,7 @@ PICTURES = {
 def test_a_bad_picture_is_refused(kind: str, photo: Path, small: Path, tmp_path: Path) -> None:
     path = tmp_path / "in.png"
     path.write_bytes(picture(kind, photo))
-    done = run("animate", path, "fog", "--model", small, "--data-dir", tmp_path / "data", cwd=tmp_path)
+    done = quick("animate", path, "fog", "--model", small, "--data-dir", tmp_path / "data", cwd=tmp_path)
     assert done.returncode == 2
     assert PICTURES[kind] in one_sentence(done.stderr)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.png"]
@@ -53,7 +53,7 @@ def test_a_bad_picture_is_refused(kind: str, photo: Path, small: Path, tmp_path:
 
 def test_a_dot_is_refused(small: Path, tmp_path: Path) -> None:
     Image.new("RGB", (1, 1)).save(tmp_path / "in.png")
-    done = run("animate", tmp_path / "in.png", "fog", "--model", small, "--data-dir", tmp_path / "data")
+    done = quick("animate", tmp_path / "in.png", "fog", "--model", small, "--data-dir", tmp_path / "data")
     assert done.returncode == 2
     assert "1×1" in one_sentence(done.stderr)
 
@@ -93,7 +93,7 @@ def test_a_bad_order_is_refused(name: str, photo: Path, small: Path, tmp_path: P
     asked = [photo if word == "PHOTO" else word for word in words]
     rest = [] if "--model" in words else ["--model", small]
     rest += [] if "--data-dir" in words else ["--data-dir", tmp_path / "data"]
-    done = run("animate", *asked, *rest, cwd=tmp_path)
+    done = quick("animate", *asked, *rest, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert sentence in one_sentence(done.stderr)
     assert not list(tmp_path.iterdir())
@@ -113,7 +113,7 @@ def test_a_command_that_finds_nothing_says_so(tmp_path: Path) -> None:
 
 
 def test_an_unknown_option_is_shown_with_the_commands_own(tmp_path: Path) -> None:
-    done = run("animate", "photo.jpg", "the", "sun", "--sedes", "3", cwd=tmp_path)
+    done = quick("animate", "photo.jpg", "the", "sun", "--sedes", "3", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("usage: flipbot animate") and "--sedes" in done.stderr
 
@@ -132,7 +132,7 @@ def test_a_bad_configuration_is_refused(name: str, photo: Path, tmp_path: Path) 
     text, sentence = CONFIGS[name]
     path = tmp_path / "config.toml"
     path.write_text(text)
-    done = run("animate", photo, "fog", "-c", path, "--data-dir", tmp_path / "data", cwd=tmp_path)
+    done = quick("animate", photo, "fog", "-c", path, "--data-dir", tmp_path / "data", cwd=tmp_path)
     assert done.returncode == 2
     said = one_sentence(done.stderr)
     assert sentence in said and "config.toml" in said
@@ -140,7 +140,7 @@ def test_a_bad_configuration_is_refused(name: str, photo: Path, tmp_path: Path) 
 
 
 def test_a_missing_configuration_is_refused(photo: Path, tmp_path: Path) -> None:
-    done = run("animate", photo, "fog", "-c", tmp_path / "none.toml")
+    done = quick("animate", photo, "fog", "-c", tmp_path / "none.toml")
     assert done.returncode == 2
     assert "none.toml" in one_sentence(done.stderr)
 
@@ -165,7 +165,7 @@ def test_a_broken_checkpoint_is_refused_before_anything_starts(
     name: str, content: bytes | None, small: Path, photo: Path, tmp_path: Path
 ) -> None:
     model = broken(small, tmp_path / "model", name, content)
-    done = run("animate", photo, "fog", "--model", model, "--data-dir", tmp_path / "data", cwd=tmp_path)
+    done = quick("animate", photo, "fog", "--model", model, "--data-dir", tmp_path / "data", cwd=tmp_path)
     assert done.returncode == 2
     assert Path(name).name in one_sentence(done.stderr)
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
@@ -176,7 +176,7 @@ def test_broken_weights_are_refused_before_anything_starts(
     content: bytes | None, small: Path, photo: Path, tmp_path: Path
 ) -> None:
     model = broken(small, tmp_path / "model", WEIGHTS, content)
-    done = run("animate", photo, "fog", "--model", model, "--data-dir", tmp_path / "data", cwd=tmp_path)
+    done = quick("animate", photo, "fog", "--model", model, "--data-dir", tmp_path / "data", cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert "diffusion_pytorch_model.safetensors" in one_sentence(done.stderr)
     assert [p.name for p in tmp_path.iterdir()] == ["model"]
@@ -195,7 +195,9 @@ def tiny_disk(tmp_path: Path) -> Path:
 
 
 def test_a_full_disk_is_refused(tiny_disk: Path, small: Path, photo: Path, tmp_path: Path) -> None:
-    done = run("animate", photo, "fog", "--model", small, "--data-dir", tiny_disk / "data", "-o", tmp_path / "film.mp4")
+    done = quick(
+        "animate", photo, "fog", "--model", small, "--data-dir", tiny_disk / "data", "-o", tmp_path / "film.mp4"
+    )
     assert done.returncode == 2, done.stderr
     assert "MiB left" in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "film.mp4").exists()

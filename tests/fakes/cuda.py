@@ -20,7 +20,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten, tree_map
 
 from gen import precision, weights
 from gen.bench.live import Live
@@ -59,7 +58,7 @@ class OnCard(Tensor):
         return run(func, args, kwargs or {}, [])
 
     def __setitem__(self, where: Any, value: Any) -> None:
-        self.inner[tree_map(inside, where)] = together(self, value)[1]
+        self.inner[changed(where, inside)] = together(self, value)[1]
 
     @property
     def data(self) -> OnCard:  # type: ignore[override]
@@ -76,14 +75,31 @@ class OnCard(Tensor):
 
 def on_card(value: Any) -> bool:
     """Whether this is on the card; so is an ordinary parameter that was pointed at something there."""
-    return isinstance(value, OnCard) or (isinstance(value, torch.nn.Parameter) and hasattr(value, "pointed_at"))
+    return isinstance(value, OnCard) or (isinstance(value, Tensor) and hasattr(value, "pointed_at"))
 
 
 def inside(value: Any) -> Any:
     """The ordinary tensor with the values."""
-    if isinstance(value, torch.nn.Parameter) and hasattr(value, "pointed_at"):
-        return value.pointed_at.inner
-    return value.inner if isinstance(value, OnCard) else value
+    if isinstance(value, OnCard):
+        return value.inner
+    return value.pointed_at.inner if on_card(value) else value
+
+
+def changed(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """What an operation takes or gives, each tensor changed. (torch's pytree takes longer than the engine.)"""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, list | tuple):
+        return type(value)([changed(each, change) for each in value])
+    return {key: changed(each, change) for key, each in value.items()} if isinstance(value, dict) else value
+
+
+def tensors_of(value: Any) -> list[Tensor]:
+    """All tensors in what an operation takes."""
+    if isinstance(value, Tensor):
+        return [value]
+    held = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return [tensor for each in held for tensor in tensors_of(each)]
 
 
 def together(*values: Any) -> list[Any]:
@@ -97,8 +113,8 @@ def together(*values: Any) -> list[Any]:
 
 def run(func: Any, args: Any, kwargs: dict[str, Any], waits: list[str]) -> Any:
     """One operation, where its tensors are; what leaves the card is waited for."""
-    flat, _ = tree_flatten((args, kwargs))
-    cards = any(map(on_card, flat))
+    tensors = tensors_of((args, kwargs))
+    cards = any(map(on_card, tensors))
     named = None if kwargs.get("device") is None else torch.device(kwargs["device"])
     if named is not None and named.type == "meta" and not cards:
         return func(*args, **kwargs)
@@ -114,13 +130,13 @@ def run(func: Any, args: Any, kwargs: dict[str, Any], waits: list[str]) -> Any:
         if cards and not there:
             waits.append(asking())
     elif func not in INDEXED:
-        together(*flat)
+        together(*tensors)
     if named is not None:
         kwargs = {**kwargs, "device": torch.device("cpu")}
-    out = func(*tree_map(inside, args), **tree_map(inside, kwargs))
+    out = func(*changed(args, inside), **changed(kwargs, inside))
     if args and out is inside(args[0]):  # it was changed in place
         return args[0]
-    return tree_map(lambda each: OnCard(each) if isinstance(each, Tensor) else each, out) if there else out
+    return changed(out, OnCard) if there else out
 
 
 def asking() -> str:

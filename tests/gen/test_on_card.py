@@ -165,7 +165,7 @@ def test_the_engines_process_makes_a_film_on_a_card(tmp_path: Path) -> None:
 
     tiny = find_checkpoint("tiny", None)
     prompts = [(0.0, "the sun rises")]
-    plan = make_plan(tiny.card, picture_size=(640, 480), seconds=1.2, prompts=prompts, seed=7, steps=2)
+    plan = make_plan(tiny.card, picture_size=(640, 480), seconds=1.2, prompts=prompts, seed=7, size="96", steps=2)
     plan = dataclasses.replace(plan, step_cache="first-block:0.1")
     asked = {"device": "cuda:0", "precision": "auto", "threads": 1, "texts_dir": str(tmp_path), "models_dir": None}
     nothing = {"latents": [], "clips": [], "tail": None, "conditioning": None, "end_picture": None}
