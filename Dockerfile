@@ -11,6 +11,7 @@
 #
 # Another configuration:  -v ./config.toml:/etc/flipbot/config.toml:ro  (leave data_dir and host as below)
 # Another command:        docker run --rm -v flipbot:/data flipbot doctor
+# Several machines:       docker run … -e PGPASSWORD -e AWS_ACCESS_KEY_ID -e AWS_SECRET_ACCESS_KEY … flipbot worker
 
 ARG PYTHON=3.12
 
@@ -31,7 +32,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     /opt/flipbot/bin/pip install $index --constraint constraints.txt torch
 COPY . .
 RUN --mount=type=cache,target=/root/.cache/pip \
-    /opt/flipbot/bin/pip install --constraint constraints.txt ".[heic]"
+    /opt/flipbot/bin/pip install --constraint constraints.txt ".[heic,postgres,s3]"
 
 FROM python:${PYTHON}-slim
 COPY --from=build /opt/flipbot /opt/flipbot

@@ -209,7 +209,9 @@ class ServiceConfig:
 class DatabaseConfig:
     """[database]"""
 
-    url: str = key("", 'The queue: "sqlite:///PATH"; empty: flipbot.db in data_dir.')
+    url: str = key(
+        "", 'The queue: "sqlite:///PATH", or "postgresql://…"; empty: flipbot.db in data_dir.', secret=True
+    )
 
 
 @dataclass(frozen=True)
