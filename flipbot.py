@@ -654,7 +654,8 @@ def stand(args: argparse.Namespace, console: Console, locale: str, **parts: bool
         async with AsyncExitStack() as stack:
             waiting: list[asyncio.Task[Any]] = []
             if parts["takes"]:
-                stands_by = partial(terminal.tell, console, words.say(locale, "terminal.stands_by"))
+                key = "terminal.stands_by_idle" if parts["works"] else "terminal.stands_by"
+                stands_by = partial(terminal.tell, console, words.say(locale, key))
                 waiting.append(await stack.enter_async_context(speaking(settings.database.url, stands_by)))
             started = await stack.enter_async_context(service(settings, **parts))
             if not card.trained:

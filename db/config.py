@@ -209,9 +209,7 @@ class ServiceConfig:
 class DatabaseConfig:
     """[database]"""
 
-    url: str = key(
-        "", 'The queue: "sqlite:///PATH", or "postgresql://…"; empty: flipbot.db in data_dir.', secret=True
-    )
+    url: str = key("", 'The queue: "sqlite:///PATH", or "postgresql://…"; empty: flipbot.db in data_dir.', secret=True)
 
 
 @dataclass(frozen=True)

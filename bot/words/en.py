@@ -819,6 +819,10 @@ WORDS: Final = {
         "No worker runs here, so films wait until one does: flipbot run, in place of flipbot front, does both; with "
         "PostgreSQL, flipbot worker does it on other machines."
     ),
+    "terminal.stands_by_idle": (
+        "Another front speaks to the chats. This one stands by, takes over when that one ends, and makes no films until "
+        "then: flipbot worker, in its place, makes films now."
+    ),
     "terminal.stands_by": "Another front speaks to the chats. This one stands by and takes over when that one ends.",
     "terminal.cancelled_job": "Film {job} is cancelled.",
     "terminal.no_picture": "Name the picture that the film begins with, or a film with --extend.",

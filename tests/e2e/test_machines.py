@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from tests import postgres
-from tests.e2e.conftest import ENVIRONMENT, run, start
+from tests.e2e.conftest import ENVIRONMENT, one_sentence, quick, start
 from tests.fakes.s3 import S3, served
 from tests.fakes.telegram import Telegram, a_picture, person
+from tests.ready import ready
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="PostgreSQL's own server is needed")]
 
@@ -138,7 +139,7 @@ async def test_a_film_grows_in_its_message_though_the_worker_and_then_the_front_
     assert machines.said("worker").count("section recorded") == 4
     assert len(bucket.keys) >= 10
     line = await asyncio.to_thread(
-        run, "queue", "--once", "-c", machines.config, "--data-dir", machines.folder / "anywhere"
+        quick, "queue", "--once", "-c", machines.config, "--data-dir", machines.folder / "anywhere"
     )
     assert line.stdout + line.stderr == "Nothing is in line.\n"
     await machines.end()
@@ -150,9 +151,35 @@ async def test_a_worker_with_another_model_is_told_and_ends(machines: Machines, 
     machines.start("front", "front")
     await machines.until("front", "INFO flipbot started")
     tiny = await asyncio.to_thread(
-        run, "worker", "-c", machines.config, "--data-dir", machines.folder / "tiny", "--model", "tiny"
+        quick, "worker", "-c", machines.config, "--data-dir", machines.folder / "tiny", "--model", "tiny"
     )
     assert tiny.returncode == 2
     said = "flipbot: Films on this database are planned for small@1, and this worker has tiny@"
     assert tiny.stderr.splitlines()[-1].startswith(said)
     await machines.end()
+
+
+def test_an_owner_moves_to_a_server_and_pauses_it_from_anywhere(tmp_path: Path, server: postgres.Server) -> None:
+    """What the terminal says of each step, of a place that is no new one, and of a server that is not there."""
+    url, here = server.fresh(), tmp_path / "here"
+    for name, text in (
+        ("new", f'[database]\nurl = "{url}"\n'),
+        ("away", '[database]\nurl = "postgresql://127.0.0.1:9/x"'),
+    ):
+        (tmp_path / f"{name}.toml").write_text(f'[service]\ndata_dir = "{here}"\n{text}')
+    new = tmp_path / "new.toml"
+    assert "There is no database" in one_sentence(quick("move", new, "--data-dir", here).stderr)
+    ready(here)
+    assert quick("pause", "moving", "house", "--data-dir", here).returncode == 0
+    moved = quick("move", new, "--data-dir", here)
+    assert (moved.returncode, moved.stdout) == (0, "")
+    assert "rows are there. From now on start flipbot with -c" in moved.stderr
+    again = quick("move", new, "-c", new)
+    assert "names the database that everything is in already" in one_sentence(again.stderr)
+    line = quick("queue", "--once", "-c", new, "--data-dir", tmp_path / "anywhere")
+    assert "moving house" in line.stdout
+    assert quick("resume", "-c", new, "--data-dir", tmp_path / "anywhere").returncode == 0
+    assert "moving house" not in quick("queue", "--once", "-c", new).stdout
+    said = one_sentence(quick("queue", "--once", "-c", tmp_path / "away.toml").stderr)
+    assert said.startswith("The database postgresql://127.0.0.1:9/x cannot be reached (connection failed: ")
+    assert said.endswith("look at its server and the network between; flipbot tries again by itself.")
