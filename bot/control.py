@@ -19,14 +19,16 @@ from typing import Any, NoReturn, Protocol
 from aiohttp import ClientError, ClientSession, ClientTimeout, FormData, UnixConnector, web
 
 from bot.errors import Gone, Refused, Silent
+from bot.held_up import held_up
 from bot.intake import Asked, By, Intake, seconds_of
 from bot.operate import Order, closed, facts, operate
 from db import jobs, operators, requests, sections
 from db.connect import Database, owner_of
-from db.errors import MediaAway, NoSuchJob
+from db.errors import NoSuchJob
 from db.media import Media, fetched
 from db.models import Platform
 from db.rows import Job
+from db.trouble import TROUBLE
 
 SOCKET = "control.sock"
 PORT_FILE = "control.json"
@@ -240,8 +242,8 @@ async def ready(db: Database, media: Media, id: int) -> Path:
         return await fetched(media, film)
     except FileNotFoundError as error:
         raise Refused("terminal.film_lost", job=id) from error
-    except MediaAway as error:
-        raise Refused("refused.media_away") from error
+    except TROUBLE as trouble:
+        raise await asyncio.to_thread(held_up, media, trouble, media.least_free) from trouble
 
 
 async def _wish(request: web.Request) -> web.Response:

@@ -9,7 +9,7 @@ from bot.chat import ChatMessage, Wanted
 from bot.sender import Film, TooBig
 from db import renditions
 from db.connect import Database
-from db.errors import MediaAway, NoSuchJob
+from db.errors import NoSuchJob
 from db.media import Media, fetched
 from db.models import Platform
 from db.rows import Job
@@ -23,17 +23,8 @@ POSTER_MS: Final = 5_000  # how long a finished film waits for its thumbnail
 async def film_of(db: Database, media: Media, job: Job, message: ChatMessage, limit_bytes: int) -> Film | None:
     """What to put into the message; None where it is not made yet: whoever makes it wakes those who wait.
 
-    So it is while the store is away, which says so itself: the rest of the message need not wait for it.
-    raises: TooBig, where nothing of it fits
+    raises: TooBig, where nothing of it fits; TROUBLE, of what it is fetched from and to
     """
-    try:
-        return await _film_of(db, media, job, message, limit_bytes)
-    except MediaAway:
-        return None
-
-
-async def _film_of(db: Database, media: Media, job: Job, message: ChatMessage, limit_bytes: int) -> Film | None:
-    """As film_of. raises: TooBig, MediaAway"""
     film = await _that_fits(db, media, job, message, limit_bytes)
     if film is None or film.kind != "final" or job.platform != Platform.TELEGRAM:  # other chats take their own
         return film
@@ -75,7 +66,7 @@ async def _that_fits(db: Database, media: Media, job: Job, message: ChatMessage,
 
 
 async def _here(media: Media, sha: str) -> Path | None:
-    """The file; None where it is gone. raises: MediaAway"""
+    """The file; None where it is gone. raises: TROUBLE"""
     try:
         return await fetched(media, sha)
     except FileNotFoundError:

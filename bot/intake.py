@@ -37,7 +37,7 @@ from db.errors import (
     QueueFull,
     TooSoon,
 )
-from db.media import Media, media_unreferenced
+from db.media import Media, in_thread, media_unreferenced
 from db.models import Platform, State
 from db.operators import OwnLimits
 from db.rows import At, Job, QueueState
@@ -428,7 +428,7 @@ class Intake:
             planned_for = str(job.plan.get("model"))
             older = planned_for != model and planned_for.partition("@")[0] == name
             if job.state == State.QUEUED and job.done == 0 and older:
-                plan = await asyncio.to_thread(self._plan_anew, job)
+                plan = await in_thread(self.media, self._plan_anew, job)
                 if plan is not None and await requests.replan(self.db, job, plan):
                     renewed += 1
         if renewed:
@@ -520,7 +520,7 @@ class Intake:
                 await stack.enter_async_context(self._keeping.setdefault(sha, asyncio.Lock()))
             try:
                 for png in files.values():
-                    await asyncio.to_thread(self.media.put, png)
+                    await in_thread(self.media, self.media.put, png)
                 job = await self._submit(ask, may)
             except DiskFull as full:
                 raise await self._disk_full() from full
@@ -535,7 +535,7 @@ class Intake:
                 kept = {job.picture, job.end_picture} if job else set()
                 kept |= set(files) if self.db.shared else set()
                 for unused in await media_unreferenced(self.db, [sha for sha in files if sha not in kept]):
-                    await asyncio.to_thread(self.media.drop, unused)
+                    await in_thread(self.media, self.media.drop, unused)
         return job
 
     async def refusal(self, error: DbError, by: By) -> Refused:

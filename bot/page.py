@@ -22,6 +22,7 @@ from aiohttp import web
 from bot import page_html as html
 from bot.canvas import View, look
 from bot.errors import Refused
+from bot.held_up import held_up
 from bot.intake import Asked, By, Example, Intake, ModelFacts, seconds_of
 from bot.once import Once
 from bot.page_admin import Admin
@@ -31,10 +32,11 @@ from bot.upload import BROKEN, read_form
 from bot.words import clean, say
 from db import inbox, jobs, links, operators, people, progress, renditions, requests, sections
 from db.connect import Database
-from db.errors import MediaAway, NoSuchJob
-from db.media import Media, fetched
+from db.errors import NoSuchJob
+from db.media import Media, fetched, in_thread
 from db.models import Platform
 from db.rows import Job, Wish
+from db.trouble import TROUBLE
 
 log = logging.getLogger(__name__)
 
@@ -227,8 +229,9 @@ class Page:
             return self._refusal(request, refused)
         except NoSuchJob:
             return self._refusal(request, Refused("refused.no_such_job"))
-        except MediaAway:  # the store's own log says so, once
-            return self._refusal(request, Refused("refused.media_away"))
+        except TROUBLE as trouble:  # those who watch over it say so, once
+            least = self.intake.rules.min_free
+            return self._refusal(request, await asyncio.to_thread(held_up, self.media, trouble, least))
         except web.HTTPRedirection:
             raise
         except web.HTTPException as error:
@@ -429,7 +432,7 @@ class Page:
         """Delete the film with all that belongs to it, for good; what was made out of it keeps what it needs."""
         job = await self._own(request)
         gone = await people.forget_job(self.db, job.id)
-        await asyncio.to_thread(self.media.drop_all, gone.files)
+        await in_thread(self.media, self.media.drop_all, gone.files)
         log.info("deleted job=%d files=%d", job.id, len(gone.files))
         return self.went(request, "/gallery")
 

@@ -42,7 +42,7 @@ from db.connect import Database
 from db.errors import NoSuchJob
 from db.models import Delivery, Notice, Platform, State
 from db.rows import Canvas, Chat, Job, Notify
-from db.trouble import patiently
+from db.trouble import TROUBLE, patiently
 
 log = logging.getLogger("flipbot.poster")
 
@@ -56,7 +56,9 @@ SECOND_MS: Final = 1000
 BREATH_S: Final = 0.2  # between two looks at rows that change all the time
 LOOK_S: Final = 5.0
 FILM_S: Final = 2.0  # between two looks for a film that is still being made
-TROUBLE_S: Final = 30.0  # where a chat lets nothing in
+QUICK_S: Final = 0.5  # in which a film is here, mostly; longer the chat's other messages do not wait for it
+WITHOUT_MS: Final = 10_000  # so long a message waits for its film, then it says what it can without
+TROUBLE_S: Final = 30.0  # where a chat lets nothing in, or a film is not to be had
 WHOLE: Final = ""  # of chats, the row that holds for all of a platform's
 LIVE: Final = (Delivery.LIVE, Delivery.AGAIN)
 
@@ -73,11 +75,27 @@ class Lane(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """The next call for a message, not before at_ms."""
+    """The next call for a message, not before at_ms. without: the film that it is to have"""
 
     at_ms: int
     lane: Lane
     canvas: Canvas
+    without: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Awaited:
+    """A film that is not here yet: since when a message waits for it, when it is asked for again, and who asks now."""
+
+    since_ms: int
+    again_ms: int = 0
+    key: tuple[str, int] | None = None
+    asking: "asyncio.Future[Film | None] | None" = None
+
+    @property
+    def coming(self) -> bool:
+        """Nobody knows yet whether it can be had."""
+        return self.asking is not None and not self.asking.done()
 
 
 FilmOf = Callable[[Job, ChatMessage, int], Awaitable[Film | None]]
@@ -132,7 +150,7 @@ class Poster:
         hooks: Hooks | None = None,
         look_s: float = LOOK_S,
     ) -> None:
-        """film_of: (job, message, limit in bytes) -> the file, None where it is not made yet; raises TooBig
+        """film_of: (job, message, limit in bytes) -> the file, None where it is not made yet; raises TooBig, TROUBLE
         look_s:  at the rows, when nobody says that they changed
         """
         self.db, self.film_of, self.terms, self.look_s = db, film_of, terms, look_s
@@ -198,12 +216,15 @@ class Desk:
         self._old_ms = poster.began_ms  # the last call for an old message
         self._looked: dict[int, tuple[int, int, ChatMessage]] = {}  # job -> (wanted, when, what it says)
         self._no_film: dict[int, int] = {}  # job -> when to look again for its film
+        self._awaited: dict[int, Awaited] = {}  # job -> its film
         self._tried_bytes = 0  # of the film sent last
 
     def give(self, todo: dict[int, Canvas]) -> None:
         """These messages need an eye now."""
         changed = todo != self.todo or self._no_film or self._idle
         self.todo = todo
+        for job_id in self._awaited.keys() - todo.keys():
+            self._forget(job_id)
         if todo and (self.task is None or self.task.done()):
             self.task = asyncio.create_task(self._run(), name=f"{self.sender.platform} {self.chat_id}")
         if changed:
@@ -216,8 +237,12 @@ class Desk:
             self.task.cancel()
 
     async def _run(self) -> None:
-        while True:
-            await patiently(self._turn, f"poster platform={self.sender.platform} chat={self.chat_id}")
+        try:
+            while True:
+                await patiently(self._turn, f"poster platform={self.sender.platform} chat={self.chat_id}")
+        finally:
+            for job_id in list(self._awaited):
+                self._forget(job_id)
 
     async def _turn(self) -> None:
         """Make one call, or wait until there is one to make."""
@@ -251,9 +276,7 @@ class Desk:
             return []
         steps = []
         for canvas in list(self.todo.values()):
-            step = await self._step(canvas, chat)
-            if step is not None:
-                steps.append(step)
+            steps += await self._next(canvas, chat)
         return steps
 
     async def _move_out(self, canvas: Canvas) -> None:
@@ -281,13 +304,12 @@ class Desk:
             await canvases.move(self.db, job.id, there)
             self.todo.pop(job.id, None)
 
-    async def _step(self, canvas: Canvas, chat: Chat) -> Step | None:
-        """The next call for this message, None where it has nothing to say."""
+    async def _next(self, canvas: Canvas, chat: Chat) -> list[Step]:
+        """The next call for this message, none where it has nothing to say; two where it may go without its film."""
         now = self.db.steady()
-        waiting = self._no_film.get(canvas.job_id, 0)
         if canvas.delivery in LIVE and canvas.shown >= canvas.wanted and canvas.notice in (Notice.DUE, Notice.BEGUN):
-            return Step(at_ms=max(canvas.not_before_ms, self._free_ms(chat, canvas, Lane.TERMINAL)), lane=Lane.TERMINAL,
-                        canvas=canvas)  # fmt: skip
+            at_ms = max(canvas.not_before_ms, self._free_ms(chat, canvas, Lane.TERMINAL))
+            return [Step(at_ms=at_ms, lane=Lane.TERMINAL, canvas=canvas)]
         late = canvas.shown < canvas.wanted
         looked = self._looked.get(canvas.job_id)
         if late or looked is None:
@@ -298,19 +320,35 @@ class Desk:
             try:
                 job = await jobs.get(self.db, canvas.job_id)
             except NoSuchJob:
-                return None
+                return []
             looked = (canvas.wanted, now, await self._message(job, canvas))
             self._looked[canvas.job_id] = looked
-        message = looked[2]
-        lane = _lane(canvas, message)
+        _, looked_ms, message = looked
+        awaited = self._awaited.get(canvas.job_id)
+        if awaited is None or not _lacks(canvas, message):
+            waits_ms = self._no_film.get(canvas.job_id, 0)
+            return self._step(canvas, chat, message, looked_ms, waits_ms)
+        without_ms = 0 if message.answers else awaited.since_ms + WITHOUT_MS
+        steps = self._step(canvas, chat, replace(message, film=None), looked_ms, without_ms, without=True)
+        if not awaited.coming:  # then we are woken
+            waits_ms = max(awaited.again_ms, self._no_film.get(canvas.job_id, 0))
+            steps += self._step(canvas, chat, message, looked_ms, waits_ms)
+        return steps
+
+    def _step(
+        self, canvas: Canvas, chat: Chat, message: ChatMessage, looked_ms: int, waits_ms: int, *, without: bool = False
+    ) -> list[Step]:
+        """The call that shows this, if any. looked_ms: when it was found to be what the message should say"""
+        late, lane = canvas.shown < canvas.wanted, _lane(canvas, message)
         if lane is None or not (late or self._ticks(canvas, message)) or self._is_quiet(canvas, lane, message):
-            return None
-        if not late and message.hash() == canvas.shown_hash:
-            return Step(at_ms=looked[1] + round(self.pace.text_s * 1000), lane=Lane.POSITION, canvas=canvas)
+            return []
+        if (without or not late) and message.hash() == canvas.shown_hash:
+            at_ms = looked_ms + round(self.pace.text_s * 1000)
+            return [Step(at_ms=at_ms, lane=Lane.POSITION, canvas=canvas, without=without)]
         at_ms = max(
-            canvas.not_before_ms, waiting, self._spaced_ms(chat, canvas, lane), self._free_ms(chat, canvas, lane)
+            canvas.not_before_ms, waits_ms, self._spaced_ms(chat, canvas, lane), self._free_ms(chat, canvas, lane)
         )
-        return Step(at_ms=at_ms, lane=lane, canvas=canvas)
+        return [Step(at_ms=at_ms, lane=lane, canvas=canvas, without=without)]
 
     async def _message(self, job: Job, canvas: Canvas) -> ChatMessage:
         poster = self.poster
@@ -401,7 +439,7 @@ class Desk:
             if canvas.delivery in LIVE and ping:
                 await self._ping(job, canvas, chat)
             else:
-                await self._show(job, canvas, chat)
+                await self._show(job, canvas, chat, without=step.without)
         except SendError as error:
             await self._failed(error, job, canvas)
         fresh = await canvases.get(self.db, canvas.job_id)
@@ -411,24 +449,32 @@ class Desk:
             self.todo.pop(canvas.job_id, None)
         self._looked.pop(canvas.job_id, None)
 
-    async def _show(self, job: Job, canvas: Canvas, chat: Chat) -> None:
-        """Send the message, or change it; nothing where it says already what it should."""
+    async def _show(self, job: Job, canvas: Canvas, chat: Chat, *, without: bool) -> None:
+        """Send the message, or change it; nothing where it says already what it should. without: as in Step"""
         message = await self._message(job, canvas)
-        lane = _lane(canvas, message)
-        if lane is None or self._is_quiet(canvas, lane, message):
+        without = without and _lacks(canvas, message)
+        said = replace(message, film=None) if without else message
+        lane = _lane(canvas, said)
+        if lane is None or self._is_quiet(canvas, lane, said):
             return
-        if canvas.delivery in LIVE and message.hash() == canvas.shown_hash:
-            await self._shown(job, canvas, message, None)
+        if canvas.delivery in LIVE and said.hash() == canvas.shown_hash:
+            if not without:
+                await self._shown(job, canvas, message, None)
             return
         if max(self._spaced_ms(chat, canvas, lane), self._free_ms(chat, canvas, lane)) > self.db.steady():
             return  # it became something else since it was chosen: its time will come
-        message, film, ready = await self._film(job, canvas, chat, message)
-        if not ready:
-            self._no_film[job.id] = self.db.steady() + round(FILM_S * 1000)
-            return
-        if canvas.delivery in LIVE and message.hash() == canvas.shown_hash:  # but for a film that nobody can see
-            self._no_film[job.id] = self.db.steady() + round(self.pace.text_s * 1000)
-            await self._shown(job, canvas, message, None)
+        film = None
+        if not without:
+            message, film = await self._film(job, canvas, chat, message)
+            if film is None and _lacks(canvas, message):
+                if not message.answers:  # who pressed a button need not wait for a file
+                    return
+                without = True
+        said = replace(message, film=None) if without else message
+        if canvas.delivery in LIVE and said.hash() == canvas.shown_hash:  # but for a film that nobody can see
+            if not without:
+                self._no_film[job.id] = self.db.steady() + round(self.pace.text_s * 1000)
+                await self._shown(job, canvas, message, None)
             return
         if canvas.delivery in LIVE:
             await self._edit(job, canvas, chat, message, film)
@@ -437,23 +483,59 @@ class Desk:
 
     async def _film(
         self, job: Job, canvas: Canvas, chat: Chat, message: ChatMessage
-    ) -> tuple[ChatMessage, Film | None, bool]:
-        """The file to put in, where it is not in already; False while it is being made."""
-        if message.film is None or message.film.key == canvas.shown_media:
-            return message, None, True
+    ) -> tuple[ChatMessage, Film | None]:
+        """The file to put in, where one is lacking and here; of one that is too large, the message says so instead."""
+        if not _lacks(canvas, message):
+            return message, None
         limit = await self._limit_bytes(canvas, chat)
         try:
-            film = await self.poster.film_of(job, message, limit)
+            film = await self._ask_for(job, message, limit)
         except TooBig:
             said = [say(job.locale, "chat.too_big", limit_mib=limit / 2**20)]
             if message.terminal and (link := await self.poster.hooks.link(job)):
                 said.append(say(job.locale, "chat.watch", link=link))
-            return replace(message, film=None, lines=(*message.lines, *said)), None, True
-        if film is None and message.answers:  # who pressed a button need not wait for a file
-            return replace(message, film=None), None, True
+            return replace(message, film=None, lines=(*message.lines, *said)), None
         if film is not None:
             self._tried_bytes = (await asyncio.to_thread(_bytes_of, film)) or limit
-        return message, film, film is not None
+        return message, film
+
+    async def _ask_for(self, job: Job, message: ChatMessage, limit: int) -> Film | None:
+        """The film, None where it is not here now; one that takes long is waited for beside all this. raises: TooBig"""
+        awaited = self._awaited.setdefault(job.id, Awaited(since_ms=self.db.steady()))
+        key = (message.film.key if message.film else "", limit)
+        if awaited.asking is None or (awaited.asking.done() and awaited.key != key):
+            awaited.key, awaited.asking = key, asyncio.ensure_future(self.poster.film_of(job, message, limit))
+            awaited.asking.add_done_callback(self._came)
+            await asyncio.wait({awaited.asking}, timeout=QUICK_S)
+        if awaited.coming or awaited.key != key:
+            return None
+        asked, awaited.asking = awaited.asking, None
+        try:
+            film = asked.result()
+        except TooBig:
+            self._forget(job.id)
+            raise
+        except TROUBLE as trouble:
+            if not awaited.again_ms:
+                log.info("film put off job=%d: %s", job.id, trouble)
+            awaited.again_ms = self.db.steady() + round(TROUBLE_S * 1000)
+            return None
+        if film is None:
+            self._no_film[job.id] = self.db.steady() + round(FILM_S * 1000)
+        else:
+            self._forget(job.id)
+        return film
+
+    def _came(self, asked: "asyncio.Future[Film | None]") -> None:
+        if not asked.cancelled():
+            asked.exception()  # it is looked at in its turn, or nobody wants it any more
+        self._woken.set()
+
+    def _forget(self, job_id: int) -> None:
+        """Its film is here, or not wanted any more."""
+        awaited = self._awaited.pop(job_id, None)
+        if awaited and awaited.asking:
+            awaited.asking.cancel()
 
     async def _limit_bytes(self, canvas: Canvas, chat: Chat) -> int:
         """How large a file may be: what was too large for the chat a day ago may not be any more."""
@@ -508,7 +590,8 @@ class Desk:
             values["shown_media"] = message.film.key
         if film is None and message.film is not None and message.film.key != canvas.shown_media:
             # Text came first: the film is still to be put in.
-            return await canvases.shown(self.db, job.id, job.revision - 1, shown_hash=None, **values)
+            text = replace(message, film=None).hash()
+            return await canvases.shown(self.db, job.id, job.revision - 1, shown_hash=text, **values)
         took_ms = (job.finished_ms or 0) - job.created_ms
         if job.state in (State.DONE, State.FAILED) and canvas.notice == Notice.NONE:
             values["notice"] = Notice.DUE if took_ms > PING_AFTER_MS else Notice.OVER
@@ -627,9 +710,14 @@ def _lane(canvas: Canvas, message: ChatMessage) -> Lane | None:
         return Lane.TERMINAL
     if canvas.shown == 0 or message.answers or canvas.delivery not in LIVE:
         return Lane.ANSWER
-    if message.film is not None and message.film.key != canvas.shown_media:
+    if _lacks(canvas, message):
         return Lane.MEDIA
     return Lane.POSITION if message.place is not None else Lane.TEXT
+
+
+def _lacks(canvas: Canvas, message: ChatMessage) -> bool:
+    """Whether a film is to be put in."""
+    return message.film is not None and message.film.key != canvas.shown_media
 
 
 def _before(canvas: Canvas) -> Delivery:

@@ -1,6 +1,7 @@
 """What the bot shows of more than one film: the queue, somebody's films, their settings."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from bot.telegram_talk import TELEGRAM, Here, Talk, sentence, stands_here
 from bot.telegram_text import Row, TelegramStyle, cut, data
 from bot.words import LANGUAGES, duration, say
 from db import canvases, jobs, people
+from db.errors import MediaAway
 from db.rows import Job, Person
 
 QUEUE_SHOWN: Final = 10
@@ -84,7 +86,10 @@ async def history_film(talk: Talk, here: Here, job: Job) -> None:
     message = compose(replace(job, locale=here.locale), await look(talk.db, job), style, talk_terms(talk), now)
     rows = buttons_of(message)
     limit = LOCAL_LIMIT if talk.config.local_server else PUBLIC_LIMIT
-    film = await talk.film_of(job, message, limit) if message.film else None
+    film = None
+    if message.film:
+        with suppress(MediaAway):
+            film = await talk.film_of(job, message, limit)
     if film is None:
         await talk.tell_of(here, [job.id], message.text, rows)
         return

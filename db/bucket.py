@@ -11,12 +11,11 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import uuid4
 
 import obstore
@@ -25,20 +24,28 @@ from obstore.store import S3Store
 
 from db.errors import MediaAway
 from db.media import NAME, OWNER, Disk, Media, on_disk
+from db.threads import Threads
 
 if TYPE_CHECKING:
     from obstore import GetResult
     from obstore.store import ClientConfig, RetryConfig, S3Config
 
 log = logging.getLogger("flipbot.bucket")
+T = TypeVar("T")
 
-PART: Final = 8 << 20  # bytes; larger files travel in such parts
-AT_ONCE: Final = 2  # parts on their way: a slow line carries both before their time is over
+THREADS: Final = 16  # that wait for the store, at most
+SILENT: Final = timedelta(seconds=15)  # between two bytes of an answer: longer, and the store is away
+LITTLE: Final = 1 << 20  # bytes; what is larger may be longer on its way up, in which time nothing is answered
+UPLOAD: Final = timedelta(minutes=8)  # for what is sent in one piece: a line of 1.2 Mbit/s carries it
+WHOLE: Final = 64 << 20  # bytes; larger files travel in parts, of which some stay in the bucket where they are cut
+PART: Final = 8 << 20
+AT_ONCE: Final = 2  # parts on their way
 CHUNK: Final = 1 << 20
 IN_USE_S: Final = 3600.0  # since the last use; as long a file is not put out of the folder here
 ROOM: Final = 0.9  # of the limit, to which the folder is brought down once it is above
 LOOK_S: Final = 60.0  # between two looks for what may go, where nothing could
-RESTS_S: Final = 5.0  # after a trouble: so long nothing is tried that can as well be done later
+RESTS_S: Final = 5.0  # after a trouble: so long nothing is asked, and whoever wants something hears it at once
+BUSY_S: Final = (1.0, 2.0, 2.0, 2.0)  # between tries, of which each takes half one, of a store that is too busy
 PATIENCE: Final["RetryConfig"] = {
     "max_retries": 3,
     "retry_timeout": timedelta(seconds=10),
@@ -47,6 +54,7 @@ PATIENCE: Final["RetryConfig"] = {
 
 _CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>")
 _STATUS = re.compile(r"status code: ([0-9]{3}[ A-Za-z]{0,40})")
+_BUSY = ("429", "503")
 _REGION = {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
 
 
@@ -70,6 +78,7 @@ class Bucket(Media):
     ) -> None:
         """Nothing is made or asked until something is put in or taken out. Credentials are the environment's.
 
+        raises: ValueError, where all that is no bucket's
         root:        the folder on this machine, which no other process of it uses
         cache_bytes: how large that may grow; least_free: below how many free bytes on its disk it grows smaller
         """
@@ -80,11 +89,20 @@ class Bucket(Media):
             config["endpoint"] = endpoint
         if region:
             config["region"] = region
-        client: ClientConfig = {"connect_timeout": "5s", "read_timeout": "2m", "timeout": "10m"}
+        client: ClientConfig = {"connect_timeout": "5s", "timeout": "10m"}
         if endpoint.startswith("http:"):
             client["allow_http"] = True
-        self._store = S3Store(name, prefix=prefix or None, config=config, client_options=client, retry_config=PATIENCE)
-        self.fetchers = ThreadPoolExecutor(8, "flipbot-media")
+
+        def store(read_timeout: timedelta) -> S3Store:
+            options: ClientConfig = {**client, "read_timeout": read_timeout}
+            return S3Store(name, prefix=prefix or None, config=config, client_options=options, retry_config=PATIENCE)
+
+        try:
+            self._store = store(SILENT)
+            self._slow = store(UPLOAD)  # the time for an answer counts from the request's first byte
+        except BaseError as error:
+            raise ValueError(str(error)) from None
+        self.threads = Threads(THREADS, "flipbot-media")
         self.cache_bytes, self.least_free = cache_bytes, least_free
         self._whole: dict[str, tuple[int, int]] = {}  # size and age of files here that have the right content
         self._one = tuple(threading.Lock() for _ in range(64))  # a file is fetched once, however many want it
@@ -92,6 +110,7 @@ class Bucket(Media):
         self._size: int | None = None  # bytes in the folder here, once they were counted
         self._look_at = 0.0  # when what may go is looked for again
         self._away_until = 0.0
+        self._away_why = ("", "")
 
     def place(self, name: str = "") -> str:
         """As Media.place: an address in the bucket."""
@@ -102,8 +121,14 @@ class Bucket(Media):
         path = self.path(sha)
         with self._one[int(sha[:2], 16) % len(self._one)]:
             if not self._use(path):
+                self._forget(sha)
                 self._bring(sha, path)
         return path
+
+    def here(self, sha: str) -> Path | None:
+        """As Media.here."""
+        path = self.path(sha)
+        return path if self._use(path) else None
 
     def exists(self, sha: str) -> bool:
         """Whether the file is in the bucket, or still here."""
@@ -124,12 +149,10 @@ class Bucket(Media):
     def drop(self, sha: str) -> bool:
         """Remove the file from the bucket and from here. False where it was not there, or cannot be removed now."""
         self._forget(sha)
-        if time.monotonic() < self._away_until:  # of many, not each one waits for a store that is away
-            return False
         try:
             there = self._age(_key(sha)) is not None
             with self._reaching():
-                obstore.delete(self._store, _key(sha))
+                _patiently(lambda: obstore.delete(self._store, _key(sha)))
         except MediaAway:
             return False
         return there
@@ -139,12 +162,12 @@ class Bucket(Media):
         names = list(shas)
         for sha in names:
             self._forget(sha)
-        if names and time.monotonic() >= self._away_until:
+        if names:
             with suppress(MediaAway), self._reaching():  # `sweep` will
-                obstore.delete(self._store, [_key(sha) for sha in names])
+                _patiently(lambda: obstore.delete(self._store, [_key(sha) for sha in names]))
 
     def sweep(self, keep: set[str], older_than_s: float) -> int:
-        """As Media.sweep, in the bucket by its own clock; what is not in `keep` goes from here, too."""
+        """As Media.sweep, in the bucket by its own clock, and here."""
         limit, swept = time.time() - older_than_s, 0
         for key, at in self._objects():
             name = key[3:]
@@ -156,7 +179,14 @@ class Bucket(Media):
                     obstore.delete(self._store, key)
                 self._forget(name)
                 swept += 1
-        swept += super().sweep(keep, older_than_s)
+        return swept + self.sweep_here(keep, older_than_s)
+
+    def sweep_here(self, keep: set[str], older_than_s: float) -> int:
+        """As Media.sweep_here; and what the folder here holds is counted again."""
+        swept = super().sweep(keep, older_than_s)
+        for name in list(self._whole):
+            if not self.path(name).is_file():
+                self._whole.pop(name, None)
         self._make_room(count_again=True)
         return swept
 
@@ -183,26 +213,29 @@ class Bucket(Media):
         return old
 
     def probe(self) -> str | None:
-        """As Media.probe: an object is written, listed, read and deleted. raises MediaAway."""
-        key, content = f"flipbot-probe-{uuid4().hex}", uuid4().bytes
+        """As Media.probe: an object is written, read and deleted, and the bucket is listed. raises MediaAway."""
         with self._reaching():
-            obstore.put(self._store, key, content)
-            try:
-                for _ in obstore.list(self._store, chunk_size=1):
-                    break
-                back = bytes(obstore.get(self._store, key).bytes())
-            finally:
-                obstore.delete(self._store, key)
-        if back != content:
+            same = self._try_out()
+            for _ in obstore.list(self._store, chunk_size=1):
+                break
+        if not same:
             raise MediaAway(self.url, "it gives back other bytes than it was given", "see to the store")
         size = f"{self.cache_bytes / (1 << 30):g} GiB"
         return f"{self.url} can be written, read, listed and deleted in; the last {size} used are kept in {self.root}."
 
     def _keep(self, path: Path, sha: str) -> str:
         """The bucket first: until it has the file, the file stays where it was and can be kept again."""
+        size, store = path.stat().st_size, self._store
+        if size > LITTLE:
+            self._knock()
+            store = self._slow
+
+        def put() -> None:
+            parts = size > WHOLE
+            obstore.put(store, _key(sha), path, use_multipart=parts, chunk_size=PART, max_concurrency=AT_ONCE)
+
         with self._reaching():
-            # Over an earlier one, too: that may be damaged, and to `sweep` it is young again.
-            obstore.put(self._store, _key(sha), path, chunk_size=PART, max_concurrency=AT_ONCE)
+            _patiently(put)  # over an earlier one, too: that may be damaged, and to `sweep` it is young again
         super()._keep(path, sha)
         self._came(self.path(sha), sha)
         return sha
@@ -210,8 +243,7 @@ class Bucket(Media):
     def _bring(self, sha: str, path: Path) -> None:
         """Fetch the object, as often as is due to a line that is bad. raises FileNotFoundError where it is damaged."""
         for _ in range(2):
-            with self._reaching():
-                got = obstore.get(self._store, _key(sha))
+            got = self._get(_key(sha))
             with self._making() as part:
                 if not self._download(got, sha, part):
                     continue
@@ -222,6 +254,29 @@ class Bucket(Media):
             return
         log.warning("object damaged in=%s sha=%s", self.url, sha)
         raise FileNotFoundError(f"{self.place(_key(sha))} is damaged")
+
+    def _get(self, key: str) -> "GetResult":
+        """Ask for an object. raises FileNotFoundError, MediaAway."""
+        with self._reaching():
+            try:
+                return _patiently(lambda: obstore.get(self._store, key))
+            except PermissionDeniedError:  # to whoever may not list, so is what is not there
+                self._try_out()  # we may read what is there
+                raise FileNotFoundError(self.place(key)) from None
+
+    def _try_out(self) -> bool:
+        """Write an object, read it and delete it; returns whether what came back is what was written."""
+        key, content = f"flipbot-probe-{uuid4().hex}", uuid4().bytes
+        obstore.put(self._store, key, content)
+        try:
+            return bytes(obstore.get(self._store, key).bytes()) == content
+        finally:
+            obstore.delete(self._store, key)
+
+    def _knock(self) -> None:
+        """Ask the store for something that it answers soon, if it answers. raises MediaAway."""
+        with self._reaching(), suppress(FileNotFoundError, PermissionDeniedError):
+            _patiently(lambda: obstore.head(self._store, OWNER))
 
     def _download(self, got: "GetResult", sha: str, part: Path) -> bool:
         """Write it to a file; returns whether it is what its name says."""
@@ -238,7 +293,6 @@ class Bucket(Media):
             found = path.stat()
             if self._whole.get(path.name) != (found.st_size, found.st_mtime_ns):
                 if not super().verify(path.name):
-                    self._forget(path.name)
                     return False
                 self._whole[path.name] = (found.st_size, found.st_mtime_ns)
             os.utime(path, ns=(time.time_ns(), found.st_mtime_ns))
@@ -296,20 +350,21 @@ class Bucket(Media):
 
     def _age(self, key: str) -> float | None:
         """When the object was written, by the store's clock; None where it is not there."""
-        try:
-            with self._reaching():
-                return obstore.head(self._store, key)["last_modified"].timestamp()
-        except FileNotFoundError:
-            pass
+        with self._reaching(), suppress(FileNotFoundError, PermissionDeniedError):
+            return _patiently(lambda: obstore.head(self._store, key))["last_modified"].timestamp()
         try:  # the answer to a HEAD does not say what is not there: it may be the whole bucket
-            with self._reaching():
-                return obstore.get(self._store, key).meta["last_modified"].timestamp()
+            return self._get(key).meta["last_modified"].timestamp()
         except FileNotFoundError:
             return None
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
-        """What the store refuses, as our error, with nothing in it that the store said but its code."""
+        """What the store refuses, as our error, with nothing in it that the store said but its code.
+
+        Right after a trouble nothing is asked: of many, not each one waits for a store that is away.
+        """
+        if time.monotonic() < self._away_until:
+            raise MediaAway(self.url, *self._away_why)
         try:
             yield
         except FileNotFoundError as error:
@@ -323,10 +378,11 @@ class Bucket(Media):
             log.info("store answers again url=%s", self.url)
 
     def _away(self, error: Exception) -> MediaAway:
-        away = MediaAway(self.url, *_why(error))
-        if not self._away_until:
+        self._away_why = _why(error)
+        away = MediaAway(self.url, *self._away_why)
+        first, self._away_until = not self._away_until, time.monotonic() + RESTS_S
+        if first:
             log.warning("%s", away)
-        self._away_until = time.monotonic() + RESTS_S
         return away
 
 
@@ -344,6 +400,19 @@ def _used(files: Iterable[Path]) -> Iterator[tuple[float, int, Path]]:
         except FileNotFoundError:
             continue
         yield max(found.st_atime, found.st_mtime), found.st_size, path
+
+
+def _patiently(ask: Callable[[], T]) -> T:
+    """Ask the store, and again for some seconds while it says that it has too much to do."""
+    for wait_s in BUSY_S:
+        try:
+            return ask()
+        except BaseError as error:
+            status = _STATUS.search(str(error))
+            if status is None or not status[1].startswith(_BUSY):
+                raise
+        time.sleep(wait_s)
+    return ask()
 
 
 def _code(error: Exception) -> str:

@@ -5,6 +5,7 @@ unit, and what it may be. So the file is checked by the same words that explain 
 """
 
 import difflib
+import ipaddress
 import math
 import re
 import tomllib
@@ -24,6 +25,8 @@ T = TypeVar("T")
 
 LARGEST = 1 << 63  # of whole numbers, where TOML ends
 _BUCKET = re.compile("[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+_ENDPOINT = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?/?")
+_REGION = re.compile("[A-Za-z0-9._-]*")
 _CALLED = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
 
 
@@ -240,7 +243,9 @@ class MediaConfig:
             return data_dir / "media"
         parts = urlsplit(self.url)
         if parts.scheme != "file" or parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
-            raise ConfigError("configuration", "media.url", f'expected "file:///" and a path, got {_shown(self.url)}')
+            scheme, there, _ = self.url.partition("://")  # what comes after it may hold a secret
+            got = f", got {_shown(f'{scheme}://…')}" if there else ""
+            raise ConfigError("configuration", "media.url", f'expected "file:///" and a path{got}')
         return Path(url2pathname(parts.path))
 
     def bucket(self) -> tuple[str, str] | None:
@@ -253,7 +258,22 @@ class MediaConfig:
         prefix = parts.path.strip("/")
         if prefix and any(part in ("", ".", "..") for part in prefix.split("/")):
             raise ConfigError("configuration", "media.url", f"expected a plain prefix, got {_shown(prefix)}")
-        server = urlsplit(self.endpoint)
-        if self.endpoint and (server.scheme not in ("http", "https") or not server.hostname or "@" in server.netloc):
+        if self.endpoint and not _is_server(self.endpoint):  # which may hold a secret, too
             raise ConfigError("configuration", "media.endpoint", 'expected "https://HOST" or "http://HOST:PORT"')
+        if not _REGION.fullmatch(self.region):
+            raise ConfigError("configuration", "media.region", f"expected a region's name, got {_shown(self.region)}")
         return parts.netloc, prefix
+
+
+def _is_server(url: str) -> bool:
+    """Whether that is the address of a server, and nothing more."""
+    found = _ENDPOINT.fullmatch(url)
+    if found is None or not 0 < int(found[2] or 1) <= 65535:
+        return False
+    host = found[1]
+    if host.startswith("[") or host.rpartition(".")[2].isdigit():
+        try:
+            ipaddress.ip_address(host.strip("[]"))
+        except ValueError:
+            return False
+    return True

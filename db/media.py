@@ -17,10 +17,12 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 from uuid import uuid4
 
 from sqlalchemy import select
@@ -31,6 +33,9 @@ from db.connect import Database, reads
 from db.errors import ConfigError, DiskFailed, DiskFull
 from db.query import SHAS, unreferenced
 from db.trouble import TROUBLE
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 OWNER = "flipbot-owner"  # the file that says whose a folder is, and the memo of who one is
 
@@ -74,9 +79,10 @@ class Disk:
 
 
 class Media:
-    """A folder of content-addressed files. Every method blocks; call it from a thread."""
+    """A folder of content-addressed files. Every method blocks; call it `in_thread`."""
 
-    fetchers: Executor | None = None  # the threads to fetch in; none: everybody's
+    threads: Executor | None = None  # to call it in; none: everybody's
+    least_free: int = 0  # bytes of the disk below which less is kept here, where there is another place for it
 
     def __init__(self, root: Path, disk: Disk | None = None) -> None:
         """Nothing is made until something is put in. disk: None is the system's own."""
@@ -122,10 +128,15 @@ class Media:
 
         raises: FileNotFoundError; of a bucket MediaAway, and of the disk it is brought to DiskFull, DiskFailed
         """
-        path = self.path(sha)
-        if not path.is_file():
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        path = self.here(sha)
+        if path is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path(sha)))
         return path
+
+    def here(self, sha: str) -> Path | None:
+        """As `fetch`, without asking any other machine; None where the file is not here."""
+        path = self.path(sha)
+        return path if path.is_file() else None
 
     def read(self, sha: str) -> bytes:
         """The file's content. raises as `fetch`."""
@@ -175,6 +186,13 @@ class Media:
         limit = time.time() - older_than_s
         files = [path for path in self._files() if path.name not in keep and _touched(path) < limit]
         return sum(map(_remove, files)) + self.clear(older_than_s)
+
+    def sweep_here(self, keep: set[str], older_than_s: float) -> int:
+        """As `sweep`, of what this machine keeps of a store that others use, too, and nothing in that store.
+
+        So what was forgotten is gone from every machine, whichever of them sweeps the store. Of a folder: nothing.
+        """
+        return 0
 
     def clear(self, older_than_s: float) -> int:
         """Remove what was left in work folders by a process that died; returns how many entries."""
@@ -267,19 +285,29 @@ def open_media(config: MediaConfig, data_dir: Path) -> Media:
     except ModuleNotFoundError:
         missing = 'a bucket needs the library obstore: pip install "flipbot[s3]" (or obstore), or set a "file:///" url'
         raise ConfigError("configuration", "media.url", missing) from None
-    return Bucket(
-        data_dir / "media-cache",
-        *where,
-        endpoint=config.endpoint,
-        region=config.region,
-        cache_bytes=config.cache_gib << 30,
-        least_free=2 * config.min_free_mib << 20,
-    )
+    try:
+        return Bucket(
+            data_dir / "media-cache",
+            *where,
+            endpoint=config.endpoint,
+            region=config.region,
+            cache_bytes=config.cache_gib << 30,
+            least_free=2 * config.min_free_mib << 20,
+        )
+    except ValueError:  # without its words, which may hold a secret
+        refused = "the bucket cannot be used like that: see to region, endpoint and the AWS_… of the environment"
+        raise ConfigError("configuration", "media.url", refused) from None
+
+
+async def in_thread(media: Media, f: Callable[P, T], *args: P.args, **kw: P.kwargs) -> T:
+    """Call f, which uses the media, in a thread: whoever waits for a store that is away holds up nothing else."""
+    return await asyncio.get_running_loop().run_in_executor(media.threads, partial(f, *args, **kw))
 
 
 async def fetched(media: Media, sha: str) -> Path:
-    """As `Media.fetch`, without holding up whatever else is done in threads. raises as it does."""
-    return await asyncio.get_running_loop().run_in_executor(media.fetchers, media.fetch, sha)
+    """As `Media.fetch`. A file that is here waits for none that is not. raises as it does."""
+    here = await asyncio.to_thread(media.here, sha)
+    return here if here is not None else await in_thread(media, media.fetch, sha)
 
 
 @contextmanager
@@ -331,7 +359,7 @@ def media_unreferenced(db: Database, shas: Collection[str]) -> tuple[str, ...]:
 
 async def media_foreign(db: Database, media: Media) -> str | None:
     """The sentence for whoever runs the service where the folder is marked as another database's; else None."""
-    owner = await asyncio.to_thread(media.owner)
+    owner = await in_thread(media, media.owner)
     if owner is None or _holds(await _mark(db), owner):
         return None
     return (
@@ -347,18 +375,18 @@ async def media_tidy(db: Database, media: Media, older_than_s: float) -> int | N
     A folder without a mark is taken over, unless it is strange: then it is marked as nobody's.
     raises: DatabaseBusy, DiskFull, DiskFailed
     """
-    keep, owner = await media_keep(db), await asyncio.to_thread(media.owner)
+    keep, owner = await media_keep(db), await in_thread(media, media.owner)
     mark = await _mark(db)  # after the owner: of several that tidy one bucket another one may just have raised both
-    if owner is None and await asyncio.to_thread(media.strange, keep, older_than_s):
+    if owner is None and await in_thread(media, media.strange, keep, older_than_s):
         owner = uuid4().hex
-        await asyncio.to_thread(media.mark, owner)
+        await in_thread(media, media.mark, owner)
     if owner is not None and not _holds(mark, owner):
         return None
-    swept = await asyncio.to_thread(media.sweep, keep, older_than_s)
+    swept = await in_thread(media, media.sweep, keep, older_than_s)
     with suppress(*TROUBLE):  # the next time will do
         name, count = (await _mark(db)).split()
         await inbox.remember(db, OWNER, f"{name} {int(count) + 1}")  # before the folder: a crash must not part them
-        await asyncio.to_thread(media.mark, f"{name} {int(count) + 1}")
+        await in_thread(media, media.mark, f"{name} {int(count) + 1}")
     return swept
 
 

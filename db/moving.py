@@ -1,6 +1,5 @@
 """A queue that moves: every row and every file of one database and media store, to another that is still empty."""
 
-import asyncio
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, text
 
 from db.connect import AT_ONCE, Database, reads, writes
 from db.errors import NotEmpty
-from db.media import Media, fetched, media_keep
+from db.media import Media, fetched, in_thread, media_keep
 from db.models import Base, Memo, Request, Tick
 
 BEGUN = (Tick, Memo)  # what a database has from its first opening on
@@ -33,14 +32,14 @@ async def copy_files(source: Media, target: Media, db: Database, told: Callable[
     names, missing = sorted(await media_keep(db)), 0
     for n, sha in enumerate(names):
         told(n, len(names))
-        if await asyncio.to_thread(target.exists, sha):
+        if await in_thread(target, target.exists, sha):
             continue
         try:
             path = await fetched(source, sha)
         except FileNotFoundError:
             missing += 1
             continue
-        await asyncio.to_thread(_copy, path, target)
+        await in_thread(target, _copy, path, target)
     told(len(names), len(names))
     return missing
 

@@ -16,7 +16,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from db import engines, jobs, progress, sections
 from db.connect import Database
 from db.errors import DiskFull, LeaseLost, MediaAway, NoSuchJob
-from db.media import Media, fetched
+from db.media import Media, fetched, in_thread
 from db.models import State
 from db.room import Room
 from db.rows import Claim, Job
@@ -354,7 +354,7 @@ class Dispatch:
             )
 
         recorded = await self.write(claim, sections.record, await self.taken_in(claim, adopt))
-        await asyncio.to_thread(self.media.drop_all, recorded.unreferenced)
+        await in_thread(self.media, self.media.drop_all, recorded.unreferenced)
         seen = (made["vram"], made["ram"])
         if any(now > before * NOTEWORTHY for now, before in zip(seen, self.took, strict=True)):
             self.took = (max(seen[0], self.took[0]), max(seen[1], self.took[1]))
@@ -373,7 +373,7 @@ class Dispatch:
         try:
             while True:
                 try:
-                    return await asyncio.to_thread(adopt)
+                    return await in_thread(self.media, adopt)
                 except MediaAway:  # the store's own log says so, once
                     if holding.done() or time.monotonic() >= until:
                         raise
@@ -418,7 +418,7 @@ class Dispatch:
         """Files of a finished section are damaged: go on from the last one before it."""
         n = int(failed.facts["n"])
         after = await self.write(claim, sections.lose, n, {"file": failed.facts["file"]})
-        await asyncio.to_thread(self.media.drop_all, after.unreferenced)
+        await in_thread(self.media, self.media.drop_all, after.unreferenced)
         log.warning("sections lost job=%d n=%d state=%s; they are made again", claim.job.id, n + 1, after.job.state)
 
     async def other_model(self, loaded: str) -> None:

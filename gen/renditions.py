@@ -14,7 +14,7 @@ from typing import Any
 from db import renditions
 from db.connect import Database
 from db.errors import DiskFull
-from db.media import Media, fetched
+from db.media import Media, fetched, in_thread
 from db.renditions import Rendered
 from db.rows import Rendition
 from db.trouble import TROUBLE
@@ -75,12 +75,12 @@ class Renditions:
         """Make it and record it, or why it cannot be made; it stays wanted where that may pass. raises: TROUBLE."""
         out: Path | None = None
         try:
-            if not await asyncio.to_thread(self.media.verify, wanted.film):
+            if not await in_thread(self.media, self.media.verify, wanted.film):
                 await renditions.failed(self.db, wanted.id, "section_lost", {})
                 return
             out = self.media.workdir()
             said = await self.ask(wanted, out)
-            sha = await asyncio.to_thread(self.media.adopt, Path(said["path"])) if said["path"] else wanted.film
+            sha = await in_thread(self.media, self.media.adopt, Path(said["path"])) if said["path"] else wanted.film
             sizes = {name: said[name] for name in ("bytes", "width", "height", "duration_ms")}
             in_use = await renditions.ready(self.db, wanted.id, Rendered(sha=sha, **sizes))
             said_of_it = "ready" if in_use else "made, and nobody wants it any more"

@@ -77,11 +77,13 @@ def s3_port() -> Iterator[int]:
 @pytest.fixture
 def s3(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator["S3"]:
     """A bucket with nothing in it; one that is away is not waited for long."""
-    from db.bucket import PATIENCE
+    from db import bucket as how
     from tests.fakes.s3 import S3
 
     short = timedelta(milliseconds=5)
-    monkeypatch.setitem(PATIENCE, "backoff", {"init_backoff": short, "max_backoff": short, "base": 2})
+    monkeypatch.setattr(how, "RESTS_S", 0.0)
+    monkeypatch.setattr(how, "BUSY_S", (0.01, 0.01))
+    monkeypatch.setitem(how.PATIENCE, "backoff", {"init_backoff": short, "max_backoff": short, "base": 2})
     bucket = S3(s3_port)
     yield bucket
     bucket.wire.close()

@@ -190,6 +190,13 @@ def test_a_media_url_that_is_no_file_is_refused(tmp_path: Path, url: str) -> Non
         MediaConfig(url=url).folder(tmp_path)
 
 
+def test_a_media_url_of_another_kind_is_refused_without_its_secret(tmp_path: Path) -> None:
+    for url, got in (("s3a://key:secret@films/x", ', got "s3a://…".'), ("key:secret@films", ".")):
+        with pytest.raises(ConfigError) as refused:
+            MediaConfig(url=url).folder(tmp_path)
+        assert str(refused.value) == f'configuration: media.url: expected "file:///" and a path{got}'
+
+
 @given(st.text(max_size=80))
 def test_any_text_is_read_or_refused_in_one_sentence(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     file = tmp_path_factory.getbasetemp() / "any.toml"

@@ -4,8 +4,11 @@ import asyncio
 import hashlib
 import logging
 import os
+import socket
+import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +22,10 @@ from db.config import MediaConfig
 from db.connect import Database
 from db.doctor import examine_media, examine_store
 from db.errors import ConfigError, MediaAway
-from db.media import fetched, media_foreign, media_tidy, open_media
+from db.media import Media, fetched, in_thread, media_foreign, media_tidy, open_media
+from db.threads import Threads
 from db.trouble import TROUBLE
+from tests.fakes.s3 import refusal
 from tests.ready import ready
 
 if TYPE_CHECKING:
@@ -145,6 +150,110 @@ def test_while_the_store_is_away_nothing_is_said_to_be_kept_and_nothing_is_lost(
     assert len([line for line in said if "answers again" in line]) == 2
 
 
+async def test_a_store_that_is_silent_holds_up_nothing_that_is_here(
+    s3: "S3", ours: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bucket, "SILENT", timedelta(seconds=0.4))
+    monkeypatch.setitem(bucket.PATIENCE, "max_retries", 0)  # as SILENT is longer than tries go on for
+    monkeypatch.setattr(bucket, "RESTS_S", 60.0)
+    kept, names = ours.put(b"kept"), [ours.put(f"{n}".encode()) for n in range(3 * bucket.THREADS)]
+    away = s3.machine(tmp_path / "b")
+    away.fetch(kept)
+    s3.wire.silent = True
+    started = time.monotonic()
+    waiting = [asyncio.create_task(fetched(away, name)) for name in names]
+    waiting.append(asyncio.create_task(in_thread(away, away.put, BIG)))
+    assert await fetched(away, kept) == away.path(kept) and await asyncio.to_thread(away.free_bytes)
+    assert not any(task.done() for task in waiting)
+    assert all(isinstance(got, MediaAway) for got in await asyncio.gather(*waiting, return_exceptions=True))
+    assert time.monotonic() - started < 1.4, "a large file, too, and those that had to wait for the first"
+
+
+def test_right_after_a_trouble_nothing_is_asked(
+    s3: "S3", ours: Bucket, theirs: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, here = ours.put(b"film"), ours.put(b"here")
+    theirs.fetch(here)
+    monkeypatch.setattr(bucket, "RESTS_S", 60.0)
+    s3.wire.cut()
+    with pytest.raises(MediaAway):
+        theirs.fetch(name)
+    s3.wire.mend()
+    for ask_it in (theirs.fetch, theirs.exists, lambda _: theirs.put(b"new")):
+        with pytest.raises(MediaAway, match="it does not answer"):
+            ask_it(name)
+    assert theirs.read(here) == b"here" and not theirs.drop(here) and ours.exists(here)
+    theirs._away_until = time.monotonic()
+    assert theirs.read(name) == b"film"
+
+
+def test_a_store_that_is_silent_does_not_hold_up_the_end(ours: Bucket) -> None:
+    assert isinstance(ours.threads, Threads)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        asked = [sys.executable, "-c", ENDS, f"http://127.0.0.1:{silent.getsockname()[1]}"]
+        subprocess.run(asked, check=True, timeout=10, cwd=Path(bucket.__file__).parent.parent)  # SILENT is more
+
+
+ENDS = """
+import asyncio, sys
+import obstore
+from db.threads import Threads
+
+async def main():
+    store = obstore.store.S3Store("films", config={"endpoint": sys.argv[1]}, client_options={"allow_http": True})
+    loop, threads = asyncio.get_running_loop(), Threads(2, "media")
+    asked = [loop.run_in_executor(threads, obstore.get, store, f"{n}") for n in range(4)]
+    await asyncio.wait(asked, timeout=0.2)
+    assert not any(each.done() for each in asked)
+
+asyncio.run(main())
+"""
+
+
+def test_a_line_may_be_slow(s3: "S3", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket, "SILENT", timedelta(seconds=0.3))
+    s3.wire.slow_s = 0.7 / (len(BIG) / (1 << 16))
+    name = s3.machine(tmp_path / "a").put(BIG)
+    assert s3.object(name).value == BIG
+
+
+def test_a_store_that_is_too_busy_is_asked_again(s3: "S3", ours: Bucket, theirs: Bucket) -> None:
+    name = ours.put(b"film")
+    s3.wire.answers += [refusal("503 Service Unavailable", "SlowDown")] * 9
+    assert theirs.read(name) == b"film" and s3.wire.answers == []
+    s3.wire.answers += [refusal("429 Too Many Requests", "TooManyRequests")]
+    theirs._forget(name)
+    assert theirs.read(name) == b"film"
+    theirs._forget(name)
+    s3.wire.answers += [refusal("503 Service Unavailable", "SlowDown")] * 12
+    with pytest.raises(MediaAway, match="SlowDown"):
+        theirs.read(name)
+
+
+def test_without_leave_to_list_what_is_missing_is_still_missing(s3: "S3", ours: Bucket) -> None:
+    name, denied = ours.put(b"film"), refusal("403 Forbidden", "AccessDenied")
+    s3.wire.answers.append(denied)
+    with pytest.raises(FileNotFoundError):
+        ours.fetch(sha("x"))
+    s3.wire.answers += [denied, denied]  # of a HEAD and a GET
+    assert not ours.exists(sha("x"))
+    s3.wire.answers.append(denied)
+    assert s3.keys == [f"studio/media/{name[:2]}/{name}"], "what it was tried with is gone"
+    s3.wire.answers += [denied] * 3  # whoever may not even read what they wrote
+    with pytest.raises(MediaAway, match="it refuses us: AccessDenied"):
+        ours.fetch(sha("x"))
+
+
+def test_a_file_travels_in_one_piece_unless_it_is_very_large(
+    s3: "S3", ours: Bucket, theirs: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = ours.put(BIG)
+    assert "-" not in s3.object(name).etag
+    monkeypatch.setattr(bucket, "WHOLE", len(BIG) - 1)
+    assert ours.put(BIG) == name and s3.object(name).etag.endswith('-2"')
+    assert theirs.read(name) == BIG
+
+
 def test_many_are_dropped_at_once_and_not_each_waits_for_a_store_that_is_away(
     s3: "S3", ours: Bucket, theirs: Bucket
 ) -> None:
@@ -232,6 +341,25 @@ def test_a_sweep_takes_old_objects_that_no_row_names_and_nothing_else(s3: "S3", 
     assert old not in here(theirs)
 
 
+def test_what_no_row_names_goes_from_a_machine_and_stays_in_the_bucket(
+    s3: "S3", ours: Bucket, theirs: Bucket, tmp_path: Path
+) -> None:
+    gone, kept, young = (ours.put(name.encode()) for name in ("gone", "kept", "young"))
+    for name in (gone, kept, young):
+        theirs.fetch(name)
+    for name in (gone, kept):
+        last_used(theirs, name, 9000)
+    s3.wire.cut()
+    assert theirs.sweep_here({kept}, 3600) == 1
+    s3.wire.mend()
+    assert here(theirs) == sorted((kept, young)) == sorted(theirs._whole)
+    assert theirs.read(gone) == b"gone", "the bucket is swept by whoever keeps house"
+    folder = Media(tmp_path / "folder")
+    plain = folder.put(b"plain")
+    os.utime(folder.path(plain), (1, 1))
+    assert folder.sweep_here(set(), 3600) == 0 and folder.exists(plain)
+
+
 async def test_the_films_of_another_database_are_not_swept(s3: "S3", tmp_path: Path, ours: Bucket) -> None:
     film = ours.put(b"a film")
     s3.age(film, 9000)
@@ -315,10 +443,36 @@ def test_a_url_that_is_no_buckets_is_refused_without_its_secrets(tmp_path: Path,
 
 
 def test_an_endpoint_is_an_address(tmp_path: Path) -> None:
-    for endpoint in ("films.example.org", "ftp://films", "https://key:secret@films"):
+    for endpoint in (
+        *(
+            "films.example.org",
+            "ftp://films",
+            "https://key:secret@films",
+            "https://films?secret",
+            "https://films#secret",
+        ),
+        *("https://films/x", "https://films:90000", "https://films:0", "https://films:port", "https://my films"),
+        *("https://[::1", "https://[secret]", "https://[::::]", "https://999.1.1.1", "https://films:"),
+    ):
         with pytest.raises(ConfigError, match=r'media\.endpoint: expected "https://HOST"') as refused:
             open_media(MediaConfig(url="s3://films", endpoint=endpoint), tmp_path)
         assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["https://films:9/", "http://[::1]:9000", "http://my_store-1:9", "http://10.0.0.1"]
+)
+def test_a_server_is_called_by_name_or_number(tmp_path: Path, endpoint: str) -> None:
+    assert isinstance(open_media(MediaConfig(url="s3://films", endpoint=endpoint), tmp_path), Bucket)
+
+
+def test_settings_that_no_bucket_has_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match=r"media\.region: expected a region's name, got"):
+        open_media(MediaConfig(url="s3://films", region="eu west"), tmp_path)
+    monkeypatch.setenv("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "secret")
+    with pytest.raises(ConfigError, match="see to region, endpoint and the AWS_… of the environment") as refused:
+        open_media(MediaConfig(url="s3://films"), tmp_path)
+    assert "secret" not in str(refused.value)
 
 
 def test_without_the_library_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -18,6 +19,13 @@ from moto.server import ThreadedMotoServer
 from db.bucket import Bucket
 
 ACCOUNT = "123456789012"
+VERBS = (b"GET ", b"HEAD ", b"PUT ", b"POST ", b"DELETE ")
+
+
+def refusal(status: str, code: str) -> bytes:
+    """What a store says no with."""
+    body = f"<Error><Code>{code}</Code></Error>"
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
 class Wire:
@@ -27,6 +35,9 @@ class Wire:
         self.port = port
         self.up = True
         self.most: int | None = None  # bytes of one answer that come through
+        self.silent = False  # it takes whatever comes, and nothing comes back
+        self.slow_s = 0.0  # for 64 KiB on their way to the server
+        self.answers: list[bytes] = []  # to the next requests, which the server does not hear of then
         self._open: set[socket.socket] = set()
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
@@ -41,7 +52,7 @@ class Wire:
 
     def mend(self) -> None:
         """As before it was cut."""
-        self.up, self.most = True, None
+        self.up, self.most, self.silent = True, None, False
 
     def close(self) -> None:
         """Give the port back."""
@@ -69,6 +80,13 @@ class Wire:
         with suppress(OSError):
             while got := source.recv(1 << 16):
                 carried += len(got)
+                if not back and self.answers and got.startswith(VERBS):
+                    source.sendall(self.answers.pop(0))
+                    continue
+                if self.silent:
+                    continue
+                if not back:
+                    time.sleep(self.slow_s * len(got) / (1 << 16))
                 if not self.up or (back and self.most is not None and carried > self.most):
                     break
                 target.sendall(got)
