@@ -16,12 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from page_stage import EXAMPLES, Service, photo, service
 
-from bot import page_html
+from bot import control, page_html
 from bot.errors import Refused
 from bot.intake import Example
 from bot.page import Page, check_address
 from bot.page_guard import TOKEN_HEADER, VISITOR
 from db import jobs
+from db.errors import DatabaseAway, DiskFailed, DiskFull
+from db.media import Media
 from db.models import State
 
 if TYPE_CHECKING:
@@ -167,6 +169,41 @@ async def test_files_are_shown_out_of_a_bucket_and_one_that_is_away_is_a_sentenc
         async with client.get(addresses[0]) as answer:
             assert await answer.read() == found.media.read(job.film)
         assert await submit(client, prompt="another") == number + 1 and body
+
+
+class Troubled(Media):
+    """No file is on this machine, and none can be brought here."""
+
+    trouble: Exception | None = None
+
+    def here(self, sha: str) -> Path | None:
+        return None if self.trouble else super().here(sha)
+
+    def fetch(self, sha: str) -> Path:
+        if self.trouble:
+            raise self.trouble
+        return super().fetch(sha)
+
+
+async def test_a_disk_to_which_no_film_can_be_brought_is_a_sentence(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    media = Troubled(tmp_path / "media")
+    full, failed = DiskFull(media.root), DiskFailed(media.root, "I/O error")
+    async with service(tmp_path, media=media) as found, visitor(found) as client:
+        number = await submit(client)
+        await found.section()
+        for trouble, status, key, said in (
+            (full, 507, "refused.disk_full", "The disk has "),
+            (failed, 503, "refused.held_up", "Nothing can be kept just now: the disk or"),
+            (DatabaseAway("postgresql://db", "gone"), 503, "refused.held_up", "Nothing can be kept just now: the disk"),
+        ):
+            media.trouble = trouble
+            async with client.get(f"/j/{number}/download", headers=JSON) as answer:
+                assert (await refusal(answer, status)).startswith(said)
+            with pytest.raises(Refused, match=key):
+                await control.ready(found.db, media, number)
+    assert "page failed" not in caplog.text
 
 
 async def test_every_revision_of_a_film_has_its_own_address(tmp_path: Path) -> None:

@@ -35,11 +35,12 @@ from bot.sender import (
     Unknown,
     Unreachable,
 )
-from db import canvases, chats, jobs, people, removals, requests, sections
+from db import canvases, chats, jobs, operators, people, removals, requests, sections
 from db.connect import Database
+from db.errors import MediaAway
 from db.models import Platform
 from db.requests import Ask, Limits
-from db.rows import At, Job, Notify
+from db.rows import At, Claim, Job, Notify
 from db.sections import Made
 from tests.ready import ready
 
@@ -248,29 +249,36 @@ class Room:
         return found
 
 
-async def film_of(job: Job, message: ChatMessage, limit_bytes: int) -> Film | None:
-    assert message.film
-    size = 2_000_000
-    if size > limit_bytes:
-        raise TooBig(limit_bytes)
-    return Film(
-        path=Path(message.film.sha), kind=message.film.kind, name="film.mp4", width=64, height=64, duration_ms=1
-    )
-
-
 @dataclass
 class World:
     loop: VirtualLoop
     db: Database
     room: Room
-    poster: Poster
+    poster: Poster = field(init=False)
     task: "asyncio.Task[None] | None" = None
     asked: int = 0
     fuse: int = 0  # how many commits and effects the poster has left, where it is mortal
     mortal: bool = False
+    away: bool = False  # the store of the films
+    slow_s: float = 0.0  # until a film is here
+    fetched: int = 0
+
+    async def film_of(self, job: Job, message: ChatMessage, limit_bytes: int) -> Film | None:
+        assert message.film
+        self.fetched += 1
+        if self.slow_s:
+            await asyncio.sleep(self.slow_s)
+        if self.away:
+            raise MediaAway("s3://films", "it does not answer", "see to the network")
+        size = 2_000_000
+        if size > limit_bytes:
+            raise TooBig(limit_bytes)
+        return Film(
+            path=Path(message.film.sha), kind=message.film.kind, name="film.mp4", width=64, height=64, duration_ms=1
+        )
 
     def start(self, hooks: Hooks | None = None) -> None:
-        self.poster = Poster(self.db, [self.room], film_of, hooks=hooks, look_s=60.0)
+        self.poster = Poster(self.db, [self.room], self.film_of, hooks=hooks, look_s=60.0)
         self.task = self.loop.create_task(self.poster.run())
 
     async def kill(self) -> None:
@@ -306,6 +314,10 @@ class World:
         if claim is None:
             return None
         await asyncio.sleep(took_s)
+        return await self.record(claim, took_s)
+
+    async def record(self, claim: Claim, took_s: float = 5.0) -> Job:
+        """The section that was claimed is made."""
         n = claim.job.done
         film = f"{claim.job.id:08x}{n:08x}" + "0" * 48
         latents = f"{claim.job.id:08x}{n:08x}" + "1" * 48
@@ -357,7 +369,7 @@ def world(
         async def main() -> None:
             async with Database.open(data_dir=ready(folder), clock=loop.ms) as db:
                 there = Room(loop, platform, pace, **kind)
-                made = World(loop, db, there, Poster(db, [there], film_of))
+                made = World(loop, db, there)
                 loop.busy = lambda: bool(db.under_way)
                 there.happened = made.burn
                 event.listen(db.engines.writing, "commit", lambda _: loop.call_soon_threadsafe(made.burn))
@@ -393,6 +405,74 @@ def test_a_message_follows_its_job_from_the_line_to_the_film(tmp_path: Path) -> 
         assert message.text.startswith("Your film is ready: 3.6 s")
         assert w.room.pings == ["@ann1, your film of 3.6 s is ready."]
         assert w.room.created == {job.id: 1}
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+@pytest.mark.parametrize("pace", [DISCORD, TELEGRAM_GROUP], ids=["discord", "telegram"])
+def test_while_no_film_can_be_had_a_message_says_what_it_can_without(pace: Pace, tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask()
+        await w.settled()
+        w.away, w.slow_s = True, 15.0
+        await w.make(took_s=30)
+        await asyncio.sleep(60)
+        (message,) = w.room.of(job.id)
+        assert message.text.startswith("1.2 of 3.6 s are ready") and message.film is None
+        calls, began, w.fetched = len(w.room.calls["room"]), w.loop.time(), 0
+        await operators.pause(w.db, "ann")
+        await asyncio.sleep(60)
+        assert "Paused" in message.text.splitlines()[0]
+        await asyncio.sleep(600)
+        assert len(w.room.calls["room"]) <= calls + 2, "nothing is said twice"
+        assert w.fetched <= (w.loop.time() - began) / 45 + 1, "a trouble is given 30 s"
+        await operators.resume(w.db, "ann")
+        while await w.make(took_s=30):
+            pass
+        await asyncio.sleep(60)
+        assert message.text.startswith("Your film is ready") and w.room.pings == []
+        w.away = False
+        await w.settled()
+        assert message.film and message.film.startswith("final:") and len(w.room.pings) == 1
+        assert w.room.created == {job.id: 1}
+
+    with world(tmp_path, pace) as run:
+        run(play)
+
+
+def test_who_pressed_stop_need_not_wait_for_a_film_that_is_away(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask()
+        await w.settled()
+        w.away = True
+        claim = await jobs.claim(w.db, "worker", 3_600_000)
+        assert claim
+        await w.record(claim)
+        await jobs.claim(w.db, "worker", 3_600_000)
+        await requests.wish(w.db, job.id, "stop", "ann1")
+        await asyncio.sleep(5)
+        assert w.room.of(job.id)[0].text.startswith("Stopping")
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+def test_a_film_that_takes_long_delays_no_other_message_of_its_chat(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        slow, other = await w.ask(n=1), await w.ask()
+        await w.settled()
+        w.slow_s = 120.0
+        await w.make()
+        await asyncio.sleep(5)
+        await requests.wish(w.db, other.id, "cancel", "ann2")
+        await asyncio.sleep(5)
+        assert w.room.of(other.id)[0].text.startswith("Cancelled")
+        await asyncio.sleep(20)
+        (message,) = w.room.of(slow.id)
+        assert message.text.startswith("Your film is ready") and message.film is None
+        await w.settled()
+        assert message.film and w.fetched == 1
 
     with world(tmp_path) as run:
         run(play)
@@ -858,12 +938,14 @@ async def random_life(w: World, chance: random.Random) -> None:
             case 9 if chance.random() < 0.5:
                 errors = [TooBig(), Blocked(), Closed(), Gone(), Unreachable("50013"), Failed("400")]
                 w.room.next_error.append(chance.choice(errors))
+            case 10 if chance.random() < 0.5:
+                w.away, w.slow_s = chance.random() < 0.5, chance.choice([0.0, 2.0, 40.0])
             case _:
                 await asyncio.sleep(chance.choice([0.1, 4.0, 60.0]))
         if w.task and w.task.done():
             await asyncio.sleep(chance.choice([0.0, 1.0, 60.0, 400.0]))
             w.start()
-    w.room.trouble, w.mortal = 0.0, False
+    w.room.trouble, w.mortal, w.away = 0.0, False, False
     w.room.next_error.clear()
     if w.task and (w.task.done() or w.task.cancelling()):
         await asyncio.wait([w.task])  # who was killed a moment ago may still be dying
