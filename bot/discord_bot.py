@@ -676,7 +676,7 @@ class DiscordBot(discord.Client):
     async def forget(self, interaction: Ix) -> None:
         """Delete everything of the person, and say so."""
         gone = await people.forget(self.db, HERE, str(interaction.user.id))
-        await asyncio.to_thread(self.media.drop_all, gone.files)
+        await self.intake.discard(gone.files)
         self.db.notify()
         self.languages.pop(str(interaction.user.id), None)
         text = say(self.locale(interaction), "discord.forgotten", count=len(gone.jobs))
@@ -694,7 +694,7 @@ class DiscordBot(discord.Client):
             await interaction.response.edit_message(content=say(locale, "headline.cancelling"), view=None)
         else:
             gone = await people.forget_job(self.db, job_id)
-            await asyncio.to_thread(self.media.drop_all, gone.files)
+            await self.intake.discard(gone.files)
             self.db.notify()
             await interaction.response.edit_message(content=say(locale, "discord.deleted"), view=None)
 

@@ -429,7 +429,7 @@ class Page:
         """Delete the film with all that belongs to it, for good; what was made out of it keeps what it needs."""
         job = await self._own(request)
         gone = await people.forget_job(self.db, job.id)
-        await asyncio.to_thread(self.media.drop_all, gone.files)
+        await self.intake.discard(gone.files)
         log.info("deleted job=%d files=%d", job.id, len(gone.files))
         return self.went(request, "/gallery")
 

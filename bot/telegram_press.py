@@ -182,9 +182,7 @@ async def delete(talk: Talk, here: Here, query: CallbackQuery, number: int, rev:
 
 async def drop(talk: Talk, gone: people.Forgotten) -> None:
     """Remove the files that no row names any more."""
-    import asyncio
-
-    await asyncio.to_thread(talk.media.drop_all, gone.files)
+    await talk.intake.discard(gone.files)
 
 
 async def close(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:

@@ -773,7 +773,7 @@ async def test_a_checkpoint_that_is_changed_under_the_service_makes_films_from_t
     quick.script(card=str(card), step_s=0.05)
     asked = []
 
-    async def changed() -> str:
+    async def changed(_: str = "") -> str:
         asked.append(now := "" if seen == "not at all" else card.read_text())
         for job in await jobs.open_jobs(quick.db):
             if now and job.plan["model"] != now and job.state == State.QUEUED and not job.done:
@@ -814,7 +814,7 @@ async def test_a_model_that_is_never_the_one_that_is_said_to_be_there_is_not_loa
     quick.script(card=str(tmp_path / "card"))
     job = await quick.submit(1)
 
-    async def changed() -> str:
+    async def changed(_: str = "") -> str:
         await jobs.run_model(quick.db, "small@1")
         return "small@1"
 
