@@ -326,12 +326,16 @@ async def service(
         public = settings.web.public_url if page else ""
         facts = model_facts(card, folder)
         intake = Intake(db, media, planner, rules(settings), facts, replanner=replanner, public_url=public)
+        running: list[Coroutine[Any, Any, None]] = []
         helps = db.shared and not keeps_house  # makes what a front of its own plans
         if helps:
-            await need_same_model(db, card)
+            await need_same_model(db, card.identity)
             await asyncio.to_thread(media.clear, ORPHAN_S)
         elif works or db.shared:
-            await serve_model(intake, card)
+            try:
+                await serve_model(intake, card)
+            except MediaAway:
+                running.append(serve_later(intake, card))
         said = {"version": version("flipbot"), "model": card.name, "trained": card.trained, "pid": os.getpid()}
 
         def hello() -> dict[str, Any]:
@@ -353,7 +357,7 @@ async def service(
         if chats:
             front.discord(settings.discord)
             front.telegram(settings.telegram)
-        running: list[Coroutine[Any, Any, None]] = [*front.tasks(), *([crew.run()] if db.shared else [])]
+        running += [*front.tasks(), *([crew.run()] if db.shared else [])]
         if keeps_house:
             keep_days, keep_latents_days = settings.safety.keep_days, settings.safety.keep_latents_days
             running += [housekeeping(db, media, keep_days, keep_latents_days), Renditions(db, media).run()]
@@ -361,7 +365,7 @@ async def service(
         if works:
             room = Room(media, settings.min_free)
             texts = data_dir / "texts"
-            other = partial(give_up, ended, db, card) if helps else partial(changed_model, settings, intake, said)
+            other = partial(give_up, ended, db) if helps else partial(changed_model, settings, intake, said)
             dispatch = Dispatch(
                 *(db, media, settings.model, settings.models_dir),
                 worker=name,
@@ -376,7 +380,7 @@ async def service(
         yield Service(db, url, (*tasks, ended))
 
 
-async def changed_model(settings: Settings, intake: Intake, said: dict[str, Any]) -> str:
+async def changed_model(settings: Settings, intake: Intake, said: dict[str, Any], loaded: str) -> str:
     """The checkpoint was changed under the service: from now on films are planned for the one that is there.
 
     returns: its identity; of one that cannot be read, nothing, and all stays as it is
@@ -401,21 +405,28 @@ async def serve_model(intake: Intake, card: Card) -> None:
     await inbox.remember(intake.db, MODEL, card.identity)
 
 
-async def need_same_model(db: Database, card: Card) -> None:
+async def serve_later(intake: Intake, card: Card) -> None:
+    """As `serve_model`, once the pictures can be reached; until then films of older versions stay as they are."""
+    await patiently(partial(serve_model, intake, card), "the plans of older versions")
+    await asyncio.Event().wait()
+
+
+async def need_same_model(db: Database, got: str) -> None:
     """A worker makes what the front plans, so both have one model. raises: Refused."""
     served = await inbox.memo(db, MODEL)
-    if served is not None and served != card.identity:
-        raise Refused("refused.worker_model", got=card.identity, served=served)
+    if served is not None and served != got:
+        raise Refused("refused.worker_model", got=got, served=served)
 
 
-async def give_up(ended: "asyncio.Future[None]", db: Database, card: Card) -> str:
-    """The front plans films for another model by now: this worker ends, as it would not have begun."""
+async def give_up(ended: "asyncio.Future[None]", db: Database, loaded: str) -> str:
+    """The front plans films for another model than the one that is loaded here: this worker ends, as it would not have
+    begun. It never says for all which model runs, unless it is the front's."""
     try:
-        await need_same_model(db, card)
+        await need_same_model(db, loaded)
     except Refused as refused:
         ended.set_exception(refused)
         await asyncio.sleep(3600)
-    return card.identity
+    return loaded
 
 
 def make_page(settings: Settings, intake: Intake, db: Database, media: Media, crew: workers.Crew) -> Page:

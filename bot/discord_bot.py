@@ -42,7 +42,7 @@ from db import canvases, chats, doors, inbox, jobs, people, reports, requests
 from db.connect import Database
 from db.doors import Door, Knock
 from db.errors import NoSuchJob
-from db.media import Media, in_thread
+from db.media import Media
 from db.models import Platform
 from db.rows import At, Job, Person, Report
 from db.trouble import TROUBLE, patiently
@@ -676,7 +676,7 @@ class DiscordBot(discord.Client):
     async def forget(self, interaction: Ix) -> None:
         """Delete everything of the person, and say so."""
         gone = await people.forget(self.db, HERE, str(interaction.user.id))
-        await in_thread(self.media, self.media.drop_all, gone.files)
+        await self.intake.discard(gone.files)
         self.db.notify()
         self.languages.pop(str(interaction.user.id), None)
         text = say(self.locale(interaction), "discord.forgotten", count=len(gone.jobs))
@@ -694,7 +694,7 @@ class DiscordBot(discord.Client):
             await interaction.response.edit_message(content=say(locale, "headline.cancelling"), view=None)
         else:
             gone = await people.forget_job(self.db, job_id)
-            await in_thread(self.media, self.media.drop_all, gone.files)
+            await self.intake.discard(gone.files)
             self.db.notify()
             await interaction.response.edit_message(content=say(locale, "discord.deleted"), view=None)
 

@@ -7,7 +7,7 @@ import math
 import re
 import secrets
 import unicodedata
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -413,9 +413,13 @@ class Intake:
 
     async def serve_model(self, model: str) -> None:
         """Films are made by this model from now on: what was planned for another one is planned anew where it can be,
-        and else waits until its model runs. model: the identity, name@version, that plans name now"""
+        and else waits until its model runs, or ends where that is an older version.
+
+        model:  the identity, name@version, that plans name now
+        raises: MediaAway, where a picture's size cannot be looked up; then nothing is known of those that are left
+        """
         await self.renew_plans(model)
-        await jobs.run_model(self.db, model)
+        await jobs.run_model(self.db, model, for_good=True)
 
     async def renew_plans(self, model: str) -> int:
         """Plan films of which nothing is made yet anew, where another version was to make them; returns how many.
@@ -448,7 +452,7 @@ class Intake:
                 quality=quality_of(promised["quality"], self.rules),
                 ends=job.end_picture is not None,
             )
-        except (Refused, KeyError, OSError, MediaAway):
+        except (Refused, KeyError, OSError):
             return None
         same = (planned.sections, planned.frames, planned.fps) == (job.sections, promised["frames"], promised["fps"])
         return planned.plan if same else None
@@ -524,11 +528,11 @@ class Intake:
                 job = await self._submit(ask, may)
             except DiskFull as full:
                 raise await self._disk_full() from full
+            except MediaAway as away:  # before any row was written; of the other troubles, which it is one of:
+                raise Refused("refused.media_away") from away
             except TROUBLE as held_up:
                 files.clear()  # nobody knows whether a row names them
                 raise Refused("refused.held_up") from held_up
-            except MediaAway as away:
-                raise Refused("refused.media_away") from away
             finally:
                 # Refused, or the same key again with other pictures: what no row names is not kept. Where other
                 # processes keep pictures, too, one of theirs may be about to be named: it is tidied away later.
@@ -537,6 +541,14 @@ class Intake:
                 for unused in await media_unreferenced(self.db, [sha for sha in files if sha not in kept]):
                     await in_thread(self.media, self.media.drop, unused)
         return job
+
+    async def discard(self, files: Iterable[str]) -> None:
+        """Remove what no row names any more, unless somebody has asked for a film with it in this moment."""
+        async with AsyncExitStack() as stack:
+            for sha in sorted(set(files)):
+                await stack.enter_async_context(self._keeping.setdefault(sha, asyncio.Lock()))
+            gone = await media_unreferenced(self.db, list(files))
+            await in_thread(self.media, self.media.drop_all, gone)
 
     async def refusal(self, error: DbError, by: By) -> Refused:
         """Why the queue does not take a film now, as a sentence that says when it will."""

@@ -33,7 +33,7 @@ from bot.words import clean, say
 from db import inbox, jobs, links, operators, people, progress, renditions, requests, sections
 from db.connect import Database
 from db.errors import NoSuchJob
-from db.media import Media, fetched, in_thread
+from db.media import Media, fetched
 from db.models import Platform
 from db.rows import Job, Wish
 from db.trouble import TROUBLE
@@ -432,7 +432,7 @@ class Page:
         """Delete the film with all that belongs to it, for good; what was made out of it keeps what it needs."""
         job = await self._own(request)
         gone = await people.forget_job(self.db, job.id)
-        await in_thread(self.media, self.media.drop_all, gone.files)
+        await self.intake.discard(gone.files)
         log.info("deleted job=%d files=%d", job.id, len(gone.files))
         return self.went(request, "/gallery")
 

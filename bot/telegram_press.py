@@ -22,7 +22,6 @@ from bot.telegram_text import Row, TelegramStyle, data, data_of, in_parts
 from bot.words import say
 from db import inbox, jobs, people, reports, requests
 from db.errors import NoSuchJob
-from db.media import in_thread
 from db.rows import At, Job, Question
 
 CONFIRM_S: Final = 20.0  # between the two clicks that throw something away
@@ -183,7 +182,7 @@ async def delete(talk: Talk, here: Here, query: CallbackQuery, number: int, rev:
 
 async def drop(talk: Talk, gone: people.Forgotten) -> None:
     """Remove the files that no row names any more."""
-    await in_thread(talk.media, talk.media.drop_all, gone.files)
+    await talk.intake.discard(gone.files)
 
 
 async def close(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:

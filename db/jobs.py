@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, and_, bindparam, f
 from db import chats, flows, operators, rows, turns
 from db.connect import Database, reads, writes
 from db.errors import LeaseLost
-from db.flows import IS_OPEN, next_turn
+from db.flows import IS_OPEN, MODEL_RUNS, next_turn
 from db.forecasts import forecast as forecast
 from db.forecasts import line as line
 from db.forecasts import place as place
@@ -198,21 +198,29 @@ def hold_up(db: Database, reason: str, facts: Mapping[str, Any]) -> rows.Job | N
 
 
 @writes
-def run_model(db: Database, model: str) -> int:
+def run_model(db: Database, model: str, *, for_good: bool = False) -> int:
     """Films are made by this model from now on, as plans name it: name@version. Returns how many wait for another one.
 
     Those leave the line, whatever is made of them, and say what they wait for; those that waited for this one are in
     line again.
+    for_good: it was installed in place of its other versions: what one of them was to make, and nobody has planned
+              anew, ends, for that one does not come back
     """
+    name = model.partition("@")[0] if for_good else None
     planned = Job.plan["model"].as_string()
     waits = and_(Job.state == State.QUEUED, planned != model)
     back = and_(Job.state == State.QUEUED, planned == model, Job.reason == Reason.OTHER_MODEL)
+    waiting: list[rows.Job] = []
     with db.transaction() as tx:
         flows.come_back(tx, back)
         for job_id in list(tx.scalars(select(Job.id).where(back))):
             changed(tx, raising(Job.id == job_id, reason=None, facts={}), {}, moved=True)
-        for job in (waiting := find_jobs(tx, waits)):
-            why = {"reason": Reason.OTHER_MODEL, "facts": {"made": job.plan["model"], "loaded": model}}
+        for job in find_jobs(tx, waits):
+            why: dict[str, Any] = {"reason": Reason.OTHER_MODEL, "facts": {"made": job.plan["model"], "loaded": model}}
+            if str(job.plan["model"]).partition("@")[0] == name:
+                set_down(tx, and_(Job.id == job.id, waits), State.FAILED, db.now(), **why)
+                continue
+            waiting.append(job)
             if (job.reason, job.facts) != (why["reason"], why["facts"]):
                 changed(tx, raising(Job.id == job.id, **why, not_before_ms=0), {}, moved=True)
     if waiting:
@@ -348,8 +356,8 @@ def numbers(db: Database) -> rows.Numbers:
     """The queue in numbers, for whoever watches it."""
     with db.reading() as tx:
         by_state = tx.execute(select(Job.state, func.count()).group_by(Job.state))
-        left = tx.scalar(select(func.sum(Job.sections - Job.done)).where(IS_OPEN))
-        oldest = tx.scalar(select(func.min(Job.created_ms)).where(IS_OPEN, Job.done == 0))
+        left = tx.scalar(select(func.sum(Job.sections - Job.done)).where(IS_OPEN, MODEL_RUNS))
+        oldest = tx.scalar(select(func.min(Job.created_ms)).where(IS_OPEN, MODEL_RUNS, Job.done == 0))
         tick = tx.execute(select(Tick.sections, Tick.gpu_ms)).one()
         gate = operators.find_state(tx)
         shapes = list(tx.scalars(select(Job.shape).where(IS_OPEN).distinct().limit(SHAPES)))

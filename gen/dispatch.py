@@ -68,7 +68,7 @@ class Dispatch:
         lease_ms: int = LEASE_MS,
         room: Room | None = None,
         retry_ms: int = DISK_RETRY_MS,
-        on_other_model: Callable[[], Awaitable[str]] | None = None,
+        on_other_model: Callable[[str], Awaitable[str]] | None = None,
         children: type[ChildProcess] = ChildProcess,
     ) -> None:
         """worker: the name under which claims are made, one per running dispatcher; lease_ms: how long each holds.
@@ -95,6 +95,8 @@ class Dispatch:
         self.child: ChildProcess | None = None
         self.tighter = 0  # the memory plan that the child has loaded, in steps below the first
         self.in_trouble = False
+        self.gone: tuple[str, Mapping[str, Any]] | None = None  # what was there and is not for a while, until then
+        self.gone_until = 0.0
         self.died_loading = 0  # children in a row
         self.engine = ""  # the name by which rows know what computes; empty until a model was loaded
         # "auto" until then: a card that is gone for a while is not replaced by the processor
@@ -129,6 +131,10 @@ class Dispatch:
             await jobs.abandon(self.db, self.worker)
             self.in_trouble = False
             log.info("trouble over worker=%s", self.worker)
+        if self.gone and time.monotonic() < self.gone_until:  # for each film a child would be started in vain
+            await jobs.hold_up(self.db, *self.gone)
+            return None
+        self.gone = None
         short = await self.room.short() if self.room is not None else None
         if short is not None:
             await jobs.hold_up(self.db, DiskFull.reason, short)
@@ -354,7 +360,7 @@ class Dispatch:
             )
 
         recorded = await self.write(claim, sections.record, await self.taken_in(claim, adopt))
-        await in_thread(self.media, self.media.drop_all, recorded.unreferenced)
+        await self.drop(recorded.unreferenced)
         seen = (made["vram"], made["ram"])
         if any(now > before * NOTEWORTHY for now, before in zip(seen, self.took, strict=True)):
             self.took = (max(seen[0], self.took[0]), max(seen[1], self.took[1]))
@@ -362,6 +368,11 @@ class Dispatch:
         job = recorded.job
         took = time.monotonic() - started
         log.info("section recorded job=%d n=%d/%d took=%.1fs state=%s", job.id, job.done, job.sections, took, job.state)
+
+    async def drop(self, shas: Sequence[str]) -> None:
+        """Remove what no row names any more; where other workers may be about to name the same, the sweep does."""
+        if not self.db.shared:
+            await in_thread(self.media, self.media.drop_all, shas)
 
     async def taken_in(self, claim: Claim, adopt: Callable[[], Made]) -> Made:
         """Call adopt in a thread, and again while the store is away: minutes of work are not thrown away for that.
@@ -402,7 +413,8 @@ class Dispatch:
             case DiskFull.reason:  # nothing finished is lost
                 await self.write(claim, release, retry_in_ms=self.retry_ms)
             case reason if reason in GONE and self.engine:  # it was there, and comes back
-                await self.write(claim, release, retry_in_ms=self.retry_ms)
+                await self.write(claim, jobs.release)
+                self.gone, self.gone_until = (reason, failed.facts), time.monotonic() + self.retry_ms / 1000
             case OutOfMemory.reason if job.tighter < TIGHTER:
                 smaller = max(job.tighter, self.tighter) + 1  # than the one that was too large, whoever it was made for
                 await self.write(claim, release, tighter=smaller)
@@ -418,7 +430,7 @@ class Dispatch:
         """Files of a finished section are damaged: go on from the last one before it."""
         n = int(failed.facts["n"])
         after = await self.write(claim, sections.lose, n, {"file": failed.facts["file"]})
-        await in_thread(self.media, self.media.drop_all, after.unreferenced)
+        await self.drop(after.unreferenced)
         log.warning("sections lost job=%d n=%d state=%s; they are made again", claim.job.id, n + 1, after.job.state)
 
     async def other_model(self, loaded: str) -> None:
@@ -427,10 +439,12 @@ class Dispatch:
         Where nobody can tell, or what was just loaded is another one, films of what is loaded are made and others wait.
         """
         assert self.child is not None
-        now = await self.on_other_model() if self.on_other_model is not None else ""
-        if not now or (now != loaded and self.child.asked == 1):
-            await jobs.run_model(self.db, loaded)
-        elif now != loaded:
+        now = await self.on_other_model(loaded) if self.on_other_model is not None else ""
+        if not now or now == loaded or self.child.asked == 1:
+            await jobs.run_model(
+                self.db, loaded
+            )  # a film that was being made when the model was changed is in line again
+        else:
             await self.child.close()
 
     async def end(self, claim: Claim, job: Job) -> None:

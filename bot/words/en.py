@@ -820,8 +820,8 @@ WORDS: Final = {
         "PostgreSQL, flipbot worker does it on other machines."
     ),
     "terminal.stands_by_idle": (
-        "Another front speaks to the chats. This one stands by, takes over when that one ends, and makes no films until "
-        "then: flipbot worker, in its place, makes films now."
+        "Another front speaks to the chats. This one stands by and takes over when that one ends; until then it makes "
+        "no films: flipbot worker, in its place, does."
     ),
     "terminal.stands_by": "Another front speaks to the chats. This one stands by and takes over when that one ends.",
     "terminal.cancelled_job": "Film {job} is cancelled.",

@@ -777,7 +777,8 @@ WORDS: Final = {
         "用 PostgreSQL 时，可以在其他机器上运行 flipbot worker。"
     ),
     "terminal.stands_by_idle": (
-        "现在由另一个前端与聊天对话。这一个待命，那一个结束时由它接替，在那之前不制作影片：改用 flipbot worker 现在就可以制作。"
+        "现在由另一个前端与聊天对话。这一个待命，那一个结束时由它接替，在那之前不制作影片："
+        "改用 flipbot worker 现在就可以制作。"
     ),
     "terminal.stands_by": "现在由另一个前端与聊天对话。这一个待命，那一个结束时由它接替。",
     "terminal.cancelled_job": "影片 {job} 已取消。",

@@ -150,3 +150,17 @@ def served_and_now(db: Database, user: str) -> tuple[float, float]:
     with db.reading() as tx:
         served = tx.scalar(select(Flow.served).where(Flow.who == flows.who(Platform.PAGE, user)))
         return served or 0.0, tx.scalar(select(Tick.time)) or 0.0
+
+
+async def test_what_an_older_version_began_ends_and_keeps_what_is_ready(db: Database) -> None:
+    begun, fresh = [await requests.submit(db, ask(f"{n}", sections=2, user_id=f"{n}"), PLENTY) for n in range(2)]
+    other = await requests.submit(db, ask("other", plan=ELSE, user_id="other"), PLENTY)
+    assert await turn(db) == begun.id
+    await jobs.run_model(db, "tiny@2", for_good=True)
+    for job in (begun, fresh):  # the fresh one, too, which could not be planned anew
+        now = await jobs.get(db, job.id)
+        assert (now.state, now.reason, now.facts) == (State.FAILED, "other_model", {"made": NOW, "loaded": "tiny@2"})
+    assert (await jobs.get(db, begun.id)).film is not None
+    assert (await jobs.get(db, other.id)).state == State.QUEUED
+    numbers = await jobs.numbers(db)
+    assert (numbers.sections_left, numbers.oldest_s) == (0, 0.0)

@@ -21,8 +21,9 @@ import pytest_asyncio
 
 import flipbot
 from bot import control
+from bot.errors import Refused
 from bot.intake import Asked, Intake
-from db import engines, jobs, people, progress, requests, sections
+from db import engines, inbox, jobs, people, progress, requests, sections
 from db.config import load
 from db.connect import Database
 from db.media import Disk, Media, media_keep
@@ -773,7 +774,7 @@ async def test_a_checkpoint_that_is_changed_under_the_service_makes_films_from_t
     quick.script(card=str(card), step_s=0.05)
     asked = []
 
-    async def changed() -> str:
+    async def changed(_: str = "") -> str:
         asked.append(now := "" if seen == "not at all" else card.read_text())
         for job in await jobs.open_jobs(quick.db):
             if now and job.plan["model"] != now and job.state == State.QUEUED and not job.done:
@@ -814,7 +815,7 @@ async def test_a_model_that_is_never_the_one_that_is_said_to_be_there_is_not_loa
     quick.script(card=str(tmp_path / "card"))
     job = await quick.submit(1)
 
-    async def changed() -> str:
+    async def changed(_: str = "") -> str:
         await jobs.run_model(quick.db, "small@1")
         return "small@1"
 
@@ -855,3 +856,35 @@ async def test_an_update_of_the_checkpoint_under_a_service_fails_no_film(
     assert (job.state, later.state) == (State.DONE, State.DONE), (job.reason, later.reason)
     assert job.plan["model"] == later.plan["model"] == "small@2"
     assert (job.fence, later.fence, hello["model"]) == (1 + job.sections, later.sections, "small")
+
+
+@pytest.mark.parametrize("loaded", ["small@1", "small@2"])
+async def test_a_worker_that_helps_a_front_never_says_for_all_which_model_runs(
+    quick: Bench, tmp_path: Path, loaded: str
+) -> None:
+    """With the front's model it goes on past a film of a former one; with another one it ends, and only it."""
+    (tmp_path / "card").write_text(loaded)
+    quick.script(card=str(tmp_path / "card"))
+    await inbox.remember(quick.db, flipbot.MODEL, "small@1")
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    quick.dispatch.on_other_model = partial(flipbot.give_up, ended, quick.db)
+    first = await quick.submit(1)
+    old = await requests.submit(quick.db, replace_plan(first, "former@1"), films.NO_LIMITS)
+    async with quick.working():
+        if loaded == "small@1":
+            assert (await quick.until(old, lambda now: now.reason == "other_model")).fence == 1
+            assert (await quick.ended(first)).state == State.DONE
+            assert not ended.done()
+        else:
+            with pytest.raises(Refused, match=r"refused\.worker_model"):
+                await ended
+            for job in (first, old):
+                assert (now := await jobs.get(quick.db, job.id)).state == State.QUEUED and now.reason is None
+
+
+def replace_plan(job: Job, model: str) -> requests.Ask:
+    """The same film of somebody else, planned for another model."""
+    return requests.Ask(
+        key=f"of {model}", platform=job.platform, user_id="else", chat_id="", locale="en", picture=job.picture,
+        prompt="", settings={}, plan={**job.plan, "model": model}, sections=job.sections,
+    )  # fmt: skip
