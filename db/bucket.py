@@ -52,6 +52,7 @@ PATIENCE: Final["RetryConfig"] = {
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=2), "base": 2},
 }
 
+REFUSED: Final = (PermissionDeniedError, UnauthenticatedError)
 _CODE = re.compile(r"<Code>([A-Za-z0-9]{1,60})</Code>")
 _STATUS = re.compile(r"status code: ([0-9]{3}[ A-Za-z]{0,40})")
 _BUSY = ("429", "503")
@@ -260,7 +261,7 @@ class Bucket(Media):
         with self._reaching():
             try:
                 return _patiently(lambda: obstore.get(self._store, key))
-            except PermissionDeniedError:  # to whoever may not list, so is what is not there
+            except REFUSED:  # to whoever may not list, so is what is not there
                 self._try_out()  # we may read what is there
                 raise FileNotFoundError(self.place(key)) from None
 
@@ -275,7 +276,7 @@ class Bucket(Media):
 
     def _knock(self) -> None:
         """Ask the store for something that it answers soon, if it answers. raises MediaAway."""
-        with self._reaching(), suppress(FileNotFoundError, PermissionDeniedError):
+        with self._reaching(), suppress(FileNotFoundError, *REFUSED):
             _patiently(lambda: obstore.head(self._store, OWNER))
 
     def _download(self, got: "GetResult", sha: str, part: Path) -> bool:
@@ -350,7 +351,7 @@ class Bucket(Media):
 
     def _age(self, key: str) -> float | None:
         """When the object was written, by the store's clock; None where it is not there."""
-        with self._reaching(), suppress(FileNotFoundError, PermissionDeniedError):
+        with self._reaching(), suppress(FileNotFoundError, *REFUSED):
             return _patiently(lambda: obstore.head(self._store, key))["last_modified"].timestamp()
         try:  # the answer to a HEAD does not say what is not there: it may be the whole bucket
             return self._get(key).meta["last_modified"].timestamp()
@@ -380,7 +381,10 @@ class Bucket(Media):
     def _away(self, error: Exception) -> MediaAway:
         self._away_why = _why(error)
         away = MediaAway(self.url, *self._away_why)
-        first, self._away_until = not self._away_until, time.monotonic() + RESTS_S
+        status = _status(error)
+        # A refusal comes soon, and may be of that alone.
+        rests_s = 0.0 if status.startswith("4") and not status.startswith(_BUSY) else RESTS_S
+        first, self._away_until = not self._away_until, time.monotonic() + rests_s
         if first:
             log.warning("%s", away)
         return away
@@ -408,8 +412,7 @@ def _patiently(ask: Callable[[], T]) -> T:
         try:
             return ask()
         except BaseError as error:
-            status = _STATUS.search(str(error))
-            if status is None or not status[1].startswith(_BUSY):
+            if not _status(error).startswith(_BUSY):
                 raise
         time.sleep(wait_s)
     return ask()
@@ -420,11 +423,16 @@ def _code(error: Exception) -> str:
     return found[1] if found else ""
 
 
+def _status(error: Exception) -> str:
+    """As "404 Not Found"; empty where the store did not answer."""
+    found = _STATUS.search(str(error))
+    return found[1].strip() if found else ""
+
+
 def _why(error: Exception) -> tuple[str, str]:
     """What is wrong with the store, in a few words, and what to do about it."""
-    said, code = str(error), _code(error)
-    status = _STATUS.search(said)
-    short = code or (status[1].strip() if status else "it does not answer")
+    said, code, status = str(error), _code(error), _status(error)
+    short = code or status or "it does not answer"
     keys = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     if "169.254.16" in said or "169.254.17" in said:  # where the machines of a cloud ask for theirs
         return "no credentials were found", f"set {keys}"
@@ -432,8 +440,8 @@ def _why(error: Exception) -> tuple[str, str]:
         return "there is no such bucket", "make it, or mend [media] url and endpoint"
     if code == "RequestTimeTooSkewed":
         return short, "set this machine's clock"
-    if code in _REGION or (status and status[1].startswith("3")):
+    if code in _REGION or status.startswith("3"):
         return short, "set [media] region to where the bucket is"
-    if isinstance(error, PermissionDeniedError | UnauthenticatedError) or "AccessDenied" in code:
+    if isinstance(error, REFUSED) or "AccessDenied" in code:
         return f"it refuses us: {short}", f"see to {keys}, and to what they may do there"
     return short, "see to the network, and to [media] endpoint"
