@@ -121,8 +121,7 @@ class Bucket(Media):
         """As Media.fetch: out of the bucket where it is not here. raises FileNotFoundError, MediaAway, DiskFull."""
         path = self.path(sha)
         with self._one[int(sha[:2], 16) % len(self._one)]:
-            if not self._use(path):
-                self._forget(sha)
+            if not self._use(path, forget=True):
                 self._bring(sha, path)
         return path
 
@@ -228,7 +227,7 @@ class Bucket(Media):
         """The bucket first: until it has the file, the file stays where it was and can be kept again."""
         size, store = path.stat().st_size, self._store
         if size > LITTLE:
-            self._knock()
+            self._age(OWNER)  # where it does not answer even that, it is not waited for as long as a slow line is
             store = self._slow
 
         def put() -> None:
@@ -274,11 +273,6 @@ class Bucket(Media):
         finally:
             obstore.delete(self._store, key)
 
-    def _knock(self) -> None:
-        """Ask the store for something that it answers soon, if it answers. raises MediaAway."""
-        with self._reaching(), suppress(FileNotFoundError, *REFUSED):
-            _patiently(lambda: obstore.head(self._store, OWNER))
-
     def _download(self, got: "GetResult", sha: str, part: Path) -> bool:
         """Write it to a file; returns whether it is what its name says."""
         digest = hashlib.sha256()
@@ -288,12 +282,14 @@ class Bucket(Media):
                 file.write(chunk)
         return digest.hexdigest() == sha
 
-    def _use(self, path: Path) -> bool:
-        """Whether the file is here and whole; then it was used now, which its access time says."""
+    def _use(self, path: Path, *, forget: bool = False) -> bool:
+        """Whether the file is here and whole; then it was used now, as its access time says. forget: a damaged one"""
         try:
             found = path.stat()
             if self._whole.get(path.name) != (found.st_size, found.st_mtime_ns):
                 if not super().verify(path.name):
+                    if forget:
+                        self._forget(path.name)
                     return False
                 self._whole[path.name] = (found.st_size, found.st_mtime_ns)
             os.utime(path, ns=(time.time_ns(), found.st_mtime_ns))
@@ -351,12 +347,15 @@ class Bucket(Media):
 
     def _age(self, key: str) -> float | None:
         """When the object was written, by the store's clock; None where it is not there."""
-        with self._reaching(), suppress(FileNotFoundError, *REFUSED):
-            return _patiently(lambda: obstore.head(self._store, key))["last_modified"].timestamp()
-        try:  # the answer to a HEAD does not say what is not there: it may be the whole bucket
-            return self._get(key).meta["last_modified"].timestamp()
-        except FileNotFoundError:
-            return None
+        with self._reaching():
+            try:
+                return _patiently(lambda: obstore.head(self._store, key))["last_modified"].timestamp()
+            except (FileNotFoundError, *REFUSED):  # what is not there, may be the whole bucket: that a GET says
+                pass
+            try:
+                return self._get(key).meta["last_modified"].timestamp()
+            except FileNotFoundError:
+                return None
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:

@@ -424,7 +424,7 @@ def test_while_no_film_can_be_had_a_message_says_what_it_can_without(pace: Pace,
         await operators.pause(w.db, "ann")
         await asyncio.sleep(60)
         assert "Paused" in message.text.splitlines()[0]
-        await asyncio.sleep(600)
+        await asyncio.sleep(300)
         assert len(w.room.calls["room"]) <= calls + 2, "nothing is said twice"
         assert w.fetched <= (w.loop.time() - began) / 45 + 1, "a trouble is given 30 s"
         await operators.resume(w.db, "ann")
