@@ -45,7 +45,7 @@ from bot.once import lately
 from bot.page import Page
 from bot.page_guard import read_key
 from bot.picture import read_picture
-from db import inbox, jobs, moving, operators, requests, workers
+from db import jobs, moving, operators, requests, workers
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
 from db.connect import Database, file_of, is_shared, is_there
 from db.doctor import examine_database, examine_disk, examine_library, examine_media, examine_store
@@ -56,7 +56,7 @@ from db.logs import start_log
 from db.media import Media, open_media
 from db.models import State
 from db.room import Room
-from db.speaker import Silenced, speaking
+from db.speaker import Speaker
 from db.trouble import patiently
 from gen import hub, sources
 from gen.card import PRESETS, Card, find_checkpoint
@@ -98,11 +98,11 @@ NO_WORKER = "terminal.no_worker"
 QUEUE_EVERY_S = 1.0
 PAUSED_S = 60.0  # how soon a pause is heard of that no commit here tells of
 BOT_BENCHES = ("page", "answer")  # of what people meet; the others are the engine's and the queue's
-MODEL = "model"  # the memo that says for which model films are planned
 INVERTED = "inverted"  # the order in which a film is made from its end, for those that have an end picture
 CONFIG = Path("config.toml")
 MIB = 1 << 20
 GIB = 1 << 30
+ENDING_S = 2.0  # how long a verb waits for a database that is away, once the service ends
 TROUBLE_S = 2.0  # how long what ails the model or the disk is taken to be so
 SPEED_OF = 30  # sections that the doctor judges the speed by
 
@@ -316,24 +316,25 @@ async def service(
     largest(card, sizes)  # raises, where the checkpoint has no such size
     make_folder(data_dir)
     async with AsyncExitStack() as stack:
-        db = await stack.enter_async_context(Database.open(settings.database.url, data_dir=data_dir))
+        url = settings.database.url
+        db = await stack.enter_async_context(Database.open(url, data_dir=data_dir, steps=page or chats))
         name = workers.name_of(data_dir, platform.node() or "host")
         await jobs.recover(db, name)
         crew = workers.Crew(db, name, card.identity, works=works)
-        keeps_house = not db.shared or page or chats
+        helps = db.shared and not page  # makes what a front of its own plans
+        if db.shared and (other := await crew.join()) is not None:
+            raise Refused("refused.several_models", got=card.identity, served=other.model, at=other.name.split(":")[0])
         media = settings.open_media()
         planner, replanner = make_planner(card, settings.model, settings.video), make_replanner(card)
         public = settings.web.public_url if page else ""
         facts = model_facts(card, folder)
         intake = Intake(db, media, planner, rules(settings), facts, replanner=replanner, public_url=public)
-        running: list[Coroutine[Any, Any, None]] = []
-        helps = db.shared and not keeps_house  # makes what a front of its own plans
+        running: list[Coroutine[Any, Any, None]] = [crew.run()] if db.shared else []
         if helps:
-            await need_same_model(db, card.identity)
             await asyncio.to_thread(media.clear, ORPHAN_S)
         elif works or db.shared:
             try:
-                await serve_model(intake, card)
+                await intake.serve_model(card.identity)
             except MediaAway:
                 running.append(serve_later(intake, card))
         said = {"version": version("flipbot"), "model": card.name, "trained": card.trained, "pid": os.getpid()}
@@ -344,40 +345,63 @@ async def service(
         controls = control.Control(intake if takes else None, db, media, data_dir, hello)
         await controls.start()
         stack.push_async_callback(controls.stop)
-        url = None
+        address = None
         if page:
             shown = make_page(settings, intake, db, media, crew)
-            url = await shown.start()
+            address = await shown.start()
             stack.push_async_callback(shown.stop)
         if page and (at := settings.service.metrics_at()) is not None:
             measured = Metrics(db, *at)
             await measured.start()
             stack.push_async_callback(measured.stop)
-        front = Front(intake, db, media, settings.safety)
-        if chats:
-            front.discord(settings.discord)
-            front.telegram(settings.telegram)
-        running += [*front.tasks(), *([crew.run()] if db.shared else [])]
-        if keeps_house:
-            keep_days, keep_latents_days = settings.safety.keep_days, settings.safety.keep_latents_days
-            running += [housekeeping(db, media, keep_days, keep_latents_days), Renditions(db, media).run()]
+        speaks = partial(speaking, settings, intake, db, media, chats=chats)
+        if not db.shared:
+            running += speaks()
+        elif page or chats:
+            for each in speaks():  # raises ConfigError, before anything is started
+                each.close()
+            running.append(Speaker(url).run(lambda: first_of(speaks())))
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if works:
             room = Room(media, settings.min_free)
             texts = data_dir / "texts"
-            other = partial(give_up, ended, db) if helps else partial(changed_model, settings, intake, said)
+            changed = partial(give_up, ended, card) if helps else partial(changed_model, settings, intake, said)
             dispatch = Dispatch(
                 *(db, media, settings.model, settings.models_dir),
                 worker=name,
                 room=room,
                 texts_dir=texts,
                 sizes=sizes,
-                on_other_model=other,
+                on_other_model=changed,
             )
             running.append(dispatch.run())
         tasks = tuple(asyncio.create_task(each) for each in running)
         stack.push_async_callback(end, tasks)
-        yield Service(db, url, (*tasks, ended))
+        stack.callback(setattr, db, "busy_s", ENDING_S)  # who ends waits no longer for a server that is away
+        yield Service(db, address, (*tasks, ended))
+
+
+def speaking(
+    settings: Settings, intake: Intake, db: Database, media: Media, *, chats: bool
+) -> list[Coroutine[Any, Any, None]]:
+    """What only one process on a database does: talk in the chats, fit films to them, and keep house."""
+    front = Front(intake, db, media, settings.safety)
+    if chats:
+        front.discord(settings.discord)
+        front.telegram(settings.telegram)
+    keep_days, keep_latents_days = settings.safety.keep_days, settings.safety.keep_latents_days
+    return [*front.tasks(), housekeeping(db, media, keep_days, keep_latents_days), Renditions(db, media).run()]
+
+
+async def first_of(running: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Run all of them until one ends; raises what ended it."""
+    tasks = [asyncio.create_task(each) for each in running]
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await end([task for task in tasks if not task.done()])
+    for task in ended:
+        task.result()
 
 
 async def changed_model(settings: Settings, intake: Intake, said: dict[str, Any], loaded: str) -> str:
@@ -395,36 +419,21 @@ async def changed_model(settings: Settings, intake: Intake, said: dict[str, Any]
     intake.planner = make_planner(card, settings.model, settings.video)
     intake.replanner, intake.model = make_replanner(card), model_facts(card, checkpoint.folder)
     said |= {"model": card.name, "trained": card.trained}
-    await serve_model(intake, card)
+    await intake.serve_model(card.identity)
     return card.identity
 
 
-async def serve_model(intake: Intake, card: Card) -> None:
-    """Films are made by this model from now on; workers on other machines find it written down."""
-    await intake.serve_model(card.identity)
-    await inbox.remember(intake.db, MODEL, card.identity)
-
-
 async def serve_later(intake: Intake, card: Card) -> None:
-    """As `serve_model`, once the pictures can be reached; until then films of older versions stay as they are."""
-    await patiently(partial(serve_model, intake, card), "the plans of older versions")
+    """As `Intake.serve_model`, once the pictures can be reached; until then older versions' films stay as they are."""
+    await patiently(partial(intake.serve_model, card.identity), "the plans of older versions")
     await asyncio.Event().wait()
 
 
-async def need_same_model(db: Database, got: str) -> None:
-    """A worker makes what the front plans, so both have one model. raises: Refused."""
-    served = await inbox.memo(db, MODEL)
-    if served is not None and served != got:
-        raise Refused("refused.worker_model", got=got, served=served)
-
-
-async def give_up(ended: "asyncio.Future[None]", db: Database, loaded: str) -> str:
-    """The front plans films for another model than the one that is loaded here: this worker ends, as it would not have
-    begun. It never says for all which model runs, unless it is the front's."""
-    try:
-        await need_same_model(db, loaded)
-    except Refused as refused:
-        ended.set_exception(refused)
+async def give_up(ended: "asyncio.Future[None]", card: Card, loaded: str) -> str:
+    """A worker was handed a film of another model than it has loaded. It never says for all which model runs: where its
+    own checkpoint was changed, it ends."""
+    if loaded != card.identity:
+        ended.set_exception(Refused("refused.model_changed", got=loaded, served=card.identity))
         await asyncio.sleep(3600)
     return loaded
 
@@ -660,48 +669,28 @@ def stand(args: argparse.Namespace, console: Console, locale: str, **parts: bool
     start_log(settings.service)
     card = prepare_model(settings, console, locale, works=parts["works"])
 
-    async def serve() -> None:
-        """Until something fails, or nothing is left to do where that is the end."""
-        async with AsyncExitStack() as stack:
-            waiting: list[asyncio.Task[Any]] = []
-            if parts["takes"]:
-                key = "terminal.stands_by_idle" if parts["works"] else "terminal.stands_by"
-                stands_by = partial(terminal.tell, console, words.say(locale, key))
-                waiting.append(await stack.enter_async_context(speaking(settings.database.url, stands_by)))
-            started = await stack.enter_async_context(service(settings, **parts))
+    async def running() -> None:
+        ending = asyncio.Event()
+        on_end_signals(asyncio.get_running_loop(), ending.set)
+        async with service(settings, **parts) as started:
             if not card.trained:
                 terminal.tell(console, words.say(locale, "model.untrained"))
             if started.url:
                 terminal.tell(console, words.say(locale, "terminal.page", url=started.url))
             log.info("started data_dir=%s model=%s", settings.data_dir, card.identity)
-            own = [asyncio.create_task(started.failure())]
-            if getattr(args, "until_empty", False):
-                own.append(asyncio.create_task(until_empty(started.db)))
+            waiting: list[asyncio.Task[Any]] = [
+                asyncio.create_task(ending.wait()),
+                asyncio.create_task(started.failure()),
+            ]
             telling = [asyncio.create_task(tell_pauses(started.db, locale))] if parts["works"] else []
+            if getattr(args, "until_empty", False):
+                waiting.append(asyncio.create_task(until_empty(started.db)))
             try:
-                ended, _ = await asyncio.wait([*waiting, *own], return_when=asyncio.FIRST_COMPLETED)
+                ended, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                await end([*telling, *(task for task in own if not task.done())])
+                await end([*telling, *(task for task in waiting if not task.done())])
             for task in ended:
                 task.result()
-
-    async def speak() -> None:
-        """As `serve`; where another process speaks to the chats by now, stand by until it is this one's turn again."""
-        while True:
-            try:
-                return await serve()
-            except Silenced:
-                log.warning("the database was out of reach, another front may speak by now: standing by")
-
-    async def running() -> None:
-        ending = asyncio.Event()
-        on_end_signals(asyncio.get_running_loop(), ending.set)
-        ended = asyncio.create_task(ending.wait())
-        serving = asyncio.create_task(speak())
-        await asyncio.wait([ended, serving], return_when=asyncio.FIRST_COMPLETED)
-        await end([task for task in (ended, serving) if not task.done()])
-        if not serving.cancelled():
-            serving.result()
 
     asyncio.run(running())
     return terminal.DONE
@@ -730,9 +719,20 @@ async def tell_pauses(db: Database, locale: str) -> None:
 
 
 def on_end_signals(loop: asyncio.AbstractEventLoop, do: Callable[[], None]) -> None:
-    """Call do on Ctrl-C and SIGTERM, on every system."""
+    """Call do on Ctrl-C and SIGTERM, on every system; whoever says it twice does not wait for what may hang.
+
+    A process that just stops loses nothing: the rows are as after a power cut.
+    """
+    heard: list[int] = []
+
+    def ending(number: int, _: object) -> None:
+        if heard:
+            os._exit(terminal.INTERRUPTED)
+        heard.append(number)
+        loop.call_soon_threadsafe(do)
+
     for name in ("SIGINT", "SIGTERM"):
-        signal.signal(getattr(signal, name), lambda *_: loop.call_soon_threadsafe(do))
+        signal.signal(getattr(signal, name), ending)
 
 
 def connect(settings: Settings, **how: Any) -> AbstractAsyncContextManager[control.Remote | None]:
@@ -838,7 +838,7 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
                     await jobs.recover(db)  # what is said to run died with the service
                     line = await control.queue(db)
                     if db.shared:
-                        idle = None if await workers.all_of(db) else NO_WORKER
+                        idle = None if await workers.working(db) else NO_WORKER
                 if idle:
                     line["jobs"] = [{**job, "eta_ms": None} for job in line["jobs"]]
             else:

@@ -60,8 +60,8 @@ class Engines(Protocol):
     def passes(self, error: DBAPIError) -> bool: ...
     def over(self, error: DBAPIError, waited_s: float) -> DbError: ...
     def mapped(self, error: DBAPIError) -> Exception: ...
-    def tell(self, tx: Connection) -> None: ...
-    def listening(self, heard: Callable[[], None]) -> AbstractContextManager[None]: ...
+    def tell(self, tx: Connection, *, lightly: bool) -> None: ...
+    def listening(self, heard: Callable[[], None], *, steps: bool) -> AbstractContextManager[None]: ...
     def close(self) -> None: ...
 
 
@@ -105,6 +105,7 @@ class Database:
         steady: Clock | None = None,
         busy_s: float = BUSY_S,
         alone: bool = True,
+        steps: bool = True,
     ) -> AsyncIterator["Database"]:
         """Open the database, made or brought up to date if need be, as the only process on its data folder.
 
@@ -114,6 +115,7 @@ class Database:
         steady: the same for leases and waits; None: the clock given, or of `Steady`, or that of a server
         busy_s: how long a transaction waits for another process, or for a server that is away
         alone:  False only where this process has opened another database in that folder, too
+        steps:  whether somebody here looks at how far the sections are that other processes make
         raises: DatabaseInUse, DatabaseNewer, DatabaseUnusable, DatabaseAway, DiskFull, ConfigError (url)
         """
         engines, path = engines_of(url, data_dir), file_of(url, data_dir)
@@ -121,7 +123,7 @@ class Database:
         try:
             await asyncio.to_thread(engines.open)
             db = cls(engines, path, clock, steady, busy_s)
-            with engines.listening(db.heard):
+            with engines.listening(db.heard, steps=steps):
                 try:
                     yield db
                 finally:
@@ -172,7 +174,7 @@ class Database:
                 yield tx
                 loud = not quiet or TOLD in tx.get_execution_options()
                 if loud:
-                    self.engines.tell(tx)
+                    self.engines.tell(tx, lightly=lightly)
         except DBAPIError as error:
             raise self.engines.mapped(error) from error
         if loud:
@@ -323,7 +325,7 @@ def _is_file(url: str) -> bool:
         return True
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter: of a port that is none
         raise ConfigError("configuration", "database.url", f"{EXPECTED}, got no URL") from None
     name = parsed.drivername.partition("+")[0]
     if name not in ("sqlite", "postgresql", "postgres"):

@@ -19,7 +19,7 @@ async def examine_database(db: Database, data_dir: Path) -> list[Finding]:
     """What was opened, and of a shared one who makes films on it."""
     if not db.shared:
         return [Finding(True, f"The database in {data_dir} opens.")]
-    there = [worker.name.partition(":")[0] for worker in await workers.all_of(db)]
+    there = [worker.name.partition(":")[0] for worker in await workers.working(db)]
     opens = Finding(True, f"The database {db.engines.place} opens ({await asyncio.to_thread(_server, db)}).")
     if there:
         return [opens, Finding(True, f"Workers on it now: {len(there)} ({', '.join(there)}).")]

@@ -252,8 +252,8 @@ class DatabaseAway(DbError):
 
     def __init__(self, place: str, why: str) -> None:
         super().__init__(
-            f"The database {place} cannot be reached ({why}): look at its server and the network between; flipbot "
-            "tries again by itself.",
+            f"The database {place} cannot be reached ({why}): look at its server, the network between, and what its "
+            "address says.",
             path=place,
             why=why,
         )

@@ -11,7 +11,7 @@
     person      what somebody agreed to and prefers       report     a film that somebody objects to
     inbox       what a platform delivered, unhandled      question   what the bot waits to hear
     removal     a message that has to go out of a chat    memo       what a front-end must still know
-    chat        its rate, and whether one can speak there worker     a process that makes films
+    chat        its rate, and whether one can speak there worker     a process on this database
 
 A request and a section are written once; a job and a canvas have a state. Times are integer milliseconds since the
 epoch, files are named by their SHA-256. Rules that must always hold stand here as constraints: no code can break them.
@@ -412,12 +412,13 @@ class Rendition(Base):
 
 
 class Worker(Base):
-    """A process that makes films, of several on one database, and when it was last there."""
+    """One of several processes on the database, and when it was last there. works: it makes films."""
 
     __tablename__ = "worker"
 
     name: Mapped[str] = mapped_column(String(100), primary_key=True)
     model: Mapped[str] = mapped_column(String(200))
+    works: Mapped[bool] = mapped_column(Boolean)
     seen_ms: Mapped[int] = mapped_column(BigInteger)
 
 

@@ -13,6 +13,7 @@ import secrets
 import selectors
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
@@ -34,8 +35,8 @@ READERS: Final = 3
 WRITER: Final = 0x666C6970  # the number of the writers' lock
 FRONT: Final = 0x66726F6E  # and of the one that the only front holds which may speak
 CHANNEL: Final = "flipbot"
-# How to connect. A server that is gone is noticed within ten seconds here, and one of ours within 25 there: so who may
-# not speak any more has heard it before another one may.
+STEPS: Final = "flipbot_steps"  # where it is told how far sections are: many a second, and only for people's eyes
+# How to connect. A server that is gone is noticed within ten seconds here, and one of ours within 25 there.
 REACHING: Final[dict[str, Any]] = {
     "connect_timeout": 5,
     "application_name": "flipbot",
@@ -45,6 +46,8 @@ REACHING: Final[dict[str, Any]] = {
     "tcp_user_timeout": 10_000,
 }
 LISTEN_S: Final = 30.0  # how long a listener hears nothing before it looks whether its connection lives
+END_S: Final = 2.0  # how long the end waits for who listens
+OPEN_S: Final = 5.0  # how long a server may be away, or others write, when the database is opened
 LOCK_MS: Final = 2_000  # to wait for the lock, before it is waited for again
 SILENT_MS: Final = 20_000  # in the middle of a transaction: who says nothing for so long is cut off
 SESSION: Final = {
@@ -57,7 +60,7 @@ SESSION: Final = {
 _BEGIN: Final = f"SELECT pg_advisory_xact_lock({WRITER}), extract(epoch FROM clock_timestamp()) * 1000"
 _LIGHTLY: Final = f"{_BEGIN}, set_config('synchronous_commit', 'off', true)"
 _FULL: Final = {"53100"}
-_FAILED: Final = {"58030", "XX001", "XX002"}
+_FAILED: Final = {"58030", "XX001", "XX002", "25006"}  # the last: it was made read-only
 _LOCKED: Final = "55P03"
 _WRONG: Final = {"28000", "28P01", "3D000", "42501"}  # who asks, or for what, is wrong: no waiting helps
 
@@ -82,17 +85,20 @@ class Postgres:
 
         raises: DatabaseNewer, DatabaseUnusable, DatabaseAway, DiskFull
         """
-        try:
-            engine = _engine(self._url, poolclass=NullPool)
-            with ExitStack() as stack:
-                tx = stack.enter_context(engine.begin())
-                self._take(tx)
-                migrations.upgrade(tx, self.place)
-        except DBAPIError as error:
-            if self.passes(error):
-                raise DatabaseAway(self.place, _why(error)) from error
-            mapped = self.mapped(error)
-            raise mapped if mapped is not error else DatabaseUnusable(self.place, _why(error)) from error
+        until = time.monotonic() + OPEN_S
+        while True:
+            try:
+                self._migrate()
+                break
+            except DBAPIError as error:
+                if not self.passes(error):
+                    mapped = self.mapped(error)
+                    raise mapped if mapped is not error else DatabaseUnusable(self.place, _why(error)) from error
+                if time.monotonic() >= until:
+                    raise self.over(error, OPEN_S) from error
+            except TypeError as error:  # an option that is none of the driver's
+                raise DatabaseUnusable(self.place, str(error)) from error
+            time.sleep(OPEN_S / 20)
         self.writing = _engine(self._url, pool_size=1, max_overflow=0, pool_pre_ping=True)
         self.reading = _engine(
             self._url,
@@ -102,6 +108,14 @@ class Postgres:
             isolation_level="REPEATABLE READ",
             execution_options={"postgresql_readonly": True},
         )
+
+    def _migrate(self) -> None:
+        with ExitStack() as stack:
+            tx = stack.enter_context(_engine(self._url, poolclass=NullPool).begin())
+            self._take(tx)
+            if (letters := tx.exec_driver_sql("SHOW server_encoding").scalar_one()) != "UTF8":
+                raise DatabaseUnusable(self.place, f"it keeps text as {letters}: make one WITH ENCODING 'UTF8'")
+            migrations.upgrade(tx, self.place)
 
     def clocks(self, now: Clock | None, steady: Clock | None) -> tuple[Clock, Clock]:
         """What rows are dated by, and what leases and waits are counted by: the server's time, unless it is given."""
@@ -145,32 +159,38 @@ class Postgres:
             return DatabaseAway(self.place, _why(error))
         return error
 
-    def tell(self, tx: Connection) -> None:
+    def tell(self, tx: Connection, *, lightly: bool) -> None:
         """Let the other processes hear of this transaction once it is committed."""
-        tx.exec_driver_sql("SELECT pg_notify(%s, %s)", (CHANNEL, self._name))
+        tx.exec_driver_sql("SELECT pg_notify(%s, %s)", (STEPS if lightly else CHANNEL, self._name))
 
     @contextmanager
-    def listening(self, heard: Callable[[], None]) -> Iterator[None]:
-        """While this is open, heard is called, from a thread, whenever another process has committed."""
+    def listening(self, heard: Callable[[], None], *, steps: bool) -> Iterator[None]:
+        """While this is open, heard is called, from a thread, whenever another process has committed.
+
+        steps: of how far sections are, too
+        """
         over, wake = threading.Event(), socket.socketpair()
-        thread = threading.Thread(target=self._listen, args=(heard, over, wake[1]), name="flipbot-listens", daemon=True)
+        thread = threading.Thread(
+            target=self._listen, args=(heard, steps, over, wake[1]), name="flipbot-listens", daemon=True
+        )
         thread.start()
         try:
             yield
         finally:
             over.set()
             wake[0].close()
-            thread.join()
+            thread.join(END_S)  # it may wait for a server that does not answer
             wake[1].close()
 
-    def _listen(self, heard: Callable[[], None], over: threading.Event, wake: socket.socket) -> None:
+    def _listen(self, heard: Callable[[], None], steps: bool, over: threading.Event, wake: socket.socket) -> None:
         """Until it is over. A wake-up is a courtesy: while the server is away nothing is heard, and nothing said."""
         import psycopg
 
         while not over.is_set():
             try:
                 with _connect(self._url) as connection, selectors.DefaultSelector() as ready:
-                    connection.execute(f"LISTEN {CHANNEL}")
+                    for channel in (CHANNEL, STEPS) if steps else (CHANNEL,):
+                        connection.execute(f"LISTEN {channel}".encode())
                     for each in (connection, wake):
                         ready.register(each, selectors.EVENT_READ)
                     heard()  # something may have been committed before
@@ -178,8 +198,8 @@ class Postgres:
                         ready.select(LISTEN_S)
                         if any(note.payload != self._name for note in connection.notifies(timeout=0)):
                             heard()
-            except psycopg.Error as error:
-                log.debug("nothing is heard of %s: %s", self.place, error)
+            except (psycopg.Error, OSError) as error:  # of the selector, once it is over
+                log.debug("nothing is heard of %s: %s", self.place, type(error).__name__)
                 over.wait(1.0)
 
     def close(self) -> None:
@@ -193,36 +213,35 @@ class Postgres:
 def front_lock(url: str) -> Iterator[Callable[[], bool]]:
     """The right to be the front of the database at url, as long as this is open.
 
-    yields: () -> whether it is held (it blocks): taken if it is free, and lost with its connection
+    yields: () -> whether it is held (it blocks): taken if it is free, and lost with its connection; raises DatabaseAway
     raises: ConfigError
     """
     import psycopg
 
-    where = driver_url(url)
-    connection: psycopg.Connection[Any] | None = None
+    where, connections = driver_url(url), list["psycopg.Connection[Any]"]()
+
+    def drop() -> None:
+        while connections:
+            connections.pop().close()
 
     def held() -> bool:
-        nonlocal connection
         try:
-            if connection is not None:
-                connection.execute("SELECT 1")
+            if connections:
+                connections[0].execute("SELECT 1")
                 return True
-            connection = _connect(where)
-            got = connection.execute("SELECT pg_try_advisory_lock(%s)", (FRONT,)).fetchone()
-            if got is not None and got[0]:
+            connections.append(_connect(where))
+            if connections[0].execute("SELECT pg_try_advisory_lock(%s)", (FRONT,)).fetchone() == (True,):
                 return True
         except psycopg.Error as error:
-            log.debug("the front's lock of %s: %s", shown(where), error)
-        if connection is not None:
-            connection.close()
-        connection = None
+            drop()
+            raise DatabaseAway(shown(where), _first_line(error)) from error
+        drop()
         return False
 
     try:
         yield held
     finally:
-        if connection is not None:
-            connection.close()
+        drop()
 
 
 def driver_url(url: str) -> URL:
@@ -246,8 +265,8 @@ def _connect(url: URL) -> "psycopg.Connection[Any]":
     """A connection beside the engines', for what lasts longer than a transaction. raises: psycopg.Error"""
     import psycopg
 
-    where = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = psycopg.connect(where, autocommit=True, **REACHING)
+    words, options = url.get_dialect()().create_connect_args(url)  # as the engines read it: libpq reads URLs otherwise
+    connection = psycopg.connect(*words, **{**options, **REACHING, "autocommit": True})
     _set_up(connection)
     return connection
 
@@ -278,5 +297,10 @@ def _state(error: DBAPIError) -> str | None:
 
 
 def _why(error: DBAPIError) -> str:
-    """The server's first line."""
-    return str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+    return _first_line(error.orig or error)
+
+
+def _first_line(error: BaseException) -> str:
+    """What the server, or the network, says first."""
+    said = str(error).strip()
+    return said.splitlines()[0] if said else type(error).__name__

@@ -358,10 +358,11 @@ class Engine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """A process that makes films with a model, its identity given; it was there at seen_ms."""
+    """A process with a model, its identity given; it was there at seen_ms. works: it makes films."""
 
     name: str
     model: str
+    works: bool
     seen_ms: int
 
 

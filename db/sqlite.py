@@ -77,10 +77,10 @@ class Sqlite:
             return DiskFull(self.place)
         return DiskFailed(self.place, str(error.orig)) if code in FAILED else error
 
-    def tell(self, tx: Connection) -> None:
+    def tell(self, tx: Connection, *, lightly: bool) -> None:
         """Nobody else has the file open, who could want to hear of a commit."""
 
-    def listening(self, heard: Callable[[], None]) -> AbstractContextManager[None]:
+    def listening(self, heard: Callable[[], None], *, steps: bool) -> AbstractContextManager[None]:
         """Nobody else commits."""
         return nullcontext()
 

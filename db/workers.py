@@ -1,4 +1,4 @@
-"""Who makes films: the processes with an engine, each on a machine of its own perhaps, and which of them are there."""
+"""The processes on one database, where there are several: who is there, who makes films, and with which model."""
 
 import asyncio
 import re
@@ -31,25 +31,24 @@ def name_of(data_dir: Path, host: str) -> str:
     if not _NAME.fullmatch(known):
         known = secrets.token_hex(4)
         file.write_text(known, "ascii")
-    return f"{host}:{known}"
+    return f"{host[:80]}:{known}"
 
 
 @writes
-def here(db: Database, name: str, model: str) -> None:
-    """A worker is there, with that model; it says so every EVERY_S."""
+def here(db: Database, name: str, model: str, *, works: bool) -> None:
+    """A process is there, with that model; it says so every EVERY_S. works: it makes films"""
     with db.transaction(quiet=True, lightly=True) as tx:
-        now = db.steady()
-        seen = update(Worker).where(Worker.name == name).values(model=model, seen_ms=now)
+        said = {"model": model, "works": works, "seen_ms": db.steady()}
+        seen = update(Worker).where(Worker.name == name).values(**said)
         if tx.execute(seen.returning(Worker.name)).first() is None:
-            tx.execute(insert(Worker).values(name=name, model=model, seen_ms=now))
-            db.tell(tx)
-        tx.execute(delete(Worker).where(Worker.seen_ms < now - KEPT_MS))
+            tx.execute(insert(Worker).values(name=name, **said))
+        tx.execute(delete(Worker).where(Worker.seen_ms < db.steady() - KEPT_MS))
 
 
 @writes
 def gone(db: Database, name: str) -> None:
-    """A worker ends."""
-    with db.transaction() as tx:
+    """A process ends."""
+    with db.transaction(quiet=True) as tx:
         tx.execute(delete(Worker).where(Worker.name == name))
 
 
@@ -61,32 +60,51 @@ def all_of(db: Database) -> list[rows.Worker]:
         return [rows.Worker(**row._mapping) for row in tx.execute(there.order_by(Worker.name))]
 
 
+async def working(db: Database) -> list[rows.Worker]:
+    """Those of them that make films."""
+    return [each for each in await all_of(db) if each.works]
+
+
 class Crew:
-    """Whether anybody makes films on a database: this process, or another one that shares it."""
+    """This process among those on a database, and whether any of them makes films."""
 
     def __init__(self, db: Database, name: str, model: str, *, works: bool) -> None:
-        """name, model: of this process, if it works"""
+        """name, model: of this process"""
         self.db, self.name, self.model, self.works = db, name, model, works
         self._others = False
 
     @property
     def there(self) -> bool:
-        """As far as was heard lately."""
+        """Whether somebody works, as far as was heard lately."""
         return self.works or self._others
 
+    async def join(self) -> rows.Worker | None:
+        """Say that this process is there; returns one that is there with another model, and then this one is not."""
+        await here(self.db, self.name, self.model, works=self.works)
+        for each in await all_of(self.db):
+            if each.name != self.name and each.model != self.model:
+                await gone(self.db, self.name)
+                return each
+        return None
+
     async def run(self) -> None:
-        """Say that this process is there, or look who is, for ever; where the database is shared."""
+        """Say so again and again, and look who else is, until cancelled; where the database is shared."""
+        said = 0.0
+        now = asyncio.get_running_loop().time
         try:
             while True:
-                await patiently(self._turn, "the workers' list")
+                if now() >= said + EVERY_S or not said:
+                    await patiently(self._say, "the list of processes")
+                    said = now()
+                if not self.works:
+                    await patiently(self._look, "the list of processes")
                 await asyncio.sleep(EVERY_S if self.works else LOOK_S)
         finally:
-            if self.works:
-                with suppress(*TROUBLE):
-                    await gone(self.db, self.name)
+            with suppress(*TROUBLE):
+                await gone(self.db, self.name)
 
-    async def _turn(self) -> None:
-        if self.works:
-            await here(self.db, self.name, self.model)
-        else:
-            self._others = bool(await all_of(self.db))
+    async def _say(self) -> None:
+        await here(self.db, self.name, self.model, works=self.works)
+
+    async def _look(self) -> None:
+        self._others = bool(await working(self.db))

@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from db.postgres import Postgres
@@ -54,6 +55,19 @@ class Server:
         assert self.running is not None
         self.running.send_signal({"fast": 2, "immediate": 3}[how])
         self.running.wait(60)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Every process of the server's stands still: connections stay, nobody answers."""
+        assert self.running is not None
+        own = psutil.Process(self.running.pid)
+        for each in (family := [own, *own.children(recursive=True)]):
+            each.suspend()
+        try:
+            yield
+        finally:
+            for each in family:
+                each.resume()
 
     def fresh(self) -> str:
         """The URL of a new database with today's tables, and nothing in it."""

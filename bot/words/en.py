@@ -87,10 +87,11 @@ WORDS: Final = {
     "refused.no_copy": "There is no folder {path}, which --from names.",
     "refused.licence": "The licence was not accepted, so nothing was fetched.",
     "refused.licence_unasked": "The licence must be accepted first. Read it, and add --accept-licence.",
-    "refused.worker_model": (
-        "Films on this database are planned for {served}, and this worker has {got}: give both the same [model] name, "
-        "and bring both to one version."
+    "refused.several_models": (
+        "{at} is on this database with the model {served}, and here it is {got}: give both the same [model] name and "
+        "version, or end that one first."
     ),
+    "refused.model_changed": "The model was changed here, from {served} to {got}: this worker ends. Start it again.",
     "refused.move_nowhere": (
         "{path} names the database that everything is in already: name another one in it, under [database] url."
     ),
@@ -819,11 +820,6 @@ WORDS: Final = {
         "No worker runs here, so films wait until one does: flipbot run, in place of flipbot front, does both; with "
         "PostgreSQL, flipbot worker does it on other machines."
     ),
-    "terminal.stands_by_idle": (
-        "Another front speaks to the chats. This one stands by and takes over when that one ends; until then it makes "
-        "no films: flipbot worker, in its place, does."
-    ),
-    "terminal.stands_by": "Another front speaks to the chats. This one stands by and takes over when that one ends.",
     "terminal.cancelled_job": "Film {job} is cancelled.",
     "terminal.no_picture": "Name the picture that the film begins with, or a film with --extend.",
     "terminal.extend_keeps": "A film that goes on keeps what it was made with: leave out {options}.",

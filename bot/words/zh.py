@@ -73,10 +73,11 @@ WORDS: Final = {
     "refused.no_copy": "--from 指定的文件夹 {path} 不存在。",
     "refused.licence": "许可没有被接受，因此什么都没有下载。",
     "refused.licence_unasked": "需要先接受许可，但这里无法询问。请在阅读之后加上 --accept-licence。",
-    "refused.worker_model": (
-        "这个数据库上的影片是按 {served} 计划的，而这个 worker 的模型是 {got}："
-        "请把两边的 [model] name 设为相同，并更新到同一版本。"
+    "refused.several_models": (
+        "{at} 正在用模型 {served} 连接这个数据库，而这里是 {got}："
+        "请让两边的 [model] name 和版本相同，或者先结束那一个。"
     ),
+    "refused.model_changed": "这里的模型从 {served} 换成了 {got}，这个 worker 就此结束。请重新启动它。",
     "refused.move_nowhere": ("{path} 里写的就是现在的数据库：请在其中的 [database] url 写上另一个。"),
     "refused.other_model": "这里正在运行的服务使用的是 {served}，不是 {got}。请先停止它，或者不要加 --model。",
     "refused.served_size": "这里正在运行一个服务，它按自己的尺寸制作影片。请先停止它，或者不要加 --size。",
@@ -776,11 +777,6 @@ WORDS: Final = {
         "这里没有 worker 在运行，影片会一直等待：请用 flipbot run 代替 flipbot front，它两样都做；"
         "用 PostgreSQL 时，可以在其他机器上运行 flipbot worker。"
     ),
-    "terminal.stands_by_idle": (
-        "现在由另一个前端与聊天对话。这一个待命，那一个结束时由它接替，在那之前不制作影片："
-        "改用 flipbot worker 现在就可以制作。"
-    ),
-    "terminal.stands_by": "现在由另一个前端与聊天对话。这一个待命，那一个结束时由它接替。",
     "terminal.cancelled_job": "影片 {job} 已取消。",
     "terminal.no_picture": "请给出影片开头的图片，或用 --extend 指定一部影片。",
     "terminal.extend_keeps": "延长的影片保持原来的设置：请去掉 {options}。",

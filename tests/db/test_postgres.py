@@ -17,7 +17,7 @@ from db import flows, jobs, requests, sections, workers
 from db.connect import Database
 from db.errors import DatabaseAway, DatabaseBusy, DatabaseUnusable, LeaseLost
 from db.models import Base, Job, Section, State, Tick
-from db.speaker import Silenced, speaking
+from db.speaker import EVERY_S, Speaker
 from db.trouble import TROUBLE
 from tests.postgres import Server
 
@@ -168,24 +168,53 @@ async def test_who_waits_long_for_the_writers_lock_is_told(cores: list[Database]
 
 
 async def test_of_two_fronts_one_speaks_and_the_other_takes_over(url: str, server: Server) -> None:
-    waits, never = asyncio.Event(), asyncio.Event()
-    cut = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
-    async with AsyncExitStack() as first:
-        speaks = await first.enter_async_context(speaking(url, never.set))
-        second = asyncio.create_task(hold(url, waits.set))
-        await waits.wait()
-        assert not second.done()
+    """Whatever becomes of the first one's connection, they never speak at once."""
+    said: list[tuple[str, bool]] = []
+    more = asyncio.Event()
+
+    async def speak(name: str) -> None:
+        said.append((name, True))
+        more.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            said.append((name, False))
+
+    async with asyncio.timeout(60.0):
+        first = asyncio.create_task(Speaker(url).run(lambda: speak("first")))
+        await more.wait()
+        second = asyncio.create_task(Speaker(url).run(lambda: speak("second")))
+        await asyncio.sleep(EVERY_S)
+        assert said == [("first", True)]
+        more.clear()
+        cut = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
         await asyncio.to_thread(server.sql, cut)
-        async with asyncio.timeout(30.0):
-            with pytest.raises(Silenced):
-                await speaks
-            assert await second
-    assert not never.is_set()
+        await more.wait()
+        assert said[:2] == [("first", True), ("first", False)] and said[2][1]
+    for task in (first, second):
+        task.cancel()
+    await asyncio.gather(first, second, return_exceptions=True)
 
 
-async def hold(url: str, waits: Callable[[], None]) -> bool:
-    async with speaking(url, waits) as speaks:
-        return not speaks.done()
+async def test_who_speaks_falls_silent_when_the_server_is_frozen(url: str, server: Server) -> None:
+    begun, silent = asyncio.Event(), asyncio.Event()
+
+    async def speak() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            silent.set()
+
+    async with asyncio.timeout(60.0):
+        running = asyncio.create_task(Speaker(url).run(speak))
+        await begun.wait()
+        await asyncio.sleep(EVERY_S)
+        assert not silent.is_set()
+        with server.frozen():
+            await silent.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
 
 
 def until(so: Callable[[], bool], seconds: float = 10.0) -> bool:
@@ -197,15 +226,21 @@ def until(so: Callable[[], bool], seconds: float = 10.0) -> bool:
 
 async def test_who_works_is_known_while_it_says_so(cores: list[Database], clock: Clock) -> None:
     front, worker = cores[:2]
-    await workers.here(worker, "gpu:1", "tiny@1")
     crew = workers.Crew(front, "front", "tiny@1", works=False)
+    assert await crew.join() is None
     looking = asyncio.create_task(crew.run())
+    assert await workers.Crew(worker, "gpu:1", "tiny@1", works=True).join() is None
     assert await asyncio.to_thread(until, lambda: crew.there)
-    assert [(each.name, each.model) for each in await workers.all_of(front)] == [("gpu:1", "tiny@1")]
+    assert [(each.name, each.model) for each in await workers.working(front)] == [("gpu:1", "tiny@1")]
+    other = await workers.Crew(cores[2], "gpu:2", "large@7", works=True).join()
+    assert other is not None and other.model == "tiny@1"
+    assert [each.name for each in await workers.all_of(front)] == ["front", "gpu:1"]
     clock.forward(workers.GONE_MS + 1)
-    assert await workers.all_of(front) == []
+    assert await workers.working(front) == []
     assert await asyncio.to_thread(until, lambda: not crew.there)
     looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
+    assert await workers.all_of(front) == []
 
 
 def test_a_name_stays_from_start_to_start(tmp_path: Path, url: str) -> None:

@@ -23,7 +23,7 @@ import flipbot
 from bot import control
 from bot.errors import Refused
 from bot.intake import Asked, Intake
-from db import engines, inbox, jobs, people, progress, requests, sections
+from db import engines, jobs, people, progress, requests, sections
 from db.config import load
 from db.connect import Database
 from db.media import Disk, Media, media_keep
@@ -862,12 +862,11 @@ async def test_an_update_of_the_checkpoint_under_a_service_fails_no_film(
 async def test_a_worker_that_helps_a_front_never_says_for_all_which_model_runs(
     quick: Bench, tmp_path: Path, loaded: str
 ) -> None:
-    """With the front's model it goes on past a film of a former one; with another one it ends, and only it."""
+    """With its own model it goes on past a film of a former one; if that was changed it ends, and only it."""
     (tmp_path / "card").write_text(loaded)
     quick.script(card=str(tmp_path / "card"))
-    await inbox.remember(quick.db, flipbot.MODEL, "small@1")
     ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    quick.dispatch.on_other_model = partial(flipbot.give_up, ended, quick.db)
+    quick.dispatch.on_other_model = partial(flipbot.give_up, ended, quick.card)
     first = await quick.submit(1)
     old = await requests.submit(quick.db, replace_plan(first, "former@1"), films.NO_LIMITS)
     async with quick.working():
@@ -876,7 +875,7 @@ async def test_a_worker_that_helps_a_front_never_says_for_all_which_model_runs(
             assert (await quick.ended(first)).state == State.DONE
             assert not ended.done()
         else:
-            with pytest.raises(Refused, match=r"refused\.worker_model"):
+            with pytest.raises(Refused, match=r"refused\.model_changed"):
                 await ended
             for job in (first, old):
                 assert (now := await jobs.get(quick.db, job.id)).state == State.QUEUED and now.reason is None

@@ -1,6 +1,6 @@
-"""Who makes films, of several processes on one database.
+"""The processes on one database, where there are several.
 
-Why: who takes films in must be able to say whether anybody makes them.
+Why: who takes films in must be able to say whether anybody makes them, and all must have one model.
 """
 
 import sqlalchemy as sa
@@ -18,6 +18,7 @@ def upgrade() -> None:
         "worker",
         sa.Column("name", sa.String(100), nullable=False),
         sa.Column("model", sa.String(200), nullable=False),
+        sa.Column("works", sa.Boolean(), nullable=False),
         sa.Column("seen_ms", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_worker"),
     )
