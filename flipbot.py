@@ -886,7 +886,8 @@ def give(
     settings = settings_of(args)
     done, served = asyncio.run(order(settings, **what))
     terminal.tell(console, said(done))
-    if not served and what["action"] != "cancel":  # which holds already
+    holds = what["action"] == "cancel" or is_shared(settings.database.url)  # already, whoever serves
+    if not served and not holds:
         terminal.tell(console, words.say(locale, "terminal.not_served", path=str(settings.data_dir)))
     return terminal.DONE
 
@@ -946,7 +947,7 @@ def command_film(args: argparse.Namespace, console: Console, locale: str) -> int
             if found["has_film"] or not over:
                 await there.film(found["job"], target)
             terminal.report(found, target, console, locale)
-            if isinstance(there, control.Here) and not over:
+            if isinstance(there, control.Here) and not over and not await there.made():
                 terminal.tell(console, words.say(locale, "terminal.no_service"))
             return terminal.DONE if found["has_film"] else terminal.FAILED
 

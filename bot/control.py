@@ -7,6 +7,7 @@ loopback port whose number and secret stand in a file that only its owner can re
 import asyncio
 import hmac
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -22,7 +23,7 @@ from bot.errors import Gone, Refused, Silent
 from bot.held_up import held_up
 from bot.intake import Asked, By, Intake, seconds_of
 from bot.operate import Order, closed, facts, operate
-from db import jobs, operators, requests, sections
+from db import jobs, operators, requests, sections, workers
 from db.connect import Database, owner_of
 from db.errors import NoSuchJob
 from db.media import Media, fetched
@@ -37,6 +38,8 @@ POLL_S = 10.0
 PATIENCE_S = 5.0  # with what is answered at once, by a service that is well
 SHOWN = 30  # jobs of a table
 RECENT_JOBS = 5  # whose sections say how fast the engine is
+
+log = logging.getLogger("flipbot.control")
 
 
 class Hello(Protocol):
@@ -111,6 +114,9 @@ class Control:
             response: web.StreamResponse = await handler(request)
         except Refused as refused:
             return web.json_response({"refused": refused.key, "facts": refused.facts}, status=422)
+        except TROUBLE as trouble:
+            log.warning("control path=%s: %s", request.path, trouble)
+            return web.json_response({"refused": "refused.held_up", "facts": {}}, status=503)
         except NoSuchJob:
             facts = {"job": request.match_info["id"]}
             return web.json_response({"refused": "terminal.no_such_job", "facts": facts}, status=404)
@@ -372,6 +378,10 @@ class Here:
     async def operate(self, order: Order) -> dict[str, Any]:
         """As `operate.operate`. raises: Refused"""
         return await operate(self.db, order)
+
+    async def made(self) -> bool:
+        """Whether somebody makes films on it all the same: a database that is shared."""
+        return bool(await workers.working(self.db))
 
     async def film(self, job: int, target: Path) -> None:
         """As `Remote.film`."""

@@ -8,7 +8,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from db import jobs, links, operators, requests
 from db.connect import Database
 from db.errors import (
     Banned,
+    DatabaseAway,
     DayUsed,
     DbError,
     DiskFull,
@@ -488,7 +489,10 @@ class Intake:
     async def _submit(self, ask: requests.Ask, may: Allowance) -> Job:
         """Put it in line. raises: Refused; of the parent NoSuchJob, NotFinished, LatentsGone."""
         try:
-            return await requests.submit(self.db, ask, may.limits)
+            try:
+                return await requests.submit(self.db, ask, may.limits)
+            except DatabaseAway:  # perhaps after the commit; the same key is the same film
+                return await requests.submit(self.db, ask, may.limits)
         except NOT_NOW as error:
             by = By(platform=ask.platform, user_id=ask.user_id, chat_id=ask.chat_id, locale=ask.locale)
             raise await self.refusal(error, by) from error
@@ -531,15 +535,15 @@ class Intake:
             except MediaAway as away:  # before any row was written; of the other troubles, which it is one of:
                 raise Refused("refused.media_away") from away
             except TROUBLE as held_up:
-                files.clear()  # nobody knows whether a row names them
                 raise Refused("refused.held_up") from held_up
             finally:
                 # Refused, or the same key again with other pictures: what no row names is not kept. Where other
                 # processes keep pictures, too, one of theirs may be about to be named: it is tidied away later.
                 kept = {job.picture, job.end_picture} if job else set()
-                kept |= set(files) if self.db.shared else set()
-                for unused in await media_unreferenced(self.db, [sha for sha in files if sha not in kept]):
-                    await in_thread(self.media, self.media.drop, unused)
+                if not self.db.shared and (spare := files.keys() - kept):
+                    with suppress(*TROUBLE):
+                        gone = await media_unreferenced(self.db, spare)
+                        await in_thread(self.media, self.media.drop_all, gone)
         return job
 
     async def discard(self, files: Iterable[str]) -> None:
