@@ -25,6 +25,7 @@ from db.errors import ConfigError, DatabaseAway, DatabaseInUse, DbError
 from db.lock import Lock, owner
 from db.postgres import Postgres
 from db.sqlite import Sqlite
+from db.threads import Threads
 from db.together import Together
 
 log = logging.getLogger("flipbot.db")
@@ -36,6 +37,7 @@ AT_ONCE = 500  # values of one query: well below what either database takes
 LOCKED_S = 3.0  # how long somebody else may own the data folder before that is said: `flipbot queue` does for a moment
 BUSY_S = 120.0  # how long it is waited for a transaction: for a backup's lock, a shell left open, a server that starts
 BUSY_EVERY_S = 0.25
+CLOSING_S = 10.0  # how long the end waits for what a server does not answer
 FILE = "flipbot.db"
 EXPECTED = 'expected "sqlite:///" and a path, or "postgresql://…"'
 TOLD = "flipbot_told"
@@ -88,8 +90,9 @@ class Database:
         self.under_way: set[asyncio.Future[Any]] = set()  # verbs, which end even when their caller is cancelled
         self.arriving: Together[Any, int] = Together()  # letters that wait for their commit, see db.inbox
         self.knocking: Together[Any, Any] = Together()  # people who wait to be looked up, see db.doors
-        self.writers = ThreadPoolExecutor(1, "flipbot-writes")
-        self.readers = ThreadPoolExecutor(engines.readers, "flipbot-reads")
+        threads = Threads if engines.shared else ThreadPoolExecutor  # a server may hang, and the end must not
+        self.writers: Executor = threads(1, "flipbot-writes")
+        self.readers: Executor = threads(engines.readers, "flipbot-reads")
         self._loop = asyncio.get_running_loop()
         self._committed = asyncio.Event()
         self._counting = threading.Lock()
@@ -215,9 +218,10 @@ class Database:
             raise self.engines.mapped(error) from error
 
     async def close(self) -> None:
-        """Wait for the verbs under way, then close the database."""
-        while self.under_way:
-            await asyncio.wait(self.under_way)
+        """Wait for the verbs under way, then close the database; not for ever for a server that does not answer."""
+        until = time.monotonic() + CLOSING_S
+        while self.under_way and (not self.shared or time.monotonic() < until):
+            await asyncio.wait(self.under_way, timeout=CLOSING_S)
         await asyncio.to_thread(self._dispose)
 
     def _dispose(self) -> None:

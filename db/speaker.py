@@ -23,8 +23,8 @@ VALID_S = 8.0  # how long an answer holds
 class Speaker:
     """The word on one database, asked for in a thread of its own: nothing else that this process does delays it."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, url: str, *, every_s: float = EVERY_S, valid_s: float = VALID_S) -> None:
+        self.url, self.every_s, self.valid_s = url, every_s, valid_s
         self.until = 0.0  # by the monotonic clock; before that this process may speak
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
@@ -40,7 +40,7 @@ class Speaker:
         try:
             while True:
                 await self._wait()
-                await asyncio.sleep(VALID_S)  # until then another one may not have heard that it lost the word
+                await asyncio.sleep(self.valid_s)  # until then another one may not have heard that it lost the word
                 if time.monotonic() < self.until:
                     await self._speak(speak)
         finally:
@@ -76,8 +76,8 @@ class Speaker:
                 else:
                     said = "" if mine else "another front speaks to the chats: this one stands by, and takes over"
                 with suppress(RuntimeError):  # the loop has ended
-                    self._loop.call_soon_threadsafe(self._heard, asked + VALID_S if mine else 0.0, said)
-                self._over.wait(EVERY_S)
+                    self._loop.call_soon_threadsafe(self._heard, asked + self.valid_s if mine else 0.0, said)
+                self._over.wait(self.every_s)
 
     def _heard(self, until: float, said: str) -> None:
         self.until = until or min(self.until, time.monotonic())

@@ -17,7 +17,7 @@ class Threads(Executor):
     def __init__(self, most: int, name: str) -> None:
         """name: of the threads, as a debugger shows them."""
         self.most, self.name = most, name
-        self._todo: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        self._todo: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._idle = threading.Semaphore(0)
         self._starting = threading.Lock()
         self._started = 0
@@ -32,13 +32,19 @@ class Threads(Executor):
                 threading.Thread(target=self._work, name=f"{self.name}-{self._started}", daemon=True).start()
         return future
 
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Let them end once nothing is left to do, and wait for none."""
+        with self._starting:
+            for _ in range(self._started):
+                self._todo.put(None)
+
     def _work(self) -> None:
-        while True:
-            future, call = self._todo.get()
+        while (next_one := self._todo.get()) is not None:
+            future, call = next_one
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(call())
                 except BaseException as error:  # noqa: BLE001  (it is the caller's)
                     future.set_exception(error)
-            del future, call  # what they hold is not kept until the next one comes
+            del future, call, next_one  # what they hold is not kept until the next one comes
             self._idle.release()

@@ -61,12 +61,12 @@ class Server:
         """Every process of the server's stands still: connections stay, nobody answers."""
         assert self.running is not None
         own = psutil.Process(self.running.pid)
-        for each in (family := [own, *own.children(recursive=True)]):
+        for each in [own, *own.children(recursive=True)]:
             each.suspend()
         try:
             yield
         finally:
-            for each in family:
+            for each in [own, *own.children(recursive=True)]:
                 each.resume()
 
     def fresh(self) -> str:

@@ -13,11 +13,11 @@ from alembic.runtime.migration import MigrationContext
 from makers import LEASE_MS, PLENTY, Clock, ask, made
 from sqlalchemy import func, select, text, update
 
-from db import flows, jobs, requests, sections, workers
+from db import connect, flows, jobs, requests, sections, workers
 from db.connect import Database
 from db.errors import DatabaseAway, DatabaseBusy, DatabaseUnusable, LeaseLost
 from db.models import Base, Job, Section, State, Tick
-from db.speaker import EVERY_S, Speaker
+from db.speaker import Speaker
 from db.trouble import TROUBLE
 from tests.postgres import Server
 
@@ -141,6 +141,23 @@ async def test_a_server_that_stays_away_is_a_trouble_of_the_machine(url: str, se
         assert await jobs.claim(db, "w", LEASE_MS)
 
 
+async def test_the_end_does_not_wait_for_a_server_that_is_frozen(
+    url: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "CLOSING_S", 0.3)
+    async with asyncio.timeout(20.0), AsyncExitStack() as stack:
+        db = await stack.enter_async_context(Database.open(url, data_dir=tmp_path))
+        await jobs.recent(db, 1)
+        with server.frozen():
+            hanging = asyncio.create_task(jobs.claim(db, "w", LEASE_MS))
+            await asyncio.sleep(0.1)
+            hanging.cancel()
+            await stack.aclose()
+        while db.under_way:  # it goes on where it was, and its connection is given back
+            await asyncio.wait(db.under_way)
+        db.engines.close()
+
+
 async def test_a_writer_that_was_cut_off_has_written_nothing(cores: list[Database]) -> None:
     frozen, other = cores[:2]
 
@@ -181,10 +198,10 @@ async def test_of_two_fronts_one_speaks_and_the_other_takes_over(url: str, serve
             said.append((name, False))
 
     async with asyncio.timeout(60.0):
-        first = asyncio.create_task(Speaker(url).run(lambda: speak("first")))
+        first = asyncio.create_task(Speaker(url, every_s=0.2, valid_s=1.0).run(lambda: speak("first")))
         await more.wait()
-        second = asyncio.create_task(Speaker(url).run(lambda: speak("second")))
-        await asyncio.sleep(EVERY_S)
+        second = asyncio.create_task(Speaker(url, every_s=0.2, valid_s=1.0).run(lambda: speak("second")))
+        await asyncio.sleep(0.5)
         assert said == [("first", True)]
         more.clear()
         cut = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
@@ -207,9 +224,9 @@ async def test_who_speaks_falls_silent_when_the_server_is_frozen(url: str, serve
             silent.set()
 
     async with asyncio.timeout(60.0):
-        running = asyncio.create_task(Speaker(url).run(speak))
+        running = asyncio.create_task(Speaker(url, every_s=0.2, valid_s=1.0).run(speak))
         await begun.wait()
-        await asyncio.sleep(EVERY_S)
+        await asyncio.sleep(0.5)
         assert not silent.is_set()
         with server.frozen():
             await silent.wait()
