@@ -91,6 +91,10 @@ WORDS: Final = {
         "Films on this database are planned for {served}, and this worker has {got}: give both the same [model] name, "
         "and bring both to one version."
     ),
+    "refused.worker_media": (
+        "This worker keeps its files in {place}, where nothing of the front's is: give both the same [media] url, a "
+        "bucket or a folder that both see."
+    ),
     "refused.move_nowhere": (
         "{path} names the database that everything is in already: name another one in it, under [database] url."
     ),

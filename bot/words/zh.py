@@ -77,6 +77,10 @@ WORDS: Final = {
         "这个数据库上的影片是按 {served} 计划的，而这个 worker 的模型是 {got}："
         "请把两边的 [model] name 设为相同，并更新到同一版本。"
     ),
+    "refused.worker_media": (
+        "这个 worker 的文件保存在 {place}，那里没有 front 的任何文件："
+        "请把两边的 [media] url 设为相同，指向两边都能访问的存储桶或文件夹。"
+    ),
     "refused.move_nowhere": ("{path} 里写的就是现在的数据库：请在其中的 [database] url 写上另一个。"),
     "refused.other_model": "这里正在运行的服务使用的是 {served}，不是 {got}。请先停止它，或者不要加 --model。",
     "refused.served_size": "这里正在运行一个服务，它按自己的尺寸制作影片。请先停止它，或者不要加 --size。",
