@@ -55,15 +55,11 @@ LOADS = 3  # children in a row that die before they have loaded: then it counts 
 # Where several workers share a database, a trouble of one is no film's: it gives the film back, and rests
 OF_FILES = (DiskFull.reason, DiskFailed.reason, MediaAway.reason)
 OF_MACHINE = (*GONE, *OF_FILES)  # beside whatever a model could not be loaded for
-DOUBTFUL = (
-    OutOfMemory.reason,
-    TextEncoderDied.reason,
-    NanLatents.reason,
-    Reason.INTERNAL,
-)  # the film's or the machine's
+# The film's or the machine's, which another worker finds out
+DOUBTFUL = (OutOfMemory.reason, TextEncoderDied.reason, NanLatents.reason, Reason.INTERNAL)
 CRASH_REST_S = 5.0  # twice as long each time, until a section is made; for a trouble of the machine from retry_ms on
 LONGEST_REST_S = 600.0
-COUNTS = 3  # of the crashes in a row at one worker each so-manieth counts, where there are others to try the film
+COUNTS = 3  # of so many crashes in a row at one worker the first counts, where there are others to try the film
 
 
 class Dispatch:
@@ -170,12 +166,13 @@ class Dispatch:
         return all(each.name == self.worker for each in await workers.all_of(self.db))
 
     def rest(self, reason: str, facts: Mapping[str, Any] | None, rest_s: float, *, grows: bool = True) -> None:
-        """Take no turn for so long; where others share the database and it grows, twice as long each time.
+        """Take no turn for so long; where others share the database, twice as long each time.
 
         facts: None where those who wait are told nothing
+        grows: not where the trouble may be everybody's, as a store's that is away: its end is to be noticed soon
         """
-        if self.db.shared:
-            rest_s = min(rest_s * 2 ** min(self.rests, 20), LONGEST_REST_S) if grows else rest_s
+        if self.db.shared and grows:
+            rest_s = min(rest_s * 2 ** min(self.rests, 20), LONGEST_REST_S)
             level = logging.INFO if self.rests else logging.WARNING
             log.log(level, "worker rests worker=%s reason=%s facts=%s for=%.0fs", self.worker, reason, facts, rest_s)
             self.rests += 1
@@ -484,9 +481,7 @@ class Dispatch:
         log.warning("section failed job=%d n=%d reason=%s facts=%s", job.id, job.done + 1, failed.reason, failed.facts)
         release = partial(jobs.release, reason=failed.reason, facts=failed.facts)
         match failed.reason:
-            case reason if self.db.shared and (
-                reason in OF_MACHINE or not self.loaded
-            ):  # another worker may be able to
+            case reason if self.db.shared and (reason in OF_MACHINE or not self.loaded):
                 await self.write(claim, jobs.release)
                 self.rest(reason, failed.facts, self.retry_ms / 1000)
             case DiskFull.reason:  # nothing finished is lost

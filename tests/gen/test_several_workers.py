@@ -103,8 +103,9 @@ def server() -> Iterator[postgres.Server]:
 
 @pytest.mark.parametrize("how", ["no card", "dies"])
 async def test_of_two_machines_one_that_is_broken_fails_no_film(
-    server: postgres.Server, tmp_path: Path, how: str
+    server: postgres.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
+    monkeypatch.setattr("gen.dispatch.CRASH_RETRY_MS", 0)
     (tmp_path / "gone").touch()
     script: dict[str, Any] = {"dies": 0} if how == "dies" else {"gone": str(tmp_path / "gone")}
     url = server.fresh()
