@@ -49,11 +49,11 @@ from db import jobs, moving, operators, requests, workers
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
 from db.connect import Database, file_of, is_shared, is_there
 from db.doctor import examine_database, examine_disk, examine_library, examine_media, examine_store
-from db.errors import DbError, MediaAway
+from db.errors import DbError, MediaAway, OtherStore
 from db.finding import Finding
-from db.house import ORPHAN_S, housekeeping
+from db.house import housekeeping, tidy_here
 from db.logs import start_log
-from db.media import Media, open_media
+from db.media import Media, mark_store, need_same_store, open_media
 from db.models import State
 from db.room import Room
 from db.speaker import Speaker
@@ -331,12 +331,13 @@ async def service(
         intake = Intake(db, media, planner, rules(settings), facts, replanner=replanner, public_url=public)
         running: list[Coroutine[Any, Any, None]] = [crew.run()] if db.shared else []
         if helps:
-            await asyncio.to_thread(media.clear, ORPHAN_S)
+            await join_front(db, media)
+            running.append(tidy_here(db, media))
         elif works or db.shared:
             try:
-                await intake.serve_model(card.identity)
+                await begin(intake, card)
             except MediaAway:
-                running.append(serve_later(intake, card))
+                running.append(begin_later(intake, card))
         said = {"version": version("flipbot"), "model": card.name, "trained": card.trained, "pid": os.getpid()}
 
         def hello() -> dict[str, Any]:
@@ -423,10 +424,26 @@ async def changed_model(settings: Settings, intake: Intake, said: dict[str, Any]
     return card.identity
 
 
-async def serve_later(intake: Intake, card: Card) -> None:
-    """As `Intake.serve_model`, once the pictures can be reached; until then older versions' films stay as they are."""
-    await patiently(partial(intake.serve_model, card.identity), "the plans of older versions")
+async def begin(intake: Intake, card: Card) -> None:
+    """What comes before the first film: workers find where its files are, and films are planned for what runs now."""
+    await mark_store(intake.db, intake.media)
+    await intake.serve_model(card.identity)
+
+
+async def begin_later(intake: Intake, card: Card) -> None:
+    """As `begin`, once the bucket can be reached; until then films of older versions stay as they are."""
+    await patiently(partial(begin, intake, card), "the beginning")
     await asyncio.Event().wait()
+
+
+async def join_front(db: Database, media: Media) -> None:
+    """See that the front's files are where this worker looks for them. raises: Refused."""
+    try:
+        await need_same_store(db, media)
+    except OtherStore as other:
+        raise Refused("refused.worker_media", place=other.where) from other
+    except MediaAway as away:  # the dispatcher looks again
+        log.warning("%s", away)
 
 
 async def give_up(ended: "asyncio.Future[None]", card: Card, loaded: str) -> str:

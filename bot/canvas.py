@@ -13,17 +13,21 @@ from db.rows import Forecast, Job, Place, Progress, QueueState, Section
 OPEN: Final = QueueState()
 OTHER_MODEL: Final = "other_model"
 WAITS: Final = {  # what a job that is in line is held up by
+    "bad_precision": "engine_away",
     "checkpoint_corrupt": "model_gone",
     "checkpoint_incomplete": "model_gone",
     "checkpoint_missing": "model_gone",
     "database_busy": "held_up",
     "database_away": "held_up",
+    "device_missing": "engine_away",
     "disk_failed": "held_up",
     "disk_full": "no_room",
+    "limit_too_small": "engine_away",
     "media_away": "media_away",
     OTHER_MODEL: "other_model",
     "out_of_memory": "smaller",
     "section_lost": "continuing",
+    "too_little_memory": "engine_away",
     "worker_crashed": "engine_again",
     "worker_lost": "engine_again",
 }

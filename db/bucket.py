@@ -203,10 +203,12 @@ class Bucket(Media):
         with self._reaching():
             obstore.put(self._store, OWNER, owner.encode())
 
-    def strange(self, keep: set[str], older_than_s: float) -> bool:
+    def strange(self, keep: set[str], older_than_s: float, besides: str = "") -> bool:
         """As Media.strange."""
         limit, old = time.time() - older_than_s, False
         for key, at in self._objects():
+            if key[3:] == besides:
+                continue
             if key[3:] in keep:
                 return False
             old = old or at < limit

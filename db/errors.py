@@ -232,6 +232,18 @@ class MediaAway(DbError):
         )
 
 
+class OtherStore(MediaAway):
+    """What the front keeps in its store is not in this process's: they are two. where: this process's."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            where,
+            "nothing of the front's is there",
+            "give both the same [media] url, a bucket or a folder that both see",
+        )
+        self.where = where
+
+
 class DatabaseBusy(DbError):
     """Another process holds the write lock. waited_s: how long it was waited for."""
 

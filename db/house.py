@@ -7,7 +7,7 @@ from typing import Final
 
 from db import requests
 from db.connect import Database
-from db.media import Media, media_foreign, media_tidy
+from db.media import Media, in_thread, media_foreign, media_keep, media_tidy
 from db.trouble import TROUBLE, patiently
 
 log = logging.getLogger("flipbot.house")
@@ -26,6 +26,18 @@ async def housekeeping(db: Database, media: Media, keep_days: int, keep_latents_
             log.warning("%s", foreign)
         said = foreign
         await asyncio.sleep(EVERY_S)
+
+
+async def tidy_here(db: Database, media: Media) -> None:
+    """What is left to a process that keeps no house for all: every hour, the files of this machine alone."""
+    while True:
+        await patiently(partial(_tidy_here, db, media), "tidying")
+        await asyncio.sleep(EVERY_S)
+
+
+async def _tidy_here(db: Database, media: Media) -> None:
+    await in_thread(media, media.sweep_here, await media_keep(db), ORPHAN_S)
+    await in_thread(media, media.clear, ORPHAN_S)
 
 
 async def keep_house(db: Database, media: Media, keep_days: int, keep_latents_days: int) -> str | None:

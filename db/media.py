@@ -12,6 +12,7 @@ database that was restored from an earlier day has a lower count, and does not k
 import asyncio
 import errno
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -30,7 +31,8 @@ from sqlalchemy import select
 from db import inbox
 from db.config import MediaConfig
 from db.connect import Database, reads
-from db.errors import ConfigError, DiskFailed, DiskFull
+from db.errors import ConfigError, DiskFailed, DiskFull, OtherStore
+from db.models import Memo
 from db.query import SHAS, unreferenced
 from db.trouble import TROUBLE
 
@@ -38,6 +40,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 OWNER = "flipbot-owner"  # the file that says whose a folder is, and the memo of who one is
+STORE = "flipbot-store"  # the memo of what the front put into its store, for workers to find in theirs
+
+log = logging.getLogger("flipbot.media")
 
 NAME = re.compile("[0-9a-f]{64}")  # of a file
 
@@ -218,9 +223,12 @@ class Media:
             self.disk.rename(path, self.root / OWNER)
             self.disk.sync_folder(self.root)
 
-    def strange(self, keep: set[str], older_than_s: float) -> bool:
-        """Whether old files are here, and none that is in `keep`: then they are another database's."""
-        limit, files = time.time() - older_than_s, list(self._files())
+    def strange(self, keep: set[str], older_than_s: float, besides: str = "") -> bool:
+        """Whether old files are here, and none that is in `keep`: then they are another database's.
+
+        besides: the name of one that says nothing of the others
+        """
+        limit, files = time.time() - older_than_s, [path for path in self._files() if path.name != besides]
         return any(_touched(path) < limit for path in files) and all(path.name not in keep for path in files)
 
     def probe(self) -> str | None:
@@ -343,8 +351,8 @@ def _remove(path: Path) -> int:
 @reads
 def media_keep(db: Database) -> set[str]:
     """The names of all files that any row names: what a sweep has to keep."""
-    keep: set[str] = set()
     with db.reading() as tx:
+        keep = {_named(said) for said in tx.scalars(select(Memo.value).where(Memo.name == STORE))}
         for column in SHAS:
             keep.update(sha for sha in tx.scalars(select(column).distinct()) if sha)
     return keep
@@ -377,7 +385,8 @@ async def media_tidy(db: Database, media: Media, older_than_s: float) -> int | N
     """
     keep, owner = await media_keep(db), await in_thread(media, media.owner)
     mark = await _mark(db)  # after the owner: of several that tidy one bucket another one may just have raised both
-    if owner is None and await in_thread(media, media.strange, keep, older_than_s):
+    marker = _named(await inbox.memo(db, STORE) or "")
+    if owner is None and await in_thread(media, media.strange, keep, older_than_s, marker):
         owner = uuid4().hex
         await in_thread(media, media.mark, owner)
     if owner is not None and not _holds(mark, owner):
@@ -388,6 +397,42 @@ async def media_tidy(db: Database, media: Media, older_than_s: float) -> int | N
         await inbox.remember(db, OWNER, f"{name} {int(count) + 1}")  # before the folder: a crash must not part them
         await in_thread(media, media.mark, f"{name} {int(count) + 1}")
     return swept
+
+
+async def mark_store(db: Database, media: Media) -> None:
+    """At each start of a front on a shared database: put something into its store that workers find in the same one.
+
+    raises: TROUBLE
+    """
+    if not db.shared:
+        return
+    known = await inbox.memo(db, STORE)
+    there = known is not None and await in_thread(media, media.exists, _named(known))
+    said = known if known and there else uuid4().hex
+    await asyncio.to_thread(media.put, said.encode())  # the known one, too: to a sweep it is young again
+    if not there:
+        await inbox.remember(db, STORE, said)
+    if known and not there and len(await media_keep(db)) > 1:
+        log.warning(
+            "another store than before in=%s; films go on only if their files were brought there", media.place()
+        )
+
+
+async def same_store(db: Database, media: Media) -> bool | None:
+    """Whether this is the front's store; None where no front has marked one yet. raises: TROUBLE"""
+    known = await inbox.memo(db, STORE)
+    return None if known is None else await in_thread(media, media.exists, _named(known))
+
+
+async def need_same_store(db: Database, media: Media) -> None:
+    """A worker goes on with files that the front and others made, so all have one store. raises: OtherStore, TROUBLE"""
+    if await same_store(db, media) is False:
+        raise OtherStore(media.place())
+
+
+def _named(said: str) -> str:
+    """The name of the file with that content."""
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 async def _mark(db: Database) -> str:

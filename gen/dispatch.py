@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from db import engines, jobs, progress, sections
+from db import engines, jobs, progress, sections, workers
 from db.connect import Database
-from db.errors import DiskFull, LeaseLost, MediaAway, NoSuchJob
-from db.media import Media, fetched, in_thread
-from db.models import State
+from db.errors import DiskFailed, DiskFull, LeaseLost, MediaAway, NoSuchJob, OtherStore
+from db.media import Media, fetched, in_thread, need_same_store, same_store
+from db.models import Reason, State
 from db.room import Room
 from db.rows import Claim, Job
 from db.sections import Made
@@ -28,9 +28,11 @@ from gen.errors import (
     CheckpointIncomplete,
     CheckpointMissing,
     DeviceMissing,
+    NanLatents,
     OtherModel,
     OutOfMemory,
     SectionLost,
+    TextEncoderDied,
 )
 from gen.process import ChildDied, ChildFailed, ChildHung, ChildProcess, Told
 
@@ -50,6 +52,14 @@ TIGHTER = 1  # steps down from the first memory plan that are tried
 # While a card's driver is renewed, it sleeps, or weights are fetched anew
 GONE = (DeviceMissing.reason, CheckpointMissing.reason, CheckpointIncomplete.reason, CheckpointCorrupt.reason)
 LOADS = 3  # children in a row that die before they have loaded: then it counts as the job's crash, so that it ends
+# Where several workers share a database, a trouble of one is no film's: it gives the film back, and rests
+OF_FILES = (DiskFull.reason, DiskFailed.reason, MediaAway.reason)
+OF_MACHINE = (*GONE, *OF_FILES)  # beside whatever a model could not be loaded for
+# The film's or the machine's, which another worker finds out
+DOUBTFUL = (OutOfMemory.reason, TextEncoderDied.reason, NanLatents.reason, Reason.INTERNAL)
+CRASH_REST_S = 5.0  # twice as long each time, until a section is made; for a trouble of the machine from retry_ms on
+LONGEST_REST_S = 600.0
+COUNTS = 3  # of so many crashes in a row at one worker the first counts, where there are others to try the film
 
 
 class Dispatch:
@@ -95,8 +105,10 @@ class Dispatch:
         self.child: ChildProcess | None = None
         self.tighter = 0  # the memory plan that the child has loaded, in steps below the first
         self.in_trouble = False
-        self.gone: tuple[str, Mapping[str, Any]] | None = None  # what was there and is not for a while, until then
-        self.gone_until = 0.0
+        self.why: tuple[str, Mapping[str, Any]] | None = None  # no turn is taken, and what those who wait are told
+        self.rests_until = 0.0
+        self.rests = 0  # in a row, without a section between them; where the database is shared
+        self.loaded = False  # by the child that was started last
         self.died_loading = 0  # children in a row
         self.engine = ""  # the name by which rows know what computes; empty until a model was loaded
         # "auto" until then: a card that is gone for a while is not replaced by the processor
@@ -131,15 +143,58 @@ class Dispatch:
             await jobs.abandon(self.db, self.worker)
             self.in_trouble = False
             log.info("trouble over worker=%s", self.worker)
-        if self.gone and time.monotonic() < self.gone_until:  # for each film a child would be started in vain
-            await jobs.hold_up(self.db, *self.gone)
+        if time.monotonic() < self.rests_until:  # for each film a child would be started in vain
+            if self.why:
+                await self.hold_up(*self.why)
             return None
-        self.gone = None
+        if self.db.shared and self.why and not await self.well(self.why[0]):
+            return None
+        self.why = None
         short = await self.room.short() if self.room is not None else None
         if short is not None:
-            await jobs.hold_up(self.db, DiskFull.reason, short)
+            await self.hold_up(DiskFull.reason, short)
             return None
         return await self.claim()
+
+    async def hold_up(self, reason: str, facts: Mapping[str, Any]) -> None:
+        """Say at the film whose turn is next why it is not begun, unless another worker may begin it."""
+        if not self.db.shared or await self.alone():
+            await jobs.hold_up(self.db, reason, facts)
+
+    async def alone(self) -> bool:
+        """Whether no other worker is there."""
+        return all(each.name == self.worker for each in await workers.all_of(self.db))
+
+    def rest(self, reason: str, facts: Mapping[str, Any] | None, rest_s: float, *, grows: bool = True) -> None:
+        """Take no turn for so long; where others share the database, twice as long each time.
+
+        facts: None where those who wait are told nothing
+        grows: not where the trouble may be everybody's, as a store's that is away: its end is to be noticed soon
+        """
+        if self.db.shared and grows:
+            rest_s = min(rest_s * 2 ** min(self.rests, 20), LONGEST_REST_S)
+            level = logging.INFO if self.rests else logging.WARNING
+            log.log(level, "worker rests worker=%s reason=%s facts=%s for=%.0fs", self.worker, reason, facts, rest_s)
+            self.rests += 1
+        self.why, self.rests_until = None if facts is None else (reason, facts), time.monotonic() + rest_s
+
+    async def well(self, reason: str) -> bool:
+        """Whether what this worker rested for is over, found out without a film; where it is not, it rests on."""
+        try:
+            if reason == MediaAway.reason:
+                await need_same_store(self.db, self.media)
+            elif reason not in OF_FILES:  # in less memory, if that was what was short
+                smaller = reason == OutOfMemory.reason and not self.loaded and self.tighter < TIGHTER
+                await self.ready_child(self.tighter + smaller, nobody)
+        except ChildDied as died:
+            self.rest(Reason.WORKER_CRASHED, {"status": died.status}, self.retry_ms / 1000)
+        except ChildFailed as failed:
+            self.rest(failed.reason, failed.facts, self.retry_ms / 1000)
+        except MediaAway as away:
+            self.rest(away.reason, away.facts, self.retry_ms / 1000, grows=isinstance(away, OtherStore))
+        else:
+            return True
+        return False
 
     def say(self, trouble: Exception) -> None:
         """Log the start of a trouble of the machine; from now on it is looked after before the next turn."""
@@ -153,8 +208,9 @@ class Dispatch:
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
-            if (claim := await claiming) is not None:
-                await self.give_back(claim)
+            with suppress(*TROUBLE):  # else it would take the cancellation's place, and `run` would go on for ever
+                if (claim := await claiming) is not None:
+                    await self.give_back(claim)
             raise
 
     async def turn(self, claim: Claim) -> None:
@@ -169,12 +225,10 @@ class Dispatch:
             await self.record(claim, made, started)
         except ChildDied as died:
             log.warning("child died job=%d n=%d status=%s", job.id, job.done + 1, died.status)
-            # Dying before it has loaded is not this job's fault, unless it goes on and on: then somebody must hear it.
-            blamed = self.died_loading % LOADS == 0
             facts: dict[str, Any] = {"status": died.status}
             if isinstance(died, ChildHung):
                 facts["silent_s"] = died.silent_s
-            await self.give_back(claim, crashed=blamed, reason="worker_crashed", facts=facts)
+            await self.died(claim, facts)
         except ChildFailed as failed:
             try:
                 await self.failed(claim, failed)
@@ -184,7 +238,12 @@ class Dispatch:
                 self.say(trouble)
         except TROUBLE as trouble:
             log.warning("section put off job=%d n=%d: %s", job.id, job.done + 1, trouble)
-            await self.give_back(claim, reason=trouble.reason, facts=trouble.facts, retry_in_ms=self.retry_ms)
+            if self.db.shared and trouble.reason in OF_FILES:
+                await self.give_back(claim)
+                grows = isinstance(trouble, OtherStore)  # the others pass by themselves
+                self.rest(trouble.reason, trouble.facts, self.retry_ms / 1000, grows=grows)
+            else:
+                await self.give_back(claim, reason=trouble.reason, facts=trouble.facts, retry_in_ms=self.retry_ms)
         except LeaseLost:
             await self.lost(claim)
         except asyncio.CancelledError:
@@ -192,7 +251,7 @@ class Dispatch:
             raise
         except Exception as error:  # ends the attempt, not the service
             log.exception("unexpected job=%d n=%d", job.id, job.done + 1)
-            await self.give_back(claim, crashed=True, reason="internal", facts={"what": type(error).__name__})
+            await self.crashed(claim, Reason.INTERNAL, {"what": type(error).__name__})
         finally:
             if out is not None:
                 shutil.rmtree(out, ignore_errors=True)  # not in a thread: who is cancelled then would leave it
@@ -203,7 +262,9 @@ class Dispatch:
         keep, tell = asyncio.create_task(self.keep_lease(claim)), Teller(self.db, claim)
         try:
             named = {job.picture, job.end_picture, job.conditioning, job.tail}
-            here = await self.bring(named.union(*((section.latents, section.clip) for section in done)))
+            parts = {sha for section in done for sha in (section.latents, section.clip)}
+            here = await self.bring(named | parts)
+            await self.need_store((parts | {job.picture, job.end_picture}) - here)
 
             def file(sha: str | None, *, again: bool = False) -> str | None:
                 """Where it stands, or would; again: None where it does not, for it can be made again."""
@@ -239,7 +300,15 @@ class Dispatch:
 
         return {sha for sha in await asyncio.gather(*(one(sha) for sha in shas if sha)) if sha}
 
-    async def ready_child(self, tighter: int, tell: "Teller") -> ChildProcess:
+    async def need_store(self, missing: Iterable[str | None]) -> None:
+        """See whether what is missing is lost, which the child answers, or is only not in this worker's store.
+
+        raises: OtherStore, and MediaAway
+        """
+        if self.db.shared and any(missing) and not await same_store(self.db, self.media):
+            raise OtherStore(self.media.place())
+
+    async def ready_child(self, tighter: int, tell: Callable[[Told], Awaitable[None]]) -> ChildProcess:
         """The child, started and loaded if it is not there, or not with so small a memory plan.
 
         One that has loaded a smaller plan than is needed stays: loading anew costs more than the plan does.
@@ -250,7 +319,7 @@ class Dispatch:
             await self.child.close()
         await tell(Told("loading"))  # of a large model it takes a minute or more
         self.child = await self.children.start()
-        self.tighter = tighter
+        self.tighter, self.loaded = tighter, False
         started = time.monotonic()
         try:
             ready = await self.child.load(
@@ -275,7 +344,7 @@ class Dispatch:
         except ChildFailed:
             await self.child.close()
             raise
-        self.died_loading = 0
+        self.died_loading, self.loaded = 0, True
         took = time.monotonic() - started
         log.info("model loaded model=%s device=%s took=%.1fs", ready["model"], ready["device"], took)
         self.device = ready["device"]
@@ -360,6 +429,9 @@ class Dispatch:
             )
 
         recorded = await self.write(claim, sections.record, await self.taken_in(claim, adopt))
+        if self.rests:
+            log.info("worker is well again worker=%s", self.worker)
+            self.rests = 0
         await self.drop(recorded.unreferenced)
         seen = (made["vram"], made["ram"])
         if any(now > before * NOTEWORTHY for now, before in zip(seen, self.took, strict=True)):
@@ -410,11 +482,14 @@ class Dispatch:
         log.warning("section failed job=%d n=%d reason=%s facts=%s", job.id, job.done + 1, failed.reason, failed.facts)
         release = partial(jobs.release, reason=failed.reason, facts=failed.facts)
         match failed.reason:
+            case reason if self.db.shared and (reason in OF_MACHINE or not self.loaded):
+                await self.write(claim, jobs.release)
+                self.rest(reason, failed.facts, self.retry_ms / 1000)
             case DiskFull.reason:  # nothing finished is lost
                 await self.write(claim, release, retry_in_ms=self.retry_ms)
             case reason if reason in GONE and self.engine:  # it was there, and comes back
                 await self.write(claim, jobs.release)
-                self.gone, self.gone_until = (reason, failed.facts), time.monotonic() + self.retry_ms / 1000
+                self.rest(reason, failed.facts, self.retry_ms / 1000)
             case OutOfMemory.reason if job.tighter < TIGHTER:
                 smaller = max(job.tighter, self.tighter) + 1  # than the one that was too large, whoever it was made for
                 await self.write(claim, release, tighter=smaller)
@@ -423,8 +498,31 @@ class Dispatch:
             case OtherModel.reason:
                 await self.write(claim, jobs.release)
                 await self.other_model(str(failed.facts["loaded"]))
+            case reason if self.db.shared and reason in DOUBTFUL:
+                await self.crashed(claim, reason, failed.facts)
             case _:
                 await self.write(claim, jobs.fail, failed.reason, failed.facts)
+
+    async def died(self, claim: Claim, facts: Mapping[str, Any]) -> None:
+        """The child died: at the film, unless it had not loaded yet."""
+        if self.loaded:
+            await self.crashed(claim, Reason.WORKER_CRASHED, facts)
+        elif self.db.shared:
+            await self.give_back(claim)
+            self.rest(Reason.WORKER_CRASHED, facts, self.retry_ms / 1000)
+        else:  # it is not this job's fault, unless it goes on and on: then somebody must hear it
+            blamed = self.died_loading % LOADS == 0
+            await self.give_back(claim, crashed=blamed, reason=Reason.WORKER_CRASHED, facts=facts)
+
+    async def crashed(self, claim: Claim, reason: str, facts: Mapping[str, Any]) -> None:
+        """A film took the child with it, or as good as that; or this machine did, and would do so with any film.
+
+        Where others may try the film, this worker rests, and its crashes in a row do not all count against films.
+        """
+        counts = not self.db.shared or self.rests % COUNTS == 0 or await self.alone()
+        await self.give_back(claim, crashed=counts, reason=reason, facts=facts)
+        if self.db.shared:
+            self.rest(reason, None, CRASH_REST_S)
 
     async def continue_from(self, claim: Claim, failed: ChildFailed) -> None:
         """Files of a finished section are damaged: go on from the last one before it."""
@@ -475,6 +573,10 @@ class Dispatch:
             if job.fence == claim.fence and job.done > claim.job.done:
                 return
         log.warning("lease lost job=%d n=%d fence=%d; it is dropped", claim.job.id, claim.job.done + 1, claim.fence)
+
+
+async def nobody(_told: Told) -> None:
+    """Hears what the child tells while it works for no film."""
 
 
 class Teller:

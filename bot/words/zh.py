@@ -78,6 +78,10 @@ WORDS: Final = {
         "请让两边的 [model] name 和版本相同，或者先结束那一个。"
     ),
     "refused.model_changed": "这里的模型从 {served} 换成了 {got}，这个 worker 就此结束。请重新启动它。",
+    "refused.worker_media": (
+        "这个 worker 的文件保存在 {place}，那里没有 front 的任何文件："
+        "请把两边的 [media] url 设为相同，指向两边都能访问的存储桶或文件夹。"
+    ),
     "refused.move_nowhere": ("{path} 里写的就是现在的数据库：请在其中的 [database] url 写上另一个。"),
     "refused.other_model": "这里正在运行的服务使用的是 {served}，不是 {got}。请先停止它，或者不要加 --model。",
     "refused.served_size": "这里正在运行一个服务，它按自己的尺寸制作影片。请先停止它，或者不要加 --size。",
@@ -208,6 +212,7 @@ WORDS: Final = {
     "headline.continuing": "磁盘上一段已完成的内容损坏了，正从最后完好的一段继续",
     "headline.engine_again": "引擎停止了，正在重新启动；不会丢失任何内容",
     "headline.smaller": "内存不够，正用更省内存的方式重试",
+    "headline.engine_away": "等待中：制作影片的机器自己出了问题。修好之后会自动继续",
     "headline.model_gone": "等待中：模型文件暂时不全，补齐后会自动继续",
     "headline.other_model": "等待中：需要模型 {model}，它现在没有运行；运行后会自动继续",
     "failed.service_died": "制作这一段时，整个服务停止了 {deaths} 次。请换低一些的画质，或缩短影片。",

@@ -13,11 +13,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from makers import LEASE_MS, PLENTY, ask, made, sha
 
-from db import jobs, requests, sections
+from db import inbox, jobs, requests, sections
 from db.bucket import Bucket
 from db.connect import Database
-from db.errors import DiskFailed, DiskFull
-from db.media import Disk, Media, media_foreign, media_keep, media_tidy, media_unreferenced
+from db.errors import DiskFailed, DiskFull, OtherStore
+from db.media import (
+    STORE,
+    Disk,
+    Media,
+    mark_store,
+    media_foreign,
+    media_keep,
+    media_tidy,
+    media_unreferenced,
+    need_same_store,
+    same_store,
+)
 from tests.ready import ready
 
 
@@ -354,3 +365,51 @@ async def test_every_file_that_a_row_names_is_kept(db: Database, media: Media) -
     named |= {made(1).film, str(made(1).tail), sha("conditioning")}
     assert await media_keep(db) == named
     assert await asyncio.to_thread(media.sweep, named, 0.0) == 0
+
+
+async def test_a_worker_knows_whether_its_store_is_the_fronts(
+    db: Database, media: Media, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grow_old: Callable[[str], None]
+) -> None:
+    await mark_store(db, media)
+    assert await inbox.memo(db, STORE) is None and not files(media), "of one database that nobody shares"
+    monkeypatch.setattr(Database, "shared", True)
+    await need_same_store(db, media)  # no front was there yet
+    assert await same_store(db, media) is None
+    await mark_store(db, media)
+    await mark_store(db, media)
+    (name,) = await media_keep(db)
+    assert len([file for file in files(media) if name in file]) == 1
+    own = Media(tmp_path / "own")
+    assert (await same_store(db, media), await same_store(db, own)) == (True, False)
+    await need_same_store(db, media)
+    with pytest.raises(OtherStore) as refused:
+        await need_same_store(db, own)
+    assert refused.value.where == own.place()
+    grow_old(name)
+    assert await media_tidy(db, media, 3600) == 0
+    await need_same_store(db, media)
+
+
+async def test_a_front_with_another_store_says_so_and_that_one_is_the_fronts(
+    db: Database, folder: Media, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Database, "shared", True)
+    await mark_store(db, Media(tmp_path / "unused"))
+    await mark_store(db, folder)
+    assert not caplog.records, "no film was asked for"
+    await requests.submit(db, ask("a"), PLENTY)
+    moved = Media(tmp_path / "moved")
+    await mark_store(db, moved)
+    assert "another store than before" in caplog.text
+    assert (await same_store(db, moved), await same_store(db, folder)) == (True, False)
+
+
+async def test_a_marked_store_with_another_databases_files_is_as_strange_as_before(
+    db: Database, folder: Media, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Database, "shared", True)
+    theirs = folder.put(b"theirs")
+    age(folder.path(theirs), 9000)
+    await mark_store(db, folder)
+    assert await media_tidy(db, folder, 3600) is None
+    assert folder.exists(theirs)

@@ -9,6 +9,8 @@ What goes wrong with it says the model's name, which is JSON:
     {"gone": path}       has no card while there is a file at path; one that computes then ends at its next step
     {"step_s": 0.05}     how long each of its two steps takes
     {"load_s": 2.0}      how long loading takes
+    {"unborn": true}     ends like a crash while it loads
+    {"ill": "internal"}  has loaded, and gives this reason for every section
     {"card": path}       loads the model whose identity stands in the file, and makes films of no other one;
                          there is none where there is no file
 
@@ -64,6 +66,8 @@ class StandIn:
             self.say({"event": "error", "reason": "checkpoint_missing", "facts": {}})
             return
         time.sleep(self.script.get("load_s", 0.0))
+        if self.script.get("unborn"):
+            os._exit(1)
         if "card" in self.script:
             self.identity = Path(self.script["card"]).read_text()
         if not self.script.get("loading") or self.fits(self.script["room"]):
@@ -75,6 +79,9 @@ class StandIn:
         if self.identity and plan["model"] != self.identity:
             facts = {"made": plan["model"], "loaded": self.identity}
             self.say({"event": "error", "reason": "other_model", "facts": facts})
+            return
+        if "ill" in self.script:
+            self.say({"event": "error", "reason": self.script["ill"], "facts": {}})
             return
         self.say({"event": "phase", "phase": "sampling"})
         for step in range(1, STEPS + 1):
