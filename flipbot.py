@@ -56,6 +56,7 @@ from db.logs import start_log
 from db.media import Media, mark_store, need_same_store, open_media
 from db.models import State
 from db.room import Room
+from db.rows import Worker
 from db.speaker import Speaker
 from db.trouble import patiently
 from gen import hub, sources
@@ -322,22 +323,23 @@ async def service(
         await jobs.recover(db, name)
         crew = workers.Crew(db, name, card.identity, works=works)
         helps = db.shared and not page  # makes what a front of its own plans
-        if db.shared and (other := await crew.join()) is not None:
-            raise Refused("refused.several_models", got=card.identity, served=other.model, at=other.name.split(":")[0])
+        others = await join(crew) if db.shared else []
         media = settings.open_media()
         planner, replanner = make_planner(card, settings.model, settings.video), make_replanner(card)
         public = settings.web.public_url if page else ""
         facts = model_facts(card, folder)
         intake = Intake(db, media, planner, rules(settings), facts, replanner=replanner, public_url=public)
         running: list[Coroutine[Any, Any, None]] = [crew.run()] if db.shared else []
+        if helps or others:
+            await need_their_files(db, media)
         if helps:
-            await join_front(db, media)
             running.append(tidy_here(db, media))
         elif works or db.shared:
+            begins = partial(begin, intake, card, alone=not others)
             try:
-                await begin(intake, card)
+                await begins()
             except MediaAway:
-                running.append(begin_later(intake, card))
+                running.append(later(begins))
         said = {"version": version("flipbot"), "model": card.name, "trained": card.trained, "pid": os.getpid()}
 
         def hello() -> dict[str, Any]:
@@ -424,26 +426,38 @@ async def changed_model(settings: Settings, intake: Intake, said: dict[str, Any]
     return card.identity
 
 
-async def begin(intake: Intake, card: Card) -> None:
-    """What comes before the first film: workers find where its files are, and films are planned for what runs now."""
-    await mark_store(intake.db, intake.media)
-    await intake.serve_model(card.identity)
+async def join(crew: workers.Crew) -> list[Worker]:
+    """Be one of the processes on a shared database; returns the others. raises: Refused, where their model differs."""
+    others = await crew.join()
+    for other in others:
+        if other.model != crew.model:
+            await workers.gone(crew.db, crew.name)
+            at = other.name.partition(":")[0]
+            raise Refused("refused.several_models", got=crew.model, served=other.model, at=at)
+    return others
 
 
-async def begin_later(intake: Intake, card: Card) -> None:
-    """As `begin`, once the bucket can be reached; until then films of older versions stay as they are."""
-    await patiently(partial(begin, intake, card), "the beginning")
-    await asyncio.Event().wait()
-
-
-async def join_front(db: Database, media: Media) -> None:
-    """See that the front's files are where this worker looks for them. raises: Refused."""
+async def need_their_files(db: Database, media: Media) -> None:
+    """See that the files of the others are where this process looks for them. raises: Refused."""
     try:
         await need_same_store(db, media)
     except OtherStore as other:
         raise Refused("refused.worker_media", place=other.where) from other
     except MediaAway as away:  # the dispatcher looks again
         log.warning("%s", away)
+
+
+async def begin(intake: Intake, card: Card, *, alone: bool) -> None:
+    """What comes before the first film: it is planned for what runs now. alone: others will look where its files are"""
+    if alone:
+        await mark_store(intake.db, intake.media)
+    await intake.serve_model(card.identity)
+
+
+async def later(begins: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """As `begin`, once the bucket can be reached; until then films of older versions stay as they are."""
+    await patiently(begins, "the beginning")
+    await asyncio.Event().wait()
 
 
 async def give_up(ended: "asyncio.Future[None]", card: Card, loaded: str) -> str:

@@ -409,7 +409,7 @@ async def mark_store(db: Database, media: Media) -> None:
     known = await inbox.memo(db, STORE)
     there = known is not None and await in_thread(media, media.exists, _named(known))
     said = known if known and there else uuid4().hex
-    await asyncio.to_thread(media.put, said.encode())  # the known one, too: to a sweep it is young again
+    await in_thread(media, media.put, said.encode())  # the known one, too: to a sweep it is young again
     if not there:
         await inbox.remember(db, STORE, said)
     if known and not there and len(await media_keep(db)) > 1:

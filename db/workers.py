@@ -78,14 +78,10 @@ class Crew:
         """Whether somebody works, as far as was heard lately."""
         return self.works or self._others
 
-    async def join(self) -> rows.Worker | None:
-        """Say that this process is there; returns one that is there with another model, and then this one is not."""
+    async def join(self) -> list[rows.Worker]:
+        """Say that this process is there; returns the others."""
         await here(self.db, self.name, self.model, works=self.works)
-        for each in await all_of(self.db):
-            if each.name != self.name and each.model != self.model:
-                await gone(self.db, self.name)
-                return each
-        return None
+        return [each for each in await all_of(self.db) if each.name != self.name]
 
     async def run(self) -> None:
         """Say so again and again, and look who else is, until cancelled; where the database is shared."""

@@ -93,8 +93,8 @@ WORDS: Final = {
     ),
     "refused.model_changed": "The model was changed here, from {served} to {got}: this worker ends. Start it again.",
     "refused.worker_media": (
-        "This worker keeps its files in {place}, where nothing of the front's is: give both the same [media] url, a "
-        "bucket or a folder that both see."
+        "What this process keeps lies in {place}, where nothing of the others' is: give all the same [media] url, a "
+        "bucket or a folder that all see."
     ),
     "refused.move_nowhere": (
         "{path} names the database that everything is in already: name another one in it, under [database] url."
@@ -236,7 +236,7 @@ WORDS: Final = {
     "headline.continuing": "A finished part was damaged on the disk; continuing from the last good one",
     "headline.engine_again": "The engine stopped and is started again; nothing is lost",
     "headline.smaller": "The memory ran out; trying again with less",
-    "headline.engine_away": "Waiting: the machine that makes films has a trouble of its own. It goes on by itself when that is mended",
+    "headline.engine_away": "Waiting: the machine that makes films has a trouble. It goes on by itself after that",
     "headline.model_gone": "Waiting: the model's files are not all here now. It goes on by itself when they are",
     "headline.other_model": "Waiting for the model {model}, which is not running now. It goes on when that one does",
     "failed.service_died": (

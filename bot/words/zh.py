@@ -79,8 +79,8 @@ WORDS: Final = {
     ),
     "refused.model_changed": "这里的模型从 {served} 换成了 {got}，这个 worker 就此结束。请重新启动它。",
     "refused.worker_media": (
-        "这个 worker 的文件保存在 {place}，那里没有 front 的任何文件："
-        "请把两边的 [media] url 设为相同，指向两边都能访问的存储桶或文件夹。"
+        "这个进程的文件保存在 {place}，那里没有其他进程的任何文件："
+        "请把各处的 [media] url 设为相同，指向大家都能访问的存储桶或文件夹。"
     ),
     "refused.move_nowhere": ("{path} 里写的就是现在的数据库：请在其中的 [database] url 写上另一个。"),
     "refused.other_model": "这里正在运行的服务使用的是 {served}，不是 {got}。请先停止它，或者不要加 --model。",

@@ -1,6 +1,7 @@
 """What several machines do with one PostgreSQL; `pytest tests/db --postgres` runs the others' tests on it, too."""
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -141,6 +142,7 @@ async def test_a_server_that_stays_away_is_a_trouble_of_the_machine(url: str, se
         assert await jobs.claim(db, "w", LEASE_MS)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of the connection that it gave up
 async def test_the_end_does_not_wait_for_a_server_that_is_frozen(
     url: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,9 +155,10 @@ async def test_the_end_does_not_wait_for_a_server_that_is_frozen(
             await asyncio.sleep(0.1)
             hanging.cancel()
             await stack.aclose()
-        while db.under_way:  # it goes on where it was, and its connection is given back
+        while db.under_way:  # it goes on where it was
             await asyncio.wait(db.under_way)
-        db.engines.close()
+    del db
+    gc.collect()
 
 
 async def test_a_writer_that_was_cut_off_has_written_nothing(cores: list[Database]) -> None:
@@ -244,13 +247,11 @@ def until(so: Callable[[], bool], seconds: float = 10.0) -> bool:
 async def test_who_works_is_known_while_it_says_so(cores: list[Database], clock: Clock) -> None:
     front, worker = cores[:2]
     crew = workers.Crew(front, "front", "tiny@1", works=False)
-    assert await crew.join() is None
+    assert await crew.join() == []
     looking = asyncio.create_task(crew.run())
-    assert await workers.Crew(worker, "gpu:1", "tiny@1", works=True).join() is None
+    assert [each.name for each in await workers.Crew(worker, "gpu:1", "tiny@1", works=True).join()] == ["front"]
     assert await asyncio.to_thread(until, lambda: crew.there)
     assert [(each.name, each.model) for each in await workers.working(front)] == [("gpu:1", "tiny@1")]
-    other = await workers.Crew(cores[2], "gpu:2", "large@7", works=True).join()
-    assert other is not None and other.model == "tiny@1"
     assert [each.name for each in await workers.all_of(front)] == ["front", "gpu:1"]
     clock.forward(workers.GONE_MS + 1)
     assert await workers.working(front) == []

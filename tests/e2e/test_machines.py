@@ -48,8 +48,8 @@ async def telegram() -> AsyncIterator[Telegram]:
 class Machines:
     """Each has a data folder and a log of its own, and the same configuration."""
 
-    def __init__(self, folder: Path, config: str, model: Path) -> None:
-        self.folder, self.model = folder, model
+    def __init__(self, folder: Path, url: str, config: str, model: Path) -> None:
+        self.folder, self.url, self.model = folder, url, model
         self.config = folder / "config.toml"
         self.config.write_text(config)
         self.running: dict[str, subprocess.Popen[str]] = {}
@@ -85,9 +85,10 @@ class Machines:
 def machines(
     tmp_path: Path, small: Path, server: postgres.Server, bucket: S3, telegram: Telegram
 ) -> Iterator[Machines]:
+    url = server.fresh()
     config = f"""
         [database]
-        url = "{server.fresh()}"
+        url = "{url}"
         [media]
         url = "s3://{bucket.name}/studio"
         endpoint = "{bucket.wire.url}"
@@ -102,7 +103,7 @@ def machines(
         port = 0
     """
     with ExitStack() as stack:
-        machines = Machines(tmp_path, config, small)
+        machines = Machines(tmp_path, url, config, small)
         stack.callback(lambda: [process.kill() for process in machines.running.values()])
         yield machines
 
@@ -145,7 +146,7 @@ async def test_a_film_grows_in_its_message_though_the_worker_and_then_the_front_
         assert "Traceback" not in machines.said(name) and bucket.wire.url not in machines.said(name)
 
 
-async def test_a_worker_with_another_model_is_told_and_ends(machines: Machines, server: postgres.Server) -> None:
+async def test_who_comes_with_another_model_or_other_files_is_told(machines: Machines) -> None:
     machines.start("front", "front")
     await machines.until("front", "INFO flipbot started")
     tiny = await asyncio.to_thread(
@@ -154,6 +155,13 @@ async def test_a_worker_with_another_model_is_told_and_ends(machines: Machines, 
     assert tiny.returncode == 2
     said = tiny.stderr.splitlines()[-1]
     assert " is on this database with the model small@1, and here it is tiny@" in said
+    for command in ("worker", "front"):  # with files of its own, as where nothing is said of them
+        (own := machines.folder / "own.toml").write_text(f'[database]\nurl = "{machines.url}"\n')
+        lost = await asyncio.to_thread(
+            quick, command, "-c", own, "--data-dir", machines.folder / f"own {command}", "--model", machines.model
+        )
+        assert lost.returncode == 2
+        assert "where nothing of the others' is: give all the same [media] url" in one_sentence(lost.stderr)
     await machines.end()
 
 

@@ -71,7 +71,7 @@ class Team:
 async def working(*those: Dispatch) -> AsyncIterator[None]:
     """While these work; each is in the list of workers."""
     for each in those:
-        await workers.here(each.db, each.worker, "any")
+        await workers.here(each.db, each.worker, "any", works=True)
     tasks = [asyncio.create_task(each.run()) for each in those]
     try:
         yield
@@ -131,7 +131,7 @@ async def test_what_a_model_cannot_be_loaded_for_costs_no_film_and_is_found_over
     caplog.set_level("INFO")
     worker = team.worker("bad", **script)
     (film,) = await team.submit(2)
-    await workers.here(team.db, "another:1", "any")
+    await workers.here(team.db, "another:1", "any", works=True)
     async with working(worker):
         await rested(worker, 3)
         now = await jobs.get(team.db, film.id)
@@ -169,9 +169,9 @@ async def test_what_one_worker_waits_for_is_said_at_a_film_only_where_there_is_n
     short.room = Room(Media(team.folder / "full", Full()), 1 << 20)
     gone.rest("device_missing", {"device": "cuda"}, 60.0)
     for worker in (short, gone):
-        await workers.here(team.db, worker.worker, "any")
+        await workers.here(team.db, worker.worker, "any", works=True)
         if others:
-            await workers.here(team.db, "another:1", "any")
+            await workers.here(team.db, "another:1", "any", works=True)
         assert await worker.next() is None
         expected = None if others else "disk_full" if worker is short else "device_missing"
         assert (await jobs.get(team.db, film.id)).reason == expected
@@ -186,7 +186,7 @@ async def test_what_may_be_the_films_fault_is_counted_once_at_each_worker_while_
     monkeypatch.setattr("gen.dispatch.CRASH_REST_S", 0.0)
     monkeypatch.setattr("gen.dispatch.CRASH_RETRY_MS", 0)
     (film,) = await team.submit(1)
-    await workers.here(team.db, "another:1", "any")
+    await workers.here(team.db, "another:1", "any", works=True)
     a, b = (team.worker(name, **({"dies": 0} if reason == "worker_crashed" else {"ill": reason})) for name in "ab")
     crashes = []
     try:
