@@ -9,6 +9,13 @@ from tests import postgres
 from tests.ready import ready
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --postgres what only SQLite can say is left out."""
+    for item in items if config.getoption("--postgres") else ():
+        if item.get_closest_marker("sqlite"):
+            item.add_marker(pytest.mark.skip(reason="of SQLite alone"))
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()

@@ -85,6 +85,7 @@ async def test_the_file_may_be_opened_again_after_it_was_closed(tmp_path: Path) 
             pass
 
 
+@pytest.mark.sqlite
 async def test_the_pragmas_are_as_durability_needs_them(db: Database) -> None:
     with db.transaction() as tx:
         said = {name: tx.scalar(text(f"PRAGMA {name}")) for name in WRITER}
@@ -97,17 +98,20 @@ DIALECT = sqlite.dialect(paramstyle="named")
 WRITER = {"journal_mode": "wal", "synchronous": 2, "busy_timeout": 10_000, "foreign_keys": 1}
 
 
+@pytest.mark.sqlite
 async def test_the_reading_engine_refuses_writes(db: Database) -> None:
     with pytest.raises(DiskFailed, match="readonly"), db.reading() as tx:
         tx.execute(text("DELETE FROM job"))
 
 
+@pytest.mark.sqlite
 async def test_a_row_that_refers_to_none_is_refused(db: Database) -> None:
     with pytest.raises(IntegrityError, match="FOREIGN KEY"), db.transaction() as tx:
         tx.execute(insert(Canvas).values(job_id=99, platform=Platform.PAGE, chat_id="page", wanted=1))
     assert await canvases.due(db, Platform.PAGE) == []
 
 
+@pytest.mark.sqlite
 async def test_a_transaction_takes_the_write_lock_before_it_reads(db: Database) -> None:
     """Two that read first and write later would otherwise fail with SQLITE_BUSY, or both write."""
     with (
@@ -162,6 +166,7 @@ async def test_closing_waits_for_the_verbs_under_way(tmp_path: Path) -> None:
         assert len(await jobs.open_jobs(db)) == 1
 
 
+@pytest.mark.sqlite
 async def test_whoever_waits_is_woken_by_a_commit(db: Database) -> None:
     seen = db.commits
     waiting = [asyncio.create_task(db.changed(seen, 10)) for _ in range(3)]
@@ -185,6 +190,7 @@ async def test_progress_wakes_and_a_renewed_lease_does_not(db: Database) -> None
     assert db.commits == seen + 1
 
 
+@pytest.mark.sqlite
 async def test_a_full_disk_is_said_and_leaves_the_rows_as_they_were(db: Database) -> None:
     with db.transaction() as tx:
         pages = tx.scalar(text("PRAGMA page_count"))
@@ -204,6 +210,7 @@ def plan(tx: Connection, query: Select[Any]) -> str:
     return "; ".join(row[-1] for row in explained)
 
 
+@pytest.mark.sqlite
 async def test_neither_the_next_turn_nor_a_limit_is_found_by_looking_at_every_job(db: Database, clock: Clock) -> None:
     of_user = select(func.count()).select_from(Job).where(IS_OPEN, Job.platform == Platform.PAGE, Job.user_id == "ann")
     of_chat = select(func.count()).select_from(Job).where(IS_OPEN, Job.platform == Platform.PAGE, Job.chat_id == "page")

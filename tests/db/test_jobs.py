@@ -21,6 +21,7 @@ async def running(db: Database, *, sections: int = 3) -> Claim:
     return await claimed(db)
 
 
+@pytest.mark.sqlite
 async def test_nobody_waits_so_nothing_is_claimed_and_nobody_is_woken(db: Database) -> None:
     commits = db.commits
     assert await jobs.claim(db, "w", LEASE_MS) is None
@@ -121,7 +122,7 @@ async def test_a_lease_is_not_revived_once_its_job_was_taken(db: Database, clock
     clock.forward(LEASE_MS + 1)
     match taken:
         case "restarted":
-            await jobs.recover(db)
+            await jobs.recover(db, "w")
         case "in line":
             await operators.pause(db, "terminal")
             assert await jobs.claim(db, "v", LEASE_MS) is None
@@ -237,7 +238,7 @@ async def test_a_wish_is_kept_however_the_turn_ends(
             clock.forward(LEASE_MS + 1)
             assert await jobs.claim(db, "v", LEASE_MS) is None
         case "recover":
-            await jobs.recover(db)
+            await jobs.recover(db, "w")
         case _:
             await jobs.release(db, claim, crashed=how == "crash")
     assert (await jobs.get(db, claim.job.id)).state == state
@@ -265,13 +266,13 @@ async def test_the_conditioning_is_kept_for_the_next_turn(db: Database) -> None:
 
 async def test_after_a_restart_what_ran_is_queued_and_the_old_claim_is_void(db: Database) -> None:
     claim = await running(db)
-    assert await jobs.recover(db) == 1
+    assert await jobs.recover(db, "w") == 1
     job = await jobs.get(db, claim.job.id)
     assert (job.state, job.crashes, job.fence) == (State.QUEUED, 0, claim.fence)
     with pytest.raises(LeaseLost):
         await sections.record(db, claim, made(0))
     assert (await claimed(db)).fence == claim.fence + 1
-    assert await jobs.recover(db) == 1
+    assert await jobs.recover(db, "w") == 1
 
 
 async def test_a_claim_brings_the_sections_done_so_far(db: Database) -> None:

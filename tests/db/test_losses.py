@@ -97,7 +97,7 @@ async def dies(db: Database, *, at_it: bool) -> State:
     claim = await claimed(db)
     if at_it:
         await progress.report(db, claim, claim.job.done, 1, 8, "sampling", None)
-    await jobs.recover(db)
+    await jobs.recover(db, "w")
     return (await jobs.get(db, claim.job.id)).state
 
 

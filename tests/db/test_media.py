@@ -367,6 +367,7 @@ async def test_every_file_that_a_row_names_is_kept(db: Database, media: Media) -
     assert await asyncio.to_thread(media.sweep, named, 0.0) == 0
 
 
+@pytest.mark.sqlite
 async def test_a_worker_knows_whether_its_store_is_the_fronts(
     db: Database, media: Media, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grow_old: Callable[[str], None]
 ) -> None:

@@ -21,8 +21,11 @@ TELEGRAM = Platform.TELEGRAM
 def dump(db: Database) -> dict[str, list[dict[str, Any]]]:
     """Every row of every table."""
     with db.reading() as tx:
-        tables = Base.metadata.sorted_tables
-        return {table.name: [dict(row._mapping) for row in tx.execute(table.select())] for table in tables}
+        found = {
+            table.name: tx.execute(table.select().order_by(*table.primary_key)).all()
+            for table in Base.metadata.sorted_tables
+        }
+    return {name: [dict(row._mapping) for row in rows] for name, rows in found.items()}
 
 
 def says(rows: object, text: str) -> bool:

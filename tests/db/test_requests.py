@@ -73,7 +73,7 @@ async def test_a_job_that_was_forgotten_counts_for_no_limit_and_one_put_back_in_
     kept, gone = [await requests.submit(db, ask(key), limits) for key in ("a", "b")]
     await people.forget_job(db, gone.id)
     assert await jobs.claim(db, "w", LEASE_MS)
-    assert await jobs.recover(db) == 1
+    assert await jobs.recover(db, "w") == 1
     await requests.submit(db, ask("c"), limits)
     with pytest.raises(QueueFull):
         await requests.submit(db, ask("d"), limits)

@@ -141,7 +141,7 @@ async def test_a_clock_set_back_while_the_service_was_down_keeps_nobody_waiting(
     await jobs.release(db, claim, reason="disk_full", retry_in_ms=30_000)
     await canvases.put_off(db, job.id, 30_000)
     steady.forward(-24 * HOUR_MS)
-    await jobs.recover(db)
+    await jobs.recover(db, "w")
     assert len(await canvases.due(db, Platform.PAGE)) == 1
     assert await jobs.claim(db, "a", LEASE_MS) is not None
 
@@ -161,7 +161,7 @@ async def test_a_clock_that_was_ahead_before_the_start_mutes_no_chat(db: Databas
     await removals.later(db, Platform.PAGE, "ahead", "message", 10_000)
     steady.forward(-AHEAD_MS)
     await chats.change(db, Platform.PAGE, "right", sent_ms=[steady.ms - 9], frozen_until_ms=steady.ms - 7)
-    await jobs.recover(db)
+    await jobs.recover(db, "w")
     now = steady.ms
     chat, right = await chats.get(db, Platform.PAGE, "ahead"), await chats.get(db, Platform.PAGE, "right")
     assert (chat.sent_ms, chat.frozen_until_ms, chat.slow_until_ms) == ((now, now), now + 20_000, now + 620_000)
@@ -176,7 +176,7 @@ async def test_a_clock_that_was_ahead_before_the_start_mutes_no_chat(db: Databas
 
 async def test_a_wait_that_no_clock_explains_ends_at_the_start(db: Database, steady: Clock) -> None:
     await chats.change(db, Platform.PAGE, "page", frozen_until_ms=steady.ms + 2 * HOUR_MS, slow_until_ms=steady.ms + 5)
-    await jobs.recover(db)
+    await jobs.recover(db, "w")
     chat = await chats.get(db, Platform.PAGE, "page")
     assert (chat.frozen_until_ms, chat.slow_until_ms) == (steady.ms, steady.ms + 5)
 

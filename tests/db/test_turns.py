@@ -274,7 +274,7 @@ async def test_what_a_trouble_of_ours_ends_costs_nobody_anything(db: Database, c
         clock.forward(2 * LEASE_MS)
         await jobs.claim(db, "w", LEASE_MS)
     elif trouble == "restart":
-        await jobs.recover(db)
+        await jobs.recover(db, "w")
     else:
         await jobs.abandon(db, "w")
     with db.reading() as tx:
