@@ -18,6 +18,7 @@ from weakref import WeakValueDictionary
 from bot.config import Role
 from bot.decoder import DECODER
 from bot.errors import Refused
+from bot.held_up import held_up
 from bot.limits import Allowance, allowance
 from bot.picture import PNG_BYTES, Picture, content_of, size_of
 from bot.words import clean, duration, say
@@ -32,7 +33,6 @@ from db.errors import (
     Draining,
     Duplicate,
     LatentsGone,
-    MediaAway,
     NoSuchJob,
     NotFinished,
     QueueFull,
@@ -484,7 +484,7 @@ class Intake:
 
     async def _need_room(self) -> None:
         if await asyncio.to_thread(self.media.free_bytes) < self.rules.min_free:
-            raise await self._disk_full()
+            raise await self._held_up(DiskFull(self.media.root))
 
     async def _submit(self, ask: requests.Ask, may: Allowance) -> Job:
         """Put it in line. raises: Refused; of the parent NoSuchJob, NotFinished, LatentsGone."""
@@ -496,10 +496,8 @@ class Intake:
         except NOT_NOW as error:
             by = By(platform=ask.platform, user_id=ask.user_id, chat_id=ask.chat_id, locale=ask.locale)
             raise await self.refusal(error, by) from error
-        except DiskFull as full:
-            raise await self._disk_full() from full
-        except TROUBLE as held_up:
-            raise Refused("refused.held_up") from held_up
+        except TROUBLE as trouble:
+            raise await self._held_up(trouble) from trouble
 
     async def _picture(self, data: bytes | Path, most: int) -> Picture:
         pixels = self.rules.max_megapixels
@@ -530,12 +528,8 @@ class Intake:
                 for png in files.values():
                     await in_thread(self.media, self.media.put, png)
                 job = await self._submit(ask, may)
-            except DiskFull as full:
-                raise await self._disk_full() from full
-            except MediaAway as away:  # before any row was written; of the other troubles, which it is one of:
-                raise Refused("refused.media_away") from away
-            except TROUBLE as held_up:
-                raise Refused("refused.held_up") from held_up
+            except TROUBLE as trouble:
+                raise await self._held_up(trouble) from trouble
             finally:
                 # Refused, or the same key again with other pictures: what no row names is not kept. Where other
                 # processes keep pictures, too, one of theirs may be about to be named: it is tidied away later.
@@ -580,9 +574,8 @@ class Intake:
             case _:
                 return Refused(f"refused.{error.reason}", **error.facts)
 
-    async def _disk_full(self) -> Refused:
-        free = await asyncio.to_thread(self.media.free_bytes)
-        return Refused("refused.disk_full", free_mib=free // MIB, need_mib=self.rules.min_free // MIB)
+    async def _held_up(self, trouble: Exception) -> Refused:
+        return await asyncio.to_thread(held_up, self.media, trouble, self.rules.min_free)
 
 
 NOT_NOW: Final = (QueueFull, TooSoon, DayUsed, Banned, Draining, Duplicate)

@@ -3,11 +3,12 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from db import rows
 from db.connect import AT_ONCE, Database, reads, writes
 from db.models import Canvas, Chat, Job, Platform, Request, ServerLimits
+from db.query import put
 
 REMEMBERED = 64  # calls of a chat; more than any budget counts
 
@@ -87,7 +88,5 @@ def load(tx: Connection, platform: Platform, chat_id: str) -> rows.Chat:
 
 def save(tx: Connection, platform: Platform, chat_id: str, **values: Any) -> None:
     """Write some of a chat's fields, within a transaction."""
-    here = update(Chat).where(Chat.platform == platform, Chat.chat_id == chat_id)
-    if tx.execute(here.values(**values).returning(Chat.chat_id)).first() is None:
-        fresh: dict[str, Any] = {"sent_ms": [], "frozen_until_ms": 0, "slow_until_ms": 0}
-        tx.execute(insert(Chat).values(platform=platform, chat_id=chat_id, **fresh | values))
+    fresh = {"sent_ms": [], "frozen_until_ms": 0, "slow_until_ms": 0}
+    put(tx, Chat, {"platform": platform, "chat_id": chat_id}, values, fresh)

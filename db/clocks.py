@@ -26,16 +26,9 @@ class Steady:
         return (self._offset_ns + time.monotonic_ns()) // 1_000_000
 
 
-class Theirs:
+class Theirs(Steady):
     """The clock of a server, whom several machines ask: as it was when it was last seen, and what has passed since."""
-
-    def __init__(self) -> None:
-        self._offset_ns = time.time_ns() - time.monotonic_ns()
 
     def seen(self, ms: float) -> None:
         """The server has just said what time it is, in milliseconds since the epoch."""
         self._offset_ns = round(ms * 1e6) - time.monotonic_ns()
-
-    def __call__(self) -> int:
-        """Milliseconds since the epoch."""
-        return (self._offset_ns + time.monotonic_ns()) // 1_000_000

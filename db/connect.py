@@ -288,8 +288,17 @@ async def _lock(path: Path) -> Lock:
 
 
 def is_shared(url: str) -> bool:
-    """Whether several processes, on several machines, may have the database open. raises ConfigError."""
-    return not _is_file(url)
+    """Whether it is PostgreSQL's, which several processes, on several machines, may have open. raises ConfigError."""
+    if not url:
+        return False
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # the latter: of a port that is none
+        raise ConfigError("configuration", "database.url", f"{EXPECTED}, got no URL") from None
+    name = parsed.drivername.partition("+")[0]
+    if name not in ("sqlite", "postgresql", "postgres"):
+        raise ConfigError("configuration", "database.url", f'{EXPECTED}, got "{parsed.drivername}://…"')
+    return name != "sqlite"
 
 
 def engines_of(url: str, data_dir: Path) -> Engines:
@@ -312,7 +321,7 @@ def file_of(url: str, data_dir: Path) -> Path:
 
     raises: ConfigError
     """
-    if not url or not _is_file(url):
+    if not url or is_shared(url):
         return data_dir / FILE
     parsed = make_url(url)
     if parsed.host:
@@ -321,17 +330,3 @@ def file_of(url: str, data_dir: Path) -> Path:
         problem = 'expected "sqlite:///" and a path: a queue in memory would not outlive the process'
         raise ConfigError("configuration", "database.url", problem)
     return data_dir / parsed.database
-
-
-def _is_file(url: str) -> bool:
-    """Whether the URL is SQLite's. raises ConfigError."""
-    if not url:
-        return True
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):  # the latter: of a port that is none
-        raise ConfigError("configuration", "database.url", f"{EXPECTED}, got no URL") from None
-    name = parsed.drivername.partition("+")[0]
-    if name not in ("sqlite", "postgresql", "postgres"):
-        raise ConfigError("configuration", "database.url", f'{EXPECTED}, got "{parsed.drivername}://…"')
-    return name == "sqlite"

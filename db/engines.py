@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from db import rows
 from db.connect import Database, reads, writes
 from db.models import Engine
+from db.query import put
 
 KEPT_MS = 30 * 24 * 3600 * 1000  # one that has loaded nothing for so long is gone
 
@@ -17,9 +18,7 @@ def loaded(db: Database, name: str, model: str, plan: Mapping[str, Any]) -> None
     """The device of that name has loaded a model by this plan."""
     told = {"model": model, "plan": dict(plan), "vram": 0, "ram": 0, "loaded_ms": db.now()}
     with db.transaction() as tx:
-        changed = update(Engine).where(Engine.name == name).values(**told).returning(Engine.name)
-        if tx.execute(changed).first() is None:
-            tx.execute(insert(Engine).values(name=name, **told))
+        put(tx, Engine, {"name": name}, told)
 
 
 @writes

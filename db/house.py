@@ -37,7 +37,6 @@ async def tidy_here(db: Database, media: Media) -> None:
 
 async def _tidy_here(db: Database, media: Media) -> None:
     await in_thread(media, media.sweep_here, await media_keep(db), ORPHAN_S)
-    await in_thread(media, media.clear, ORPHAN_S)
 
 
 async def keep_house(db: Database, media: Media, keep_days: int, keep_latents_days: int) -> str | None:

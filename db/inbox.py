@@ -16,6 +16,7 @@ from db import rows
 from db.connect import AT_ONCE, Database, reads, writes
 from db.errors import DbError
 from db.models import Inbox, Memo, Platform, Question
+from db.query import put
 from db.together import Call
 
 KEPT_MS = 72 * 3600 * 1000  # Telegram delivers again for up to 24 hours
@@ -194,6 +195,4 @@ def memo(db: Database, name: str) -> str | None:
 def remember(db: Database, name: str, value: str) -> None:
     """Remember something small under a name, instead of what was there."""
     with db.transaction(quiet=True) as tx:
-        changed = update(Memo).where(Memo.name == name).values(value=value).returning(Memo.name)
-        if tx.execute(changed).first() is None:
-            tx.execute(insert(Memo).values(name=name, value=value))
+        put(tx, Memo, {"name": name}, {"value": value})

@@ -190,16 +190,17 @@ class Media:
         """
         limit = time.time() - older_than_s
         files = [path for path in self._files() if path.name not in keep and _touched(path) < limit]
-        return sum(map(_remove, files)) + self.clear(older_than_s)
+        return sum(map(_remove, files)) + self._clear(older_than_s)
 
     def sweep_here(self, keep: set[str], older_than_s: float) -> int:
         """As `sweep`, of what this machine keeps of a store that others use, too, and nothing in that store.
 
-        So what was forgotten is gone from every machine, whichever of them sweeps the store. Of a folder: nothing.
+        So what was forgotten is gone from every machine, whichever of them sweeps the store. Of a folder: only what was
+        left in work folders.
         """
-        return 0
+        return self._clear(older_than_s)
 
-    def clear(self, older_than_s: float) -> int:
+    def _clear(self, older_than_s: float) -> int:
         """Remove what was left in work folders by a process that died; returns how many entries."""
         limit = time.time() - older_than_s
         self._at_work -= {name for name in list(self._at_work) if not (self.root / "tmp" / name).exists()}

@@ -19,8 +19,12 @@ BEGUN = (Tick, Memo)  # what a database has from its first opening on
 def need_empty(db: Database) -> None:
     """Raise NotEmpty where anything was asked for there already."""
     with db.reading() as tx:
-        if tx.scalar(select(func.count()).select_from(Request)):
-            raise NotEmpty(db.engines.place)
+        _need_empty(tx, db)
+
+
+def _need_empty(tx: Connection, db: Database) -> None:
+    if tx.scalar(select(func.count()).select_from(Request)):
+        raise NotEmpty(db.engines.place)
 
 
 async def copy_files(source: Media, target: Media, db: Database, told: Callable[[int, int], None]) -> int:
@@ -73,8 +77,7 @@ def _rows(tx: Connection, table: Table) -> Iterator[dict[str, Any]]:
 @writes
 def _written(db: Database, tables: list[tuple[Table, list[dict[str, Any]]]]) -> int:
     with db.transaction() as tx:
-        if tx.scalar(select(func.count()).select_from(Request)):
-            raise NotEmpty(db.engines.place)
+        _need_empty(tx, db)
         for begun in BEGUN:
             tx.execute(delete(begun))
         for table, rows in tables:

@@ -26,7 +26,7 @@ from db import flows, rows
 from db.connect import Database, reads, writes
 from db.flows import ALL
 from db.models import Audit, Ban, Gate, Job, Platform, ServerLimits, State
-from db.query import change, load_job, set_down
+from db.query import change, load_job, put, set_down
 
 log = logging.getLogger("flipbot.queue")
 
@@ -67,9 +67,7 @@ def _gate(tx: Connection, now_ms: int, by: str, reason: str, scope: str, action:
         flows.come_back(tx, Job.server_id == scope)
     values = {**closed, "by": by, "since_ms": now_ms}
     said = {"reason": reason} if reason or action == "resume" else {}
-    changed = update(Gate).where(Gate.scope == scope).values(**values, **said).returning(Gate.scope)
-    if tx.execute(changed).first() is None:
-        tx.execute(insert(Gate).values(scope=scope, reason=reason, **values))
+    put(tx, Gate, {"scope": scope}, values | said, {"reason": reason})
     if scope != ALL and "paused" in closed:  # for all it is asked at each claim; of one server, its jobs leave the line
         theirs = select(Job.id).where(Job.state == State.QUEUED, Job.server_id == scope)
         for job_id in list(tx.scalars(theirs)):
@@ -163,9 +161,7 @@ def ban(
         now = db.now()
         values: dict[str, Any] = {"until_ms": until_ms, "reason": reason, "by": by, "since_ms": now}
         key: dict[str, Any] = {"platform": platform, "user_id": user_id, "scope": scope}
-        same = (Ban.platform == platform, Ban.user_id == user_id, Ban.scope == scope)
-        if tx.execute(update(Ban).where(*same).values(**values).returning(Ban.id)).first() is None:
-            tx.execute(insert(Ban).values(**key, **values))
+        put(tx, Ban, key, values)
         _audit(tx, now, by, "ban", scope, who(platform, user_id), reason, {"until_ms": until_ms})
         return rows.Ban(**key, **values)
 
@@ -234,9 +230,7 @@ def limit_server(db: Database, by: str, server_id: str, limits: Mapping[str, flo
         raise ValueError(f"a server's limits are {', '.join(SERVER_LIMITS)}, from 0 on; not {', '.join(wrong)}")
     with db.transaction() as tx:
         values = {"limits": dict(limits), "by": by, "since_ms": db.now()}
-        changed = update(ServerLimits).where(ServerLimits.server_id == name).values(**values)
-        if tx.execute(changed.returning(ServerLimits.server_id)).first() is None:
-            tx.execute(insert(ServerLimits).values(server_id=name, **values))
+        put(tx, ServerLimits, {"server_id": name}, values)
         _audit(tx, db.now(), by, "limits", server_id, role, facts=dict(limits))
 
 

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select, update
 
 from db import flows, operators, removals, rows
 from db.connect import Database, reads, writes
 from db.models import Base, Canvas, Chat, Inbox, Job, Person, Platform, Question, Report, Request, Shown, State
-from db.query import SHAS, change, charge, find_jobs, load_job, set_down, unreferenced
+from db.query import SHAS, change, charge, find_jobs, load_job, put, set_down, unreferenced
 
 PREFERENCES = ("language", "seconds", "quality", "notify", "spoiler")
 PERSON = (  # the columns of rows.Person
@@ -188,8 +188,5 @@ def _load(tx: Connection, platform: Platform, user_id: str) -> rows.Person:
 
 
 def _set(tx: Connection, platform: Platform, user_id: str, now_ms: int, values: dict[str, Any]) -> rows.Person:
-    changed = update(Person).where(Person.platform == platform, Person.user_id == user_id)
-    values = {**values, "changed_ms": now_ms}
-    if tx.execute(changed.values(**values).returning(Person.user_id)).first() is None:
-        tx.execute(insert(Person).values(platform=platform, user_id=user_id, **values))
+    put(tx, Person, {"platform": platform, "user_id": user_id}, {**values, "changed_ms": now_ms})
     return _load(tx, platform, user_id)

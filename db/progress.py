@@ -1,11 +1,11 @@
 """The sampling step under way: for people's eyes only, overwritten, and gone when the section is recorded."""
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select
 
 from db import rows
 from db.connect import Database, reads, writes
 from db.models import Progress
-from db.query import load_held
+from db.query import load_held, put
 
 
 @writes
@@ -17,9 +17,7 @@ def report(db: Database, claim: rows.Claim, n: int, step: int, of: int, phase: s
     with db.transaction(lightly=True) as tx:
         job = load_held(tx, claim, db.steady())
         told = {"n": n, "step": step, "of": of, "phase": phase, "preview": preview, "at_ms": db.now()}
-        overwritten = update(Progress).where(Progress.job_id == job.id).values(**told).returning(Progress.job_id)
-        if tx.execute(overwritten).first() is None:
-            tx.execute(insert(Progress).values(job_id=job.id, **told))
+        put(tx, Progress, {"job_id": job.id}, told)
 
 
 @reads

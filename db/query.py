@@ -4,13 +4,25 @@ from collections.abc import Collection, Mapping
 from statistics import median
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, bindparam, delete, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from db import flows, rows
 from db.connect import AT_ONCE
 from db.errors import LeaseLost, NoSuchJob
-from db.models import Canvas, Job, Progress, Rendition, Request, Section, State
+from db.models import Base, Canvas, Job, Progress, Rendition, Request, Section, State
 
 _PROMPT = func.coalesce(Job.steered, Request.prompt).label("prompt")
 _ASKED = (Request.locale, _PROMPT, Request.picture, Request.end_picture, Request.settings)
@@ -129,6 +141,19 @@ def charge(tx: Connection, job: rows.Job, now_ms: int, took_ms: int | None = Non
         took_ms = pace_ms or 0
     share = 1.0 if pace_ms is None else min(1.0, took_ms / pace_ms)
     flows.charge(tx, job.id, share, took_ms if pace_ms is None else min(took_ms, pace_ms), now_ms)
+
+
+def put(
+    tx: Connection,
+    table: type[Base],
+    key: Mapping[str, Any],
+    values: Mapping[str, Any],
+    fresh: Mapping[str, Any] | None = None,
+) -> None:
+    """Write values into the one row with that key; where there is none it is made, with what is fresh beside them."""
+    mine = [getattr(table, name) == value for name, value in key.items()]
+    if not tx.execute(update(table).where(*mine).values(**values)).rowcount:
+        tx.execute(insert(table).values(**{**key, **(fresh or {}), **values}))
 
 
 def wished_end(job: rows.Job, film: str | None) -> State | None:

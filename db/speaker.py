@@ -34,7 +34,7 @@ class Speaker:
     async def run(self, speak: Callable[[], Awaitable[None]]) -> None:
         """Call speak() when this process has the word, and cancel it when that is over; for ever.
 
-        raises: what speak does, also where it returns
+        raises: what speak does; where it returns, it is called again
         """
         threading.Thread(target=self._ask, name="flipbot-speaks", daemon=True).start()
         try:
@@ -68,7 +68,7 @@ class Speaker:
         """In its thread: ask for the lock again and again, and hold it."""
         with front_lock(self.url) as held:
             while not self._over.is_set():
-                asked, said = time.monotonic(), ""
+                asked = time.monotonic()
                 try:
                     mine = held()
                 except DatabaseAway as away:

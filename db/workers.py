@@ -6,11 +6,12 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select
 
 from db import rows
 from db.connect import Database, reads, writes
 from db.models import Worker
+from db.query import put
 from db.trouble import TROUBLE, patiently
 
 EVERY_S = 15.0  # how often each says that it is there
@@ -38,10 +39,7 @@ def name_of(data_dir: Path, host: str) -> str:
 def here(db: Database, name: str, model: str, *, works: bool) -> None:
     """A process is there, with that model; it says so every EVERY_S. works: it makes films"""
     with db.transaction(quiet=True, lightly=True) as tx:
-        said = {"model": model, "works": works, "seen_ms": db.steady()}
-        seen = update(Worker).where(Worker.name == name).values(**said)
-        if tx.execute(seen.returning(Worker.name)).first() is None:
-            tx.execute(insert(Worker).values(name=name, **said))
+        put(tx, Worker, {"name": name}, {"model": model, "works": works, "seen_ms": db.steady()})
         tx.execute(delete(Worker).where(Worker.seen_ms < db.steady() - KEPT_MS))
 
 
@@ -80,16 +78,16 @@ class Crew:
 
     async def join(self) -> list[rows.Worker]:
         """Say that this process is there; returns the others."""
-        await here(self.db, self.name, self.model, works=self.works)
+        await self._say()
         return [each for each in await all_of(self.db) if each.name != self.name]
 
     async def run(self) -> None:
-        """Say so again and again, and look who else is, until cancelled; where the database is shared."""
-        said = 0.0
+        """Once joined, say so again and again, and look who works, until cancelled; where the database is shared."""
         now = asyncio.get_running_loop().time
+        said = now()
         try:
             while True:
-                if now() >= said + EVERY_S or not said:
+                if now() >= said + EVERY_S:
                     await patiently(self._say, "the list of processes")
                     said = now()
                 if not self.works:

@@ -539,9 +539,7 @@ class Dispatch:
         assert self.child is not None
         now = await self.on_other_model(loaded) if self.on_other_model is not None else ""
         if not now or now == loaded or self.child.asked == 1:
-            await jobs.run_model(
-                self.db, loaded
-            )  # a film that was being made when the model was changed is in line again
+            await jobs.run_model(self.db, loaded)  # of those that were being made meanwhile, too
         else:
             await self.child.close()
 
