@@ -149,6 +149,11 @@ async def _sections(request: web.Request) -> web.Response:
     return web.json_response({"sections": await recent_sections(request.app[DB])})
 
 
+def makes_films(hello: Mapping[str, Any]) -> bool:
+    """Whether the service that says this of itself has an engine; one from before an upgrade does not say it."""
+    return bool(hello.get("works", True))
+
+
 async def recent_sections(db: Database) -> list[dict[str, Any]]:
     """The sections of the latest films, and what each took: {"plan", "latents", "sampling_ms", "decode_ms"}."""
     return [

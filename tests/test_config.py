@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from bot.config import Role, TelegramConfig, WebConfig
 from db.config import MediaConfig, ServiceConfig, load
 from db.errors import ConfigError
-from flipbot import SECTIONS, arguments, doctor_command, settings_of
+from flipbot.arguments import arguments
+from flipbot.checkup import doctor_command
+from flipbot.settings import SECTIONS, settings_of
 from gen.config import ModelConfig, Quality, VideoConfig
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"

@@ -99,7 +99,7 @@ async def serving(config: str, **secrets: str) -> AsyncIterator[None]:
         path = Path(folder) / "config.toml"
         path.write_text(config.replace("{data_dir}", str(Path(folder) / "data")), "utf-8")
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, str(ROOT / "flipbot.py"), "run", "-c", str(path)),
+            *(sys.executable, "-m", "flipbot", "run", "-c", str(path)),
             env={**os.environ, **secrets, "PYTHONPATH": str(ROOT)},
             stderr=asyncio.subprocess.DEVNULL,
         )

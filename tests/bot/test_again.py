@@ -25,7 +25,7 @@ from db.models import Platform, State
 from db.query import section_shape
 from db.rows import Job
 from db.sections import Made
-from flipbot import make_planner, make_replanner
+from flipbot.planning import make_planner, make_replanner
 from gen.card import PRESETS
 from gen.config import ModelConfig, VideoConfig
 from tests.ready import ready

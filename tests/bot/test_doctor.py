@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from test_held_up import locked
 
-import flipbot
 from bot.config import DiscordConfig, TelegramConfig, WebConfig
 from bot.doctor import examine, examine_discord, examine_page, examine_telegram, invite
 from db import house
@@ -17,6 +16,9 @@ from db.doctor import examine_disk
 from db.finding import Finding
 from db.house import housekeeping
 from db.media import Media
+from flipbot.arguments import arguments
+from flipbot.checkup import examine_service
+from flipbot.settings import settings_of
 from tests.fakes.discord import TOKEN, Discord
 from tests.fakes.telegram import TOKEN as TELEGRAM_TOKEN
 from tests.fakes.telegram import Telegram
@@ -131,5 +133,5 @@ async def test_housekeeping_and_the_doctor_say_that_a_folder_is_anothers(
     assert media.exists(film)
     told = [record.getMessage() for record in caplog.records if "another database" in record.getMessage()]
     assert len(told) == 1
-    settings = flipbot.settings_of(flipbot.arguments().parse_args(["doctor", "--data-dir", str(data_dir)]))
-    assert Finding(None, told[0]) in await flipbot.examine_service(settings)
+    settings = settings_of(arguments().parse_args(["doctor", "--data-dir", str(data_dir)]))
+    assert Finding(None, told[0]) in await examine_service(settings)

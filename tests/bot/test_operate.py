@@ -12,7 +12,8 @@ from bot.words import say
 from db import operators, requests
 from db.connect import Database
 from db.models import Platform
-from flipbot import main, tell_pauses
+from flipbot import main
+from flipbot.making import tell_pauses
 from tests.ready import ready
 
 

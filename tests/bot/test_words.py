@@ -44,7 +44,7 @@ def test_every_sentence_that_the_bot_names_is_there() -> None:
     kinds = "refused|note|failed|state|headline|eta|page|terminal|model"
     named = {
         (path.name, key)
-        for path in [*BOT.glob("*.py"), BOT.parent / "flipbot.py"]
+        for path in [*BOT.glob("*.py"), *(BOT.parent / "flipbot").glob("*.py")]
         for key in re.findall(rf'"((?:{kinds})\.[a-z_]+)"', path.read_text(encoding="utf-8"))
         if not key.endswith((".css", ".js"))
     }

@@ -202,7 +202,7 @@ class Lives:
 
     def process_of(self, paths: str, log: IO[bytes]) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
-            [sys.executable, str(ROOT / "flipbot.py"), *map(str, self.words)],
+            [sys.executable, "-m", "flipbot", *map(str, self.words)],
             env={**os.environ, "DISCORD_TOKEN": DISCORD_TOKEN, "PYTHONPATH": paths, "FLIPBOT_KILL": str(self.fuse)},
             stdout=subprocess.DEVNULL, stderr=log,
         )  # fmt: skip

@@ -19,7 +19,6 @@ import psutil
 import pytest
 import pytest_asyncio
 
-import flipbot
 from bot import control
 from bot.errors import Refused
 from bot.intake import Asked, Intake
@@ -30,6 +29,10 @@ from db.media import Disk, Media, media_keep
 from db.models import Platform, State
 from db.room import Room
 from db.rows import Job
+from flipbot.checkup import paces_of
+from flipbot.planning import make_planner, model_facts, rules
+from flipbot.service import changed_model, give_up
+from flipbot.settings import SECTIONS, Settings
 from gen.bench import films
 from gen.card import find_checkpoint
 from gen.config import ModelConfig
@@ -196,10 +199,10 @@ async def test_a_film_grows_section_by_section(bench: Bench) -> None:
     assert engine.ram > engine.plan["parts"]["blocks"] > 0
     assert len(list(read_frames(bench.media.path(str(job.film))))) == 37
     # the doctor judges the speed by these: the steps that were computed stand in the latents' header
-    settings = flipbot.Settings(**load(None, flipbot.SECTIONS))
+    settings = Settings(**load(None, SECTIONS))
     settings = replace(settings, service=replace(settings.service, data_dir=str(bench.media.root.parent)))
     settings = replace(settings, model=replace(settings.model, name=bench.card.name))
-    paces = flipbot.paces_of(await control.recent_sections(bench.db), settings)
+    paces = paces_of(await control.recent_sections(bench.db), settings)
     assert [(pace.steps, pace.sampling_ms) for pace in paces] == [(3, section.sampling_ms) for section in made]
 
 
@@ -834,14 +837,14 @@ async def test_an_update_of_the_checkpoint_under_a_service_fails_no_film(
     folder.mkdir()
     for part in model.iterdir():
         (folder / part.name).symlink_to(part.resolve(), target_is_directory=part.is_dir())
-    settings = flipbot.Settings(**load(None, flipbot.SECTIONS))
+    settings = Settings(**load(None, SECTIONS))
     settings = replace(settings, model=replace(settings.model, name=str(folder), device="cpu", threads=1))
     card, hello = find_checkpoint(str(folder)).card, dict[str, Any]()
-    planner, facts = flipbot.make_planner(card, settings.model, settings.video), flipbot.model_facts(card, folder)
-    intake = Intake(bench.db, bench.media, planner, flipbot.rules(settings), facts)
+    planner, facts = make_planner(card, settings.model, settings.video), model_facts(card, folder)
+    intake = Intake(bench.db, bench.media, planner, rules(settings), facts)
     await intake.serve_model(card.identity)
     bench.dispatch.model = settings.model
-    bench.dispatch.on_other_model = partial(flipbot.changed_model, settings, intake, hello)
+    bench.dispatch.on_other_model = partial(changed_model, settings, intake, hello)
     asked = Asked(
         platform=Platform.PAGE, user_id="ann", chat_id="", locale="en", picture=films.picture(), prompt="", key="1",
         seconds=0.4,
@@ -866,7 +869,7 @@ async def test_a_worker_that_helps_a_front_never_says_for_all_which_model_runs(
     (tmp_path / "card").write_text(loaded)
     quick.script(card=str(tmp_path / "card"))
     ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    quick.dispatch.on_other_model = partial(flipbot.give_up, ended, quick.card)
+    quick.dispatch.on_other_model = partial(give_up, ended, quick.card)
     first = await quick.submit(1)
     old = await requests.submit(quick.db, replace_plan(first, "former@1"), films.NO_LIMITS)
     async with quick.working():

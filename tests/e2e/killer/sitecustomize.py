@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 FILE = Path(os.environ.get("FLIPBOT_KILL", ""))
-IS_SERVICE = any(word.endswith("flipbot.py") for word in sys.orig_argv)  # not its child, nor the decoder
+IS_SERVICE = "flipbot" in sys.orig_argv  # not its child, nor the decoder
 
 if FILE.name and IS_SERVICE:
     from sqlalchemy import Connection, Engine, event

@@ -1,0 +1,318 @@
+"""Starts what this process is to do, passes each part what it needs, and ends it in order."""
+
+import asyncio
+import logging
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bot import control, terminal, words
+from bot.errors import Refused
+from bot.front import Front
+from bot.intake import Intake
+from bot.metrics import Metrics
+from bot.once import lately
+from bot.page import Page
+from bot.page_guard import read_key
+from db import jobs, workers
+from db.connect import Database
+from db.errors import MediaAway, OtherStore
+from db.house import housekeeping, tidy_here
+from db.media import Media, mark_store, need_same_store
+from db.room import Room
+from db.rows import Worker
+from db.speaker import Speaker
+from db.trouble import patiently
+from flipbot.checkup import doctor_command
+from flipbot.planning import make_planner, make_replanner, model_facts, rules
+from flipbot.settings import Settings, make_folder
+from gen.card import PRESETS, Card, find_checkpoint
+from gen.dispatch import Dispatch
+from gen.errors import CheckpointMissing, GenError
+from gen.files import check, present
+from gen.memory import largest
+from gen.process import QUIET
+from gen.renditions import Renditions
+
+log = logging.getLogger("flipbot")
+NO_WORKER = "terminal.no_worker"
+TROUBLE_S = 2.0  # how long what ails the model or the disk is taken to be so
+ENDING_S = 2.0  # how long a verb waits for a database that is away, once the service ends
+
+
+@dataclass(frozen=True)
+class Service:
+    """What runs: url is the page's, where there is one."""
+
+    db: Database
+    url: str | None
+    tasks: tuple["asyncio.Future[None]", ...]
+
+    async def failure(self) -> None:
+        """Wait for ever; raises what ended one of the tasks."""
+        ended, _ = await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
+
+
+@asynccontextmanager
+async def service(
+    settings: Settings, *, takes: bool, works: bool, page: bool, chats: bool = False
+) -> AsyncIterator[Service]:
+    """Run what this process is to do, as the only owner of its data folder.
+
+    takes: films in, over the control socket; page: and over the page; chats: and from those that are configured;
+    works: makes them
+    raises: Refused, DbError, GenError, before anything is started
+    """
+    data_dir = settings.data_dir
+    card, folder = described(settings, works=works)
+    sizes = settings.video.sizes(settings.model)
+    largest(card, sizes)  # raises, where the checkpoint has no such size
+    make_folder(data_dir)
+    async with AsyncExitStack() as stack:
+        url = settings.database.url
+        db = await stack.enter_async_context(Database.open(url, data_dir=data_dir, steps=page or chats))
+        name = workers.name_of(data_dir, platform.node() or "host")
+        await jobs.recover(db, name)
+        crew = workers.Crew(db, name, card.identity, works=works)
+        helps = db.shared and not page  # makes what a front of its own plans
+        others = await join(crew) if db.shared else []
+        media = settings.open_media()
+        planner, replanner = make_planner(card, settings.model, settings.video), make_replanner(card)
+        public = settings.web.public_url if page else ""
+        facts = model_facts(card, folder)
+        intake = Intake(db, media, planner, rules(settings), facts, replanner=replanner, public_url=public)
+        running: list[Coroutine[Any, Any, None]] = [crew.run()] if db.shared else []
+        if helps or others:
+            await need_their_files(db, media)
+        if helps:
+            running.append(tidy_here(db, media))
+        elif works or db.shared:
+            begins = partial(begin, intake, card, alone=not others)
+            try:
+                await begins()
+            except MediaAway:
+                running.append(later(begins))
+        said = {"version": version("flipbot"), "model": card.name, "trained": card.trained, "pid": os.getpid()}
+
+        def hello() -> dict[str, Any]:
+            return said | {"works": crew.there}
+
+        controls = control.Control(intake if takes else None, db, media, data_dir, hello)
+        await controls.start()
+        stack.push_async_callback(controls.stop)
+        address = None
+        if page:
+            shown = make_page(settings, intake, db, media, crew)
+            address = await shown.start()
+            stack.push_async_callback(shown.stop)
+        if page and (at := settings.service.metrics_at()) is not None:
+            measured = Metrics(db, *at)
+            await measured.start()
+            stack.push_async_callback(measured.stop)
+        speaks = partial(speaking, settings, intake, db, media, chats=chats)
+        if not db.shared:
+            running += speaks()
+        elif page or chats:
+            for each in speaks():  # raises ConfigError, before anything is started
+                each.close()
+            running.append(Speaker(url).run(lambda: first_of(speaks())))
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if works:
+            room = Room(media, settings.min_free)
+            texts = data_dir / "texts"
+            changed = partial(give_up, ended, card) if helps else partial(changed_model, settings, intake, said)
+            dispatch = Dispatch(
+                *(db, media, settings.model, settings.models_dir),
+                worker=name,
+                room=room,
+                texts_dir=texts,
+                sizes=sizes,
+                on_other_model=changed,
+            )
+            running.append(dispatch.run())
+        tasks = tuple(asyncio.create_task(each) for each in running)
+        stack.push_async_callback(end, tasks)
+        stack.callback(setattr, db, "busy_s", ENDING_S)  # who ends waits no longer for a server that is away
+        yield Service(db, address, (*tasks, ended))
+
+
+def speaking(
+    settings: Settings, intake: Intake, db: Database, media: Media, *, chats: bool
+) -> list[Coroutine[Any, Any, None]]:
+    """What only one process on a database does: talk in the chats, fit films to them, and keep house."""
+    front = Front(intake, db, media, settings.safety)
+    if chats:
+        front.discord(settings.discord)
+        front.telegram(settings.telegram)
+    keep_days, keep_latents_days = settings.safety.keep_days, settings.safety.keep_latents_days
+    return [*front.tasks(), housekeeping(db, media, keep_days, keep_latents_days), Renditions(db, media).run()]
+
+
+async def first_of(running: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Run all of them until one ends; raises what ended it."""
+    tasks = [asyncio.create_task(each) for each in running]
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await end([task for task in tasks if not task.done()])
+    for task in ended:
+        task.result()
+
+
+async def end(tasks: Sequence["asyncio.Task[Any]"]) -> None:
+    """Cancel the tasks and wait until they have put everything in order."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def changed_model(settings: Settings, intake: Intake, said: dict[str, Any], loaded: str) -> str:
+    """The checkpoint was changed under the service: from now on films are planned for the one that is there.
+
+    returns: its identity; of one that cannot be read, nothing, and all stays as it is
+    """
+    try:
+        checkpoint = await asyncio.to_thread(find_checkpoint, settings.model.name, settings.models_dir)
+    except GenError as error:
+        log.warning("the model cannot be read: %s", error)
+        return ""
+    card = checkpoint.card
+    log.warning("the model was changed under the service; it goes on with model=%s", card.identity)
+    intake.planner = make_planner(card, settings.model, settings.video)
+    intake.replanner, intake.model = make_replanner(card), model_facts(card, checkpoint.folder)
+    said |= {"model": card.name, "trained": card.trained}
+    await intake.serve_model(card.identity)
+    return card.identity
+
+
+async def give_up(ended: "asyncio.Future[None]", card: Card, loaded: str) -> str:
+    """A worker was handed a film of another model than it has loaded. It never says for all which model runs: where its
+    own checkpoint was changed, it ends."""
+    if loaded != card.identity:
+        ended.set_exception(Refused("refused.model_changed", got=loaded, served=card.identity))
+        await asyncio.sleep(3600)
+    return loaded
+
+
+async def join(crew: workers.Crew) -> list[Worker]:
+    """Be one of the processes on a shared database; returns the others. raises: Refused, where their model differs."""
+    others = await crew.join()
+    for other in others:
+        if other.model != crew.model:
+            await workers.gone(crew.db, crew.name)
+            at = other.name.partition(":")[0]
+            raise Refused("refused.several_models", got=crew.model, served=other.model, at=at)
+    return others
+
+
+async def need_their_files(db: Database, media: Media) -> None:
+    """See that the files of the others are where this process looks for them. raises: Refused."""
+    try:
+        await need_same_store(db, media)
+    except OtherStore as other:
+        raise Refused("refused.worker_media", place=other.where) from other
+    except MediaAway as away:  # the dispatcher looks again
+        log.warning("%s", away)
+
+
+async def begin(intake: Intake, card: Card, *, alone: bool) -> None:
+    """What comes before the first film: it is planned for what runs now. alone: others will look where its files are"""
+    if alone:
+        await mark_store(intake.db, intake.media)
+    await intake.serve_model(card.identity)
+
+
+async def later(begins: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """As `begin`, once the bucket can be reached; until then films of older versions stay as they are."""
+    await patiently(begins, "the beginning")
+    await asyncio.Event().wait()
+
+
+def make_page(settings: Settings, intake: Intake, db: Database, media: Media, crew: workers.Crew) -> Page:
+    """The page as it is configured."""
+    web, data_dir = settings.web, settings.data_dir
+
+    async def examined() -> str:
+        """What `flipbot doctor` says; it imports torch, so it does so in a process of its own."""
+        quiet = {**os.environ, **QUIET, "NO_COLOR": "1"}
+        child = await asyncio.create_subprocess_exec(
+            *doctor_command(settings), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=quiet
+        )
+        said, _ = await child.communicate()
+        return said.decode("utf-8", "replace")
+
+    return Page(
+        *(intake, db, media),
+        host=web.host,
+        port=web.port,
+        trouble=lately(lambda: trouble_now(settings, media, crew), TROUBLE_S),
+        password=web.secret(),
+        public_url=web.public_url,
+        key=read_key(data_dir),
+        doctor=examined,
+    )
+
+
+def trouble_now(settings: Settings, media: Media, crew: workers.Crew) -> str | None:
+    """The sentence that everybody should read before they ask for a film."""
+    if media.free_bytes() < settings.min_free:
+        return "trouble.disk"
+    return (model_trouble(settings) if crew.works else None) or (None if crew.there else NO_WORKER)
+
+
+def model_trouble(settings: Settings) -> str | None:
+    """The sentence of what ails the checkpoint now: it may have been moved away since the start."""
+    try:
+        present(find_checkpoint(settings.model.name, settings.models_dir))
+    except GenError as error:
+        return f"failed.{error.reason}"
+    return None
+
+
+def described(settings: Settings, *, works: bool) -> tuple[Card, Path | None]:
+    """The configured checkpoint's card and folder. works: films are made here; else a card alone will do.
+
+    raises: GenError
+    """
+    try:
+        checkpoint = find_checkpoint(settings.model.name, settings.models_dir)
+    except CheckpointMissing:
+        if works or settings.model.name not in PRESETS:
+            raise
+        return PRESETS[settings.model.name], None
+    return checkpoint.card, checkpoint.folder
+
+
+def prepare_model(settings: Settings, console: Console, locale: str, *, works: bool = True) -> Card:
+    """The card of the configured checkpoint, all of whose files are there if it works here.
+
+    Where the tiny one is not shipped, an untrained one is made, once.
+    """
+    if not works and settings.model.name != "tiny":
+        return described(settings, works=False)[0]
+    try:
+        checkpoint = find_checkpoint(settings.model.name, settings.models_dir)
+    except CheckpointMissing:
+        if settings.model.name != "tiny":
+            raise
+    else:
+        check(checkpoint)
+        return checkpoint.card
+    terminal.tell(console, words.say(locale, "terminal.setting_up"))
+    make_folder(settings.models_dir)
+    target = settings.models_dir / "tiny-untrained"
+    making = [sys.executable, "-m", "gen.train", "untrained", str(target)]
+    subprocess.run(making, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **QUIET})
+    return find_checkpoint("tiny", settings.models_dir).card
