@@ -63,6 +63,7 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+WORDED: Final = ("text/html", "application/json")  # the same answer, for a person or for a script: see wants_html
 STATUS: Final = {  # of refusals; all others are 422
     "refused.upload_too_big": 413,
     "refused.field_too_big": 413,
@@ -279,7 +280,7 @@ class Page:
             notice=notice,
         )
         text = html.shell(locale_of(request), title, body, self.model, self.trouble(), where)
-        headers = {"Cache-Control": "no-store", "Vary": "Accept-Language", "Content-Language": locale_of(request)}
+        headers = {"Content-Language": locale_of(request)}
         response = web.Response(text=text, content_type="text/html", charset="utf-8", status=status, headers=headers)
         self.guard.remember(request, response)
         return response
@@ -672,6 +673,9 @@ def _not_there(error: Exception, host: str, port: int) -> Refused:
 
 
 async def _protect(request: web.Request, response: web.StreamResponse) -> None:
+    if response.content_type in WORDED or response.status == web.HTTPSeeOther.status_code:
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers["Vary"] = "Accept, Accept-Language"
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)  # a page may be stricter than the others
 

@@ -272,6 +272,23 @@ async def test_who_watches_is_told_that_the_film_or_the_session_is_gone(tmp_path
         await run(until, mine, "document.querySelector('#offline').textContent === 'Sign in first.'")
 
 
+async def test_going_back_to_a_film_that_was_deleted_shows_a_page(tmp_path: Path, browser: Browsers) -> None:
+    (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
+    run = asyncio.to_thread
+    async with service(tmp_path) as found:
+        chrome = await run(browser)
+        await run(chrome.get, found.url)
+        await run(fill, chrome, tmp_path / "dawn.png", "snow")
+        await run(send, chrome)
+        await run(until, chrome, "document.querySelector('#headline').textContent === 'Next in line'")
+        await people.forget_job(found.db, int((await run(lambda: chrome.current_url)).rpartition("/")[2]))
+        await run(until, chrome, "document.querySelector('#offline').textContent.startsWith('This film is not here')")
+        await run(chrome.get, f"{found.url}gallery")
+        await run(chrome.back)
+        await run(until, chrome, "location.pathname.startsWith('/j/')")
+        assert "This film is not here" in await run(text, chrome, ".trouble h1")
+
+
 async def test_every_page_is_fit_for_everybody(tmp_path: Path, browser: Browsers) -> None:
     (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
     run = asyncio.to_thread
