@@ -76,6 +76,7 @@ STATUS: Final = {  # of refusals; all others are 422
     "refused.form_expired": 403,
     "refused.wrong_password": 403,
     "refused.no_password": 403,
+    "refused.owner_only": 403,
     "refused.sign_in": 401,
     "refused.too_often": 429,
     "refused.not_yours": 404,
@@ -111,7 +112,6 @@ AGAIN: Final[dict[str, dict[str, Any]]] = {  # what a button says, as Intake.aga
 }
 GENERATION: Final = "sessions"  # the memo of the guard's
 UPLOAD: Final = "/jobs"  # the only address that reads its form itself: a picture is larger than FORM_BYTES
-OPEN: Final = ("/login", "/assets/", "/w/")  # to those who have not given the password
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -131,6 +131,7 @@ class Page:
         examples: Sequence[Example] | None = None,
         trouble: Callable[[], str | None] = lambda: None,
         password: str = "",
+        guest_password: str = "",
         public_url: str = "",
         key: bytes = b"",
         doctor: Callable[[], Awaitable[str]] | None = None,
@@ -140,6 +141,7 @@ class Page:
         examples: texts to try; None takes the model's
         trouble:  the key of a sentence about the model, asked for each page; None where all is well
         password: the owner's; needed where others than this machine can reach the page
+        guest_password: of those who make films and see their own; empty: there are none
         public_url: where the world finds the page; empty: films have no links
         key:      signs cookies (page_guard.read_key)
         doctor:   says what works on this machine, in lines
@@ -149,7 +151,7 @@ class Page:
         self.examples = self.model.examples if examples is None else examples
         self.url = ""
         self.public_url = public_url.rstrip("/")
-        self.guard = Guard(host, password, public_url, key)
+        self.guard = Guard(host, password, public_url, key, guest_password)
         self._uploads = asyncio.Semaphore(UPLOADS)
         self.once = Once(db)
         self._fragments: OrderedDict[str, bytes] = OrderedDict()
@@ -221,8 +223,7 @@ class Page:
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             self.guard.check_origin(request, self.url)
-            if self.guard.password and not self.guard.is_owner(request) and not request.path.startswith(OPEN):
-                raise Refused("refused.sign_in")
+            self.guard.check_role(request)
             if request.method == "POST":
                 await self._check_post(request)
             return await handler(request)
@@ -274,7 +275,7 @@ class Page:
         """A whole page around the body. head: what else stands in its head; notice: what to know before all else."""
         where = html.Where(
             token=self.guard.token(request),
-            owner=self.guard.is_owner(request),
+            role=self.guard.role(request),
             path=request.path,
             head=html.Html(head),
             notice=notice,
@@ -318,7 +319,7 @@ class Page:
         return answer
 
     async def _logout(self, request: web.Request) -> web.Response:
-        """End every session, wherever the cookie may have got to."""
+        """End the session of a guest's browser; of an owner's every session, wherever the cookie may have got to."""
         answer = web.Response(status=303, headers={"Location": "/"})
         if self.guard.is_owner(request):
             following = self.guard.generation + 1

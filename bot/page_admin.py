@@ -59,7 +59,7 @@ class Admin:
             if not self.page.guard.password:
                 raise Refused("refused.no_password")
             if not self.page.guard.is_owner(request):
-                raise Refused("refused.sign_in")
+                raise Refused("refused.owner_only" if self.page.guard.role(request) else "refused.sign_in")
             return await handler(request)
 
         return guarded

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from bot.canvas import View, when
 from bot.intake import MIB, Example, ModelFacts, Rules, moment, unmade
+from bot.page_guard import Role
 from bot.words import DEFAULT, LANGUAGES, say, why
 from db.flows import ALL
 from db.models import Platform, State
@@ -72,13 +73,13 @@ def render(name: str, locale: str, **facts: object) -> Html:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
-    """What a page must know of its reader. token: of forms; owner: the password was given; head: more of the head.
+    """What a page must know of its reader. token: of forms; role: whose password was given; head: more of the head.
 
     notice: what everybody who opens it should know
     """
 
     token: str
-    owner: bool = False
+    role: Role | None = None
     path: str = "/"
     head: Html = NOTHING
     notice: str = ""
@@ -101,21 +102,26 @@ def shell(locale: str, title: str, body: Html, model: ModelFacts, trouble: str |
         token=where.token,
         head=where.head,
         nav=Html("" if where.path.startswith("/w/") else _nav(locale, where)),
-        sign_out=_sign_out(locale, where) if where.owner and not where.path.startswith("/w/") else NOTHING,
+        sign_out=_sign_out(locale, where) if where.role and not where.path.startswith("/w/") else NOTHING,
         banner=Html(f'<div class="banner" role="status">{shown}</div>' if shown else ""),
         footer=footer,
     )
 
 
 def _nav(locale: str, where: Where) -> Html:
-    links = [("/", "page.home"), ("/gallery", "page.gallery"), *([("/admin", "admin.title")] if where.owner else [])]
+    links = [
+        ("/", "page.home"),
+        ("/gallery", "page.gallery"),
+        *([("/admin", "admin.title")] if where.role == "owner" else []),
+    ]
     here = {True: ' aria-current="page"', False: ""}
     items = "".join(f'<a href="{url}"{here[where.path == url]}>{escape(say(locale, name))}</a>' for url, name in links)
     return Html(f'<nav aria-label="{escape(say(locale, "page.nav"))}">{items}</nav>')
 
 
 def _sign_out(locale: str, where: Where) -> Html:
-    return render("sign_out.html", locale, token=where.token)
+    name = "page.sign_out" if where.role == "owner" else "page.sign_out_guest"
+    return render("sign_out.html", locale, token=where.token, said=say(locale, name))
 
 
 def login(locale: str, token: str, to: str, refused: str = "") -> Html:

@@ -488,6 +488,14 @@ WORDS: Final = {
         "At {url} others can reach the page, so it needs a password. "
         "Set [web] password or FLIPBOT_PASSWORD, or leave public_url empty."
     ),
+    "refused.guests_alone": (
+        "[web] guest_password lets guests in beside the owner, so it needs [web] password, too. "
+        "Set both, or leave guest_password empty."
+    ),
+    "refused.guests_own": (
+        "[web] password and guest_password are the same, so every guest would be the owner. Change one of the two."
+    ),
+    "refused.owner_only": "This is for the owner alone. Sign out, then sign in with the owner's password.",
     "refused.wrong_password": "That is not the password. Try again.",
     "refused.no_password": "This needs a password. Set [web] password in the configuration and start Flipbot again.",
     "refused.sign_in": "Sign in first.",
@@ -506,6 +514,7 @@ WORDS: Final = {
     "page.delete": "Delete",
     "page.delete_sure": "Delete for good?",
     "page.sign_in": "Sign in",
+    "page.sign_out_guest": "Sign out",
     "page.sign_out": "Sign out everywhere",
     "page.password": "Password",
     "page.details": "More settings",

@@ -452,6 +452,11 @@ WORDS: Final = {
     "refused.password_needed_public": (
         "别人也能通过 {url} 访问页面，因此需要密码。请设置 [web] password 或 FLIPBOT_PASSWORD，或将 public_url 留空。"
     ),
+    "refused.guests_alone": (
+        "[web] guest_password 只在设有 [web] password 时才能用来让访客登录。请两个都设置，或将 guest_password 留空。"
+    ),
+    "refused.guests_own": "[web] password 与 guest_password 相同，这样每位访客都会成为所有者。请改掉其中一个。",
+    "refused.owner_only": "这里只对所有者开放。请先退出，再用所有者的密码登录。",
     "refused.wrong_password": "密码不对，请再试一次。",
     "refused.no_password": "这里需要密码。请在配置中设置 [web] password，然后重新启动 Flipbot。",
     "refused.sign_in": "请先登录。",
@@ -470,6 +475,7 @@ WORDS: Final = {
     "page.delete": "删除",
     "page.delete_sure": "确定永久删除？",
     "page.sign_in": "登录",
+    "page.sign_out_guest": "退出登录",
     "page.sign_out": "在所有设备上退出",
     "page.password": "密码",
     "page.details": "更多设置",
