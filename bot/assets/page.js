@@ -62,7 +62,7 @@ function tryPage(form) {
   one("#camera").addEventListener("change", (event) => give(event.target.files));
   one(".moment").addEventListener("click", (event) => {
     const prompt = one("#prompt");
-    const times = [...prompt.value.matchAll(/[|｜]\s*(\d+(?:\.\d+)?)/g)].map((found) => Number(found[1]));
+    const times = [...prompt.value.matchAll(/[|｜]\s*(\d+(?:[.,]\d+)?)/g)].map((found) => Number(found[1].replace(",", ".")));
     const at = Math.max(0, ...times) + 2;
     prompt.value = `${prompt.value.trimEnd()} | ${at}${event.target.dataset.unit} `.trimStart();
     prompt.focus();

@@ -40,6 +40,7 @@ WORDS: Final = {
     ),
     "refused.blocked_word": "Your text has a word that is not allowed here. Say it differently and try again.",
     "refused.seconds": "The length has to be more than 0 and at most {longest} seconds. You asked for {got}.",
+    "refused.seconds_no_number": "{got} is no number of seconds. Write one such as 5 or 2.5, at most {longest}.",
     "refused.seed": "The seed has to be a whole number from 0 to {limit}. You gave {got}.",
     "refused.quality": "There is no quality called {got}. Choose one of these: {known}.",
     "refused.unknown_model": "There is no model called {name}. Choose one of these, or a folder: {known}.",

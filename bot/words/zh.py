@@ -34,6 +34,7 @@ WORDS: Final = {
     "refused.prompt_too_late": "文字提到第 {got} 秒，但影片只有 {seconds} 秒。请加长影片，或把时间提前。",
     "refused.blocked_word": "你的文字里有一个这里不允许的词。请换一种说法再试。",
     "refused.seconds": "时长必须大于 0 秒，最多 {longest} 秒。你要求的是 {got}。",
+    "refused.seconds_no_number": "{got} 不是一个秒数。请写一个数字，例如 5 或 2.5，最多 {longest}。",
     "refused.seed": "种子必须是 0 到 {limit} 之间的整数。你给的是 {got}。",
     "refused.quality": "没有名为 {got} 的画质。可选：{known}。",
     "refused.unknown_model": "没有名为 {name} 的模型。可选：{known}，或一个文件夹。",
