@@ -27,14 +27,26 @@ function tryPage(form) {
   const error = one("#error");
   const button = one("button[type=submit]", form);
   let shown = "";
+  let chosen = null; // what is shown is what would be sent
+
+  function hold(file) {
+    const carrier = new DataTransfer();
+    if (file) carrier.items.add(file);
+    input.files = carrier.files;
+  }
 
   function choose(file) {
-    if (!file) return;
-    if (file.size > Number(form.dataset.limit)) {
-      input.value = "";
-      say(error, form.dataset.tooBig);
+    if (!file) {
+      hold(chosen);
       return;
     }
+    if (file.size > Number(form.dataset.limit)) {
+      hold(chosen);
+      const stays = chosen || !one(".chosen").hidden; // a film's that is used again is no file
+      say(error, stays ? `${form.dataset.tooBig} ${form.dataset.stays}` : form.dataset.tooBig);
+      return;
+    }
+    chosen = file;
     say(error, "");
     if (shown) URL.revokeObjectURL(shown);
     shown = URL.createObjectURL(file);
@@ -52,9 +64,7 @@ function tryPage(form) {
   function give(files) {
     const picture = [...files].find((file) => file.type.startsWith("image/")) || files[0];
     if (!picture) return;
-    const carrier = new DataTransfer();
-    carrier.items.add(picture);
-    input.files = carrier.files;
+    hold(picture);
     choose(picture);
   }
 

@@ -448,6 +448,7 @@ WORDS: Final = {
     "page.drop_hint": "JPEG, PNG, WebP and others, up to {limit_mib} MiB",
     "page.choose": "Choose a picture",
     "page.another": "Choose another picture",
+    "page.stays": "The picture chosen before stays.",
     "page.prompt": "What should happen?",
     "page.prompt_placeholder": "fog rolls in | 3s: night falls",
     "page.prompt_hint": "Empty means gentle motion. A bar and a time begin something new.",

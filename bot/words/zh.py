@@ -413,6 +413,7 @@ WORDS: Final = {
     "page.drop_hint": "JPEG、PNG、WebP 等格式，最大 {limit_mib} MiB",
     "page.choose": "选择图片",
     "page.another": "换一张图片",
+    "page.stays": "仍使用之前选的图片。",
     "page.prompt": "接下来会发生什么？",
     "page.prompt_placeholder": "雾气涌来 | 3s: 夜幕降临",
     "page.prompt_hint": "留空则是轻柔的动态。用竖线和时间开始新的变化。",

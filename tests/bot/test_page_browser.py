@@ -171,6 +171,31 @@ async def test_a_refusal_stands_in_the_form_and_keeps_what_was_typed(tmp_path: P
         await run(shoot, chrome, "trouble-narrow-dark-zh")
 
 
+async def test_a_picture_that_is_too_large_leaves_the_one_before_chosen(tmp_path: Path, browser: Browsers) -> None:
+    (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
+    (tmp_path / "big.png").write_bytes(bytes(2**20 + 1))
+    run = asyncio.to_thread
+    files = "return [...document.querySelector('#picture').files].map((file) => file.name)"
+    async with service(tmp_path) as found:
+        chrome = await run(browser)
+        await run(chrome.get, found.url)
+        await run(enter, chrome, "#picture", str(tmp_path / "big.png"))
+        assert "1 MiB" in await run(until, chrome, "document.querySelector('#error').textContent")
+        assert "stays" not in await run(text, chrome, "#error")
+        assert await run(chrome.execute_script, files) == []
+        await run(fill, chrome, tmp_path / "dawn.png", "snow")
+        assert not await run(shown, chrome, "#error")
+        await run(enter, chrome, "#picture", str(tmp_path / "big.png"))
+        assert await run(until, chrome, "document.querySelector('#error').textContent.endsWith('chosen before stays.')")
+        assert await run(chrome.execute_script, files) == ["dawn.png"]
+        await run(send, chrome)
+        await run(chrome.get, f"{found.url}?from=1")
+        await run(enter, chrome, "#picture", str(tmp_path / "big.png"))
+        assert await run(until, chrome, "document.querySelector('#error').textContent.endsWith('chosen before stays.')")
+        await run(send, chrome)
+        assert (await run(lambda: chrome.current_url)).endswith("/j/2")
+
+
 async def test_a_dropped_and_a_pasted_picture_are_taken(tmp_path: Path, browser: Browsers) -> None:
     run = asyncio.to_thread
     give = """
