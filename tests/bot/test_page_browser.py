@@ -192,6 +192,7 @@ async def test_a_picture_that_is_too_large_leaves_the_one_before_chosen(tmp_path
         await run(chrome.get, f"{found.url}?from=1")
         await run(enter, chrome, "#picture", str(tmp_path / "big.png"))
         assert await run(until, chrome, "document.querySelector('#error').textContent.endsWith('chosen before stays.')")
+        await run(enter, chrome, "#prompt", " and wind")
         await run(send, chrome)
         assert (await run(lambda: chrome.current_url)).endswith("/j/2")
 
