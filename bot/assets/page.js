@@ -281,14 +281,27 @@ function watchPage(watch) {
     one("#step").textContent = state.step;
     one("#left").textContent = state.left;
     say(one("#why"), state.why);
+    one("#asked").textContent = state.prompt;
+    one("#notes").textContent = state.notes;
     foresee(state.preview);
     if (own) {
       one("#download").hidden = !state.film;
       one("#stop-hint").hidden = !state.stop;
+      one("#copy").dataset.text = state.command;
+      offer(one("#edit"), state.edit);
+      if (state.over) one("#said .steered")?.remove(); // nothing is left that could follow it
       for (const name of ["stop", "cancel", "steer", "again", "finish"]) one(`#${name}`).hidden = !state[name];
     }
     if (!finished) join(state);
     if (state.over) close();
+  }
+
+  // What somebody wrote there stays.
+  function offer(field, text) {
+    if (field.defaultValue === text) return;
+    const untouched = field.value === field.defaultValue;
+    field.defaultValue = text;
+    if (untouched) field.value = text;
   }
 
   function close() {
@@ -367,7 +380,10 @@ function ownPage(watch, show) {
     });
   }
   handle(one("form.stay"), (_, form) => {
-    one("#said").textContent = form.dataset.done;
+    const done = document.createElement("span");
+    done.className = "steered";
+    done.textContent = form.dataset.done;
+    one("#said").replaceChildren(done);
     one("#steer").open = false;
   });
   handle(one("#link"), ({ url }, form) => copy(url, form.dataset.done));

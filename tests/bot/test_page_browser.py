@@ -197,6 +197,33 @@ async def test_a_picture_that_is_too_large_leaves_the_one_before_chosen(tmp_path
         assert (await run(lambda: chrome.current_url)).endswith("/j/2")
 
 
+async def test_another_text_for_what_comes_next_shows_at_once(tmp_path: Path, browser: Browsers) -> None:
+    (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
+    run = asyncio.to_thread
+    async with service(tmp_path) as found:
+        chrome = await run(browser)
+        await run(chrome.get, found.url)
+        await run(fill, chrome, tmp_path / "dawn.png", "snow")
+        await run(send, chrome)
+        await found.section()
+        await run(until, chrome, "!document.querySelector('#steer').hidden")
+        await run(click, chrome, "#steer summary")
+        await run(enter, chrome, "#next", "night falls")
+        await run(click, chrome, "#steer button")
+        await run(until, chrome, "document.querySelector('#said').textContent.startsWith('What is not begun yet')")
+        said = await run(
+            until, chrome, "document.querySelector('#asked').textContent.includes('night falls') && asked.textContent"
+        )
+        assert said == (await jobs.get(found.db, 1)).prompt
+        assert await run(value, chrome, "#edit") == said
+        assert said in await run(chrome.execute_script, "return document.querySelector('#copy').dataset.text")
+        while (await found.section()).state != "done":
+            pass
+        await run(until, chrome, "document.querySelector('.watch').classList.contains('over')")
+        assert await run(text, chrome, "#said") == ""
+        assert await run(complaints, chrome) == []
+
+
 async def test_a_dropped_and_a_pasted_picture_are_taken(tmp_path: Path, browser: Browsers) -> None:
     run = asyncio.to_thread
     give = """
