@@ -14,6 +14,7 @@ import gen.bench
 from bot import terminal, words
 from bot.errors import Gone, Refused
 from db.errors import DbError
+from flipbot.called import called
 from flipbot.checkup import command_doctor
 from flipbot.download import command_download
 from flipbot.making import command_animate, command_front, command_run, command_worker
@@ -51,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return terminal.BAD_INPUT
     spoken = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG")
-    locale = words.pick([spoken or system_locale.getlocale()[0] or "en"])
+    language = words.pick([spoken or system_locale.getlocale()[0] or "en"])
+    locale = words.Reader(language, called(args, sys.argv[0]).command)
     console = terminal.printer(stderr=True, soft_wrap=True)
     try:
         code: int = args.command(args, console, locale)
@@ -61,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(refused, Gone):
             return terminal.FAILED
     except (DbError, GenError) as error:
-        terminal.tell(console, f"flipbot: {error}")
+        terminal.tell(console, f"flipbot: {locale.spell(str(error))}")
     except KeyboardInterrupt:
         return terminal.INTERRUPTED
     return terminal.BAD_INPUT

@@ -6,8 +6,9 @@ was turned down), "failed" (a job that ended badly, by its reason), "state" and 
 """
 
 import pkgutil
+import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from types import MappingProxyType
 from typing import Final
@@ -27,6 +28,29 @@ LANGUAGES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(_languages(
 JOINERS: Final = "\u200c\u200d"  # invisible too, but Persian, Hindi and many emoji are not right without them
 
 
+COMMAND: Final = re.compile(r"\bflipbot ([a-z]+)\b", re.ASCII)
+
+
+class Reader(str):
+    """A language, as somebody reads it in a terminal: what they are told to type is said as they have to type it."""
+
+    command: Callable[[str], str]
+
+    def __new__(cls, language: str, command: Callable[[str], str]) -> "Reader":
+        """command: of flipbot, by its name: `resume` is `.venv/bin/flipbot resume --data-dir var/demo`, for instance"""
+        reader = super().__new__(cls, language)
+        reader.command = command
+        return reader
+
+    def spell(self, text: str) -> str:
+        """The text with its commands as they have to be typed."""
+        return COMMAND.sub(lambda found: self.command(found[1]), text)
+
+    def template(self, text: str) -> str:
+        """As `spell`, for a text whose fields are yet to be filled."""
+        return COMMAND.sub(lambda found: self.command(found[1]).replace("{", "{{").replace("}", "}}"), text)
+
+
 class _Facts(dict[str, object]):
     """A job's facts come out of the database: one that is missing must not cost the person the sentence."""
 
@@ -41,6 +65,8 @@ def say(locale: str, key: str, /, **facts: object) -> str:
     raises: KeyError, for a key that no language has
     """
     template = LANGUAGES.get(locale, en.WORDS).get(key) or en.WORDS[key]
+    if isinstance(locale, Reader):
+        template = locale.template(template)
     return template.format_map(_Facts({name: _shown(fact) for name, fact in facts.items()}))
 
 

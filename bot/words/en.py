@@ -776,6 +776,7 @@ WORDS: Final = {
     "terminal.cancelled": "Cancelled. Nothing was ready yet, so nothing was kept.",
     "terminal.elsewhere": "A service is already running here, so it makes the film.",
     "terminal.stopping": "Stopping after what is ready. Press Ctrl-C again to leave at once.",
+    "terminal.leaving": "Leaving at once.",
     "terminal.page": "The page is at {url}. Stop with Ctrl-C.",
     # operators
     "refused.metrics": "The metrics cannot be served at {host}:{port}. Choose another place in [service] metrics.",

@@ -733,6 +733,7 @@ WORDS: Final = {
     "terminal.cancelled": "已取消。还没有完成的部分，因此没有保留任何内容。",
     "terminal.elsewhere": "这里已有服务在运行，由它来制作影片。",
     "terminal.stopping": "完成手头的部分后停止。再按一次 Ctrl-C 立即离开。",
+    "terminal.leaving": "立即退出。",
     "terminal.page": "页面在 {url}。按 Ctrl-C 停止。",
     # 管理
     "refused.metrics": "无法在 {host}:{port} 提供指标。请在 [service] metrics 中换一个地址。",

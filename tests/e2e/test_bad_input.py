@@ -83,6 +83,8 @@ ORDERS = {
     "unknown model": (("PHOTO", "fog", "--model", "gigantic"), "no model gigantic"),
     "no such folder": (("PHOTO", "fog", "--model", "models/none"), "models/none"),
     "unwritable output": (("PHOTO", "fog", "-o", "/proc/film.mp4"), "cannot be written"),
+    "a film of nowhere": (("--extend", "9"), "There is no database"),
+    "no film's number": (("--extend", "-1"), "-1 is no film's number"),
     "data folder": (("PHOTO", "fog", "--data-dir", "/proc/flipbot"), "data folder /proc/flipbot"),
 }
 
@@ -96,6 +98,15 @@ def test_a_bad_order_is_refused(name: str, photo: Path, small: Path, tmp_path: P
     done = quick("animate", *asked, *rest, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert sentence in one_sentence(done.stderr)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_film_that_is_not_there_is_not_there_for_any_command(tmp_path: Path) -> None:
+    where = ("--data-dir", tmp_path / "data")
+    said = [
+        one_sentence(quick(*asked, *where, cwd=tmp_path).stderr) for asked in (("film", 9), ("animate", "--extend", 9))
+    ]
+    assert said[0] == said[1] and "There is no database" in said[0]
     assert not list(tmp_path.iterdir())
 
 
