@@ -3,6 +3,7 @@
 import io
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ from gen.memory import (
 from gen.roofline import Gpu, Pace, step_tflop, verdict
 
 GIB = 1 << 30
+CUDA_WHEELS = "https://download.pytorch.org/whl/cu130"  # for Linux and Windows; what PyPI has for Linux is this build
 PROCESSOR = 1.0  # TFLOP/s, float32: two cores of a server made 0.2 (docs/benchmarks.md), a large desktop makes about 1
 
 
@@ -179,7 +181,7 @@ def no_cuda() -> str:
     if torch.version.hip is not None:
         return "this PyTorch is for AMD's cards, and sees none."
     if torch.version.cuda is None:
-        return "this PyTorch is a build for the CPU only."
+        return without_cuda(torch.__version__)
     if shutil.which("nvidia-smi") is None:
         return "no NVIDIA driver is installed."
     try:
@@ -187,6 +189,22 @@ def no_cuda() -> str:
     except (OSError, subprocess.SubprocessError):
         return "the NVIDIA driver does not answer; restart the computer."
     return "the NVIDIA driver shows no card." if asked.returncode else "the driver and this PyTorch do not go together."
+
+
+def without_cuda(version: str) -> str:
+    """What to do where this PyTorch is a build for the CPU; nothing where no card is there that it leaves unused."""
+    try:
+        asked = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.SubprocessError):
+        asked = None
+    if asked is None or asked.returncode or "GPU" not in asked.stdout:
+        return "this PyTorch is a build for the CPU only."
+    python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
+    wheel = f"torch=={version.partition('+')[0]} --index-url {CUDA_WHEELS}"
+    return (
+        "an NVIDIA card is here, but this PyTorch is for the processor alone: "
+        f"{python} -m pip install --force-reinstall {wheel} puts the one for the card in its place."
+    )
 
 
 def memory() -> Finding:
