@@ -22,6 +22,7 @@ from db.rows import Ban, Job, Progress, QueueState, Section
 
 LANG: Final = {"en": "en", "zh": "zh-Hans"}
 HIDDEN: Final = " hidden"
+LOOPS_S: Final = 10.0  # a finished film as short as that begins again by itself
 BANNED: Final = (Platform.DISCORD, Platform.TELEGRAM, Platform.PAGE)  # where people are told apart
 
 
@@ -300,6 +301,7 @@ def state(locale: str, job: Job, view: View, under_way: Progress | None, made: S
         "end": end_url(job),
         "joins": joins(job, made),
         "seconds": view.seconds_total,
+        "loops": view.seconds_done <= LOOPS_S,
         "prompt": job.prompt or say(locale, "page.no_prompt"),
         "edit": job.prompt,
         "command": _command(job),

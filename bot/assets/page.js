@@ -99,7 +99,7 @@ function tryPage(form) {
     const film = chip.querySelector("video");
     if (!film) continue;
     film.addEventListener("loadedmetadata", () => { film.currentTime = Math.max(0, film.duration - .1); }, { once: true });
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches) continue;
+    if (still) continue;
     const play = () => { if (film.paused) { film.currentTime = 0; film.play().catch(() => {}); } };
     for (const kind of ["pointerenter", "focus", "click"]) chip.addEventListener(kind, play);
   }
@@ -123,8 +123,12 @@ function tryPage(form) {
   });
 }
 
+// Films play by themselves, and again from their beginning, for those who want things to move.
+const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+
 // A film that grows while it plays: each section is a fragment that is appended once, and the provisional frames at the
-// end give way to those that take their place in time. Where a browser lacks Media Source Extensions, or the film comes
+// end give way to those that take their place in time. What is there is a whole film each time, so that it begins again
+// where more is not there yet; the next fragment opens it. Where a browser lacks Media Source Extensions, or the film comes
 // in another order, `plain` shows the whole film instead.
 function growing(address, begun, plain) {
   const Source = window.ManagedMediaSource || window.MediaSource;
@@ -134,6 +138,7 @@ function growing(address, begun, plain) {
   let media = null;
   let buffer = null;
   let parts = 0; // appended
+  let waited = false; // whether it had come to its end before more was there
   let end = ""; // address of the provisional frames that were appended last
 
   const event = (target, name) => new Promise((done, failed) => {
@@ -162,6 +167,7 @@ function growing(address, begun, plain) {
     if (!bytes.byteLength) return true;
     const first = !media;
     if (first) await open(new Uint8Array(bytes));
+    waited ||= one(".film").ended;
     buffer.appendBuffer(bytes);
     await event(buffer, "updateend");
     if (first) begun();
@@ -178,7 +184,13 @@ function growing(address, begun, plain) {
       if (!(await add(newest.end))) return;
       end = newest.end;
     }
-    if (newest.over && newest === state && media && media.readyState === "open") media.endOfStream();
+    if (newest === state && media && media.readyState === "open") media.endOfStream();
+    if (waited) {
+      const film = one(".film");
+      film.currentTime = film.currentTime; // Chromium thinks that it has ended until it is sought in
+      film.play().catch(() => {});
+    }
+    waited = false;
   }
 
   async function follow() {
@@ -225,7 +237,7 @@ function watchPage(watch) {
     film.src = address;
     const swap = () => {
       if (next !== address) return; // a still longer one is under way
-      goesOn ||= !old.hasAttribute("src") || !old.paused || old.ended;
+      goesOn ||= (!old.hasAttribute("src") && !still) || !old.paused || old.ended;
       old.pause();
       const before = watch.dataset.order === "inverted" && old.duration ? film.duration - old.duration : 0;
       const at = old.currentTime + before; // what is made later stands in front there
@@ -252,7 +264,7 @@ function watchPage(watch) {
 
   const join = growing(`${watch.dataset.base}/part/`, () => {
     one(".still").hidden = true;
-    one(".film").play().catch(() => {});
+    if (!still) one(".film").play().catch(() => {});
   }, grow);
 
   // Shown when it is there, so that nothing flickers or moves.
@@ -292,6 +304,7 @@ function watchPage(watch) {
       if (state.over) one("#said .steered")?.remove(); // nothing is left that could follow it
       for (const name of ["stop", "cancel", "steer", "again", "finish"]) one(`#${name}`).hidden = !state[name];
     }
+    one(".film").loop = !still && (!state.over || state.loops);
     if (!finished) join(state);
     if (state.over) close();
   }
