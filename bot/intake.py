@@ -55,6 +55,7 @@ MIB: Final = 2**20
 NO_LIMITS: Final = OwnLimits(server={})
 
 Prompts = tuple[tuple[float, str], ...]  # (second it starts at, text), the first at 0.0, rising
+RISING: Final = ("draft", "standard", "best")
 Keep = int | Literal["all", "all_but_last"]  # how many of a film's finished sections stay
 
 # "| 3s:", "| 2.5 seconds :", "｜3秒：", and behind a bar without the colon; what does not look like this stays text
@@ -183,6 +184,12 @@ class Rules:
     max_megapixels: float = 40.0
     min_free: int = 200 * MIB
     blocked_words: tuple[str, ...] = ()
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The qualities as people read them, from the quick one to the careful one; the owner's own behind them."""
+        known = [name for name in RISING if name in self.qualities]
+        return (*known, *(name for name in self.qualities if name not in known))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -635,7 +642,7 @@ def quality_of(got: str | None, rules: Rules) -> str:
     if not got:
         return rules.qualities[0]
     if got not in rules.qualities:
-        raise Refused("refused.quality", got=_said(got), known=rules.qualities)
+        raise Refused("refused.quality", got=_said(got), known=rules.listed)
     return got
 
 

@@ -154,7 +154,7 @@ def home(
         seconds=f"{asked.get('seconds', rules.default_seconds):g}",
         longest=say(locale, "page.seconds_hint", longest=rules.longest_seconds),
         examples=_examples(locale, examples),
-        quality=_qualities(locale, rules.qualities, asked.get("quality")),
+        quality=_qualities(locale, rules.listed, asked.get("quality", rules.qualities[0])),
         films=_films(locale, films, jobs),
         more=_more(locale, "/gallery", "page.all_films") if films else Html(""),
         prompt=before.prompt if before else "",
@@ -212,7 +212,8 @@ def _examples(locale: str, examples: Sequence[Example]) -> Html:
     if not examples:
         return Html("")
     chips = "".join(
-        f'<button class="chip{" shown" if example.film else ""}" type="button">{_example_film(n, example)}'
+        f'<button class="chip{" shown" if example.film else ""}" type="button"{" tabindex=-1" if n else ""}>'
+        f"{_example_film(n, example)}"
         f"<span>{escape(example.said(locale))}</span></button>"
         for n, example in enumerate(examples)
     )
@@ -227,7 +228,7 @@ def _example_film(n: int, example: Example) -> str:
     return f'<video src="{url}" muted playsinline preload="metadata" tabindex="-1" aria-hidden="true"></video>'
 
 
-def _qualities(locale: str, names: Sequence[str], chosen: str | None = None) -> Html:
+def _qualities(locale: str, names: Sequence[str], chosen: str) -> Html:
     if len(names) < 2:
         return Html("")
     label = escape(say(locale, "page.quality"))

@@ -215,7 +215,9 @@ def send(browser: WebDriver) -> None:
 
 # Counts how often the film was loaded anew, or jumped back but from its end, where it begins again.
 TRACK = """
-window.back = 0; window.rounds = 0; window.stood = 0; let at = 0, end = 0, moved = performance.now(); window.begun = document.querySelector('.film'); window.emptied = 0;
+window.back = 0; window.rounds = 0; window.stood = 0;
+let at = 0, end = 0, moved = performance.now();
+window.begun = document.querySelector('.film'); window.emptied = 0;
 begun.addEventListener('emptied', () => { emptied += 1; });
 window.ready = () => {
   const film = document.querySelector('.film');

@@ -21,6 +21,19 @@ const fresh = () => {
 };
 const sentence = (error, offline) => (error instanceof TypeError || error instanceof SyntaxError ? offline : error.message);
 
+// Many buttons are one stop of the Tab key; arrows lead from one to the next.
+function rove(buttons) {
+  const to = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+  for (const [n, button] of buttons.entries()) {
+    button.addEventListener("focus", () => buttons.forEach((each) => { each.tabIndex = each === button ? 0 : -1; }));
+    button.addEventListener("keydown", (event) => {
+      if (!(event.key in to)) return;
+      event.preventDefault();
+      buttons[Math.min(Math.max(n + to[event.key], 0), buttons.length - 1)].focus();
+    });
+  }
+}
+
 function tryPage(form) {
   const drop = one(".drop");
   const input = one("#picture");
@@ -91,6 +104,7 @@ function tryPage(form) {
     event.preventDefault();
     give(event.clipboardData.files);
   });
+  rove([...document.querySelectorAll(".examples .chip")]);
   for (const chip of document.querySelectorAll(".examples .chip")) {
     chip.addEventListener("click", () => {
       one("#prompt").value = chip.textContent.trim();

@@ -445,7 +445,7 @@ WORDS: Final = {
     "page.home": "New film",
     "page.skip": "Skip to the content",
     "page.drop": "Drop a picture here, paste one, or choose a file",
-    "page.drop_hint": "JPEG, PNG, WebP and others, up to {limit_mib} MiB",
+    "page.drop_hint": "JPEG, PNG, WebP and others, up to {limit_mib}\u00a0MiB",
     "page.choose": "Choose a picture",
     "page.another": "Choose another picture",
     "page.stays": "The picture chosen before stays.",

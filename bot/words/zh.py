@@ -410,7 +410,7 @@ WORDS: Final = {
     "page.home": "新影片",
     "page.skip": "跳到正文",
     "page.drop": "把图片拖到这里，粘贴，或选择文件",
-    "page.drop_hint": "JPEG、PNG、WebP 等格式，最大 {limit_mib} MiB",
+    "page.drop_hint": "JPEG、PNG、WebP 等格式，最大 {limit_mib}\u00a0MiB",
     "page.choose": "选择图片",
     "page.another": "换一张图片",
     "page.stays": "仍使用之前选的图片。",

@@ -287,6 +287,36 @@ async def test_another_text_for_what_comes_next_shows_at_once(tmp_path: Path, br
         assert await run(complaints, chrome) == []
 
 
+async def test_texts_to_try_are_one_stop_and_buttons_stand_in_line(tmp_path: Path, browser: Browsers) -> None:
+    (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
+    run = asyncio.to_thread
+    async with service(tmp_path, qualities=("standard", "best", "draft", "mine")) as found:
+        chrome = await run(browser)
+        await run(chrome.get, found.url)
+        at = "return document.activeElement.textContent.trim() || document.activeElement.id"
+        await run(enter, chrome, "#prompt", Keys.TAB)
+        await run(lambda: chrome.switch_to.active_element.send_keys(Keys.TAB))
+        assert await run(chrome.execute_script, at) == "fog rolls in"
+        await run(lambda: chrome.switch_to.active_element.send_keys(Keys.ARROW_RIGHT))
+        assert await run(chrome.execute_script, at) == "night falls"
+        await run(lambda: chrome.switch_to.active_element.send_keys(Keys.ARROW_RIGHT, Keys.TAB))
+        assert await run(chrome.execute_script, at) == "seconds"
+        await run(lambda: chrome.switch_to.active_element.send_keys(Keys.SHIFT, Keys.TAB))
+        assert await run(chrome.execute_script, at) == "night falls"
+        await run(lambda: chrome.switch_to.active_element.send_keys(Keys.ENTER))
+        assert await run(value, chrome, "#prompt") == "night falls"
+        options = "return [[...document.querySelectorAll('#quality option')].map((each) => each.value), quality.value]"
+        assert await run(chrome.execute_script, options) == [["draft", "standard", "best", "mine"], "standard"]
+        await run(fill, chrome, tmp_path / "dawn.png", "")
+        await run(send, chrome)
+        await run(chrome.get, f"{found.url}gallery")
+        places = (
+            "[...document.querySelectorAll('.both .button, .both button')].map((each) => each.getBoundingClientRect())"
+        )
+        use, delete = await run(chrome.execute_script, f"return {places}")
+        assert (use["top"], use["height"]) == (delete["top"], delete["height"])
+
+
 async def test_a_dropped_and_a_pasted_picture_are_taken(tmp_path: Path, browser: Browsers) -> None:
     run = asyncio.to_thread
     give = """

@@ -68,7 +68,10 @@ ORDERS = {
     "seconds text": (("PHOTO", "fog", "--seconds", "long"), "long is no number of seconds"),
     "empty seconds": (("PHOTO", "fog", "--seconds", ""), "--seconds is empty"),
     "empty seed": (("PHOTO", "fog", "--seed", " "), "--seed is empty"),
-    "an address": (("https://example.org/photo.jpg", "fog"), "is an address. Download the picture first"),
+    "an address": (
+        ("https://example.org/photo.jpg", "fog"),
+        "https://example.org/photo.jpg is an address. Download the picture first",
+    ),
     "seed": (("PHOTO", "fog", "--seed", "-5"), "You gave -5"),
     "quality": (("PHOTO", "fog", "--quality", "superb"), "no quality called superb"),
     "long prompt": (("PHOTO", "x" * 100_000), "100000 characters"),
