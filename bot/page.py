@@ -403,7 +403,9 @@ class Page:
         told: dict[str, Any] = dict(how)
         if "add_seconds" in told:
             told["add_seconds"] = seconds_of(form.get("seconds"), self.intake.rules)
-        if "prompt" in told:
+            if clean(form.get("prompt", "")):  # else it goes on as it was
+                told["prompt"] = form["prompt"]
+        elif "prompt" in told:
             told["prompt"] = form.get("prompt", "")
         key = _key(job.user_id, {**form, TOKEN: "", "again": str(job.id)})
         made = await self._taken(self.intake.again(job.id, self._by(request), key=key, **told))

@@ -313,6 +313,7 @@ function watchPage(watch) {
     if (own) {
       one("#download").hidden = !state.film;
       one("#stop-hint").hidden = !state.stop;
+      one("#longer").hidden = !state.again;
       one("#copy").dataset.text = state.command;
       offer(one("#edit"), state.edit);
       if (state.over) one("#said .steered")?.remove(); // nothing is left that could follow it

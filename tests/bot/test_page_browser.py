@@ -317,6 +317,33 @@ async def test_texts_to_try_are_one_stop_and_buttons_stand_in_line(tmp_path: Pat
         assert (use["top"], use["height"]) == (delete["top"], delete["height"])
 
 
+async def test_a_film_goes_on_with_another_text_and_length(tmp_path: Path, browser: Browsers) -> None:
+    (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
+    run = asyncio.to_thread
+    async with service(tmp_path) as found:
+        chrome = await run(browser)
+        await run(chrome.get, found.url)
+        await run(fill, chrome, tmp_path / "dawn.png", "snow")
+        await run(clear, chrome, "#seconds")
+        await run(enter, chrome, "#seconds", "2.4")
+        await run(send, chrome)
+        await found.section()
+        assert not await run(shown, chrome, "#longer")
+        await found.section()
+        await run(until, chrome, "!document.querySelector('#longer').hidden")
+        await run(click, chrome, "#longer summary")
+        assert await run(value, chrome, "#more") == "5"
+        await run(clear, chrome, "#more")
+        await run(enter, chrome, "#more", "3,6")
+        await run(enter, chrome, "#then", "night falls")
+        await seen(chrome, "job-longer")
+        await run(click, chrome, "#longer button")
+        await run(until, chrome, "location.pathname === '/j/2' && document.readyState === 'complete'")
+        longer = await jobs.get(found.db, 2)
+        assert (longer.done, longer.sections) == (2, 5)
+        assert "night falls" in longer.prompt and "snow" in longer.prompt
+
+
 async def test_a_dropped_and_a_pasted_picture_are_taken(tmp_path: Path, browser: Browsers) -> None:
     run = asyncio.to_thread
     give = """

@@ -303,7 +303,10 @@ def test_a_film_in_line_outlives_an_upgrade_of_the_model_and_a_pause(
     worker = start("worker", "--until-empty", "--model", model, *here)
     assert worker.stderr is not None
     said = ""
-    while "Paused: too hot. No section is begun; " not in said or f"flipbot resume --data-dir {data_dir}" not in said:
+    while (
+        "Paused: too hot. No section is begun; " not in said
+        or f"flipbot resume -c {config} --data-dir {data_dir}" not in said
+    ):
         line = worker.stderr.readline()
         assert line, said
         said += line
