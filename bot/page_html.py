@@ -22,6 +22,7 @@ from db.rows import Ban, Job, Progress, QueueState, Section
 
 LANG: Final = {"en": "en", "zh": "zh-Hans"}
 HIDDEN: Final = " hidden"
+VISITOR: Final = re.compile(r"\b[0-9a-f]{32}\b")  # Guard.visitor
 LOOPS_S: Final = 10.0  # a finished film as short as that begins again by itself
 BANNED: Final = (Platform.DISCORD, Platform.TELEGRAM, Platform.PAGE)  # where people are told apart
 
@@ -501,11 +502,28 @@ def _queue(locale: str, token: str, rows: Sequence[Mapping[str, Any]]) -> Html:
     names = ("film", "who", "text", "parts", "what_now", "left", "do")
     head = "".join(f'<th scope="col">{escape(say(locale, f"admin.{name}"))}</th>' for name in names)
     body = "".join(
-        render("admin_row.html", locale, token=token, ban=_ban_form(locale, token, row), **row) for row in rows
+        render(
+            "admin_row.html",
+            locale,
+            token=token,
+            ban=_ban_form(locale, token, row),
+            **{**row, "who": _who(locale, row)},
+        )
+        for row in rows
     )
     caption = escape(say(locale, "admin.queue"))
     table = f'<table><caption class="unseen">{caption}</caption><thead><tr>{head}</tr></thead>'
-    return _wide(caption, f"{table}<tbody>{body}</tbody></table>")
+    return _wide(caption, f"{table}<tbody>{body}</tbody></table>", acts=True)
+
+
+def _ids(text: object) -> Html:
+    """Text with the long names of the page's visitors cut to what tells them apart; who copies one has it whole."""
+    return Html(VISITOR.sub(lambda found: f'<span class="id" title="{found[0]}">{found[0]}</span>', escape(text)))
+
+
+def _who(locale: str, row: Mapping[str, Any]) -> Html:
+    mine = f' <strong class="own">{escape(say(locale, "admin.yours"))}</strong>' if row["own"] else ""
+    return Html(f"{_ids(row['who'])}{mine}")
 
 
 def _ban_form(locale: str, token: str, row: Mapping[str, Any]) -> Html:
@@ -520,16 +538,21 @@ def _table(locale: str, caption: str, names: Sequence[str], rows: Sequence[Seque
         return Html(f"<p>{escape(say(locale, 'admin.nothing'))}</p>")
     told = escape(say(locale, caption))
     head = "".join(f'<th scope="col">{escape(say(locale, name))}</th>' for name in names)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(value)}</td>' for value in row)}</tr>" for row in rows)
+    body = "".join(f"<tr>{''.join(f'<td>{_ids(value)}</td>' for value in row)}</tr>" for row in rows)
     table = (
         f'<table><caption class="unseen">{told}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
     )
     return _wide(told, table)
 
 
-def _wide(name: str, table: str) -> Html:
-    """A table that may be wider than the window, reachable with the keyboard. name: escaped."""
-    return Html(f'<div class="wide" tabindex="0" role="region" aria-label="{name}">{table}</div>')
+def _wide(name: str, table: str, *, acts: bool = False) -> Html:
+    """A table that may be wider than the window, reachable with the keyboard. name: escaped.
+
+    acts: what can be done stands in its last column, which is always seen
+    """
+    return Html(
+        f'<div class="wide{" acts" if acts else ""}" tabindex="0" role="region" aria-label="{name}">{table}</div>'
+    )
 
 
 def _ban(locale: str, token: str, ban: Ban) -> Html:
@@ -540,7 +563,14 @@ def _ban(locale: str, token: str, ban: Ban) -> Html:
     by = say(locale, "admin.by", by=ban.by) if ban.by else ""
     said = " · ".join(part for part in (where, say(locale, ends, until=until), by, ban.reason) if part)
     return render(
-        "ban.html", locale, token=token, platform=ban.platform, user_id=ban.user_id, scope=ban.scope, said=said
+        "ban.html",
+        locale,
+        token=token,
+        platform=ban.platform,
+        user_id=ban.user_id,
+        scope=ban.scope,
+        said=said,
+        who=_ids(ban.user_id),
     )
 
 

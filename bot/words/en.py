@@ -592,6 +592,7 @@ WORDS: Final = {
     "admin.nothing": "Nothing yet.",
     "admin.film": "film",
     "admin.who": "who",
+    "admin.yours": "yours",
     "admin.text": "text",
     "admin.parts": "parts",
     "admin.what_now": "what it does",

@@ -553,6 +553,7 @@ WORDS: Final = {
     "admin.nothing": "还没有。",
     "admin.film": "影片",
     "admin.who": "谁",
+    "admin.yours": "你的",
     "admin.text": "文字",
     "admin.parts": "段数",
     "admin.what_now": "状态",

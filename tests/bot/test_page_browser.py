@@ -344,6 +344,32 @@ async def test_a_film_goes_on_with_another_text_and_length(tmp_path: Path, brows
         assert "night falls" in longer.prompt and "snow" in longer.prompt
 
 
+async def test_the_owner_reaches_what_can_be_done_on_a_phone(tmp_path: Path, browser: Browsers) -> None:
+    (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
+    run = asyncio.to_thread
+    async with service(tmp_path, password="secret") as found:
+        chrome = await run(browser, "en", False, (390, 800))
+        await run(chrome.get, found.url)
+        await run(enter, chrome, "#password", "secret", Keys.ENTER)
+        await run(until, chrome, "document.querySelector('.try') !== null")
+        await run(fill, chrome, tmp_path / "dawn.png", "a very long text of what should happen in this film of snow")
+        await run(send, chrome)
+        await run(chrome.get, f"{found.url}admin")
+        await run(shoot, chrome, "admin-390")
+        inside = "return [...document.querySelectorAll('.acts button')].every((each) => "
+        inside += "each.getBoundingClientRect().left > 0 && each.getBoundingClientRect().right < 390)"
+        assert await run(chrome.execute_script, inside)
+        assert await run(fits, chrome)
+        whole = "return [...document.querySelectorAll('input[name=reason]')].every((each) => each.offsetWidth > 250)"
+        assert await run(chrome.execute_script, whole)
+        await run(chrome.execute_script, "getSelection().selectAllChildren(document.querySelector('.id'))")
+        assert len(await run(chrome.execute_script, "return getSelection().toString()")) == 32
+        assert await run(chrome.execute_script, "return document.querySelector('.id').offsetWidth") < 80
+        await run(click, chrome, ".acts button.quiet")
+        await run(until, chrome, "document.querySelector('.acts') === null")
+        assert (await jobs.get(found.db, 1)).state == "cancelled"
+
+
 async def test_a_dropped_and_a_pasted_picture_are_taken(tmp_path: Path, browser: Browsers) -> None:
     run = asyncio.to_thread
     give = """

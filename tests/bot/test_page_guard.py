@@ -23,7 +23,7 @@ from page_stage import GRAINY, PLAN, Service, photo, service
 from test_page import HTML, JSON, form, refusal, submit, visitor
 
 from bot.errors import Refused
-from bot.intake import Asked
+from bot.intake import Asked, moment
 from bot.page_guard import PER_MINUTE, SESSION, TOKEN_HEADER, Guard, machine_names, read_key
 from db import engines, jobs, links, operators, renditions
 from db.models import Platform
@@ -498,6 +498,27 @@ async def test_the_owners_window_needs_a_password(tmp_path: Path) -> None:
             assert "[web] password" in await refusal(answer, 403)
         async with client.post("/admin/pause", headers=JSON) as answer:
             await refusal(answer, 403)
+
+
+async def test_the_owner_reads_when_and_who(tmp_path: Path) -> None:
+    async with (
+        service(tmp_path, password=PASSWORD, guest_password=GUEST) as found,
+        owner(found) as client,
+        guest(found) as other,
+    ):
+        people = [(await jobs.get(found.db, await submit(each))).user_id for each in (client, other)]
+        ban = {"platform": "page", "user_id": people[1], "days": "7", "reason": "spam"}
+        async with client.post("/admin/ban", data=ban, headers=JSON) as answer:
+            assert answer.status == 200
+        async with client.get("/admin", headers=HTML) as answer:
+            text = await answer.text()
+        (deed,) = await operators.audit(found.db, 1)
+        assert moment(deed.at_ms) in text and moment(deed.at_ms).endswith(" UTC")  # as `flipbot audit` has it
+        assert not re.search(r"[0-9]{2}\.[0-9]{2}\. [0-9]{2}:", text)
+        shown = 'page: <span class="id" title="{0}">{0}</span>{1}</td>'
+        assert shown.format(people[0], ' <strong class="own">yours</strong>') in text
+        assert shown.format(people[1], "") in text
+        assert f'page: <span class="id" title="{people[1]}">{people[1]}</span></span> <span class="small">' in text
 
 
 async def test_the_owner_runs_the_queue(tmp_path: Path) -> None:
