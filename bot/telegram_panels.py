@@ -121,7 +121,7 @@ def offers(talk: Talk) -> list[tuple[str, list[Any], Callable[[str, Any], str]]]
     seconds = [None, *(s for s in SECONDS if s <= rules.longest_seconds)]
     return [
         ("seconds", seconds, lambda lang, v: say(lang, "duration.seconds", seconds=v or rules.default_seconds)),
-        ("quality", list(rules.listed), lambda lang, v: quality_name(lang, v or rules.qualities[0])),
+        ("quality", list(rules.qualities), lambda lang, v: quality_name(lang, v or rules.qualities[0])),
         ("notify", list(NOTIFY), lambda lang, v: say(lang, f"telegram.notify.{v}")),
         ("language", [None, *LANGUAGES], lambda lang, v: say(v, "language.name") if v else say(lang, "telegram.auto")),
         ("spoiler", [False, True], lambda lang, v: say(lang, f"telegram.spoiler.{'on' if v else 'off'}")),
