@@ -184,11 +184,15 @@ class DiscordBot(discord.Client):
         self.add_dynamic_items(FilmButton, TermsButton, SureButton, ForgetButton, HistorySelect)
         await self.tree.set_translator(Translator())
         try:
-            self.languages = await people.languages(self.db, HERE)
+            await self._learn_languages()
             await self.sync()
-        except TROUBLE as trouble:  # the bot can speak without either; the next start sees to them
+        except TROUBLE as trouble:  # the bot can speak without either; the next start sees to the commands
             log.warning("commands not compared, or not noted: %s", trouble)
+            self._spawn(patiently(self._learn_languages, "discord's languages"))
         self._spawn(patiently(self._recover, "discord's inbox"))
+
+    async def _learn_languages(self) -> None:
+        self.languages = await people.languages(self.db, HERE) | self.languages
 
     async def sync(self) -> None:
         """Register the commands, if they are not what was registered last, and take them away where they were else."""
@@ -429,6 +433,8 @@ class DiscordBot(discord.Client):
         except Refused as refused:
             no = refused
         except Exception:
+            if self.is_closed():  # its session, too; the next process goes on with it
+                return
             log.exception("request failed")
             no = Refused("refused.trouble")
         if no is not None:

@@ -233,13 +233,13 @@ class MediaAway(DbError):
 
 
 class OtherStore(MediaAway):
-    """What the front keeps in its store is not in this process's: they are two. where: this process's."""
+    """What others on the database keep in their store is not in this process's: they are two. where: this one's."""
 
     def __init__(self, where: str) -> None:
         super().__init__(
             where,
-            "nothing of the front's is there",
-            "give both the same [media] url, a bucket or a folder that both see",
+            "nothing of the others' is there",
+            "give all the same [media] url, a bucket or a folder that both see",
         )
         self.where = where
 

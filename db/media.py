@@ -400,35 +400,30 @@ async def media_tidy(db: Database, media: Media, older_than_s: float) -> int | N
     return swept
 
 
-async def mark_store(db: Database, media: Media) -> None:
-    """At each start of a front on a shared database: put something into its store that workers find in the same one.
+async def settle_store(db: Database, media: Media, *, anew: bool = False) -> None:
+    """See that all processes of a shared database have one store: one goes on with files that others made.
 
-    raises: TROUBLE
+    The first one puts something there that is looked for ever after. anew: nobody else is there, so that it may be
+    another store than before
+    raises: OtherStore, TROUBLE
     """
     if not db.shared:
         return
-    known = await inbox.memo(db, STORE)
-    there = known is not None and await in_thread(media, media.exists, _named(known))
-    said = known if known and there else uuid4().hex
-    await in_thread(media, media.put, said.encode())  # the known one, too: to a sweep it is young again
-    if not there:
-        await inbox.remember(db, STORE, said)
-    if known and not there and len(await media_keep(db)) > 1:
+    known, fresh = await inbox.memo(db, STORE), uuid4().hex
+    if known is None:
+        await in_thread(media, media.put, fresh.encode())
+        known = await inbox.first(db, STORE, fresh)
+    if await in_thread(media, media.exists, _named(known)):
+        await in_thread(media, media.put, known.encode())  # to a sweep it is young again
+        return
+    if not anew:
+        raise OtherStore(media.place())
+    await in_thread(media, media.put, fresh.encode())
+    await inbox.remember(db, STORE, fresh)
+    if len(await media_keep(db)) > 1:
         log.warning(
             "another store than before in=%s; films go on only if their files were brought there", media.place()
         )
-
-
-async def same_store(db: Database, media: Media) -> bool | None:
-    """Whether this is the front's store; None where no front has marked one yet. raises: TROUBLE"""
-    known = await inbox.memo(db, STORE)
-    return None if known is None else await in_thread(media, media.exists, _named(known))
-
-
-async def need_same_store(db: Database, media: Media) -> None:
-    """A worker goes on with files that the front and others made, so all have one store. raises: OtherStore, TROUBLE"""
-    if await same_store(db, media) is False:
-        raise OtherStore(media.place())
 
 
 def _named(said: str) -> str:
@@ -438,11 +433,7 @@ def _named(said: str) -> str:
 
 async def _mark(db: Database) -> str:
     """The mark of this database, made when it is first asked for."""
-    mark = await inbox.memo(db, OWNER)
-    if mark is None:
-        mark = f"{uuid4().hex} 0"
-        await inbox.remember(db, OWNER, mark)
-    return mark
+    return await inbox.memo(db, OWNER) or await inbox.first(db, OWNER, f"{uuid4().hex} 0")
 
 
 def _holds(mark: str, owner: str) -> bool:

@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,6 +49,7 @@ LISTEN_S: Final = 30.0  # how long a listener hears nothing before it looks whet
 END_S: Final = 2.0  # how long the end waits for who listens
 OPEN_S: Final = 5.0  # how long a server may be away, or others write, when the database is opened
 LOCK_MS: Final = 2_000  # to wait for the lock, before it is waited for again
+WORD_MS: Final = 8_000  # how long a front that stands still, frozen say, keeps the right to speak
 SILENT_MS: Final = 20_000  # in the middle of a transaction: who says nothing for so long is cut off
 SESSION: Final = {
     "lock_timeout": LOCK_MS,
@@ -230,6 +231,8 @@ def front_lock(url: str) -> Iterator[Callable[[], bool]]:
                 connections[0].execute("SELECT 1")
                 return True
             connections.append(_connect(where))
+            with suppress(psycopg.errors.UndefinedObject):  # before PostgreSQL 14
+                connections[0].execute(f"SET idle_session_timeout = {WORD_MS}".encode())
             if connections[0].execute("SELECT pg_try_advisory_lock(%s)", (FRONT,)).fetchone() == (True,):
                 return True
         except psycopg.Error as error:

@@ -258,12 +258,16 @@ async def test_who_works_is_known_while_it_says_so(cores: list[Database], clock:
     assert await asyncio.to_thread(until, lambda: not crew.there)
     looking.cancel()
     await asyncio.gather(looking, return_exceptions=True)
-    assert await workers.all_of(front) == []
+    clock.forward(-workers.GONE_MS - 1)
+    assert [each.name for each in await crew.others()] == ["gpu:1"]
+    await crew.leave()
+    assert [each.name for each in await workers.all_of(worker)] == ["gpu:1"]
 
 
 def test_a_name_stays_from_start_to_start(tmp_path: Path, url: str) -> None:
     name = workers.name_of(tmp_path, "home")
     assert name.startswith("home:") and workers.name_of(tmp_path, "home") == name
+    assert workers.name_of(tmp_path, "c0ffee") == name, "a new container on the same folder finds what it held"
     (tmp_path / "worker").write_text("\x00 damaged")
     assert workers.name_of(tmp_path, "home") != name
 
