@@ -18,6 +18,7 @@ from db import connect, flows, jobs, requests, sections, workers
 from db.connect import Database
 from db.errors import DatabaseAway, DatabaseBusy, DatabaseUnusable, LeaseLost
 from db.models import Base, Job, Section, State, Tick
+from db.postgres import front_lock
 from db.speaker import Speaker
 from db.trouble import TROUBLE
 from tests.postgres import Server
@@ -214,6 +215,17 @@ async def test_of_two_fronts_one_speaks_and_the_other_takes_over(url: str, serve
     for task in (first, second):
         task.cancel()
     await asyncio.gather(first, second, return_exceptions=True)
+
+
+async def test_a_front_that_stands_still_loses_the_word(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection lives: the kernel answers for a process that is frozen."""
+    monkeypatch.setattr("db.postgres.WORD_MS", 500)
+    with front_lock(url) as frozen, front_lock(url) as other:
+        assert frozen() and not other()
+        assert await asyncio.to_thread(until, other)
+        with pytest.raises(DatabaseAway):
+            frozen()
+        assert not frozen()
 
 
 async def test_who_speaks_falls_silent_when_the_server_is_frozen(url: str, server: Server) -> None:

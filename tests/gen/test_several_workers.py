@@ -216,6 +216,7 @@ async def test_a_worker_that_is_alone_fails_a_film_that_kills_its_child(
     monkeypatch.setattr("gen.dispatch.CRASH_REST_S", 0.0)
     monkeypatch.setattr("gen.dispatch.CRASH_RETRY_MS", 0)
     bad, good = await team.submit(2, 1)
+    await workers.here(team.db, "front:1", "any", works=False)
     async with working(team.worker("a", dies=1)):
         bad, good = await team.ended([bad, good])
     assert (bad.state, bad.reason, bad.done, bad.facts["crashes"]) == (State.FAILED, "worker_crashed", 1, 3)
