@@ -91,7 +91,10 @@ WORDS: Final = {
         "{at} is on this database with the model {served}, and here it is {got}: give both the same [model] name and "
         "version, or end that one first."
     ),
-    "refused.model_changed": "The model was changed here, from {served} to {got}: this worker ends. Start it again.",
+    "refused.model_changed": (
+        "The model was changed here, from {served}, which the others on this database have, to {got}: this process "
+        "ends. Give all the same version, and start it again."
+    ),
     "refused.worker_media": (
         "What this process keeps lies in {place}, where nothing of the others' is: give all the same [media] url, a "
         "bucket or a folder that all see."

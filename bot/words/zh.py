@@ -77,7 +77,9 @@ WORDS: Final = {
         "{at} 正在用模型 {served} 连接这个数据库，而这里是 {got}："
         "请让两边的 [model] name 和版本相同，或者先结束那一个。"
     ),
-    "refused.model_changed": "这里的模型从 {served} 换成了 {got}，这个 worker 就此结束。请重新启动它。",
+    "refused.model_changed": (
+        "这里的模型从 {served}（同一数据库上的其他进程仍在使用）换成了 {got}，这个进程就此结束。请让所有进程使用同一版本，再重新启动它。"
+    ),
     "refused.worker_media": (
         "这个进程的文件保存在 {place}，那里没有其他进程的任何文件："
         "请把各处的 [media] url 设为相同，指向大家都能访问的存储桶或文件夹。"
