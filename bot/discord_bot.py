@@ -643,9 +643,9 @@ class DiscordBot(discord.Client):
 
     async def _details(self, interaction: Ix, job: Job) -> None:
         locale = self.locale(interaction)
-        lines = [say(locale, "chat.job", job=code(job.id)), " · ".join(settings_of(job, STYLE))]
+        lines = [say(locale, "chat.job", job=job.id), " · ".join(settings_of(job, STYLE))]
         if job.parent_id:
-            lines.append(say(locale, "chat.parent", job=code(job.parent_id)))
+            lines.append(say(locale, "chat.parent", job=job.parent_id))
         if job.prompt:
             lines.append(STYLE.quote(clean(job.prompt, FULL_PROMPT)))
         if job.film and (link := await self.intake.link(job.id)):
@@ -714,7 +714,7 @@ class DiscordBot(discord.Client):
             await self.anew(interaction, job, keep=0, prompt=fields.get("prompt", ""))
         elif act == "steer":
             steered = await self.intake.steer(job.id, self.by(interaction, job), fields.get("prompt", ""))
-            await self.whisper(interaction, say(self.locale(interaction), "discord.steered", job=code(steered.id)))
+            await self.whisper(interaction, say(self.locale(interaction), "discord.steered", job=steered.id))
 
     async def _from_menu(self, interaction: Ix, what: str, fields: Mapping[str, str]) -> None:
         question = await inbox.question(self.db, HERE, question_id=job_of(what) or 0)
@@ -743,7 +743,7 @@ class DiscordBot(discord.Client):
         link = ""
         if canvas and canvas.message_id:
             link = f"https://discord.com/channels/{canvas.server_id or '@me'}/{canvas.chat_id}/{canvas.message_id}"
-        text = say("en", "discord.report", job=code(job.id), user=made.user_id, owner=job.user_id, link=link)
+        text = say("en", "discord.report", job=job.id, user=made.user_id, owner=job.user_id, link=link)
         view = ui.View(timeout=None)
         view.add_item(SureButton("delete", job.id, say("en", "discord.delete")))
         for wait_s in TOLD_AFTER_S:

@@ -8,7 +8,7 @@ from discord import app_commands
 from discord.app_commands import AppCommandChannel, Range, Transform
 
 from bot.canvas import WAITS, awaited
-from bot.chat import code, job_of
+from bot.chat import number_of
 from bot.discord_sender import STYLE
 from bot.discord_server import ServerSettings, set_for
 from bot.discord_words import Ix, word
@@ -65,7 +65,7 @@ class Desk:
 
     async def theirs(self, interaction: Ix, text: str) -> Job:
         """The job of that number, where it is theirs to decide about. raises: Refused, NoSuchJob."""
-        job = await jobs.get(self.db, job_of(text) or 0)
+        job = await jobs.get(self.db, number_of(text))
         if self.scope(interaction) not in (ALL, job.server_id):
             raise Refused("refused.no_such_job")
         return job
@@ -118,7 +118,7 @@ def _films(group: app_commands.Group, desk: Desk) -> None:
     async def cancel(interaction: Ix, job: Range[str, 1, 20]) -> None:
         found = await desk.theirs(interaction, job)
         await operators.cancel(desk.db, desk.who(interaction), found.id)
-        await desk.tell(interaction, "discord.cancelled", job=code(found.id))
+        await desk.tell(interaction, "discord.cancelled", job=found.id)
 
     @group.command(name=word("name.priority"), description=word("about.priority"))
     @app_commands.describe(job=word("about.job"))
@@ -128,7 +128,7 @@ def _films(group: app_commands.Group, desk: Desk) -> None:
         if desk.scope(interaction) != ALL:
             raise Refused("refused.operators_only")
         await operators.prioritise(desk.db, desk.who(interaction), found.id)
-        await desk.tell(interaction, "discord.prioritised", job=code(found.id))
+        await desk.tell(interaction, "discord.prioritised", job=found.id)
 
 
 def _bans(group: app_commands.Group, desk: Desk) -> None:

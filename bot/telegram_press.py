@@ -12,7 +12,7 @@ from typing import Any, Final
 from telegram import CallbackQuery, Message
 
 from bot.canvas import look
-from bot.chat import Terms, code, extend_s, settings_of
+from bot.chat import Terms, extend_s, settings_of
 from bot.errors import Refused
 from bot.sender import Unknown
 from bot.telegram_order import accepted
@@ -84,7 +84,7 @@ async def again(talk: Talk, here: Here, query: CallbackQuery, job: Job, **how: A
     at = At(reply_to=str(message.message_id) if message else None, thread_id=here.thread_id)
     by = await talk.by(here, job)
     made = await talk.intake.again(job.id, by, key=f"telegram:{talk.bot.id}:query:{query.id}", at=at, **how)
-    return say(here.locale, "telegram.queued", job=code(made.id))
+    return say(here.locale, "telegram.queued", job=made.id)
 
 
 async def new_seed(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
@@ -137,13 +137,13 @@ async def details(talk: Talk, here: Here, query: CallbackQuery, number: int, rev
     if not talk.once(query, f"{query.data} {here.user_id}", TAP_S):
         return None
     style = TelegramStyle(talk.names)
-    lines = [style.strong(sentence(here.locale, "chat.job", job=code(number)))]
+    lines = [style.strong(sentence(here.locale, "chat.job", job=number))]
     first, *rest = in_parts(job.prompt, PROMPT_PART)
     if first:
         lines.append(style.quote(first))
     lines.append(" · ".join(settings_of(replace(job, locale=here.locale), style)))
     if job.parent_id:
-        lines.append(sentence(here.locale, "chat.parent", job=code(job.parent_id)))
+        lines.append(sentence(here.locale, "chat.parent", job=job.parent_id))
     if job.film and await talk.owns(here, job) and (link := await talk.intake.link(job.id)):
         lines.append(sentence(here.locale, "chat.watch", link=link))
     await talk.tell_of(here, [number], "\n".join(lines), details_rows(here.locale, job))
@@ -313,7 +313,7 @@ async def judge(talk: Talk, here: Here, query: CallbackQuery, number: int, *, re
         await drop(talk, await people.forget_job(talk.db, report.job_id))
     key = "telegram.report_removed" if remove else "telegram.report_kept"
     if panel := panel_of(query):
-        await talk.retell(here, panel, sentence(here.locale, key, job=code(report.job_id)))
+        await talk.retell(here, panel, sentence(here.locale, key, job=report.job_id))
     return None
 
 

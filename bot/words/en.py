@@ -774,6 +774,7 @@ WORDS: Final = {
     "refused.lasting": "{got} is no length of time. Write 30m, 12h or 7d, or leave it out for ever.",
     "refused.not_banned": "{who} is not banned there.",
     "refused.film_number": "{got} is no film's number. flipbot queue shows them.",
+    "refused.number": "{got} is no film's number. /queue and /history show them.",
     "refused.film_ended": "Film {job} has already ended.",
     "refused.server": "{got} is no server. Write its ID, which is a number.",
     "terminal.paused": "Paused: no section is begun. flipbot resume goes on.",

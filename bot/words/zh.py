@@ -734,6 +734,7 @@ WORDS: Final = {
     "refused.lasting": "“{got}”不是时长。请写 30m、12h 或 7d，不写就是永久。",
     "refused.not_banned": "{who} 在那里没有被封禁。",
     "refused.film_number": "“{got}”不是影片编号。运行 flipbot queue 可以看到编号。",
+    "refused.number": "“{got}”不是影片编号。用 /queue 和 /history 可以看到编号。",
     "refused.film_ended": "影片 {job} 已经结束。",
     "refused.server": "“{got}”不是服务器。请写它的数字 ID。",
     "terminal.paused": "已暂停：不开始新的部分。用 flipbot resume 继续。",

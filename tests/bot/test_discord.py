@@ -19,6 +19,7 @@ from bot.words import say
 from db import canvases, chats, inbox, jobs, operators, people, renditions, requests
 from db.models import Platform, State
 from tests.fakes.discord import ADULT, CHANNEL, DM, GUILD, ROLE, THREAD, Sent
+from tests.ready import count_on_from
 
 HERE = Platform.DISCORD
 
@@ -711,6 +712,45 @@ async def test_what_autocomplete_and_lists_say(tmp_path: Path) -> None:
         asked = await s.there.command("cancel", {"job": "1"})
         await s.there.answer(asked)
         assert (await jobs.get(s.db, 1)).state == State.CANCELLED
+
+
+async def test_a_film_has_one_number_wherever_a_person_reads_or_types_it(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        count_on_from(s.db, 36)
+        message = (await s.there.answer(await s.animate()))["message"]
+        await s.job(36)
+        await s.work()
+        await s.there.until(lambda: "Stop here" in message.buttons())
+        asked = await s.there.command("queue")
+        await s.there.answer(asked)
+        assert s.there.said_to(asked)[0].content.startswith("**36 · ")
+        data = {"id": next(c["id"] for c in s.there.commands if c["name"] == "cancel"), "name": "cancel", "type": 1}
+        data["options"] = [{"name": "job", "type": 3, "value": "#3", "focused": True}]
+        await s.there.answer(await s.there.interaction(4, data))
+        assert s.there.choices == [{"name": "36 · fog rolls in", "value": "36"}]
+        asked = await s.there.command("cancel", {"job": "1o"})
+        await s.there.answer(asked)
+        assert s.there.said_to(asked)[0].content.startswith("1o is no film's number.")
+        sent = await s.there.submit("fp:steer:10", {"prompt": "it snows"})  # a form that an older version opened
+        await s.there.answer(sent)
+        assert "film 36 follows" in s.there.said_to(sent)[0].content
+        assert message.buttons()["Stop here"] == "fp:stop:10", "as the messages of older versions have it"
+        await s.there.press(message, "Stop here")
+        await s.there.until(lambda: "Details" in message.buttons())
+        asked = await s.there.press(message, "Details")
+        await s.there.answer(asked)
+        (details,) = s.there.said_to(asked)
+        assert details.content.startswith("film 36")
+        assert details.buttons()["Delete this film"] == "fpsure:delete:10"
+        asked = await s.there.command("history")
+        listed = (await s.there.answer(asked))["message"]
+        (chosen,) = listed.components[0]["components"][0]["options"]
+        assert (chosen["label"], chosen["value"]) == ("36 · fog rolls in | 1.2s: it snows", "10")
+        again = (await s.there.answer(await s.there.press(listed, "fphistory", ["10"])))["message"]
+        assert "Stopped" in again.content
+        asked = await s.there.command("cancel", {"job": "#36"})
+        await s.there.answer(asked)
+        assert "already ended" in s.there.said_to(asked)[0].content
 
 
 @pytest.mark.parametrize("restarted", [True, False])

@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from telegram_stage import ANN, BOB, MEI, OPERATOR, Stage, stage
@@ -14,6 +15,7 @@ from bot.words import say
 from db import chats, inbox, jobs, operators, people, removals, reports
 from db.models import Platform, State
 from tests.fakes.telegram import ANONYMOUS, Call, Fault, Refusal, a_picture, labels
+from tests.ready import count_on_from
 
 TELEGRAM = Platform.TELEGRAM
 
@@ -26,6 +28,12 @@ async def answered(there: Stage, query: str) -> str:
     """How a button's query was answered."""
     await there.server.until(lambda: query in there.server.answers)
     return alert(there, query)
+
+
+def datas(message: dict[str, Any]) -> list[str]:
+    """What a message's buttons send."""
+    rows = message.get("reply_markup", {}).get("inline_keyboard", [])
+    return [button.get("callback_data", "") for row in rows for button in row]
 
 
 # The life of a job
@@ -889,6 +897,29 @@ async def test_cancel_by_command(tmp_path: Path) -> None:
             return {job.state for job in await there.jobs(2)} == {State.CANCELLED}
 
         await there.until(cancelled)
+
+
+async def test_a_film_has_one_number_wherever_a_person_reads_or_types_it(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        count_on_from(there.db, 36)
+        chat = there.server.private(ANN)
+        there.server.sends(ANN, chat, caption="fog 2.4s")
+        await there.section()
+        grown = await there.message(chat, "fog", kind="animation")
+        assert any(said.startswith("fp:stop:10:") for said in datas(grown)), "as the messages of older versions have it"
+        there.server.says(ANN, chat, "/queue")
+        await there.message(chat, "film 36", "In line: 1")
+        there.server.says(ANN, chat, "/cancel")
+        assert labels(await there.message(chat, "Which film?"))[0].startswith("36 · ")
+        there.server.says(ANN, chat, "/cancel 1o")
+        await there.message(chat, "1o is no film's number.")
+        there.server.presses_data(ANN, grown, "fp:stop:10:1")
+        await there.message(chat, "Stopped", kind="video")
+        there.server.says(ANN, chat, "/cancel #36")
+        await there.message(chat, "already ended")
+        there.server.presses_data(ANN, grown, "fp:details:10:1")
+        details = await there.message(chat, "film 36", "seed", kind="text")
+        assert "fp:delete:10:0" in datas(details)
 
 
 async def test_every_command_is_answered_in_ones_language(tmp_path: Path) -> None:
