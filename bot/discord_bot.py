@@ -31,7 +31,7 @@ from bot.config import DiscordConfig, SafetyConfig
 from bot.discord_commands import Translator, add_commands
 from bot.discord_forms import ForgetButton, HistorySelect, SureButton, TermsButton, fields_of, modal
 from bot.discord_sender import NOBODY, STYLE, DiscordSender, FilmButton, content_of, short, view_of
-from bot.discord_server import memo_of, settings_in, terms_of
+from bot.discord_server import memo_of, of_server, settings_in, terms_of
 from bot.discord_words import Ix
 from bot.errors import Refused
 from bot.intake import Asked, By, Intake, Wish
@@ -557,9 +557,7 @@ class DiscordBot(discord.Client):
             case "stop":
                 await self._wish(interaction, job, "stop")
             case "cancel" if job.done > 0 and not job.state.terminal:
-                view = ui.View(timeout=None)
-                view.add_item(SureButton("cancel", job_id, say(self.locale(interaction), "discord.sure_cancel")))
-                await self.whisper(interaction, say(self.locale(interaction), "discord.cancel_sure"), view)
+                await self._ask_cancel(interaction, job)
             case "cancel":
                 await self._wish(interaction, job, "cancel")
             case "edit" | "steer":
@@ -614,6 +612,17 @@ class DiscordBot(discord.Client):
     async def terms(self, job: Job) -> Terms:
         """What the film may become here."""
         return await terms_of(self.db, self.intake.rules.longest_seconds, job)
+
+    async def _ask_cancel(self, interaction: Ix, job: Job) -> None:
+        """What shall become of what is ready: it stays in the message, unless the server has it otherwise, or goes."""
+        locale, facts = self.locale(interaction), {"job": job.id, "seconds": (await look(self.db, job)).seconds_done}
+        asked, answers = "discord.cancel_drops", {"cancel": "discord.sure_cancel"}
+        if (await of_server(self.db, job.server_id)).keep_cancelled:
+            asked, answers = "chat.cancel_sure", {"cancel": "chat.cancel_keep", "delete": "chat.cancel_delete"}
+        view = ui.View(timeout=None)
+        for act, key in {**answers, "leave": "chat.cancel_not"}.items():
+            view.add_item(SureButton(act, job.id, say(locale, key, **facts)))
+        await self.whisper(interaction, say(locale, asked, **facts), view)
 
     async def _wish(self, interaction: Ix, job: Job, wish: Any) -> None:
         if job.state.terminal:
@@ -692,6 +701,8 @@ class DiscordBot(discord.Client):
                 raise Refused("refused.job_over")
             await requests.wish(self.db, job_id, "cancel", str(interaction.user.id))
             await interaction.response.edit_message(content=say(locale, "headline.cancelling"), view=None)
+        elif act == "leave":
+            await interaction.response.edit_message(content=say(locale, "chat.not_cancelled", job=job_id), view=None)
         else:
             gone = await people.forget_job(self.db, job_id)
             await self.intake.discard(gone.files)

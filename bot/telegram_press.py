@@ -57,13 +57,45 @@ async def stop(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: i
 
 
 async def cancel(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
-    """Cancel; once something is finished, only the second click does."""
+    """Cancel; once something is finished, it is asked what shall become of that."""
     job = await jobs.get(talk.db, number)
     await talk.owned(here, job)
-    if job.done and not job.state.terminal and talk.once(query, f"cancel {here.user_id} {number}", CONFIRM_S):
-        view = await look(talk.db, job)
-        return say(here.locale, "telegram.cancel_sure", seconds=view.seconds_done)
-    return await wish(talk, here, job, "cancel")
+    if not job.done or job.state.terminal:
+        return await wish(talk, here, job, "cancel")
+    if talk.once(query, f"{query.data} {here.user_id}", TAP_S):
+        facts = {"job": number, "seconds": (await look(talk.db, job)).seconds_done}
+        answers = {"halt": "chat.cancel_keep", "scrap": "chat.cancel_delete", "leave": "chat.cancel_not"}
+        rows: list[Row] = [
+            [(say(here.locale, key, **facts), "data:" + data(act, number), "plain" if act == "leave" else "danger")]
+            for act, key in answers.items()
+        ]
+        await talk.tell_of(here, [number], sentence(here.locale, "chat.cancel_sure", **facts), rows)
+    return None
+
+
+async def halt(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
+    """Asked, they cancel it and keep what is ready, in its message."""
+    job = await jobs.get(talk.db, number)
+    await talk.owned(here, job)
+    try:
+        return await wish(talk, here, job, "cancel")
+    finally:
+        await close(talk, here, query, number, rev)
+
+
+async def scrap(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
+    """Asked, they want nothing of it to be left."""
+    await talk.owned(here, await jobs.get(talk.db, number))
+    await drop(talk, await people.forget_job(talk.db, number))
+    await close(talk, here, query, number, rev)
+    return say(here.locale, "telegram.deleted")
+
+
+async def leave(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
+    """Asked, they do not cancel it."""
+    await talk.owned(here, await jobs.get(talk.db, number))
+    await close(talk, here, query, number, rev)
+    return say(here.locale, "chat.not_cancelled", job=number)
 
 
 async def wish(talk: Talk, here: Here, job: Job, what: Any) -> str:
@@ -320,6 +352,9 @@ async def judge(talk: Talk, here: Here, query: CallbackQuery, number: int, *, re
 PRESSES: Final[Mapping[str, Press]] = {
     "stop": stop,
     "cancel": cancel,
+    "halt": halt,
+    "scrap": scrap,
+    "leave": leave,
     "seed": new_seed,
     "extend": extend,
     "again": once_more,

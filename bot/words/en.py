@@ -187,6 +187,11 @@ WORDS: Final = {
     "chat.ping_ready": "{person}, your film of {seconds} s is ready.",
     "chat.ping_failed": "{person}, your film could not be finished.",
     "chat.woken": "The film that grows here goes on.",
+    "chat.cancel_sure": "Cancel film {job}? {seconds} s of it are ready.",
+    "chat.cancel_keep": "Cancel, keep the {seconds} s",
+    "chat.cancel_delete": "Cancel and delete",
+    "chat.cancel_not": "Don't cancel",
+    "chat.not_cancelled": "Film {job} is not cancelled.",
     "chat.button.stop": "Stop here",
     "chat.button.cancel": "Cancel",
     "chat.button.steer": "Change what happens next",
@@ -379,8 +384,10 @@ WORDS: Final = {
         "has not agreed, and nothing sexual. Films are marked as made by AI. More: /privacy"
     ),
     "discord.accepted": "Thank you. Now ask for your film once more.",
-    "discord.cancel_sure": "Cancel it for good? Stop here would keep what is ready.",
-    "discord.sure_cancel": "Cancel for good",
+    "discord.cancel_drops": (
+        "Cancel film {job}? Its {seconds} s go out of the message, as this server has it. Stop here would keep them."
+    ),
+    "discord.sure_cancel": "Cancel the film",
     "discord.delete": "Delete this film",
     "discord.deleted": "The film is deleted.",
     "discord.steered": "Noted: what is not begun yet of film {job} follows your new text.",
@@ -463,7 +470,7 @@ WORDS: Final = {
     "page.stop": "Stop here",
     "page.stop_hint": "keeps what is ready",
     "page.cancel": "Cancel",
-    "page.cancel_sure": "Cancel for good?",
+    "page.cancel_sure": "Cancel, keep what is ready?",
     "page.download": "Download",
     "page.share": "AI‑animated",
     "page.preview": "The next second, while it is drawn",
@@ -685,9 +692,6 @@ WORDS: Final = {
     "telegram.no_such_command": "There is no such command. /help lists them.",
     "telegram.queued": "Film {job} is in line.",
     "telegram.steered": "From now on it follows your text (film {job}).",
-    "telegram.cancel_sure": (
-        "{seconds} s are ready and would be lost. Press Cancel again to do it, or Stop here to keep them."
-    ),
     "telegram.delete_sure": "The film and its files would be gone for good. Press again to delete them.",
     "telegram.deleted": "Deleted.",
     "telegram.not_yours": "Only the owner of this film and moderators can do that.",

@@ -16,7 +16,7 @@ from bot.discord_sender import STYLE
 from bot.errors import Refused
 from bot.sender import Spot
 from bot.words import say
-from db import canvases, chats, inbox, jobs, operators, people, renditions, requests
+from db import canvases, chats, inbox, jobs, operators, people, removals, renditions, requests
 from db.models import Platform, State
 from tests.fakes.discord import ADULT, CHANNEL, DM, GUILD, ROLE, THREAD, Sent
 from tests.ready import count_on_from
@@ -89,10 +89,42 @@ async def test_stop_here_keeps_the_film_and_cancel_asks_twice(tmp_path: Path) ->
         asked = await s.there.press(second, "Cancel")
         await s.there.answer(asked)
         (sure,) = s.there.said_to(asked)
-        assert sure.ephemeral
+        assert sure.ephemeral and sure.content == "Cancel film 2? 1.2 s of it are ready."
+        assert list(sure.buttons()) == ["Cancel, keep the 1.2 s", "Cancel and delete", "Don't cancel"]
+        instead = (await s.there.answer(await s.there.press(sure, "Don't cancel")))["data"]
+        assert (instead["content"], instead["components"]) == ("Film 2 is not cancelled.", [])
         assert (await jobs.get(s.db, 2)).state == State.QUEUED
-        await s.there.press(sure, "Cancel for good")
+        asked = await s.there.press(second, "Cancel")
+        await s.there.answer(asked)
+        (sure,) = s.there.said_to(asked)
+        await s.there.press(sure, "Cancel, keep the 1.2 s")
         await s.there.until(lambda: "Cancelled" in second.content)
+        assert second.attachments
+
+
+async def test_cancelled_and_deleted_nothing_of_it_is_left(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        message = (await s.there.answer(await s.animate()))["message"]
+        await s.job(1)
+        await s.work()
+        await s.there.until(lambda: "Stop here" in message.buttons())
+        film = (await jobs.get(s.db, 1)).film
+        assert film and s.media.exists(film)
+        asked = await s.there.press(message, "Cancel")
+        await s.there.answer(asked)
+        (sure,) = s.there.said_to(asked)
+        for button in ("Cancel and delete", "Cancel, keep the 1.2 s"):
+            made_up = await s.there.press(sure, button, user="8000")
+            await s.there.answer(made_up)
+            assert s.there.said_to(made_up)[0].content.startswith("Only the one who asked")
+        assert (await jobs.get(s.db, 1)).state == State.QUEUED
+        instead = (await s.there.answer(await s.there.press(sure, "Cancel and delete")))["data"]
+        assert (instead["content"], instead["components"]) == ("The film is deleted.", [])
+        assert await jobs.recent(s.db, 5) == []
+        assert not s.media.exists(film)
+        assert [(each.chat_id, each.message_id) for each in await removals.due(s.db, HERE, 10)] == [
+            (message.channel, message.id)
+        ]
 
 
 async def test_while_it_grows_the_rest_can_be_told_something_else(tmp_path: Path) -> None:
@@ -307,7 +339,16 @@ async def test_a_server_decides_whether_a_cancelled_films_part_stays(tmp_path: P
         await s.job(1)
         await s.work()
         await s.there.until(lambda: message.attachments)
-        await s.there.answer(await s.there.command("cancel", {"job": "1"}))
+        asked = await s.there.press(message, "Cancel")
+        await s.there.answer(asked)
+        (sure,) = s.there.said_to(asked)
+        assert ("go out of the message" in sure.content) != keep
+        assert list(sure.buttons()) == (
+            ["Cancel, keep the 1.2 s", "Cancel and delete", "Don't cancel"]
+            if keep
+            else ["Cancel the film", "Don't cancel"]
+        )
+        await s.there.press(sure, next(iter(sure.buttons())))
         await s.there.until(lambda: "Cancelled" in message.content)
         assert len(message.attachments) == keep
         assert list(message.buttons()) == ["Run again", "Edit prompt", "Details"]

@@ -13,6 +13,7 @@ from bot import telegram_bot
 from bot.intake import Example
 from bot.words import say
 from db import chats, inbox, jobs, operators, people, removals, reports
+from db.errors import LeaseLost
 from db.models import Platform, State
 from tests.fakes.telegram import ANONYMOUS, Call, Fault, Refusal, a_picture, labels
 from tests.ready import count_on_from
@@ -148,15 +149,61 @@ async def test_cancelling_asks_twice_once_something_is_ready(tmp_path: Path) -> 
         there.server.sends(ANN, chat, caption="second 2.4s")
         await there.section()
         grown = await there.message(chat, "second", kind="animation")
-        first = there.server.presses(ANN, chat, grown["message_id"], "Cancel")
-        assert "Press Cancel again" in await answered(there, first)
-        assert (await there.jobs(2))[0].state == State.QUEUED
         there.server.presses(ANN, chat, grown["message_id"], "Cancel")
-        await there.message(chat, "Cancelled", kind="caption")
+        asked = await there.message(chat, "Cancel film 2? 1.2 s of it are ready.")
+        assert labels(asked) == ["Cancel, keep the 1.2 s", "Cancel and delete", "Don't cancel"]
+        left = there.server.presses(ANN, chat, asked["message_id"], "Don't cancel")
+        assert await answered(there, left) == "Film 2 is not cancelled."
+        await there.server.until(lambda: asked not in there.server.of_bot(chat))
+        assert (await there.jobs(2))[0].state == State.QUEUED
+        there.server.presses_data(ANN, grown, "fp:cancel:2:2")  # as a message of an older version has it
+        asked = await there.message(chat, "Cancel film 2?")
+        there.server.presses(ANN, chat, asked["message_id"], "Cancel, keep")
+        kept = await there.message(chat, "Cancelled", "1.2 s", kind="caption")
+        assert "video" in kept or "animation" in kept
+        await there.server.until(lambda: asked not in there.server.of_bot(chat))
         assert [job.state for job in await there.jobs(2)] == [State.CANCELLED, State.CANCELLED]
         there.server.presses(ANN, chat, gone["message_id"], "Run again")
         again = (await there.jobs(3))[0]
         assert (again.prompt, again.state) == ("first", State.QUEUED)
+
+
+async def test_cancelled_and_deleted_nothing_of_it_is_left_in_the_group(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        group = there.server.group()
+        photo = there.server.sends(ANN, group)
+        there.server.says(ANN, group, "/animate fog 3.6s", reply_to=photo)
+        job = await there.section()
+        grown = await there.message(group, "fog", kind="animation")
+        there.server.presses(ANN, group, grown["message_id"], "Cancel")
+        asked = await there.message(group, "Cancel film 1?")
+        for label in labels(asked):
+            query = there.server.presses(BOB, group, asked["message_id"], label)
+            assert "Only the owner" in await answered(there, query)
+        assert asked in there.server.of_bot(group)
+        claim = await there.claim()  # it is being made just now
+        assert job.film and there.media.exists(job.film)
+        there.server.presses(ANN, group, asked["message_id"], "Cancel and delete")
+        await there.server.until(lambda: not there.server.of_bot(group))
+        assert await jobs.recent(there.db, 5) == []
+        assert not there.media.exists(job.film)
+        with pytest.raises(LeaseLost):
+            await there.record(claim)
+
+
+async def test_a_question_about_a_film_that_has_ended_meanwhile_goes_away(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        chat = there.server.private(ANN)
+        there.server.sends(ANN, chat, caption="fog 2.4s")
+        await there.section()
+        grown = await there.message(chat, "fog", kind="animation")
+        there.server.presses(ANN, chat, grown["message_id"], "Cancel")
+        asked = await there.message(chat, "Cancel film 1?")
+        await there.finish()
+        query = there.server.presses(ANN, chat, asked["message_id"], "Cancel, keep")
+        assert "already ended" in await answered(there, query)
+        await there.server.until(lambda: asked not in there.server.of_bot(chat))
+        assert (await there.jobs(1))[0].state == State.DONE
 
 
 async def test_a_finished_film_is_extended_and_made_anew(tmp_path: Path) -> None:
