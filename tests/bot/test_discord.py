@@ -392,7 +392,7 @@ async def test_moderators_take_a_reported_film_away(tmp_path: Path) -> None:
         film = await s.job(1)
         assert film.film and s.media.exists(film.film)
         await s.there.until(lambda: "Details" in message.buttons())
-        await s.there.answer(await s.there.menu("Report video", s.there._json(message), user="8000"))
+        await s.there.answer(await s.there.menu("Report film", s.there._json(message), user="8000"))
         reason = {"reason": "`that is` @everyone me"}
         await s.there.answer(await s.there.submit(s.there.modals[-1]["custom_id"], reason, user="8000"))
         (told,) = await s.there.until(lambda: s.there.in_channel(ADULT))
@@ -667,7 +667,7 @@ async def test_a_server_has_its_own_prompt_and_may_cancel_what_is_deleted(tmp_pa
         asked = await s.there.command("config", set_, group="studio", user="1")
         await s.there.answer(asked)
         said = s.there.said_to(asked)[0].content
-        assert "`a slow push in`" in said and "has it cancelled" in said
+        assert "`a slow push in`" in said and "growing film cancels it" in said
         message = (await s.there.answer(await s.animate(prompt="")))["message"]
         await s.there.until(lambda: "`a slow push in`" in message.content)
         message.deleted = True
@@ -873,7 +873,7 @@ async def test_menus_animate_and_report_what_stands_in_a_message(tmp_path: Path)
         message = (await s.there.answer(sent))["message"]
         assert (await s.job(1)).prompt == "waves"
         await s.there.until(lambda: "Next in line" in message.content)
-        await s.there.answer(await s.there.menu("Report video", s.there._json(message), user="8000"))
+        await s.there.answer(await s.there.menu("Report film", s.there._json(message), user="8000"))
         asked = await s.there.submit(s.there.modals[-1]["custom_id"], {"reason": "not nice"}, user="8000")
         await s.there.answer(asked)
         assert "moderators" in s.there.said_to(asked)[0].content
