@@ -18,7 +18,7 @@ from bot.discord_studio import studio
 from bot.discord_words import Ix, word
 from bot.errors import Refused
 from bot.picture import judge_size
-from bot.words import LANGUAGES, clean, say
+from bot.words import LANGUAGES, clean, say, typed_quality
 from bot.words.en import WORDS
 from db import canvases, inbox, jobs, people, requests
 from db.models import Platform
@@ -229,7 +229,7 @@ def _menus(tree: app_commands.CommandTree[Any], bot: "DiscordBot") -> None:
             field("which", hint=f"1 … {len(pictures)}")
         field("prompt", long=True, hint=say(locale, "page.prompt_placeholder"))
         field("seconds", hint=f"{bot.intake.rules.default_seconds:g}")
-        field("quality", hint=", ".join(bot.intake.rules.qualities))
+        field("quality", hint=", ".join(typed_quality(locale, each) for each in bot.intake.rules.qualities))
         field("seed")
         await interaction.response.send_modal(form)
 

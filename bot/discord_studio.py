@@ -15,6 +15,7 @@ from bot.discord_words import Ix, word
 from bot.errors import Refused
 from bot.intake import need_decent
 from bot.limits import told
+from bot.operate import done
 from bot.words import clean, say
 from db import inbox, jobs, operators
 from db.flows import ALL
@@ -246,7 +247,7 @@ def config_lines(desk: Desk, interaction: Ix, server: ServerSettings) -> list[st
     rules, locale, model = desk.bot.intake.rules, desk.bot.locale(interaction), desk.bot.intake.model
     facts = {"longest": rules.longest_seconds, "per_user": rules.queue.queued_per_user}
     return [
-        say(locale, "discord.config", **facts, qualities=", ".join(rules.qualities)),
+        say(locale, "discord.config", **facts, qualities=rules.qualities),
         say(locale, "discord.server_prompt", prompt=STYLE.quote(server.prompt or model.default_prompt)),
         say(locale, f"discord.delete_{'cancels' if server.delete_cancels else 'keeps'}"),
         say(locale, f"discord.{'keeps' if server.keep_cancelled else 'drops'}_cancelled"),
@@ -257,6 +258,6 @@ async def deed_lines(desk: Desk, interaction: Ix, scope: str) -> list[str]:
     """What was done lately."""
     locale = desk.bot.locale(interaction)
     return [
-        f"{say(locale, f'admin.did.{deed.action}')} · {clean(deed.target, 60)} · {clean(deed.by, 60)}"
+        f"{done(locale, deed.action)} · {clean(deed.target, 60)} · {clean(deed.by, 60)}"
         for deed in await operators.audit(desk.db, DEEDS, scope)
     ]

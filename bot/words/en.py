@@ -41,7 +41,7 @@ WORDS: Final = {
     "refused.blocked_word": "Your text has a word that is not allowed here. Say it differently and try again.",
     "refused.seconds": "The length has to be more than 0 and at most {longest} seconds. You asked for {got}.",
     "refused.seed": "The seed has to be a whole number from 0 to {limit}. You gave {got}.",
-    "refused.quality": "There is no quality called {got}. Choose one of these: {known}.",
+    "refused.quality": "There is no quality called {got}. Choose one of these: {qualities}.",
     "refused.unknown_model": "There is no model called {name}. Choose one of these, or a folder: {known}.",
     "refused.unsuited": "This model cannot make that film: {why} Change the settings and try again.",
     "refused.disk_full": (

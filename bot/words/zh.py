@@ -35,7 +35,7 @@ WORDS: Final = {
     "refused.blocked_word": "你的提示词里有这里不允许的词。请换一种说法再试。",
     "refused.seconds": "时长必须大于 0 秒，最多 {longest} 秒。你要求的是 {got}。",
     "refused.seed": "种子必须是 0 到 {limit} 之间的整数。你给的是 {got}。",
-    "refused.quality": "没有名为 {got} 的画质。可选：{known}。",
+    "refused.quality": "没有名为 {got} 的画质。可选：{qualities}。",
     "refused.unknown_model": "没有名为 {name} 的模型。可选：{known}，或一个文件夹。",
     "refused.unsuited": "这个模型做不了这样的影片：{why} 请更改设置后再试。",
     "refused.disk_full": "磁盘只剩 {free_mib} MiB，新影片需要 {need_mib} MiB。请腾出空间后再试。",
