@@ -94,7 +94,7 @@ class Admin:
             ],
             "bans": await operators.bans(db),
             "audit": [
-                (_at(deed.at_ms), deed.by, _deed(locale, deed.action), deed.target, deed.reason)
+                (_at(deed.at_ms), deed.by, operate.done(locale, deed.action), deed.target, deed.reason)
                 for deed in await operators.audit(db, 20)
             ],
             "engines": [_engine(locale, each) for each in await engines.all_of(db)],
@@ -217,14 +217,6 @@ def _engine(locale: str, engine: Engine) -> dict[str, Any]:
     ]
     device = plan["device"] if plan["gpu"] else say(locale, "admin.no_gpu")
     return {"title": f"{engine.name.partition(' ')[0]}: {device}", "lines": lines, "parts": parts}
-
-
-def _deed(locale: str, action: str) -> str:
-    """What was done, in words; what a newer service did, as it stands."""
-    try:
-        return say(locale, f"admin.did.{action}")
-    except KeyError:
-        return action
 
 
 def _number(form: Any) -> int:

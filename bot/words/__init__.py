@@ -38,10 +38,19 @@ def say(locale: str, key: str, /, **facts: object) -> str:
     """The sentence of this key in this language, its fields filled; what a language lacks is said in English.
 
     Numbers get one decimal at most. Text is shown on one line, without characters that move a cursor or hide others.
+    Qualities that can be typed are said as they are called and as they are typed.
     raises: KeyError, for a key that no language has
     """
     template = LANGUAGES.get(locale, en.WORDS).get(key) or en.WORDS[key]
+    if isinstance(names := facts.get("qualities"), (list, tuple)):
+        facts["qualities"] = [typed_quality(locale, str(name)) for name in names]
     return template.format_map(_Facts({name: _shown(fact) for name, fact in facts.items()}))
+
+
+def typed_quality(locale: str, name: str) -> str:
+    """A quality to choose by typing its name, with what it is called where that differs: "标准 (standard)"."""
+    called = LANGUAGES.get(locale, en.WORDS).get(f"quality.{name}", name)
+    return name if called == name else f"{called} ({name})"
 
 
 def why(locale: str, reason: str | None, facts: Mapping[str, object]) -> str:

@@ -127,7 +127,7 @@ async def test_stop_here_and_cancel_by_keyboard(tmp_path: Path, browser: Browser
         await run(until, chrome, "!document.querySelector('#stop').hidden")
         assert await run(shown, chrome, "#cancel button")
         await run(enter, chrome, "#cancel button", Keys.ENTER)
-        assert await run(text, chrome, "#cancel button") == "Cancel for good?"  # something is finished: asked once more
+        assert await run(text, chrome, "#cancel button") == "Cancel, keep what is ready?"  # asked once more
         await run(enter, chrome, "#stop button", Keys.SPACE)
         await run(until, chrome, "document.querySelector('#headline').textContent.startsWith('Stopping here')")
         assert (await found.record(claim)).state == "stopped"
