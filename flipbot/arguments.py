@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(refused, Gone):
             return terminal.FAILED
     except (DbError, GenError) as error:
-        terminal.tell(console, f"flipbot: {error}")
+        terminal.tell(console, f"flipbot: {words.translate(locale, error.said())}")
     except KeyboardInterrupt:
         return terminal.INTERRUPTED
     return terminal.BAD_INPUT

@@ -470,7 +470,7 @@ def rows(folder: Path) -> list[str]:
 async def test_no_form_of_the_page_does_anything_without_the_token(tmp_path: Path, multipart: bool) -> None:
     examined = []
 
-    async def doctor() -> str:
+    async def doctor(locale: str) -> str:
         examined.append(1)
         return "well"
 
