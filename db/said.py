@@ -6,9 +6,8 @@ made by `said`: the English template is the key under which bot/words has it in 
 
 from collections.abc import Iterable, Mapping
 from functools import reduce
+from pathlib import PurePath
 from types import MappingProxyType
-
-NONE: Mapping[str, object] = MappingProxyType({})
 
 
 class Said(str):
@@ -19,15 +18,33 @@ class Said(str):
     """
 
     template: str = ""
-    facts: Mapping[str, object] = NONE
-    written: Mapping[str, str] = {}
+    facts: Mapping[str, object] = MappingProxyType({})
+    written: Mapping[str, str] = MappingProxyType({})
 
 
 def said(template: str, /, **facts: object) -> Said:
     """The sentence of a template, which is a literal: a test reads them all and compares them with bot/words."""
+    return _made(template, facts)
+
+
+def _made(template: str, facts: Mapping[str, object]) -> Said:
     made = Said(template.format(**facts))
     made.template, made.facts = template, facts
     return made
+
+
+def packed(fact: object) -> object:
+    """A fact as JSON takes it to another process, where `unpacked` makes the same sentence of it."""
+    if isinstance(fact, Said) and fact.template:
+        return {"said": fact.template, "facts": {name: packed(each) for name, each in fact.facts.items()}}
+    return str(fact) if isinstance(fact, PurePath) else fact
+
+
+def unpacked(value: object) -> object:
+    """What was packed."""
+    if isinstance(value, dict) and value.keys() == {"said", "facts"}:
+        return _made(value["said"], {name: unpacked(each) for name, each in value["facts"].items()})
+    return value
 
 
 def written(texts: Mapping[str, str]) -> Said:

@@ -17,6 +17,7 @@ from db.connect import Database, is_shared
 from db.doctor import examine_database, examine_disk, examine_library, examine_media, examine_store
 from db.errors import DbError, MediaAway
 from db.finding import Finding
+from db.logs import start_log
 from flipbot.settings import Settings, make_folder, settings_of
 from gen.errors import GenError
 from gen.roofline import Pace
@@ -37,6 +38,7 @@ def command_doctor(args: argparse.Namespace, console: Console, locale: str) -> i
     from gen.doctor import examine  # imports torch
 
     settings = settings_of(args)
+    start_log(settings.service, quiet=True)  # what would be logged here is a finding
     say = partial(words.translate, locale)
     found = [
         *examine(settings.model, settings.models_dir, settings.video.sizes(settings.model), say),

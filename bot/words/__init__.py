@@ -57,8 +57,10 @@ def say(locale: str, key: str, /, **facts: object) -> str:
 
 
 def translate(locale: str, text: str) -> str:
-    """What another room said in English, in this language; as it is, where that is no sentence of theirs, or is not
-    known here."""
+    """What another room said in English, in this language; in English still, where this language has not got it.
+
+    Any other text is left as it is.
+    """
     if not isinstance(text, Said):
         return text
     if locale in text.written:
@@ -121,7 +123,7 @@ def _put(locale: str, fact: object) -> object:
 
 def _shown(locale: str, fact: object) -> object:
     if isinstance(fact, Said):
-        return translate(locale, fact)
+        return clean(translate(locale, fact))
     if isinstance(fact, float):
         return f"{fact:.1f}".removesuffix(".0")
     if isinstance(fact, (list, tuple, set, frozenset)):

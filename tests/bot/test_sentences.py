@@ -19,7 +19,7 @@ from bot.words import SENTENCES, say, translate
 from db import errors as of_db
 from db.config import load
 from db.errors import ConfigError, DbError
-from db.said import Said, known, listed, of_system, said, together, written
+from db.said import Said, known, listed, of_system, packed, said, together, unpacked, written
 from flipbot.settings import SECTIONS
 from gen import errors as of_gen
 from gen.errors import CheckpointCorrupt, GenError, TooLargeSize
@@ -162,7 +162,7 @@ def test_sentences_are_joined_as_each_language_joins_them() -> None:
     assert together() == ""
     ways = listed([said("choose a smaller model"), said("close what else uses it")])
     assert ways == "choose a smaller model, close what else uses it"
-    assert translate("zh", ways) == "换一个小一些的模型、关闭占用它的其他程序"
+    assert translate("zh", ways) == "换一个小一些的模型，关闭占用它的其他程序"
 
 
 def test_numbers_are_written_as_the_template_says() -> None:
@@ -187,6 +187,11 @@ def test_a_sentence_can_be_copied_sent_and_kept() -> None:
     for other in (copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
         assert (other, translate("zh", other)) == (made, translate("zh", made))
     assert json.loads(json.dumps({"why": made})) == {"why": "Not sage: is not there."}
+    sent = unpacked(json.loads(json.dumps(packed(made))))
+    assert isinstance(sent, Said)
+    assert (sent, translate("zh", sent)) == (made, translate("zh", made))
+    assert [unpacked(packed(each)) for each in ("plain", 3, [1], {"said": 1})] == ["plain", 3, [1], {"said": 1}]
+    assert packed(said("no {file}", file=Path("a"))) == {"said": "no {file}", "facts": {"file": "a"}}
 
 
 def test_an_error_without_its_facts_is_still_said() -> None:
@@ -208,7 +213,7 @@ def test_the_usual_words_of_the_system_are_translated() -> None:
     [
         ('[model]\nnam = "x"\n', "model.nam：没有这个键；是不是想写“name”？"),
         ('[web]\nport = "a"\n', 'web.port：应为整数，实际是 "a"。'),
-        ("[video]\nlongest_seconds = 0.1\n", "video.longest_seconds：应为介于 1 和 600 之间（单位：秒），实际是 0.1。"),
+        ("[video]\nlongest_seconds = 0.1\n", "video.longest_seconds：应为 1 至 600（单位：秒），实际是 0.1。"),
         ("[model]\nloras = [1]\n", "model.loras：应为写在 [ ] 里的 { } 列表，实际是 列表。"),
         ("[video]\nlongest_seconds = 2\n", "video：default_seconds 大于 longest_seconds；请调低前者或调高后者。"),
     ],

@@ -75,6 +75,20 @@ def test_a_wrong_key_is_one_chinese_sentence(tmp_path: Path) -> None:
     )
 
 
+def test_help_is_chinese_but_for_argparses_own_words(tmp_path: Path) -> None:
+    """Of every command; what argparse says by itself stays English."""
+    own = ("show this help message and exit", "show program's version number and exit", "positional arguments")
+    named = re.findall(r"^    ([a-z]+)\b", quick("--help").stdout, re.MULTILINE)
+    assert {"run", "doctor", "bench"} <= {*named}
+    for name in [None, *(name for name in named if name != "bench")]:
+        done = quick(*filter(None, [name]), "--help")
+        assert (done.returncode, done.stderr) == (0, "")
+        text = " ".join(done.stdout.split())
+        for words in own:
+            text = text.replace(words, "")
+        chinese(text)
+
+
 def test_what_the_engine_refuses_is_one_chinese_sentence(photo: Path, tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere"
     order = ("animate", photo, "fog", "--model", nowhere, "--data-dir", tmp_path / "data")
