@@ -132,7 +132,7 @@ class Page:
         password: str = "",
         public_url: str = "",
         key: bytes = b"",
-        doctor: Callable[[], Awaitable[str]] | None = None,
+        doctor: Callable[[str], Awaitable[str]] | None = None,
     ) -> None:
         """port:     0 takes a free one
         model:    None takes the intake's
@@ -141,7 +141,7 @@ class Page:
         password: the owner's; needed where others than this machine can reach the page
         public_url: where the world finds the page; empty: films have no links
         key:      signs cookies (page_guard.read_key)
-        doctor:   says what works on this machine, in lines
+        doctor:   says what works on this machine, in lines, in a language
         """
         self.intake, self.db, self.media, self.host, self.port = intake, db, media, host, port
         self.model, self.trouble = model or intake.model, trouble

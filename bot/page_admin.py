@@ -36,8 +36,8 @@ BAN_DAYS: Final = {"1": 1, "7": 7, "30": 30}  # any other: for ever
 class Admin:
     """The addresses under /admin."""
 
-    def __init__(self, page: "Page", doctor: Callable[[], Awaitable[str]] | None) -> None:
-        """doctor: says what works on this machine, in lines; it may take a while."""
+    def __init__(self, page: "Page", doctor: Callable[[str], Awaitable[str]] | None) -> None:
+        """doctor: says what works on this machine, in lines, in a language; it may take a while."""
         self.page, self.doctor = page, doctor
         self.examined = ""  # what the doctor said last
         self._counted = (float("-inf"), 0)  # when the files were counted, and their bytes
@@ -189,7 +189,7 @@ class Admin:
     async def _doctor(self, request: web.Request) -> web.Response:
         if self.doctor is None:
             raise Refused("refused.no_such_page")
-        self.examined = await self.doctor()
+        self.examined = await self.doctor(locale_of(request))
         return self.page.went(request, "/admin#doctor")
 
 

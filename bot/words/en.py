@@ -881,43 +881,22 @@ WORDS: Final = {
     "terminal.download_moved": "The commit that was taken before is not on the hub any more: the newest of {repos} was "
     "taken, and of what is here all that is the same in it was kept.",
     "terminal.download_stopped": "Stopped. What was fetched is kept; the same command goes on from there.",
-    "download.no_such_download": "There is no download called {name}; there are {known}. tiny needs none: it comes "
-    "with Flipbot.",
-    "download.download_busy": "Another download is at work in {where}. Wait until it has ended, and run the same "
-    "command again.",
-    "download.hub_unreachable": "{where} cannot be reached ({why}). Run the same command again later: it goes on where "
-    "it stopped.",
-    "download.hub_offline": "HF_HUB_OFFLINE is set, so {where} is not asked. Unset it, and run the same command again.",
-    "download.bad_endpoint": "HF_ENDPOINT is {where}, which is no address of a hub: one begins with https:// or "
-    "http://. Or unset it.",
-    "download.bad_proxy": "{where} cannot be reached: ALL_PROXY, HTTPS_PROXY or HTTP_PROXY is no proxy's address. One "
-    "begins with http://, https://, socks5:// or socks5h:// (socks:// is written socks5h://). Change it, or unset it.",
-    "download.socks_missing": "{where} cannot be reached: ALL_PROXY, HTTPS_PROXY or HTTP_PROXY is a SOCKS proxy, which "
-    "takes a package that is not here. Run `pip install socksio`, or unset it.",
-    "download.no_hub": "What answers at {where} is no hub. It may be this network's login page: open {where} in a "
-    "browser, log in, and run the same command again. Or HF_ENDPOINT names another server.",
-    "download.hub_refused": "The hub does not hand out {repo} to just anybody. Accept its terms on {where} with an "
-    "account of yours, log in here with `hf auth login` (or set HF_TOKEN), and run the same command again.",
-    "download.token_refused": "{where} does not accept the token (HF_TOKEN, or that of `hf auth login`), and does not "
-    "hand out {repo} without one. Renew it, or take it away: unset HF_TOKEN, or run `hf auth logout`.",
-    "download.no_repository": "There is no repository {repo} on {where}, or not for everybody. It may have been moved; "
-    "a copy of your own can be given with `--from DIR`.",
-    "download.hub_lacks": "{where} has not got {file}. It may have been moved; a copy of your own can be given with "
-    "`--from DIR`.",
-    "download.copy_lacks": "In {where} is no {file} of {repo}. Run the same command without `--from` for the rest. "
-    "`--from` takes a Hugging Face cache, FramePack's folder, another models folder, clones of the repositories, or a "
-    "checkpoint in diffusers' layout.",
     "download.checkpoint_incomplete": "The model is not complete: {file} is not there. Run the same command again, "
     "without `--from` or with another copy.",
     "download.checkpoint_corrupt": "The model is not whole: {file} {why}. Run the same command again, without `--from` "
     "or with another copy.",
-    "download.wrong_bytes": "{file} from {where} is not what it should be: its size or its hash differs. Nothing of it "
-    "was kept; run the same command again, or take another copy.",
-    "download.no_room": "There is not enough room in {where}: {needed} GiB are needed and {free} GiB are free. Free "
-    "some, or set [model] models_dir to a folder on another disk.",
     "download.disk_full": "The disk is full ({where}). What was fetched is kept; free some room, and the same command "
     "goes on from there.",
-    "download.file_too_large": "The disk of {where} takes no files of that size (is it FAT32, which ends at 4 GiB?). "
-    "Set [model] models_dir to a folder on another disk, or format this one as exFAT or NTFS.",
-    "download.download_failed": "The download failed: {what}.",
+    # flipbot doctor
+    "doctor.fine": "ok",
+    "doctor.note": "note",
+    "doctor.miss": "MISS",
+    "doctor.service": "A service is running on {path} (process {process}).",
+    "doctor.discord": "Discord knows the token ({name}). Invite it: {url}",
+    "doctor.discord_token": "Discord does not accept the token: copy it anew from the portal, Bot, Reset Token.",
+    "doctor.discord_away": "Discord cannot be reached at {url} ({why}): check the network, then try again.",
+    "doctor.telegram": "Telegram knows the bot as @{name}.",
+    "doctor.telegram_private": "Telegram knows the bot as @{name}, with privacy mode on.",
+    "doctor.telegram_away": "Telegram cannot be reached from here ({why}), so the token was not tried.",
+    "doctor.page": "The page can open at {host}, port {port}.",
 }

@@ -752,7 +752,9 @@ WORDS: Final = {
     "terminal.draining_because": "正在收尾：{reason}。不接收新影片，用 flipbot resume 重新接收。",
     "terminal.shut": "已暂停并收尾：不开始新的部分，也不接收新影片。用 flipbot resume 同时解除。",
     "terminal.shut_because": "已暂停并收尾：{reason}。不开始新的部分，也不接收新影片，用 flipbot resume 同时解除。",
-    "terminal.server_paused": "服务器 {server} 已暂停：在 flipbot resume --server {server} 之前，它的影片都不会继续。",
+    "terminal.server_paused": (
+        "服务器 {server} 已暂停：在 flipbot resume --server {server} 之前，它的影片都不会继续。"
+    ),
     "terminal.server_paused_because": (
         "服务器 {server} 已暂停：{reason}。在 flipbot resume --server {server} 之前，它的影片都不会继续。"
     ),
@@ -834,37 +836,649 @@ WORDS: Final = {
     "terminal.download_moved": "之前使用的提交已不在模型库中：现已改用 {repos} 的最新提交，"
     "本机上内容相同的文件予以保留。",
     "terminal.download_stopped": "已停止。已下载的部分会保留；再次运行同一命令即可继续。",
-    "download.no_such_download": "没有名为 {name} 的模型可供下载；可以下载的有：{known}。"
-    "tiny 随 Flipbot 附带，无需下载。",
-    "download.download_busy": "{where} 中正有另一个下载在进行。请等它结束后，再次运行同一命令。",
-    "download.hub_unreachable": "无法连接 {where}（{why}）。请稍后再次运行同一命令，它会从中断处继续。",
-    "download.hub_offline": "已设置 HF_HUB_OFFLINE，因此不会访问 {where}。请取消该设置，然后再次运行同一命令。",
-    "download.bad_endpoint": "HF_ENDPOINT 的值 {where} 不是有效地址。请改为以 https:// 或 http:// 开头，或取消设置。",
-    "download.bad_proxy": "无法连接 {where}：ALL_PROXY、HTTPS_PROXY 或 HTTP_PROXY 不是有效的代理地址。地址应以 http://、"
-    "https://、socks5:// 或 socks5h:// 开头（socks:// 请写成 socks5h://）。请修改或取消该设置。",
-    "download.socks_missing": "无法连接 {where}：ALL_PROXY、HTTPS_PROXY 或 HTTP_PROXY 是 SOCKS 代理，"
-    "而所需的软件包尚未安装。请运行 `pip install socksio`，或取消该设置。",
-    "download.no_hub": "{where} 的应答不是模型库的应答，可能是所在网络的登录页面：请用浏览器打开 {where} 登录，"
-    "然后再次运行同一命令。也可能是 HF_ENDPOINT 指向了别的服务器。",
-    "download.hub_refused": "{repo} 并不对所有人开放。请先用你的账号在 {where} 接受其条款，"
-    "再在本机运行 `hf auth login`（或设置 HF_TOKEN），然后再次运行同一命令。",
-    "download.token_refused": "{where} 不接受当前的令牌（HF_TOKEN 或 `hf auth login` 保存的令牌），"
-    "而没有令牌就无法获取 {repo}。请更新令牌，或者去掉它：取消 HF_TOKEN，或运行 `hf auth logout`。",
-    "download.no_repository": "{where} 上没有仓库 {repo}，或者它并不公开，也可能已被移走。"
-    "你也可以用 `--from DIR` 指定自己的副本。",
-    "download.hub_lacks": "{where} 上没有 {file}，可能已被移走。你也可以用 `--from DIR` 指定自己的副本。",
-    "download.copy_lacks": "{where} 中没有 {repo} 的 {file}。其余部分请去掉 `--from` 再次运行同一命令。"
-    "`--from` 可以指定 Hugging Face 缓存、FramePack 的程序文件夹、另一个模型文件夹、仓库的克隆，"
-    "或 diffusers 格式的检查点文件夹。",
     "download.checkpoint_incomplete": "模型不完整：缺少 {file}。请再次运行同一命令，去掉 `--from` 或换一份副本。",
     "download.checkpoint_corrupt": "模型不完整：{file} 不能使用（{why}）。请再次运行同一命令，"
     "去掉 `--from` 或换一份副本。",
-    "download.wrong_bytes": "来自 {where} 的 {file} 不正确：大小或哈希值不符，没有保留其中任何内容。"
-    "请再次运行同一命令，或换一份副本。",
-    "download.no_room": "{where} 空间不足：需要 {needed} GiB，可用 {free} GiB。"
-    "请腾出空间，或把 [model] models_dir 设为另一块磁盘上的文件夹。",
     "download.disk_full": "磁盘已满（{where}）。已下载的部分会保留；腾出空间后，再次运行同一命令即可继续。",
-    "download.file_too_large": "{where} 所在的磁盘不支持这么大的文件（可能是 FAT32，单个文件上限为 4 GiB）。"
-    "请把 [model] models_dir 设为另一块磁盘上的文件夹，或把这块磁盘格式化为 exFAT 或 NTFS。",
-    "download.download_failed": "下载失败：{what}。",
+    # flipbot doctor
+    "doctor.fine": "正常",
+    "doctor.note": "注意",
+    "doctor.miss": "问题",
+    "doctor.service": "{path} 上有服务正在运行（进程 {process}）。",
+    "doctor.discord": "Discord 认识这个令牌（{name}）。邀请链接：{url}",
+    "doctor.discord_token": "Discord 不接受这个令牌：请到开发者门户的 Bot 页面，用 Reset Token 重新生成并复制。",
+    "doctor.discord_away": "无法连接 Discord（{url}，{why}）：请检查网络后再试。",
+    "doctor.telegram": "Telegram 认识这个机器人：@{name}。",
+    "doctor.telegram_private": "Telegram 认识这个机器人：@{name}，隐私模式已开启。",
+    "doctor.telegram_away": "从这里无法连接 Telegram（{why}），因此没有验证令牌。",
+    "doctor.page": "页面可以在 {host} 的端口 {port} 打开。",
+}
+
+# What the other rooms say: the English template, and the same here.
+SENTENCES: Final[dict[str, str]] = {
+    # 句子与句子、部分与部分之间
+    "{first} {second}": "{first}{second}",
+    "{first}, {second}": "{first}，{second}",
+    "{first}; {second}": "{first}；{second}",
+    "{first} nor {second}": "{first}，{second}",
+    "or {way}": "或者{way}",
+    "{file}: {why}": "{file}：{why}",
+    # 系统和 SQLite 的话
+    "No such file or directory": "没有这个文件或文件夹",
+    "Permission denied": "没有权限",
+    "Is a directory": "它是一个文件夹",
+    "Not a directory": "它不是文件夹",
+    "Read-only file system": "文件系统是只读的",
+    "No space left on device": "磁盘没有剩余空间",
+    "Input/output error": "读写出错",
+    "File name too long": "文件名太长",
+    "file is not a database": "文件不是数据库",
+    "unable to open database file": "无法打开数据库文件",
+    "attempt to write a readonly database": "数据库是只读的，无法写入",
+    "database disk image is malformed": "数据库文件已损坏",
+    "disk I/O error": "磁盘读写出错",
+    # 配置
+    "configuration": "配置",
+    "{file}: {key}": "{file}：{key}",
+    "{where}: {problem}": "{where}：{problem}",
+    "{where}: {problem}.": "{where}：{problem}。",
+    "expected {expected}, got {got}": "应为{expected}，实际是 {got}",
+    "expected {expected}": "应为{expected}",
+    "true or false": " true 或 false",
+    "a whole number": "整数",
+    "a number": "数字",
+    "a finite number": "有限的数字",
+    "a text in quotes": "引号里的文字",
+    "one of {choices}": "以下之一：{choices}",
+    "a list in [ ], each {kind}": "写在 [ ] 里的列表，每一项是{kind}",
+    "a list of {{ }} in [ ]": "写在 [ ] 里的 {{ }} 列表",
+    "a section [{name}]": "一节 [{name}]",
+    "sections [{where}.NAME]": "若干节 [{where}.名称]",
+    "at least {least}": "至少 {least}",
+    "{least} to {most}": " {least} 至 {most}",
+    "{may} {unit}": "{may}（单位：{unit}）",
+    "seconds": "秒",
+    "days": "天",
+    "jobs": "部影片",
+    "percent": "百分比",
+    "megapixels": "百万像素",
+    "a section": "一节",
+    "a list": "列表",
+    "one beyond 64 bits": "超出 64 位的数",
+    "something else": "别的内容",
+    'did you mean "{near}"?': "是不是想写“{near}”？",
+    "there are {known}": "可用的有 {known}",
+    "there is no such section; {hint}": "没有这一节；{hint}",
+    "there is no such key; {hint}": "没有这个键；{hint}",
+    "this is not TOML: {error}": "这不是 TOML：{error}",
+    "cannot be read: {why}": "无法读取：{why}",
+    "it is no text": "它不是文本文件",
+    "it may not be written to": "没有写入权限",
+    '"file:///" and a path': ' "file:///" 加路径',
+    'expected "s3://BUCKET/PREFIX" and nothing else': '只能是 "s3://BUCKET/PREFIX"，不能有别的内容',
+    "a plain prefix": "普通的前缀",
+    'expected "https://HOST" or "http://HOST:PORT"': '应为 "https://HOST" 或 "http://HOST:PORT"',
+    "a region's name": "区域的名称",
+    '"sqlite:///" and a path, or "postgresql://…"': ' "sqlite:///" 加路径，或 "postgresql://…"',
+    "no URL": "一个不是 URL 的值",
+    'expected "sqlite:///" and a path: a queue in memory would not outlive the process': (
+        '应为 "sqlite:///" 加路径：内存中的队列在进程结束后就不存在了'
+    ),
+    'PostgreSQL needs psycopg: install it with pip install "flipbot[postgres]"': (
+        'PostgreSQL 需要 psycopg：请运行 pip install "flipbot[postgres]" 安装'
+    ),
+    'a bucket needs the library obstore: pip install "flipbot[s3]" (or obstore), or set a "file:///" url': (
+        '存储桶需要 obstore 库：请运行 pip install "flipbot[s3]"（或安装 obstore），或改用 "file:///" 开头的 url'
+    ),
+    "the bucket cannot be used like that: see to region, endpoint and the AWS_… of the environment": (
+        "这样无法使用存储桶：请检查 region、endpoint 和环境变量中的 AWS_…"
+    ),
+    "public_url has to begin with https:// (or http://), as in https://{got}": (
+        "public_url 必须以 https://（或 http://）开头，例如 https://{got}"
+    ),
+    "default_seconds is above longest_seconds; lower the one or raise the other": (
+        "default_seconds 大于 longest_seconds；请调低前者或调高后者"
+    ),
+    # 数据库、磁盘和存储
+    "The claim on job {job} (fence {fence}) is no longer held; nothing was written.": (
+        "对影片 {job}（第 {fence} 次领取）的占用已经失效；没有写入任何内容。"
+    ),
+    "You have": "你",
+    "This chat has": "这个聊天",
+    "The queue has": "队列",
+    "{whose} {got} job waiting or running and the limit is {limit}; try again when one is finished.": (
+        "{whose}已有 {got} 部影片在排队，上限是 {limit}；请等它完成后再试。"
+    ),
+    "{whose} {got} jobs waiting or running and the limit is {limit}; try again when one is finished.": (
+        "{whose}已有 {got} 部影片在排队，上限是 {limit}；请等其中一部完成后再试。"
+    ),
+    ": {reason}": "：{reason}",
+    "No new films are taken in now{because}; those in line are finished.": (
+        "目前不接收新影片{because}；已在排队的会做完。"
+    ),
+    "You may not ask for films here{because}.": "你不能在这里提交影片{because}。",
+    "You used {got_s} s of GPU time within a day and the limit is {limit_s} s.": (
+        "你在一天内用了 {got_s} 秒显卡时间，上限是 {limit_s} 秒。"
+    ),
+    "One film every {limit_s} s is the limit.": "每 {limit_s} 秒最多提交一部影片。",
+    "This is the same film as job {job}.": "这与影片 {job} 完全相同。",
+    "There is no job {job}.": "没有影片 {job}。",
+    "Job {job} belongs to somebody else.": "影片 {job} 属于别人。",
+    "Job {job} has {done} finished sections, and {wanted} were to be kept.": (
+        "影片 {job} 只完成了 {done} 段，而要求保留 {wanted} 段。"
+    ),
+    "What job {job} could be gone on with is not kept any more; its film is.": (
+        "影片 {job} 接着做所需的数据已不再保留；影片本身还在。"
+    ),
+    " (process {pid})": "（进程 {pid}）",
+    "{path} is in use by another flipbot{by}: stop that one first, or use another data directory.": (
+        "{path} 正被另一个 flipbot{by}使用：请先停止它，或换一个数据文件夹。"
+    ),
+    "{path} was made by a newer flipbot (schema {version}): update flipbot, or use another data directory.": (
+        "{path} 由更新版本的 flipbot 创建（结构版本 {version}）：请升级 flipbot，或换一个数据文件夹。"
+    ),
+    "{path} cannot be used as the database: {why}.": "{path} 不能用作数据库：{why}。",
+    "it belongs to another program": "它属于另一个程序",
+    "a row refers to one that is missing": "有一行引用了不存在的行",
+    "it keeps text as {letters}: make one WITH ENCODING 'UTF8'": (
+        "它的文字编码是 {letters}：请用 WITH ENCODING 'UTF8' 新建一个"
+    ),
+    "No room is left on the disk of {path}: free some and try again.": ("{path} 所在的磁盘已满：请腾出空间后再试。"),
+    "The disk of {path} cannot be used now ({why}): look at the disk; flipbot tries again by itself.": (
+        "{path} 所在的磁盘暂时无法使用（{why}）：请检查磁盘；flipbot 会自动重试。"
+    ),
+    "{path} is locked by another program since {waited_s} s: end that one (a backup, a database browser?).": (
+        "{path} 已被另一个程序锁住 {waited_s} 秒：请结束那个程序（备份程序或数据库浏览器？）。"
+    ),
+    "The database {place} cannot be reached ({why}): look at its server, the network between, and what its "
+    "address says.": "无法连接数据库 {place}（{why}）：请检查数据库服务器、中间的网络，以及配置的地址。",
+    "Films were asked for in {place} already: move to a database that is new.": (
+        "{place} 里已经有人请求过影片：请迁移到全新的数据库。"
+    ),
+    "The media in {where} cannot be used now ({why}): {advice}; flipbot tries again by itself.": (
+        "{where} 中的图片和影片暂时无法使用（{why}）：{advice}；flipbot 会自动重试。"
+    ),
+    "nothing of the others' is there": "那里没有其他进程的任何文件",
+    "give all the same [media] url, a bucket or a folder that both see": (
+        "请把各处的 [media] url 设为相同，指向大家都能访问的存储桶或文件夹"
+    ),
+    "it does not answer": "没有响应",
+    "no credentials were found": "没有找到凭据",
+    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY": "AWS_ACCESS_KEY_ID 和 AWS_SECRET_ACCESS_KEY",
+    "set {keys}": "请设置 {keys}",
+    "there is no such bucket": "没有这个存储桶",
+    "make it, or mend [media] url and endpoint": "请创建它，或改正 [media] 的 url 和 endpoint",
+    "set this machine's clock": "请校准这台机器的时钟",
+    "set [media] region to where the bucket is": "请把 [media] region 设为存储桶所在的区域",
+    "it refuses us: {short}": "访问被拒绝：{short}",
+    "see to {keys}, and to what they may do there": "请检查 {keys} 以及它们在那里的权限",
+    "see to the network, and to [media] endpoint": "请检查网络和 [media] endpoint",
+    "it gives back other bytes than it was given": "取回的内容与存入的不同",
+    "see to the store": "请检查该存储",
+    "{url} can be written, read, listed and deleted in; the last {size} used are kept in {root}.": (
+        "{url} 可以写入、读取、列出和删除；最近用过的 {size} 保存在 {root}。"
+    ),
+    "Nothing in {place} is tidied away: {marker} says that it belongs to another database, or to this one at a later "
+    "time (was a backup restored?). Give each database its own place ([media] url); or, where only this one uses it "
+    'and what it does not know may go, put "{mark}" there.': (
+        "{place} 中的文件不会被清理：{marker} 表明它属于另一个数据库，或属于这个数据库较晚的状态（是否恢复过备份？）。"
+        "请给每个数据库各自的位置（[media] url）；如果只有这个数据库使用它，而且其中不认识的文件可以删除，"
+        "请在那里写入“{mark}”。"
+    ),
+    # flipbot doctor：数据库和磁盘
+    "The database in {folder} opens.": "{folder} 中的数据库可以打开。",
+    "The database {place} opens ({server}).": "数据库 {place} 可以打开（{server}）。",
+    "Workers on it now: {count} ({names}).": "现在有 {count} 个 worker 连接着它（{names}）。",
+    "No worker is on it now: start flipbot worker on a machine with a GPU.": (
+        "现在没有 worker 连接它：请在有显卡的机器上运行 flipbot worker。"
+    ),
+    "SQLite {version}.": "SQLite {version}。",
+    "One older than 3.51.3 is safe here only because one process alone opens the file.": (
+        "低于 3.51.3 的版本在这里之所以安全，只是因为仅有一个进程打开这个文件。"
+    ),
+    "Disk: {free:.1f} GiB left.": "磁盘：剩余 {free:.1f} GiB。",
+    "Films wait until {mib} MiB are free ([media] min_free_mib): free some room.": (
+        "空闲空间达到 {mib} MiB 之前影片会一直等待（[media] min_free_mib）：请腾出空间。"
+    ),
+    # flipbot doctor：显卡和处理器
+    "PyTorch {version} works with {threads} thread.": "PyTorch {version}，使用 {threads} 个线程。",
+    "PyTorch {version} works with {threads} threads.": "PyTorch {version}，使用 {threads} 个线程。",
+    "No GPU is used: {why} The tiny model runs well without one.": (
+        "没有使用显卡：{why}tiny 模型没有显卡也能顺畅运行。"
+    ),
+    "[model] device is {asked}, but {why} Or set it to {instead}.": (
+        "[model] device 是 {asked}，但是{why}或者把它改为 {instead}。"
+    ),
+    "auto or cpu": "auto 或 cpu",
+    "[model] device is {asked}: {tried}": "[model] device 是 {asked}：{tried}",
+    "no GPU is used.": "没有使用显卡。",
+    "nobody has tried Flipbot on one yet.": "还没有人在这类设备上试过 Flipbot。",
+    "this PyTorch cannot use one here.": "这个 PyTorch 在这里无法使用它。",
+    "{why} Mend that.": "{why}请解决这个问题。",
+    "there is one card, and the first is cuda:0.": "只有一块显卡，即 cuda:0。",
+    "there are {count} cards, and the first is cuda:0.": "只有 {count} 块显卡，第一块是 cuda:0。",
+    "its memory is full: close what else uses it.": "显存已满：请关闭占用显存的其他程序。",
+    "it does not answer ({error:.120}); restart the computer.": "显卡没有响应（{error:.120}）；请重新启动电脑。",
+    "it does not answer; restart the computer.": "显卡没有响应；请重新启动电脑。",
+    "GPU: {name}, {free:.1f} of {total:.1f} GiB free.": "显卡：{name}，显存 {total:.1f} GiB，空闲 {free:.1f} GiB。",
+    "This PyTorch is for AMD's cards: nobody has tried Flipbot on one yet.": (
+        "这个 PyTorch 用于 AMD 显卡：还没有人在 AMD 显卡上试过 Flipbot。"
+    ),
+    "this PyTorch has no kernels for a card of compute capability {version}.": (
+        "这个 PyTorch 不支持计算能力为 {version} 的显卡。"
+    ),
+    "PyTorch 2.14 and older for CUDA 12.6 has some for cards as old.": (
+        "用于 CUDA 12.6 的 PyTorch 2.14 及更早版本支持这样的旧显卡。"
+    ),
+    "Install the build that pytorch.org names.": "请安装 pytorch.org 给出的版本。",
+    "Films are decoded in fp32, since its convolutions in fp16 cannot be used.": (
+        "由于它的 fp16 卷积不可用，影片以 fp32 解码。"
+    ),
+    "Compute capability {name}: no tensor cores and no bfloat16. It computes in fp16, many times slower.": (
+        "计算能力 {name}：没有张量核心，也不支持 bfloat16。以 fp16 计算，速度慢很多倍。"
+    ),
+    "Compute capability {name}: no bfloat16. It computes in fp16, with sums between the blocks in fp32.": (
+        "计算能力 {name}：不支持 bfloat16。以 fp16 计算，模块之间的累加用 fp32。"
+    ),
+    "Compute capability {name}: computes in bf16; fp8 saves memory, its weights are widened for each product.": (
+        "计算能力 {name}：以 bf16 计算；fp8 可以节省显存，每次相乘前会把权重展开。"
+    ),
+    "Compute capability {name}: computes in bf16, and fp8 products where weights are kept in fp8.": (
+        "计算能力 {name}：以 bf16 计算，权重存为 fp8 时直接做 fp8 乘法。"
+    ),
+    "cuDNN {version}: PyTorch decodes films without this one, in many times the memory. Install a later one: "
+    'pip install "nvidia-cudnn-cu12>=9.15", or -cu13, as your PyTorch has it.': (
+        "cuDNN {version}：PyTorch 解码影片时会绕过这个版本，占用多倍显存。请安装更新的版本："
+        'pip install "nvidia-cudnn-cu12>=9.15"，或 -cu13，与你的 PyTorch 一致。'
+    ),
+    "this PyTorch is for AMD's cards, and sees none.": "这个 PyTorch 用于 AMD 显卡，但没有找到显卡。",
+    "this PyTorch is a build for the CPU only.": "这个 PyTorch 是仅支持 CPU 的版本。",
+    "no NVIDIA driver is installed.": "没有安装 NVIDIA 驱动程序。",
+    "the NVIDIA driver does not answer; restart the computer.": "NVIDIA 驱动程序没有响应；请重新启动电脑。",
+    "the NVIDIA driver shows no card.": "NVIDIA 驱动程序没有找到显卡。",
+    "the driver and this PyTorch do not go together.": "驱动程序与这个 PyTorch 不匹配。",
+    "RAM: {free:.1f} of {total:.1f} GiB free.": "内存：共 {total:.1f} GiB，空闲 {free:.1f} GiB。",
+    "At least 1 GiB is needed.": "至少需要 1 GiB。",
+    "Films: PyAV {version} with libx264.": "影片：PyAV {version}，带有 libx264。",
+    "PyAV here cannot make H.264. Install it from its wheel: pip install --force-reinstall av.": (
+        "这里的 PyAV 不能编码 H.264。请从 wheel 重新安装：pip install --force-reinstall av。"
+    ),
+    # flipbot doctor：注意力内核
+    "Attention: {name}. {why}": "注意力内核：{name}。{why}",
+    "PyTorch's own": "PyTorch 自带的",
+    "It is what the configuration asks for.": "这是配置中指定的。",
+    "It is the fastest of those that work here.": "这是这里可用的内核中最快的。",
+    "Without a card of NVIDIA's the others do not run.": "没有 NVIDIA 显卡，其他内核都不能运行。",
+    "Not {name}: {why}.": "不用 {name}：{why}。",
+    "its int8 kernels need Ampere or newer": "它的 int8 内核需要 Ampere 或更新的显卡",
+    "it needs Ampere or newer": "它需要 Ampere 或更新的显卡",
+    "it needs Volta or newer": "它需要 Volta 或更新的显卡",
+    "{needs}, this card has {has}": "{needs}，而这块显卡的计算能力是 {has}",
+    "there is no card that it could run on": "没有可以运行它的显卡",
+    "{package} is not installed": "没有安装 {package}",
+    "{package} is there without saying its version": "{package} 已安装，但没有版本信息",
+    "{package} {version} is older than {least}": "{package} {version} 低于 {least}",
+    "{package} {version} cannot be loaded here ({error})": "{package} {version} 在这里无法加载（{error}）",
+    "{package} {version} has no {absent}": "{package} {version} 没有 {absent}",
+    "it does not run on this card ({error})": "它不能在这块显卡上运行（{error}）",
+    "it computes something else on this card (off by {off:.0%})": "它在这块显卡上的计算结果不对（偏差 {off:.0%}）",
+    # flipbot doctor：模型
+    "Model {model} is complete.": "模型 {model} 完整。",
+    "Model {model} is complete (untrained test checkpoint: shows the machinery, not pictures).": (
+        "模型 {model} 完整（未经训练的测试模型：只演示流程，画面没有意义）。"
+    ),
+    "It understands: {texts}.": "它懂得：{texts}。",
+    "Model {name}: {error}": "模型 {name}：{error}",
+    "Copy the checkpoint's folder here once more, or name another one in [model] name.": (
+        "请重新复制检查点的文件夹，或在 [model] name 中指定另一个。"
+    ),
+    "Run `flipbot download {name}`: it fetches what is absent or damaged and keeps the rest.": (
+        "请运行 `flipbot download {name}`：它会下载缺少或损坏的部分，其余保留。"
+    ),
+    "A download stopped midway with {gib:.1f} GiB of a file; it goes on there.": (
+        "上次下载中断时，一个文件已有 {gib:.1f} GiB；会从那里继续。"
+    ),
+    "LoRAs: {files}.": "LoRA：{files}。",
+    "{file} at {weight:g}": "{file}（强度 {weight:g}）",
+    "Previews: by {file}; films by the model's own decoder.": "预览：由 {file} 解码；影片由模型自己的解码器解码。",
+    # flipbot doctor：内存规划
+    "Memory: {why}": "内存：{why}",
+    "It works in {precision} and takes at most {ram}.": "以 {precision} 运行，最多使用 {ram}。",
+    "{most:.1f} of {limit:.1f} GiB of RAM": "{most:.1f} GiB 内存（上限 {limit:.1f} GiB）",
+    "{most:.1f} of {limit:.1f} GiB of its memory": "{most:.1f} GiB 显存（上限 {limit:.1f} GiB）",
+    "all blocks stay on the card": "全部模块常驻显存",
+    "{stay} of {blocks} blocks stay on the card, and {gb:.1f} GB are copied to it in each step": (
+        "{blocks} 个模块中有 {stay} 个常驻显存，每一步传输 {gb:.1f} GB"
+    ),
+    "In {precision} {where}. It takes at most {vram} and {ram}.": (
+        "以 {precision} 运行，{where}。最多使用 {vram}和 {ram}。"
+    ),
+    "Memory plan of {model} on {machine}": "{model} 在 {machine} 上的内存规划",
+    "GB = 10^9 bytes, by arithmetic from shapes; nothing was loaded": (
+        "GB = 10^9 字节，由张量形状算出，没有加载任何内容"
+    ),
+    "what": "内容",
+    "where": "位置",
+    "device": "显卡",
+    "RAM": "内存",
+    "VRAM": "显存",
+    "RAM, travel every step": "内存，每一步传输",
+    "in their file, read once a prompt": "在文件中，每个提示词读一次",
+    "{stay} of {blocks} blocks, {precision}": "{blocks} 个模块中的 {stay} 个，{precision}",
+    "{blocks} blocks, {precision}": "{blocks} 个模块，{precision}",
+    "{slots} slots for them": "给传输中模块的 {slots} 个空位",
+    "modulation layers": "调制层",
+    "their table for the prompt under way": "当前提示词的调制表",
+    "their tables for {count} prompts": "{count} 个提示词的调制表",
+    "refiner, time and picture projections": "文字精炼、时间和图片投影层",
+    "embedders and head": "嵌入层与输出层",
+    "VAE": "图像解码器（VAE）",
+    "sampling, at its peak": "采样（峰值）",
+    "a step cache": "步骤缓存",
+    "decoding, {tiles}, {frames} frames": "解码，{tiles}，{frames} 帧",
+    "tiles of {side} px": "{side} 像素的分块",
+    "whole pictures": "整幅画面",
+    "of {limit}": "上限 {limit}",
+    "peak of the GPU's memory": "显存峰值",
+    "peak of RAM": "内存峰值",
+    "raise [model] {limit}": "调高 [model] {limit}",
+    "close what else uses it": "关闭占用它的其他程序",
+    "give WSL more of it (memory= in .wslconfig)": "给 WSL 更多内存（.wslconfig 中的 memory=）",
+    "install what keeps it in 4 bits, in which it fits (pip install 'flipbot[nf4]')": (
+        "安装 4 位量化组件，这样就放得下（pip install 'flipbot[nf4]'）"
+    ),
+    "choose a smaller model": "换一个小一些的模型",
+    "bitsandbytes is not installed, or does not work on this card (pip install 'flipbot[nf4]')": (
+        "没有安装 bitsandbytes，或它不能在这块显卡上使用（pip install 'flipbot[nf4]'）"
+    ),
+    "{card} only imitates bfloat16; say fp16 or auto": "{card} 只能模拟 bfloat16；请改为 fp16 或 auto",
+    # flipbot doctor：速度
+    "Speed: without a card, 1.2 s of film at {size} take {hours:.1f} hours even at {pace:g} TFLOP/s, more than most "
+    "processors do. Use tiny here, or a machine with one.": (
+        "速度：没有显卡时，即使处理器达到 {pace:g} TFLOP/s（大多数达不到），1.2 秒 {size} 的影片也要 {hours:.1f} 小时。"
+        "请在这里使用 tiny，或换一台有显卡的机器。"
+    ),
+    "Speed: {step:.1f} s a step over the last {count} sections, {reached:.1f} TFLOP/s": (
+        "速度：最近 {count} 段平均每步 {step:.1f} 秒，{reached:.1f} TFLOP/s"
+    ),
+    "{pace}. What {name} can do at most is not known here.": "{pace}。这里不知道 {name} 最快能达到多少。",
+    "this machine": "这台机器",
+    "{pace}, {share:.0%} of what {name} can do in 16 bits at most ({peak:.1f}).": (
+        "{pace}，是 {name} 16 位计算峰值（{peak:.1f}）的 {share:.0%}。"
+    ),
+    "Decoding takes {decode:.0%} of the time: it needs more of the card's memory.": (
+        "解码占用了 {decode:.0%} 的时间：它需要更多显存。"
+    ),
+    "That is normal: products of 8 bits do more.": "这是正常的：8 位乘法更快。",
+    "That is normal.": "这是正常的。",
+    "That is slow. It waits for weights ({gb:.1f} GB a step): more of them on the card, fp8, or more free RAM.": (
+        "这偏慢。时间花在等待权重上（每步 {gb:.1f} GB）：让更多权重留在显存里、使用 fp8，或空出更多内存。"
+    ),
+    "That is slow. Attention is half of the work: a faster kernel ({kernels}) helps most.": (
+        "这偏慢。注意力占一半的计算量：换用更快的内核（{kernels}）最有效。"
+    ),
+    "That is slow, and neither weights nor attention hold it back: look for a power limit, heat, or another program "
+    "on the card.": "这偏慢，而且原因不在权重和注意力：请检查功率限制、温度，以及占用显卡的其他程序。",
+    # 引擎的错误
+    "The engine failed.": "引擎出错了。",
+    "The weights of {name} are not here ({where}); fetch them with `flipbot download {name}`.": (
+        "这里没有 {name} 的权重（{where}）；请运行 `flipbot download {name}` 下载。"
+    ),
+    "nothing of them in {folder}": "{folder} 中什么都没有",
+    "no {file}": "没有 {file}",
+    "There is no folder {name}; [model] name takes {known}, or the path of a checkpoint's folder.": (
+        "没有文件夹 {name}；[model] name 可以填写 {known}，或检查点文件夹的路径。"
+    ),
+    "The checkpoint is incomplete: {file} is not there; fetch or copy it again.": (
+        "检查点不完整：缺少 {file}；请重新下载或复制。"
+    ),
+    "The checkpoint is damaged: {file} {why}; fetch or copy it again.": (
+        "检查点已损坏：{file} {why}；请重新下载或复制。"
+    ),
+    "There is no model {name}; known are {known}, or the path of a checkpoint's folder.": (
+        "没有名为 {name} 的模型；可以填写 {known}，或检查点文件夹的路径。"
+    ),
+    "This checkpoint cannot sample in the order {asked}; it knows {known}.": (
+        "这个检查点不支持生成顺序 {asked}；它支持 {known}。"
+    ),
+    "This checkpoint has no size {asked}; [model] size, and that of each quality, can be {known}.": (
+        "这个检查点没有尺寸 {asked}；[model] size 和各种画质的尺寸可以是 {known}。"
+    ),
+    "The plan's {key} is {got}; expected was {expected}.": "计划中的 {key} 是 {got}；应为{expected}。",
+    "more than 0, at most {most}": "大于 0，最多 {most}",
+    "none": "空的",
+    "at least one": "至少一个",
+    "f1, to change a film that is made from its end": " f1，才能更改从结尾往前生成的影片",
+    "This film was made by {made}, and {loaded} is loaded; only the same one can go on with it.": (
+        "这部影片由 {made} 生成，而现在加载的是 {loaded}；只有同一个模型才能接着做。"
+    ),
+    "The picture cannot be read; try another one, as PNG or JPEG.": "无法读取图片；请换一张 PNG 或 JPEG。",
+    "Encoding failed: {what}.": "编码失败：{what}。",
+    "The process that reads prompts ended with status {status}, again and again; it may lack memory.": (
+        "读取提示词的进程一再以状态 {status} 退出；可能内存不足。"
+    ),
+    "The latents of {got} earlier sections are here; {least} are needed to go on.": (
+        "这里只有前面 {got} 段的数据；接着做需要 {least} 段。"
+    ),
+    "The file of a finished section, {file}, is gone or damaged.": "已完成的一段的文件 {file} 丢失或损坏了。",
+    "The device {device} cannot be used here; say `cpu`, or look at `flipbot doctor`.": (
+        "设备 {device} 在这里无法使用；请改为 `cpu`，或运行 `flipbot doctor` 查看。"
+    ),
+    "The memory ran out while {doing}; try a smaller size.": "{doing}时内存不够了；请换小一些的尺寸。",
+    "encoding": "编码",
+    "encoding the prompt": "编码提示词",
+    "sampling": "采样",
+    "decoding": "解码",
+    "loading the transformer": "加载 transformer",
+    "loading the text encoder": "加载文字编码器",
+    "loading {part}": "加载 {part} ",
+    "This model needs {need} GiB of {kind} even in {precision}, and {have} GiB may be taken; {ways}.": (
+        "这个模型即使用 {precision} 也需要 {need} GiB {kind}，而可用的是 {have} GiB；请{ways}。"
+    ),
+    "At {asked} the model needs {need} GiB of {kind} even in {precision}, and {have} GiB may be taken. "
+    'It fits at {fits} (write size = "{fits}" under [model]), or close what else uses the memory.': (
+        "尺寸为 {asked} 时，模型即使用 {precision} 也需要 {need} GiB {kind}，而可用的是 {have} GiB。"
+        '尺寸 {fits} 放得下（在 [model] 下写 size = "{fits}"），或者关闭占用内存的其他程序。'
+    ),
+    "[model] precision {precision} does not work here: {why}.": (
+        "[model] precision {precision} 在这里无法使用：{why}。"
+    ),
+    "The disk is full ({where}); free some room.": "磁盘已满（{where}）；请腾出空间。",
+    "Section {n} came out as no numbers (NaN); the weights or the precision do not fit this device.": (
+        "第 {n} 段算出的不是数字（NaN）；权重或精度不适合这个设备。"
+    ),
+    "The LoRA {file} {why}. Take it out of [model] loras, or give another file.": (
+        "LoRA {file} {why}。请把它从 [model] loras 中去掉，或换一个文件。"
+    ),
+    "[model] attention is {name}, but {why}; set it to auto, or mend that.": (
+        "[model] attention 是 {name}，但是{why}；请改为 auto，或解决这个问题。"
+    ),
+    "[model] preview_decoder: {file} {why}. Previews are rough ones instead; films are the same.": (
+        "[model] preview_decoder：{file} {why}。预览会比较粗略；影片不受影响。"
+    ),
+    "A film of {seconds} s does not fit into {limit_mib} MiB, however small its picture.": (
+        "无论画面多小，{seconds} 秒的影片都放不进 {limit_mib} MiB。"
+    ),
+    "Cancelled.": "已取消。",
+    # 文件为什么不能用
+    "is not there": "不存在",
+    "is cut off or no safetensors file": "被截断，或不是 safetensors 文件",
+    "is not readable JSON": "不是可以读取的 JSON",
+    "holds no JSON object": "里面不是 JSON 对象",
+    "names no weights": "没有列出任何权重",
+    "has {got} bytes of {size}": "只有 {got} 字节，应为 {size} 字节",
+    "was changed since it was checked": "在校验之后被改动过",
+    "is another model's transformer (its config has no {key})": "是另一个模型的 transformer（其配置中没有 {key}）",
+    "does not fit its config ({what}: {name})": "与其配置不符（{what}：{name}）",
+    "has no usable config ({error})": "没有可用的配置（{error}）",
+    "cannot be loaded ({error})": "无法加载（{error}）",
+    "cannot be read ({error})": "无法读取（{error}）",
+    "has no more than {count} layers": "最多只有 {count} 层",
+    "has format {format!r}, this version reads 1": "的格式是 {format!r}，而这个版本只能读取格式 1",
+    "lacks {error}": "缺少 {error}",
+    "has a value that does not fit ({error})": "含有不合适的值（{error}）",
+    "names an order that does not exist": "列出了不存在的生成顺序",
+    "has a default size without buckets": "的默认尺寸没有对应的画面大小",
+    "has sides not on {count} pixels": "含有不是 {count} 像素整数倍的边长",
+    "has a preview matrix of another channel count": "的预览矩阵通道数不符",
+    "joins parts of different channel counts": "的各部分通道数不一致",
+    "has a window, fps or steps below 1": "的窗口、帧率或步数小于 1",
+    "has {key} without its other half": "中的 {key} 缺少与之配对的另一半",
+    "does not fit this model: it has no layer for {key}": "不适合这个模型：没有与 {key} 对应的层",
+    "does not fit this model: {key} makes {rows} by {columns}": "不适合这个模型：{key} 的大小是 {rows}×{columns}",
+    "has {module}.alpha with {count} values in it": "中的 {module}.alpha 含有 {count} 个值",
+    "has no LoRA layers in it": "里面没有 LoRA 层",
+    "has {key}, which is no part of a plain LoRA": "含有 {key}，它不属于普通的 LoRA",
+    "has a header that makes no sense (lora_adapter_metadata)": "的文件头无法理解（lora_adapter_metadata）",
+    "makes {made} pixels of a latent, this checkpoint needs {needed}": (
+        "把一个潜变量解码成 {made} 像素，而这个检查点需要 {needed} 像素"
+    ),
+    "is no TAEHV for this checkpoint: {why}": "不是适合这个检查点的 TAEHV：{why}",
+    "it has no {name}": "没有 {name}",
+    "{name} is {got}, expected {expected}": "{name} 的形状是 {got}，应为 {expected}",
+    "holds no tensors by name": "里面没有带名称的张量",
+    "{file} is not a film": "{file} 不是影片",
+    "{file} has no video in it": "{file} 里面没有视频",
+    "{file} cannot be read ({why})": "无法读取 {file}（{why}）",
+    "{file} cannot be written ({why})": "无法写入 {file}（{why}）",
+    "the clip {file} was not made for {fps} frames per second": "片段 {file} 的帧率不是每秒 {fps} 帧",
+    "the clip {file} has another size or other settings than the film's first": (
+        "片段 {file} 的尺寸或设置与影片的第一个片段不同"
+    ),
+    "the clip {file} is damaged: {count} of {frames} frames are there": (
+        "片段 {file} 已损坏：{frames} 帧中只有 {count} 帧"
+    ),
+    # flipbot download
+    "The download failed: {what}.": "下载失败：{what}。",
+    "it answered {status}": "它的应答是 {status}",
+    "it does not accept the token": "它不接受令牌",
+    "the connection broke off": "连接中断了",
+    "the commit": "这个提交",
+    "anything": "所需的内容",
+    "There is no download called {name}; there are {known}. tiny needs none: it comes with Flipbot.": (
+        "没有名为 {name} 的模型可供下载；可以下载的有：{known}。tiny 随 Flipbot 附带，无需下载。"
+    ),
+    "Another download is at work in {where}. Wait until it has ended, and run the same command again.": (
+        "{where} 中正有另一个下载在进行。请等它结束后，再次运行同一命令。"
+    ),
+    "{where} cannot be reached ({why}). Run the same command again later: it goes on where it stopped.": (
+        "无法连接 {where}（{why}）。请稍后再次运行同一命令，它会从中断处继续。"
+    ),
+    "HF_HUB_OFFLINE is set, so {where} is not asked. Unset it, and run the same command again.": (
+        "已设置 HF_HUB_OFFLINE，因此不会访问 {where}。请取消该设置，然后再次运行同一命令。"
+    ),
+    "HF_ENDPOINT is {where}, which is no address of a hub: one begins with https:// or http://. Or unset it.": (
+        "HF_ENDPOINT 的值 {where} 不是有效地址。请改为以 https:// 或 http:// 开头，或取消设置。"
+    ),
+    "{where} cannot be reached: ALL_PROXY, HTTPS_PROXY or HTTP_PROXY is no proxy's address. One begins with "
+    "http://, https://, socks5:// or socks5h:// (socks:// is written socks5h://). Change it, or unset it.": (
+        "无法连接 {where}：ALL_PROXY、HTTPS_PROXY 或 HTTP_PROXY 不是有效的代理地址。地址应以 "
+        "http://、https://、socks5:// 或 socks5h:// 开头（socks:// 请写成 socks5h://）。请修改或取消该设置。"
+    ),
+    "{where} cannot be reached: ALL_PROXY, HTTPS_PROXY or HTTP_PROXY is a SOCKS proxy, which takes a package "
+    "that is not here. Run `pip install socksio`, or unset it.": (
+        "无法连接 {where}：ALL_PROXY、HTTPS_PROXY 或 HTTP_PROXY 是 SOCKS 代理，而所需的软件包尚未安装。请运行 `pip "
+        "install socksio`，或取消该设置。"
+    ),
+    "What answers at {where} is no hub. It may be this network's login page: open {where} in a browser, log in, "
+    "and run the same command again. Or HF_ENDPOINT names another server.": (
+        "{where} 的应答不是模型库的应答，可能是所在网络的登录页面：请用浏览器打开 {where} 登录，"
+        "然后再次运行同一命令。也可能是 HF_ENDPOINT 指向了别的服务器。"
+    ),
+    "The hub does not hand out {repo} to just anybody. Accept its terms on {where} with an account of yours, log "
+    "in here with `hf auth login` (or set HF_TOKEN), and run the same command again.": (
+        "{repo} 并不对所有人开放。请先用你的账号在 {where} 接受其条款，再在本机运行 `hf auth login`（或设置 "
+        "HF_TOKEN），然后再次运行同一命令。"
+    ),
+    "{where} does not accept the token (HF_TOKEN, or that of `hf auth login`), and does not hand out {repo} "
+    "without one. Renew it, or take it away: unset HF_TOKEN, or run `hf auth logout`.": (
+        "{where} 不接受当前的令牌（HF_TOKEN 或 `hf auth login` 保存的令牌），而没有令牌就无法获取 {repo}。"
+        "请更新令牌，或者去掉它：取消 HF_TOKEN，或运行 `hf auth logout`。"
+    ),
+    "{where} has not got {file}. It may have been moved; a copy of your own can be given with `--from DIR`.": (
+        "{where} 上没有 {file}，可能已被移走。你也可以用 `--from DIR` 指定自己的副本。"
+    ),
+    "There is no repository {repo} on {where}, or not for everybody. It may have been moved; a copy of your own "
+    "can be given with `--from DIR`.": (
+        "{where} 上没有仓库 {repo}，或者它并不公开，也可能已被移走。你也可以用 `--from DIR` 指定自己的副本。"
+    ),
+    "In {where} is no {file} of {repo}. Run the same command without `--from` for the rest. `--from` takes a "
+    "Hugging Face cache, FramePack's folder, another models folder, clones of the repositories, or a checkpoint "
+    "in diffusers' layout.": (
+        "{where} 中没有 {repo} 的 {file}。其余部分请去掉 `--from` 再次运行同一命令。`--from` 可以指定 Hugging Face "
+        "缓存、FramePack 的程序文件夹、另一个模型文件夹、仓库的克隆，或 diffusers 格式的检查点文件夹。"
+    ),
+    "{file} from {where} is not what it should be: its size or its hash differs. Nothing of it was kept; run the "
+    "same command again, or take another copy.": (
+        "来自 {where} 的 {file} 不正确：大小或哈希值不符，没有保留其中任何内容。请再次运行同一命令，或换一份副本。"
+    ),
+    "There is not enough room in {where}: {needed:.1f} GiB are needed and {free:.1f} GiB are free. Free some, or "
+    "set [model] models_dir to a folder on another disk.": (
+        "{where} 空间不足：需要 {needed:.1f} GiB，可用 {free:.1f} GiB。请腾出空间，或把 [model] models_dir "
+        "设为另一块磁盘上的文件夹。"
+    ),
+    "The disk of {where} takes no files of that size (is it FAT32, which ends at 4 GiB?). Set [model] models_dir "
+    "to a folder on another disk, or format this one as exFAT or NTFS.": (
+        "{where} 所在的磁盘不支持这么大的文件（可能是 FAT32，单个文件上限为 4 GiB）。请把 [model] models_dir "
+        "设为另一块磁盘上的文件夹，或把这块磁盘格式化为 exFAT 或 NTFS。"
+    ),
+    # flipbot --help
+    "A picture becomes a film, second by second.": "让一张图片一秒一秒变成影片。",
+    "On one machine, `flipbot run` does both: `front` and `worker` exclude each other on one SQLite file.": (
+        "在一台机器上请用 `flipbot run`，它两样都做：`front` 和 `worker` 不能同时使用一个 SQLite 文件。"
+    ),
+    "configuration file (default: config.toml here, if any)": "配置文件（默认：当前文件夹的 config.toml，如果有）",
+    "folder of everything that is kept": "保存所有内容的数据文件夹",
+    "checkpoint: tiny, framepack, framepack-f1, or a folder": "模型：tiny、framepack、framepack-f1，或一个文件夹",
+    "the films' size, such as 192 (tiny) or 512 (framepack-f1)": "影片的尺寸，例如 192（tiny）或 512（framepack-f1）",
+    "folder of downloaded checkpoints": "存放已下载模型的文件夹",
+    "everything on this machine: page, queue and engine": "在这台机器上运行全部：页面、队列和引擎",
+    "only what people talk to: it takes films in, another process makes them": (
+        "只运行前端：接收请求，影片由另一个进程制作"
+    ),
+    "only the engine: it makes the films that wait": "只运行引擎：制作正在等待的影片",
+    "end when nothing is left to do": "没有影片要做时结束",
+    "turn one picture into a film, here in the terminal": "在终端里把一张图片变成影片",
+    "the picture; not with --extend": "图片；使用 --extend 时不写",
+    "what should happen": "应该发生什么",
+    "go on with a film that was made in a terminal": "延长一部在终端里制作的影片",
+    "length of the film": "影片的时长",
+    "a whole number: the same one gives the same film": "整数：同样的数字得到同样的影片",
+    "a preset of the configuration: draft, standard or best": "配置中的画质：draft、standard 或 best",
+    "the picture that the film ends with": "影片结尾的图片",
+    "the film (default: IMAGE's name, here)": "影片文件（默认：当前文件夹，与 IMAGE 同名）",
+    "show what is in line, as it changes": "显示队列，并随时更新",
+    "only as it is now": "只显示一次",
+    "begin no section any more": "暂停：不开始新的部分",
+    "go on after a pause, take films in again": "结束暂停，重新接收影片",
+    "take no new films in; those in line are finished": "收尾：不接收新影片，已在排队的会做完",
+    "for one Discord server or Telegram group alone": "只对一个 Discord 服务器或 Telegram 群组有效",
+    "what people are told": "告诉大家的原因",
+    "put a film before all others": "让一部影片排在最前面",
+    "its number, as `flipbot queue` shows it": "影片的编号，`flipbot queue` 会显示",
+    "let somebody ask for nothing": "封禁某人",
+    "lift a ban": "解除封禁",
+    "discord:ID, telegram:ID, or page:ID as /admin shows it": "discord:ID、telegram:ID，或 page:ID（见 /admin 页面）",
+    "on one Discord server or Telegram group alone": "只在一个 Discord 服务器或 Telegram 群组中",
+    "30m, 12h or 7d (default: for ever)": "30m、12h 或 7d（默认：永久）",
+    "what they are told": "告诉对方的原因",
+    "show what operators did, newest first": "显示管理操作，最新的在前",
+    "stop a film, whether it waits or is being made": "取消一部影片，无论是在等待还是在制作",
+    "what flipbot audit says of it": "flipbot audit 中显示的原因",
+    "save a film that is kept here, or what is ready of it": "保存这里的一部影片，或它已完成的部分",
+    "its number (default: the last one asked for in a terminal)": "影片的编号（默认：最近一部在终端里请求的影片）",
+    "the film (default: film-JOB.mp4, here)": "影片文件（默认：当前文件夹的 film-JOB.mp4）",
+    "copy the queue, the people and all films to another database and media store": (
+        "把队列、用户和所有影片复制到另一个数据库和存储位置"
+    ),
+    "configuration that says where to; the old place stays": "写明目标位置的配置；原来的内容保持不变",
+    "say what works on this machine, and what to do about the rest": "检查这台机器，并说明如何解决问题",
+    "fetch the weights of a large model; it goes on where it stopped": "下载大模型的权重；会从中断处继续",
+    "framepack or framepack-f1": "framepack 或 framepack-f1",
+    "take the files from a copy here": "从本机的副本中取得文件",
+    "the licence is read and accepted": "已阅读并接受许可",
+    "measure": "测量性能",
+    "Measure; each prints a small table.": "测量性能；每一项都输出一个小表格。",
+    "what to measure": "测量什么",
+    "its options: flipbot bench NAME --help": "它的选项：flipbot bench NAME --help",
 }

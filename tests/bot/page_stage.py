@@ -176,7 +176,7 @@ async def service(
     port: int = 0,
     password: str = "",
     public_url: str = "",
-    doctor: Callable[[], Awaitable[str]] | None = None,
+    doctor: Callable[[str], Awaitable[str]] | None = None,
     media: Media | None = None,
     **other: Any,
 ) -> AsyncIterator[Service]:

@@ -449,7 +449,7 @@ async def test_the_owner_runs_the_service_by_clicking(tmp_path: Path, browser: B
     (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
     run = asyncio.to_thread
 
-    async def doctor() -> str:
+    async def doctor(locale: str) -> str:
         return "ok   It is well."
 
     async with service(tmp_path, password="secret", doctor=doctor) as found:

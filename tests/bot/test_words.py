@@ -108,9 +108,10 @@ def test_an_unknown_reason_is_still_a_sentence(language: str) -> None:
 def test_what_keeps_a_download_from_ending_is_said_in_every_language(kind: type[DownloadFailed]) -> None:
     facts = {"needed": 40.4, "free": 3.0 / 7} if kind is NoRoom else {}
     facts |= {name: f"<{name}>" for name in fields(kind.text) - set(facts)}  # type: ignore[misc]
-    assert sentence("en", kind.reason, facts, "") == str(kind(**facts))
-    other = sentence("zh", kind.reason, facts, "")
-    assert other != sentence("en", kind.reason, facts, "")
+    error = kind(**facts)
+    assert sentence("en", kind.reason, facts, error.said()) == str(error)
+    other = sentence("zh", kind.reason, facts, error.said())
+    assert other != str(error)
     assert all(f"<{name}>" in other for name in fields(kind.text) if name not in ("needed", "free"))
     assert sentence("zh", "brand_new", {}, "As it is.") == "As it is."
 
