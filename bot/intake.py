@@ -642,7 +642,7 @@ def quality_of(got: str | None, rules: Rules) -> str:
     if not got:
         return rules.qualities[0]
     if got not in rules.qualities:
-        raise Refused("refused.quality", got=_said(got), known=rules.listed)
+        raise Refused("refused.quality", got=_said(got), qualities=rules.listed)
     return got
 
 

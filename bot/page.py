@@ -134,7 +134,7 @@ class Page:
         guest_password: str = "",
         public_url: str = "",
         key: bytes = b"",
-        doctor: Callable[[], Awaitable[str]] | None = None,
+        doctor: Callable[[str], Awaitable[str]] | None = None,
     ) -> None:
         """port:     0 takes a free one
         model:    None takes the intake's
@@ -144,7 +144,7 @@ class Page:
         guest_password: of those who make films and see their own; empty: there are none
         public_url: where the world finds the page; empty: films have no links
         key:      signs cookies (page_guard.read_key)
-        doctor:   says what works on this machine, in lines
+        doctor:   says what works on this machine, in lines, in a language
         """
         self.intake, self.db, self.media, self.host, self.port = intake, db, media, host, port
         self.model, self.trouble = model or intake.model, trouble

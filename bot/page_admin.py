@@ -38,8 +38,8 @@ BAN_DAYS: Final = {"1": 1, "7": 7, "30": 30}  # any other: for ever
 class Admin:
     """The addresses under /admin."""
 
-    def __init__(self, page: "Page", doctor: Callable[[], Awaitable[str]] | None) -> None:
-        """doctor: says what works on this machine, in lines; it may take a while."""
+    def __init__(self, page: "Page", doctor: Callable[[str], Awaitable[str]] | None) -> None:
+        """doctor: says what works on this machine, in lines, in a language; it may take a while."""
         self.page, self.doctor = page, doctor
         self.examined = ""  # what the doctor said last
         self._counted = (float("-inf"), 0)  # when the files were counted, and their bytes
@@ -100,7 +100,7 @@ class Admin:
             ],
             "bans": await operators.bans(db),
             "audit": [
-                (moment(deed.at_ms), deed.by, _deed(locale, deed.action), deed.target, deed.reason)
+                (moment(deed.at_ms), deed.by, operate.done(locale, deed.action), deed.target, deed.reason)
                 for deed in await operators.audit(db, 20)
             ],
             "engines": [_engine(locale, each) for each in await engines.all_of(db)],
@@ -196,7 +196,7 @@ class Admin:
     async def _doctor(self, request: web.Request) -> web.Response:
         if self.doctor is None:
             raise Refused("refused.no_such_page")
-        self.examined = await self.doctor()
+        self.examined = await self.doctor(locale_of(request))
         return self.page.went(request, "/admin#doctor")
 
 
@@ -224,14 +224,6 @@ def _engine(locale: str, engine: Engine) -> dict[str, Any]:
     ]
     device = plan["device"] if plan["gpu"] else say(locale, "admin.no_gpu")
     return {"title": f"{engine.name.partition(' ')[0]}: {device}", "lines": lines, "parts": parts}
-
-
-def _deed(locale: str, action: str) -> str:
-    """What was done, in words; what a newer service did, as it stands."""
-    try:
-        return say(locale, f"admin.did.{action}")
-    except KeyError:
-        return action
 
 
 def _number(form: Any) -> int:

@@ -196,3 +196,13 @@ def remember(db: Database, name: str, value: str) -> None:
     """Remember something small under a name, instead of what was there."""
     with db.transaction(quiet=True) as tx:
         put(tx, Memo, {"name": name}, {"value": value})
+
+
+@writes
+def first(db: Database, name: str, value: str) -> str:
+    """Remember something under a name, unless something is remembered there; returns what is from now on."""
+    with db.transaction(quiet=True) as tx:
+        known: str | None = tx.scalar(select(Memo.value).where(Memo.name == name))
+        if known is None:
+            tx.execute(insert(Memo).values(name=name, value=value))
+        return value if known is None else known

@@ -9,10 +9,11 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, text
 
 from db.connect import AT_ONCE, Database, reads, writes
 from db.errors import NotEmpty
-from db.media import Media, fetched, in_thread, media_keep
-from db.models import Base, Memo, Request, Tick
+from db.media import OWNER, Media, fetched, in_thread, media_keep
+from db.models import Base, Memo, Request, Worker
+from db.query import put
 
-BEGUN = (Tick, Memo)  # what a database has from its first opening on
+HERE = (Worker.__table__,)  # what is true of the place alone
 
 
 @reads
@@ -58,15 +59,20 @@ def _copy(path: Path, target: Media) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def copy_rows(source: Database, target: Database) -> int:
-    """Copy every row, in one transaction of the target; returns how many. raises: NotEmpty, TROUBLE."""
-    return await _written(target, await _read(source))
+async def copy_rows(source: Database, target: Database, *, same_store: bool = False) -> int:
+    """Copy every row, in one transaction of the target; returns how many.
+
+    What somebody who tried the target out without a film left there, goes: a ban, a pause.
+    same_store: both have their files in one place; else the target's stays marked as it is
+    raises: NotEmpty, TROUBLE
+    """
+    return await _written(target, await _read(source), same_store)
 
 
 @reads
 def _read(db: Database) -> list[tuple[Table, list[dict[str, Any]]]]:
     with db.reading() as tx:
-        return [(table, list(_rows(tx, table))) for table in Base.metadata.sorted_tables]
+        return [(table, list(_rows(tx, table))) for table in Base.metadata.sorted_tables if table not in HERE]
 
 
 def _rows(tx: Connection, table: Table) -> Iterator[dict[str, Any]]:
@@ -75,16 +81,19 @@ def _rows(tx: Connection, table: Table) -> Iterator[dict[str, Any]]:
 
 
 @writes
-def _written(db: Database, tables: list[tuple[Table, list[dict[str, Any]]]]) -> int:
+def _written(db: Database, tables: list[tuple[Table, list[dict[str, Any]]]], same_store: bool) -> int:
     with db.transaction() as tx:
         _need_empty(tx, db)
-        for begun in BEGUN:
-            tx.execute(delete(begun))
+        owner = None if same_store else tx.scalar(select(Memo.value).where(Memo.name == OWNER))
+        for table, _ in reversed(tables):
+            tx.execute(delete(table))
         for table, rows in tables:
             for some in range(0, len(rows), AT_ONCE):
                 tx.execute(insert(table), rows[some : some + AT_ONCE])
             if db.shared:
                 _count_on(tx, table)
+        if owner:
+            put(tx, Memo, {"name": OWNER}, {"value": owner})
         return sum(len(rows) for _, rows in tables)
 
 

@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +24,17 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from db import migrations
 from db.clocks import Clock, Theirs
-from db.errors import ConfigError, DatabaseAway, DatabaseBusy, DatabaseUnusable, DbError, DiskFailed, DiskFull
+from db.errors import (
+    CONFIGURATION,
+    ConfigError,
+    DatabaseAway,
+    DatabaseBusy,
+    DatabaseUnusable,
+    DbError,
+    DiskFailed,
+    DiskFull,
+)
+from db.said import said
 
 if TYPE_CHECKING:
     import psycopg
@@ -49,6 +59,7 @@ LISTEN_S: Final = 30.0  # how long a listener hears nothing before it looks whet
 END_S: Final = 2.0  # how long the end waits for who listens
 OPEN_S: Final = 5.0  # how long a server may be away, or others write, when the database is opened
 LOCK_MS: Final = 2_000  # to wait for the lock, before it is waited for again
+WORD_MS: Final = 8_000  # how long a front that stands still, frozen say, keeps the right to speak
 SILENT_MS: Final = 20_000  # in the middle of a transaction: who says nothing for so long is cut off
 SESSION: Final = {
     "lock_timeout": LOCK_MS,
@@ -114,7 +125,9 @@ class Postgres:
             tx = stack.enter_context(_engine(self._url, poolclass=NullPool).begin())
             self._take(tx)
             if (letters := tx.exec_driver_sql("SHOW server_encoding").scalar_one()) != "UTF8":
-                raise DatabaseUnusable(self.place, f"it keeps text as {letters}: make one WITH ENCODING 'UTF8'")
+                raise DatabaseUnusable(
+                    self.place, said("it keeps text as {letters}: make one WITH ENCODING 'UTF8'", letters=letters)
+                )
             migrations.upgrade(tx, self.place)
 
     def clocks(self, now: Clock | None, steady: Clock | None) -> tuple[Clock, Clock]:
@@ -230,6 +243,8 @@ def front_lock(url: str) -> Iterator[Callable[[], bool]]:
                 connections[0].execute("SELECT 1")
                 return True
             connections.append(_connect(where))
+            with suppress(psycopg.errors.UndefinedObject):  # before PostgreSQL 14
+                connections[0].execute(f"SET idle_session_timeout = {WORD_MS}".encode())
             if connections[0].execute("SELECT pg_try_advisory_lock(%s)", (FRONT,)).fetchone() == (True,):
                 return True
         except psycopg.Error as error:
@@ -247,12 +262,12 @@ def front_lock(url: str) -> Iterator[Callable[[], bool]]:
 def driver_url(url: str) -> URL:
     """The URL with the driver that is used. raises: ConfigError, also where there is no such driver here."""
     if find_spec("psycopg") is None:
-        problem = 'PostgreSQL needs psycopg: install it with pip install "flipbot[postgres]"'
-        raise ConfigError("configuration", "database.url", problem)
+        problem = said('PostgreSQL needs psycopg: install it with pip install "flipbot[postgres]"')
+        raise ConfigError(CONFIGURATION, "database.url", problem)
     parsed = make_url(url)
     if parsed.drivername not in ("postgresql", "postgresql+psycopg", "postgres"):
-        expected = f'expected "postgresql+psycopg://…", got "{parsed.drivername}://…"'
-        raise ConfigError("configuration", "database.url", expected)
+        got = f'"{parsed.drivername}://…"'
+        raise ConfigError.of(CONFIGURATION, "database.url", '"postgresql+psycopg://…"', got)
     return parsed.set(drivername="postgresql+psycopg")
 
 
@@ -302,5 +317,5 @@ def _why(error: DBAPIError) -> str:
 
 def _first_line(error: BaseException) -> str:
     """What the server, or the network, says first."""
-    said = str(error).strip()
-    return said.splitlines()[0] if said else type(error).__name__
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -19,20 +19,23 @@ LOOK_S = 2.0  # how often who does not work looks for those who do
 GONE_MS = 60_000  # who said nothing for so long is not
 KEPT_MS = 24 * 3600 * 1000
 FILE = "worker"  # in the data folder: the name stays the same from start to start
-_NAME = re.compile("[0-9a-f]{8}")
+LEAVE_S = 5.0  # how long the end waits to say so
+_NAME = re.compile("[^:]{1,80}:[0-9a-f]{8}")
 
 
 def name_of(data_dir: Path, host: str) -> str:
     """The name under which the process on this data folder claims turns: no other has it, and it keeps it.
 
-    By it a worker that starts finds what it held when it died. raises: OSError
+    By it a worker that starts finds what it held when it died, in a new container with another host's name, too.
+    host: where it is first started, for people
+    raises: OSError
     """
     file = data_dir / FILE
-    known = file.read_text("ascii", "replace").strip() if file.is_file() else ""
+    known = file.read_text("utf-8", "replace").strip() if file.is_file() else ""
     if not _NAME.fullmatch(known):
-        known = secrets.token_hex(4)
-        file.write_text(known, "ascii")
-    return f"{host[:80]}:{known}"
+        known = f"{host[:80].replace(':', '-')}:{secrets.token_hex(4)}"
+        file.write_text(known, "utf-8")
+    return known
 
 
 @writes
@@ -79,23 +82,29 @@ class Crew:
     async def join(self) -> list[rows.Worker]:
         """Say that this process is there; returns the others."""
         await self._say()
+        return await self.others()
+
+    async def others(self) -> list[rows.Worker]:
+        """The other processes that are there."""
         return [each for each in await all_of(self.db) if each.name != self.name]
+
+    async def leave(self) -> None:
+        """Say that this process ends; a server that hangs does not hear it."""
+        with suppress(TimeoutError, *TROUBLE):
+            async with asyncio.timeout(LEAVE_S):
+                await gone(self.db, self.name)
 
     async def run(self) -> None:
         """Once joined, say so again and again, and look who works, until cancelled; where the database is shared."""
         now = asyncio.get_running_loop().time
         said = now()
-        try:
-            while True:
-                if now() >= said + EVERY_S:
-                    await patiently(self._say, "the list of processes")
-                    said = now()
-                if not self.works:
-                    await patiently(self._look, "the list of processes")
-                await asyncio.sleep(EVERY_S if self.works else LOOK_S)
-        finally:
-            with suppress(*TROUBLE):
-                await gone(self.db, self.name)
+        while True:
+            if now() >= said + EVERY_S:
+                await patiently(self._say, "the list of processes")
+                said = now()
+            if not self.works:
+                await patiently(self._look, "the list of processes")
+            await asyncio.sleep(EVERY_S if self.works else LOOK_S)
 
     async def _say(self) -> None:
         await here(self.db, self.name, self.model, works=self.works)

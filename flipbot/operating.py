@@ -189,11 +189,11 @@ def command_move(args: argparse.Namespace, console: Console, locale: str) -> int
             await jobs.recover(db)
             to = await stack.enter_async_context(Database.open(new.database.url, data_dir=new.data_dir, alone=alone))
             await moving.need_empty(to)
-            missing = 0
-            if source.place() != target.place():
+            missing, same = 0, source.place() == target.place()
+            if not same:
                 with terminal.counting(console, words.say(locale, "terminal.moving_files")) as told:
                     missing = await moving.copy_files(source, target, db, told)
-            rows = await moving.copy_rows(db, to)
+            rows = await moving.copy_rows(db, to, same_store=same)
         if missing:
             terminal.tell(console, words.say(locale, "terminal.move_missing", count=missing))
         terminal.tell(console, words.say(locale, "terminal.moved", rows=rows, path=str(args.to)))

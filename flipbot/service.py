@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -25,10 +25,10 @@ from bot.once import lately
 from bot.page import Page
 from bot.page_guard import read_key
 from db import jobs, workers
-from db.connect import Database
+from db.connect import CLOSING_S, Database
 from db.errors import MediaAway, OtherStore
 from db.house import housekeeping, tidy_here
-from db.media import Media, mark_store, need_same_store
+from db.media import Media, settle_store
 from db.room import Room
 from db.rows import Worker
 from db.speaker import Speaker
@@ -87,23 +87,26 @@ async def service(
         await jobs.recover(db, name)
         crew = workers.Crew(db, name, card.identity, works=works)
         helps = db.shared and not page  # makes what a front of its own plans
-        others = await join(crew) if db.shared else []
+        others = await join(crew, stack) if db.shared else []
         media = settings.open_media()
         planner, replanner = make_planner(card, settings.model, settings.video), make_replanner(card)
         public = settings.web.public_url if page else ""
         facts = model_facts(card, folder)
         intake = Intake(db, media, planner, rules(settings), facts, replanner=replanner, public_url=public)
-        running: list[Coroutine[Any, Any, None]] = [crew.run()] if db.shared else []
-        if helps or others:
-            await need_their_files(db, media)
-        if helps:
-            running.append(tidy_here(db, media))
-        elif works or db.shared:
-            begins = partial(begin, intake, card, alone=not others)
-            try:
-                await begins()
-            except MediaAway:
-                running.append(later(begins))
+        speaks = partial(speaking, settings, intake, db, media, chats=chats)
+        for each in speaks():  # raises ConfigError, before anything is started
+            each.close()
+        starting: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        if db.shared:
+            starting += [crew.run, partial(tidy_here, db, media)]
+        serves = not helps and (works or db.shared)
+        begins = partial(begin, intake, card, anew=not (helps or others), serves=serves)
+        try:
+            if refused := await begins():
+                raise refused
+        except MediaAway as away:
+            log.warning("%s", away)
+            starting.append(partial(later, begins))
         said = {"version": version("flipbot"), "model": card.name, "trained": card.trained, "pid": os.getpid()}
 
         def hello() -> dict[str, Any]:
@@ -121,29 +124,32 @@ async def service(
             measured = Metrics(db, *at)
             await measured.start()
             stack.push_async_callback(measured.stop)
-        speaks = partial(speaking, settings, intake, db, media, chats=chats)
         if not db.shared:
-            running += speaks()
+            starting.append(partial(first_of, speaks))
         elif page or chats:
-            for each in speaks():  # raises ConfigError, before anything is started
-                each.close()
-            running.append(Speaker(url).run(lambda: first_of(speaks())))
+            starting.append(partial(Speaker(url).run, partial(first_of, speaks)))
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if works:
             room = Room(media, settings.min_free)
             texts = data_dir / "texts"
-            changed = partial(give_up, ended, card) if helps else partial(changed_model, settings, intake, said)
+
+            async def other_model(loaded: str) -> str:
+                """With others there this process does not say for all which model runs."""
+                if helps or (db.shared and await crew.others()):
+                    return await give_up(ended, crew, loaded)
+                return await changed_model(settings, intake, crew, said)
+
             dispatch = Dispatch(
                 *(db, media, settings.model, settings.models_dir),
                 worker=name,
                 room=room,
                 texts_dir=texts,
                 sizes=sizes,
-                on_other_model=changed,
+                on_other_model=other_model,
             )
-            running.append(dispatch.run())
-        tasks = tuple(asyncio.create_task(each) for each in running)
-        stack.push_async_callback(end, tasks)
+            starting.append(dispatch.run)
+        tasks = tuple(asyncio.create_task(each()) for each in starting)
+        stack.push_async_callback(end, tasks, CLOSING_S if db.shared else None)
         stack.callback(setattr, db, "busy_s", ENDING_S)  # who ends waits no longer for a server that is away
         yield Service(db, address, (*tasks, ended))
 
@@ -160,9 +166,9 @@ def speaking(
     return [*front.tasks(), housekeeping(db, media, keep_days, keep_latents_days), Renditions(db, media).run()]
 
 
-async def first_of(running: Sequence[Coroutine[Any, Any, None]]) -> None:
+async def first_of(starting: Callable[[], Sequence[Coroutine[Any, Any, None]]]) -> None:
     """Run all of them until one ends; raises what ended it."""
-    tasks = [asyncio.create_task(each) for each in running]
+    tasks = [asyncio.create_task(each) for each in starting()]
     try:
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -171,14 +177,22 @@ async def first_of(running: Sequence[Coroutine[Any, Any, None]]) -> None:
         task.result()
 
 
-async def end(tasks: Sequence["asyncio.Task[Any]"]) -> None:
-    """Cancel the tasks and wait until they have put everything in order."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+async def end(tasks: Collection["asyncio.Task[Any]"], patience_s: float | None = None) -> None:
+    """Cancel the tasks and wait until they have put everything in order.
+
+    patience_s: of what waits so long for a server that hangs, no more is put in order
+    """
+    left = set(tasks)
+    for _ in range(2):
+        for task in left:
+            task.cancel()
+        if left:
+            ended, left = await asyncio.wait(left, timeout=patience_s)
+            for task in ended:
+                task.cancelled() or task.exception()  # seen
 
 
-async def changed_model(settings: Settings, intake: Intake, said: dict[str, Any], loaded: str) -> str:
+async def changed_model(settings: Settings, intake: Intake, crew: workers.Crew, said: dict[str, Any]) -> str:
     """The checkpoint was changed under the service: from now on films are planned for the one that is there.
 
     returns: its identity; of one that cannot be read, nothing, and all stays as it is
@@ -193,50 +207,54 @@ async def changed_model(settings: Settings, intake: Intake, said: dict[str, Any]
     intake.planner = make_planner(card, settings.model, settings.video)
     intake.replanner, intake.model = make_replanner(card), model_facts(card, checkpoint.folder)
     said |= {"model": card.name, "trained": card.trained}
+    crew.model = card.identity
     await intake.serve_model(card.identity)
     return card.identity
 
 
-async def give_up(ended: "asyncio.Future[None]", card: Card, loaded: str) -> str:
-    """A worker was handed a film of another model than it has loaded. It never says for all which model runs: where its
-    own checkpoint was changed, it ends."""
-    if loaded != card.identity:
-        ended.set_exception(Refused("refused.model_changed", got=loaded, served=card.identity))
+async def give_up(ended: "asyncio.Future[None]", crew: workers.Crew, loaded: str) -> str:
+    """This process, one of several, was handed a film of another model than it has loaded. Where its checkpoint was
+    changed, it ends: all have one model, and it is not this one's to say which."""
+    if loaded != crew.model:
+        ended.set_exception(Refused("refused.model_changed", got=loaded, served=crew.model))
         await asyncio.sleep(3600)
     return loaded
 
 
-async def join(crew: workers.Crew) -> list[Worker]:
-    """Be one of the processes on a shared database; returns the others. raises: Refused, where their model differs."""
+async def join(crew: workers.Crew, stack: AsyncExitStack) -> list[Worker]:
+    """Be one of the processes on a shared database until the stack ends; returns the others.
+
+    raises: Refused, where their model differs
+    """
+    stack.push_async_callback(crew.leave)
     others = await crew.join()
     for other in others:
         if other.model != crew.model:
-            await workers.gone(crew.db, crew.name)
             at = other.name.partition(":")[0]
             raise Refused("refused.several_models", got=crew.model, served=other.model, at=at)
     return others
 
 
-async def need_their_files(db: Database, media: Media) -> None:
-    """See that the files of the others are where this process looks for them. raises: Refused."""
+async def begin(intake: Intake, card: Card, *, anew: bool, serves: bool) -> Refused | None:
+    """What comes before the first film: its files are where the others' are, and it is planned for what runs now.
+
+    anew:   the files may be elsewhere than before
+    serves: this process says which model runs
+    returns: why it cannot begin
+    """
     try:
-        await need_same_store(db, media)
+        await settle_store(intake.db, intake.media, anew=anew)
     except OtherStore as other:
-        raise Refused("refused.worker_media", place=other.where) from other
-    except MediaAway as away:  # the dispatcher looks again
-        log.warning("%s", away)
+        return Refused("refused.worker_media", place=other.where)
+    if serves:
+        await intake.serve_model(card.identity)
+    return None
 
 
-async def begin(intake: Intake, card: Card, *, alone: bool) -> None:
-    """What comes before the first film: it is planned for what runs now. alone: others will look where its files are"""
-    if alone:
-        await mark_store(intake.db, intake.media)
-    await intake.serve_model(card.identity)
-
-
-async def later(begins: Callable[[], Coroutine[Any, Any, None]]) -> None:
+async def later(begins: Callable[[], Coroutine[Any, Any, Refused | None]]) -> None:
     """As `begin`, once the bucket can be reached; until then films of older versions stay as they are."""
-    await patiently(begins, "the beginning")
+    if refused := await patiently(begins, "the beginning"):
+        raise refused
     await asyncio.Event().wait()
 
 
@@ -244,9 +262,9 @@ def make_page(settings: Settings, intake: Intake, db: Database, media: Media, cr
     """The page as it is configured."""
     web, data_dir = settings.web, settings.data_dir
 
-    async def examined() -> str:
+    async def examined(locale: str) -> str:
         """What `flipbot doctor` says; it imports torch, so it does so in a process of its own."""
-        quiet = {**os.environ, **QUIET, "NO_COLOR": "1"}
+        quiet = {**os.environ, **QUIET, "NO_COLOR": "1", "LC_ALL": locale, "PYTHONUTF8": "1"}
         child = await asyncio.create_subprocess_exec(
             *doctor_command(settings), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=quiet
         )

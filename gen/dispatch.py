@@ -16,7 +16,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from db import engines, jobs, progress, sections, workers
 from db.connect import Database
 from db.errors import DiskFailed, DiskFull, LeaseLost, MediaAway, NoSuchJob, OtherStore
-from db.media import Media, fetched, in_thread, need_same_store, same_store
+from db.media import Media, fetched, in_thread, settle_store
 from db.models import Reason, State
 from db.room import Room
 from db.rows import Claim, Job
@@ -163,7 +163,7 @@ class Dispatch:
 
     async def alone(self) -> bool:
         """Whether no other worker is there."""
-        return all(each.name == self.worker for each in await workers.all_of(self.db))
+        return all(each.name == self.worker for each in await workers.working(self.db))
 
     def rest(self, reason: str, facts: Mapping[str, Any] | None, rest_s: float, *, grows: bool = True) -> None:
         """Take no turn for so long; where others share the database, twice as long each time.
@@ -182,7 +182,7 @@ class Dispatch:
         """Whether what this worker rested for is over, found out without a film; where it is not, it rests on."""
         try:
             if reason == MediaAway.reason:
-                await need_same_store(self.db, self.media)
+                await settle_store(self.db, self.media)
             elif reason not in OF_FILES:  # in less memory, if that was what was short
                 smaller = reason == OutOfMemory.reason and not self.loaded and self.tighter < TIGHTER
                 await self.ready_child(self.tighter + smaller, nobody)
@@ -219,6 +219,7 @@ class Dispatch:
         log.info("section claimed job=%d n=%d/%d fence=%d", job.id, job.done + 1, job.sections, claim.fence)
         started = time.monotonic()
         out: Path | None = None
+        keeping = asyncio.create_task(self.keep_lease(claim))
         try:
             out = self.media.workdir()
             made = await self.make(claim, out)
@@ -253,40 +254,36 @@ class Dispatch:
             log.exception("unexpected job=%d n=%d", job.id, job.done + 1)
             await self.crashed(claim, Reason.INTERNAL, {"what": type(error).__name__})
         finally:
+            keeping.cancel()
             if out is not None:
                 shutil.rmtree(out, ignore_errors=True)  # not in a thread: who is cancelled then would leave it
 
     async def make(self, claim: Claim, out: Path) -> dict[str, Any]:
-        """Ask the child for the section while the lease is renewed; returns the files it made."""
-        job, done = claim.job, claim.sections
-        keep, tell = asyncio.create_task(self.keep_lease(claim)), Teller(self.db, claim)
-        try:
-            named = {job.picture, job.end_picture, job.conditioning, job.tail}
-            parts = {sha for section in done for sha in (section.latents, section.clip)}
-            here = await self.bring(named | parts)
-            await self.need_store((parts | {job.picture, job.end_picture}) - here)
+        """Ask the child for the section; returns the files it made."""
+        job, done, tell = claim.job, claim.sections, Teller(self.db, claim)
+        named = {job.picture, job.end_picture, job.conditioning, job.tail}
+        parts = {sha for section in done for sha in (section.latents, section.clip)}
+        here = await self.bring(named | parts)
+        if self.db.shared and any((parts | {job.picture, job.end_picture}) - here):
+            await settle_store(self.db, self.media)  # else the child says what it means that they are lost
 
-            def file(sha: str | None, *, again: bool = False) -> str | None:
-                """Where it stands, or would; again: None where it does not, for it can be made again."""
-                return str(self.media.path(sha)) if sha and (not again or sha in here) else None
+        def file(sha: str | None, *, again: bool = False) -> str | None:
+            """Where it stands, or would; again: None where it does not, for it can be made again."""
+            return str(self.media.path(sha)) if sha and (not again or sha in here) else None
 
-            child = await self.ready_child(job.tighter, tell)
-            return await child.section(
-                tell,
-                plan=dict(job.plan),
-                n=job.done,
-                picture=file(job.picture),
-                end_picture=file(job.end_picture),
-                conditioning=file(job.conditioning, again=True),
-                latents=[file(section.latents) for section in done],
-                tail=file(job.tail, again=True),
-                clips=[file(section.clip) for section in done],
-                out=str(out),
-            )
-        finally:
-            keep.cancel()
-            with suppress(asyncio.CancelledError, LeaseLost, ChildDied, *TROUBLE):
-                await keep
+        child = await self.ready_child(job.tighter, tell)
+        return await child.section(
+            tell,
+            plan=dict(job.plan),
+            n=job.done,
+            picture=file(job.picture),
+            end_picture=file(job.end_picture),
+            conditioning=file(job.conditioning, again=True),
+            latents=[file(section.latents) for section in done],
+            tail=file(job.tail, again=True),
+            clips=[file(section.clip) for section in done],
+            out=str(out),
+        )
 
     async def bring(self, shas: Iterable[str | None]) -> set[str]:
         """See that the files are on this machine; returns those that are. raises: MediaAway, DiskFull, DiskFailed."""
@@ -299,14 +296,6 @@ class Dispatch:
             return sha
 
         return {sha for sha in await asyncio.gather(*(one(sha) for sha in shas if sha)) if sha}
-
-    async def need_store(self, missing: Iterable[str | None]) -> None:
-        """See whether what is missing is lost, which the child answers, or is only not in this worker's store.
-
-        raises: OtherStore, and MediaAway
-        """
-        if self.db.shared and any(missing) and not await same_store(self.db, self.media):
-            raise OtherStore(self.media.place())
 
     async def ready_child(self, tighter: int, tell: Callable[[Told], Awaitable[None]]) -> ChildProcess:
         """The child, started and loaded if it is not there, or not with so small a memory plan.
@@ -362,8 +351,8 @@ class Dispatch:
     async def keep_lease(self, claim: Claim) -> None:
         """Renew the lease in time, and take the section back while it is not wanted or not ours any more.
 
-        From the claim on: loading a large model takes longer than a lease. What is taken back before it was asked for
-        is taken back again after.
+        To the turn's end: loading a large model takes longer than a lease, and so may a bucket. What is taken back
+        before it was asked for is taken back again after.
         """
         renew_every_s = self.lease_ms / 4000
         renew_at = time.monotonic() + renew_every_s
@@ -382,7 +371,8 @@ class Dispatch:
             except TROUBLE:  # it is tried again, and the section may be done before the lease is over
                 pass
             if (lost or wish) and self.child is not None and self.child.alive:
-                await self.child.take_back()
+                with suppress(ChildDied):
+                    await self.child.take_back()
 
     async def write(
         self, claim: Claim, verb: Callable[Concatenate[Database, Claim, P], Awaitable[T]], *args: P.args, **kw: P.kwargs
@@ -449,28 +439,19 @@ class Dispatch:
     async def taken_in(self, claim: Claim, adopt: Callable[[], Made]) -> Made:
         """Call adopt in a thread, and again while the store is away: minutes of work are not thrown away for that.
 
-        The claim is held meanwhile; a bucket may take a while. adopt: goes on where it was
-        raises: TROUBLE
+        adopt: goes on where it was
+        raises: TROUBLE; LeaseLost, where somebody has the film by now
         """
-        until, holding = time.monotonic() + AWAY_S, asyncio.create_task(self.hold(claim))
-        try:
-            while True:
-                try:
-                    return await in_thread(self.media, adopt)
-                except MediaAway:  # the store's own log says so, once
-                    if holding.done() or time.monotonic() >= until:
-                        raise
-                await asyncio.sleep(self.retry_ms / 6000)
-        finally:
-            holding.cancel()
-
-    async def hold(self, claim: Claim) -> None:
-        """Renew the lease until it is lost, of which the next write hears."""
-        with suppress(LeaseLost, NoSuchJob):
-            while True:
-                await asyncio.sleep(self.lease_ms / 4000)
-                with suppress(*TROUBLE):
-                    await jobs.renew(self.db, claim, self.lease_ms)
+        until = time.monotonic() + AWAY_S
+        while True:
+            try:
+                return await in_thread(self.media, adopt)
+            except MediaAway:  # the store's own log says so, once
+                if time.monotonic() >= until:
+                    raise
+            await asyncio.sleep(self.retry_ms / 6000)
+            with suppress(*TROUBLE):
+                await jobs.renew(self.db, claim, self.lease_ms)
 
     async def failed(self, claim: Claim, failed: ChildFailed) -> None:
         """The child could not: end the job as it was wished, or with the reason, or try again where that can help."""

@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from db.said import said
 from gen import precision
 from gen.card import read_json
-from gen.errors import CheckpointCorrupt, first_line, memory, ran_out
+from gen.errors import CheckpointCorrupt, first_line, memory, ran_out, unfit
 from gen.files import weight_files
 from gen.memory import MemoryPlan
 from gen.modulation import Aside, Modulation, detach
@@ -85,7 +86,7 @@ def load_transformer(folder: Path, placement: Placement, device: torch.device, m
     raises: CheckpointCorrupt, CheckpointIncomplete with the file's name, OutOfMemory
     """
     model, source = matched(folder, merge)
-    with memory("loading the transformer"):
+    with memory(said("loading the transformer")):
         return assemble(model, source, placement, device)
 
 
@@ -99,7 +100,9 @@ def matched(folder: Path, merge: Merge | None = None) -> tuple[Any, Files]:
     try:
         model = empty(config)
     except Exception as error:  # a config can be wrong in any way
-        raise CheckpointCorrupt(file=str(folder), why=f"has no usable config ({type(error).__name__})") from error
+        raise CheckpointCorrupt(
+            file=str(folder), why=said("has no usable config ({error})", error=type(error).__name__)
+        ) from error
     fits(model, source.shapes, folder)
     return model, source
 
@@ -125,7 +128,7 @@ def fits(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], folder: Path) 
     for name, parameter in model.state_dict().items():
         if shapes.get(name) != tuple(parameter.shape):
             what = "missing" if name not in shapes else "mismatched"
-            raise CheckpointCorrupt(file=str(folder), why=f"does not fit its config ({what}: {name})")
+            raise CheckpointCorrupt(file=str(folder), why=unfit(what, name))
 
 
 def assemble(model: Any, source: Source, placement: Placement, device: torch.device) -> Assembled:

@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 
+from db.said import said
 from gen.card import PARTS, Checkpoint, read_json
 from gen.device import device_of
-from gen.errors import CheckpointCorrupt, CheckpointIncomplete, GenError, OutOfMemory, ran_out
+from gen.errors import CheckpointCorrupt, CheckpointIncomplete, GenError, OutOfMemory, ran_out, unfit
 from gen.files import check_weights, check_words
 from gen.llama import load_llama
 from gen.modulation import Modulation
@@ -110,7 +111,7 @@ def load_model(folder: Path, part: str, dtype: torch.dtype) -> Any:
         model, info = kind.from_pretrained(folder, output_loading_info=True, **options)
     for what in ("missing_keys", "mismatched_keys", "error_msgs"):
         if found := sorted(map(str, info[what])):
-            raise CheckpointCorrupt(file=str(folder), why=f"does not fit its config ({what}: {found[0]})")
+            raise CheckpointCorrupt(file=str(folder), why=unfit(what, found[0]))
     return model
 
 
@@ -172,8 +173,10 @@ def reading(folder: Path) -> Iterator[None]:
         raise CheckpointIncomplete(file=error.filename or str(folder)) from error
     except Exception as error:  # the tokenizers library raises no type of its own
         if ran_out(error):
-            raise OutOfMemory(doing=f"loading {folder.name}") from error
-        raise CheckpointCorrupt(file=str(folder), why=f"cannot be loaded ({type(error).__name__})") from error
+            raise OutOfMemory(doing=said("loading {part}", part=folder.name)) from error
+        raise CheckpointCorrupt(
+            file=str(folder), why=said("cannot be loaded ({error})", error=type(error).__name__)
+        ) from error
 
 
 @contextmanager

@@ -177,7 +177,7 @@ async def service(
     password: str = "",
     guest_password: str = "",
     public_url: str = "",
-    doctor: Callable[[], Awaitable[str]] | None = None,
+    doctor: Callable[[str], Awaitable[str]] | None = None,
     media: Media | None = None,
     **other: Any,
 ) -> AsyncIterator[Service]:

@@ -1,13 +1,15 @@
 """The operator's commands, as a terminal gives them: to a service that runs, and to a database that nobody has open."""
 
 import asyncio
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from bot import control
 from bot.errors import Refused
-from bot.operate import closed_lines, gate_lines, lasting, operate, person
+from bot.operate import audit_table, closed_lines, gate_lines, lasting, operate, person
 from bot.words import say
 from db import operators, requests
 from db.connect import Database
@@ -62,8 +64,18 @@ def test_a_terminal_pauses_drains_and_resumes(capsys: pytest.CaptureFixture[str]
     assert run(capsys, "pause", *data, "--server", "x")[0] == 2
     code, table = run(capsys, "audit", *data)
     assert code == 0
-    did = ["pause", "unban", "ban", "ban", "drain", "resume", "pause"]
+    did = ["paused", "lifted", "banned", "banned", "drained", "opened", "paused"]
     assert [line.split()[4] for line in table.splitlines()[1:]] == did
+    assert table.count("everywhere") == 5 and table.count("42") == 2
+
+
+def test_the_audit_speaks_the_readers_language() -> None:
+    deed = {"at_ms": 0, "by": "terminal", "action": "pause", "scope": "all", "target": "", "reason": "too hot"}
+    out = Console(file=io.StringIO(), width=120)
+    out.print(audit_table([deed, {**deed, "action": "polish", "scope": "42"}], "zh"))
+    said = out.file.getvalue()  # type: ignore[attr-defined]
+    assert "暂停" in said and "所有地方" in said and "pause" not in said and "all" not in said
+    assert "polish" in said and "42" in said, "what a newer service did"
 
 
 async def test_a_worker_tells_each_pause_once_whenever_it_comes(

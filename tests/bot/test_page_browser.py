@@ -190,7 +190,7 @@ async def test_stop_here_and_cancel_by_keyboard(tmp_path: Path, browser: Browser
         await run(until, chrome, "!document.querySelector('#stop').hidden")
         assert await run(shown, chrome, "#cancel button")
         await run(enter, chrome, "#cancel button", Keys.ENTER)
-        assert await run(text, chrome, "#cancel button") == "Cancel for good?"  # something is finished: asked once more
+        assert await run(text, chrome, "#cancel button") == "Cancel, keep what is ready?"  # asked once more
         await run(enter, chrome, "#stop button", Keys.SPACE)
         await run(until, chrome, "document.querySelector('#headline').textContent.startsWith('Stopping here')")
         assert (await found.record(claim)).state == "stopped"
@@ -665,7 +665,7 @@ async def test_the_owner_runs_the_service_by_clicking(tmp_path: Path, browser: B
     (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
     run = asyncio.to_thread
 
-    async def doctor() -> str:
+    async def doctor(locale: str) -> str:
         return "ok   It is well."
 
     async with service(tmp_path, password="secret", doctor=doctor) as found:

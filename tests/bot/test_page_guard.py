@@ -679,11 +679,22 @@ def rows(folder: Path) -> list[str]:
         return list(db.iterdump())
 
 
+@pytest.mark.parametrize(("tag", "locale"), [("zh-CN,zh;q=0.9", "zh"), ("en-GB", "en")])
+async def test_the_doctor_speaks_to_the_owner_in_the_owners_language(tmp_path: Path, tag: str, locale: str) -> None:
+    async def doctor(locale: str) -> str:
+        return f"said in {locale}"
+
+    async with service(tmp_path, password=PASSWORD, doctor=doctor) as found, owner(found) as client:
+        asked = {"csrf": await token_of(client, "/admin")}
+        async with client.post("/admin/doctor", data=asked, headers=HTML | {"Accept-Language": tag}) as answer:
+            assert f"said in {locale}" in await answer.text()
+
+
 @pytest.mark.parametrize("multipart", [False, True], ids=["urlencoded", "multipart"])
 async def test_no_form_of_the_page_does_anything_without_the_token(tmp_path: Path, multipart: bool) -> None:
     examined = []
 
-    async def doctor() -> str:
+    async def doctor(locale: str) -> str:
         examined.append(1)
         return "well"
 

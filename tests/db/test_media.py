@@ -21,13 +21,11 @@ from db.media import (
     STORE,
     Disk,
     Media,
-    mark_store,
     media_foreign,
     media_keep,
     media_tidy,
     media_unreferenced,
-    need_same_store,
-    same_store,
+    settle_store,
 )
 from tests.ready import ready
 
@@ -368,41 +366,48 @@ async def test_every_file_that_a_row_names_is_kept(db: Database, media: Media) -
 
 
 @pytest.mark.sqlite
-async def test_a_worker_knows_whether_its_store_is_the_fronts(
+async def test_all_processes_have_the_store_of_the_first(
     db: Database, media: Media, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grow_old: Callable[[str], None]
 ) -> None:
-    await mark_store(db, media)
+    await settle_store(db, media)
     assert await inbox.memo(db, STORE) is None and not files(media), "of one database that nobody shares"
     monkeypatch.setattr(Database, "shared", True)
-    await need_same_store(db, media)  # no front was there yet
-    assert await same_store(db, media) is None
-    await mark_store(db, media)
-    await mark_store(db, media)
+    await settle_store(db, media)
+    await settle_store(db, media, anew=True)
     (name,) = await media_keep(db)
     assert len([file for file in files(media) if name in file]) == 1
     own = Media(tmp_path / "own")
-    assert (await same_store(db, media), await same_store(db, own)) == (True, False)
-    await need_same_store(db, media)
     with pytest.raises(OtherStore) as refused:
-        await need_same_store(db, own)
-    assert refused.value.where == own.place()
+        await settle_store(db, own)
+    assert refused.value.where == own.place() and not own.exists(name)
     grow_old(name)
     assert await media_tidy(db, media, 3600) == 0
-    await need_same_store(db, media)
+    await settle_store(db, media)
 
 
-async def test_a_front_with_another_store_says_so_and_that_one_is_the_fronts(
+async def test_of_two_that_come_first_one_has_the_store(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Database, "shared", True)
+    came = [settle_store(db, Media(tmp_path / name)) for name in ("one", "other")]
+    refused = await asyncio.gather(*came, return_exceptions=True)
+    assert sorted(type(each) for each in refused if each) == [OtherStore]
+
+
+async def test_who_comes_alone_with_another_store_says_so_and_that_one_is_everybodys(
     db: Database, folder: Media, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(Database, "shared", True)
-    await mark_store(db, Media(tmp_path / "unused"))
-    await mark_store(db, folder)
+    await settle_store(db, Media(tmp_path / "unused"), anew=True)
+    await settle_store(db, folder, anew=True)
     assert not caplog.records, "no film was asked for"
     await requests.submit(db, ask("a"), PLENTY)
     moved = Media(tmp_path / "moved")
-    await mark_store(db, moved)
+    await settle_store(db, moved, anew=True)
     assert "another store than before" in caplog.text
-    assert (await same_store(db, moved), await same_store(db, folder)) == (True, False)
+    with pytest.raises(OtherStore):
+        await settle_store(db, folder)
+    await settle_store(db, moved)
 
 
 async def test_a_marked_store_with_another_databases_files_is_as_strange_as_before(
@@ -411,6 +416,6 @@ async def test_a_marked_store_with_another_databases_files_is_as_strange_as_befo
     monkeypatch.setattr(Database, "shared", True)
     theirs = folder.put(b"theirs")
     age(folder.path(theirs), 9000)
-    await mark_store(db, folder)
+    await settle_store(db, folder)
     assert await media_tidy(db, folder, 3600) is None
     assert folder.exists(theirs)

@@ -6,10 +6,10 @@ import pytest
 from makers import LEASE_MS, PLENTY, Clock, ask, made
 from test_people import dump
 
-from db import jobs, moving, people, requests, sections
+from db import jobs, moving, operators, people, requests, sections, workers
 from db.connect import Database
 from db.errors import NotEmpty
-from db.media import Media
+from db.media import Media, media_foreign, media_tidy
 from db.models import Platform, State
 
 
@@ -55,6 +55,30 @@ async def test_everything_arrives_and_films_go_on(
         while claim := await jobs.claim(new, "w", LEASE_MS):
             await sections.record(new, claim, made(claim.job.done, f"{claim.job.id}"))
         assert {job.state for job in await jobs.recent(new, 9)} == {State.DONE}
+
+
+@pytest.mark.parametrize("same", [False, True])
+async def test_what_somebody_tried_out_there_goes_and_the_place_stays_its_own(
+    db: Database, tmp_path: Path, clock: Clock, same: bool
+) -> None:
+    source = Media(tmp_path / "media")
+    target = source if same else Media(tmp_path / "new media")
+    async with Database.open(data_dir=tmp_path / "new", clock=clock) as new:
+        if not same:
+            await media_tidy(new, target, 3600)
+        await fill(db, source)
+        for each in (db, new):
+            await operators.pause(each, "owner", "not yet")
+            await workers.here(each, "here:1", "small@1", works=True)
+        await media_tidy(db, source, 3600)
+        await moving.copy_files(source, target, db, lambda *_: None)
+        await moving.copy_rows(db, new, same_store=same)
+        assert [each.name for each in await workers.all_of(new)] == ["here:1"], (
+            "of who is there, the other says nothing"
+        )
+        assert len(await operators.audit(new)) == 1
+        assert await media_foreign(new, target) is None
+        assert await media_tidy(new, target, 3600) == 0
 
 
 async def test_files_that_are_there_are_not_copied_again_and_missing_ones_are_counted(

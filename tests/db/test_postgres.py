@@ -18,6 +18,7 @@ from db import connect, flows, jobs, requests, sections, workers
 from db.connect import Database
 from db.errors import DatabaseAway, DatabaseBusy, DatabaseUnusable, LeaseLost
 from db.models import Base, Job, Section, State, Tick
+from db.postgres import front_lock
 from db.speaker import Speaker
 from db.trouble import TROUBLE
 from tests.postgres import Server
@@ -216,6 +217,17 @@ async def test_of_two_fronts_one_speaks_and_the_other_takes_over(url: str, serve
     await asyncio.gather(first, second, return_exceptions=True)
 
 
+async def test_a_front_that_stands_still_loses_the_word(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection lives: the kernel answers for a process that is frozen."""
+    monkeypatch.setattr("db.postgres.WORD_MS", 500)
+    with front_lock(url) as frozen, front_lock(url) as other:
+        assert frozen() and not other()
+        assert await asyncio.to_thread(until, other)
+        with pytest.raises(DatabaseAway):
+            frozen()
+        assert not frozen()
+
+
 async def test_who_speaks_falls_silent_when_the_server_is_frozen(url: str, server: Server) -> None:
     begun, silent = asyncio.Event(), asyncio.Event()
 
@@ -258,12 +270,16 @@ async def test_who_works_is_known_while_it_says_so(cores: list[Database], clock:
     assert await asyncio.to_thread(until, lambda: not crew.there)
     looking.cancel()
     await asyncio.gather(looking, return_exceptions=True)
-    assert await workers.all_of(front) == []
+    clock.forward(-workers.GONE_MS - 1)
+    assert [each.name for each in await crew.others()] == ["gpu:1"]
+    await crew.leave()
+    assert [each.name for each in await workers.all_of(worker)] == ["gpu:1"]
 
 
 def test_a_name_stays_from_start_to_start(tmp_path: Path, url: str) -> None:
     name = workers.name_of(tmp_path, "home")
     assert name.startswith("home:") and workers.name_of(tmp_path, "home") == name
+    assert workers.name_of(tmp_path, "c0ffee") == name, "a new container on the same folder finds what it held"
     (tmp_path / "worker").write_text("\x00 damaged")
     assert workers.name_of(tmp_path, "home") != name
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from db import workers
+from db.connect import Database
 from tests import postgres
 from tests.e2e.conftest import ENVIRONMENT, one_sentence, quick, start
 from tests.fakes.s3 import S3, served
@@ -126,12 +128,17 @@ async def test_a_film_grows_in_its_message_though_the_worker_and_then_the_front_
     machines.start("front", "front")
     machines.start("worker", "worker")
     await machines.until("front", "INFO flipbot started")
+    forgotten = machines.folder / "other front" / "media-cache" / "ab" / f"ab{'0' * 62}"
+    forgotten.parent.mkdir(parents=True)
+    forgotten.touch()
+    os.utime(forgotten, (0, 0))
     machines.start("other front", "front")
     telegram.sends(ANN, chat, a_picture(), caption="fog rolls in 4.8s seed=7")
     grown = await shown("animation")
     await machines.kill("worker")
     machines.start("worker", "worker")  # it finds what it held: nobody waits until its lease is over
     await machines.until("other front", STANDS_BY)
+    assert not forgotten.exists(), "each machine tidies its own"
     await machines.kill("front")
     done = await shown("video", "seed 7")
     assert done["message_id"] == grown["message_id"] and len(telegram.of_bot(chat)) == 1
@@ -147,8 +154,8 @@ async def test_a_film_grows_in_its_message_though_the_worker_and_then_the_front_
 
 
 async def test_who_comes_with_another_model_or_other_files_is_told(machines: Machines) -> None:
-    machines.start("front", "front")
-    await machines.until("front", "INFO flipbot started")
+    machines.start("worker", "worker")  # before any front
+    await machines.until("worker", "INFO flipbot started")
     tiny = await asyncio.to_thread(
         quick, "worker", "-c", machines.config, "--data-dir", machines.folder / "tiny", "--model", "tiny"
     )
@@ -162,6 +169,8 @@ async def test_who_comes_with_another_model_or_other_files_is_told(machines: Mac
         )
         assert lost.returncode == 2
         assert "where nothing of the others' is: give all the same [media] url" in one_sentence(lost.stderr)
+    async with Database.open(machines.url, data_dir=machines.folder / "looks") as db:
+        assert [each.name for each in await workers.all_of(db)] == [(machines.folder / "worker" / "worker").read_text()]
     await machines.end()
 
 

@@ -29,6 +29,7 @@ from db.media import Disk, Media, media_keep
 from db.models import Platform, State
 from db.room import Room
 from db.rows import Job
+from db.workers import Crew
 from flipbot.checkup import paces_of
 from flipbot.planning import make_planner, model_facts, rules
 from flipbot.service import changed_model, give_up
@@ -844,7 +845,12 @@ async def test_an_update_of_the_checkpoint_under_a_service_fails_no_film(
     intake = Intake(bench.db, bench.media, planner, rules(settings), facts)
     await intake.serve_model(card.identity)
     bench.dispatch.model = settings.model
-    bench.dispatch.on_other_model = partial(changed_model, settings, intake, hello)
+    crew = Crew(bench.db, "here", card.identity, works=True)
+
+    async def changed(_: str) -> str:
+        return await changed_model(settings, intake, crew, hello)
+
+    bench.dispatch.on_other_model = changed
     asked = Asked(
         platform=Platform.PAGE, user_id="ann", chat_id="", locale="en", picture=films.picture(), prompt="", key="1",
         seconds=0.4,
@@ -859,17 +865,17 @@ async def test_an_update_of_the_checkpoint_under_a_service_fails_no_film(
     assert (job.state, later.state) == (State.DONE, State.DONE), (job.reason, later.reason)
     assert job.plan["model"] == later.plan["model"] == "small@2"
     assert (job.fence, later.fence, hello["model"]) == (1 + job.sections, later.sections, "small")
+    assert crew.model == "small@2", "who joins is compared with what runs"
 
 
 @pytest.mark.parametrize("loaded", ["small@1", "small@2"])
-async def test_a_worker_that_helps_a_front_never_says_for_all_which_model_runs(
+async def test_one_of_several_goes_on_past_a_film_of_a_former_model_and_ends_where_its_own_was_changed(
     quick: Bench, tmp_path: Path, loaded: str
 ) -> None:
-    """With its own model it goes on past a film of a former one; if that was changed it ends, and only it."""
     (tmp_path / "card").write_text(loaded)
     quick.script(card=str(tmp_path / "card"))
     ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    quick.dispatch.on_other_model = partial(give_up, ended, quick.card)
+    quick.dispatch.on_other_model = partial(give_up, ended, Crew(quick.db, "here", quick.card.identity, works=True))
     first = await quick.submit(1)
     old = await requests.submit(quick.db, replace_plan(first, "former@1"), films.NO_LIMITS)
     async with quick.working():

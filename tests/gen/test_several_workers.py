@@ -12,7 +12,7 @@ import pytest
 
 from db import jobs, workers
 from db.connect import Database
-from db.media import Disk, Media, mark_store
+from db.media import Disk, Media, settle_store
 from db.models import State
 from db.room import Room
 from db.rows import Job
@@ -216,6 +216,7 @@ async def test_a_worker_that_is_alone_fails_a_film_that_kills_its_child(
     monkeypatch.setattr("gen.dispatch.CRASH_REST_S", 0.0)
     monkeypatch.setattr("gen.dispatch.CRASH_RETRY_MS", 0)
     bad, good = await team.submit(2, 1)
+    await workers.here(team.db, "front:1", "any", works=False)
     async with working(team.worker("a", dies=1)):
         bad, good = await team.ended([bad, good])
     assert (bad.state, bad.reason, bad.done, bad.facts["crashes"]) == (State.FAILED, "worker_crashed", 1, 3)
@@ -226,14 +227,14 @@ async def test_a_file_that_is_not_in_the_workers_store_is_lost_only_if_the_store
     team: Team, caplog: pytest.LogCaptureFixture
 ) -> None:
     (film,) = await team.submit(2)
-    await mark_store(team.db, team.media)
+    await settle_store(team.db, team.media)
     worker = team.worker("a", media=Media(team.folder / "own"))
     async with working(worker):
         await rested(worker, 2)
         now = await jobs.get(team.db, film.id)
         assert (now.state, now.fence, now.done) == (State.QUEUED, 1, 0)
         assert now.reason == "media_away", "it is alone, so whoever waits is told"
-        assert "nothing of the front's is there): give both the same [media] url" in caplog.text
+        assert "nothing of the others' is there): give all the same [media] url" in caplog.text
         worker.media = team.media
         worker.rests_until = 0.0
         team.db.notify()
