@@ -70,6 +70,12 @@ class WebConfig:
     port: int = key(8765, "Its port; 0: any that is free.", least=0, most=65535)
     password: str = key("", "The owner's; needed beyond this machine; better in FLIPBOT_PASSWORD.", secret=True)
     password_file: str = key("", "A file that holds the password.")
+    guest_password: str = key(
+        "",
+        "Of guests, who make films and see only their own; better in FLIPBOT_GUEST_PASSWORD; empty: there are none.",
+        secret=True,
+    )
+    guest_password_file: str = key("", "A file that holds the guests' password.")
     public_url: str = key("", "Where the world finds the page, which needs a password then; films can be linked to.")
 
     def __post_init__(self) -> None:
@@ -82,6 +88,11 @@ class WebConfig:
     def secret(self) -> str:
         """The password; "" where there is none. raises ConfigError."""
         return secret_of("web", self.password, self.password_file, "FLIPBOT_PASSWORD", "password_file")
+
+    def guest_secret(self) -> str:
+        """The guests' password; "" where there is none. raises ConfigError."""
+        key = "guest_password_file"
+        return secret_of("web", self.guest_password, self.guest_password_file, "FLIPBOT_GUEST_PASSWORD", key)
 
 
 @dataclass(frozen=True)

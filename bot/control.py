@@ -201,6 +201,7 @@ async def _submit(request: web.Request) -> web.Response:
 async def _extend(request: web.Request) -> web.Response:
     """A film of a terminal's, made longer: {"key", "locale", "seconds", "prompt" (null: it goes on as it was)}."""
     asked = await request.json()
+    await jobs.get(request.app[DB], int(request.match_info["id"]))  # raises NoSuchJob: said as of any film here
     more = seconds_of(asked.get("seconds"), _intake(request).rules)
     job = await _intake(request).again(
         int(request.match_info["id"]), _terminal(asked), key=str(asked["key"]), keep="all", add_seconds=more,
@@ -212,6 +213,7 @@ async def _extend(request: web.Request) -> web.Response:
 async def _steer(request: web.Request) -> web.Response:
     """What is not begun yet of a film of a terminal's gets another prompt: {"locale", "prompt"}."""
     asked = await request.json()
+    await jobs.get(request.app[DB], int(request.match_info["id"]))
     job = await _intake(request).steer(int(request.match_info["id"]), _terminal(asked), str(asked["prompt"]))
     return web.json_response({"job": job.id})
 

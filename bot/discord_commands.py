@@ -60,7 +60,7 @@ def _qualities(bot: "DiscordBot") -> list[Choice[str]]:
         name = locale_str(WORDS[key], key=key) if key in WORDS else quality[:100]
         return Choice(name=name, value=quality[:100])
 
-    return [choice(quality) for quality in bot.intake.rules.qualities[:25]]
+    return [choice(quality) for quality in bot.intake.rules.listed[:25]]
 
 
 OPTIONS: Final = ("image", "prompt", "seconds", "quality", "seed", "end_image", "spoiler", "deliver")
@@ -229,7 +229,7 @@ def _menus(tree: app_commands.CommandTree[Any], bot: "DiscordBot") -> None:
             field("which", hint=f"1 … {len(pictures)}")
         field("prompt", long=True, hint=say(locale, "page.prompt_placeholder"))
         field("seconds", hint=f"{bot.intake.rules.default_seconds:g}")
-        field("quality", hint=", ".join(typed_quality(locale, each) for each in bot.intake.rules.qualities))
+        field("quality", hint=", ".join(typed_quality(locale, each) for each in bot.intake.rules.listed))
         field("seed")
         await interaction.response.send_modal(form)
 

@@ -247,7 +247,7 @@ def config_lines(desk: Desk, interaction: Ix, server: ServerSettings) -> list[st
     rules, locale, model = desk.bot.intake.rules, desk.bot.locale(interaction), desk.bot.intake.model
     facts = {"longest": rules.longest_seconds, "per_user": rules.queue.queued_per_user}
     return [
-        say(locale, "discord.config", **facts, qualities=rules.qualities),
+        say(locale, "discord.config", **facts, qualities=rules.listed),
         say(locale, "discord.server_prompt", prompt=STYLE.quote(server.prompt or model.default_prompt)),
         say(locale, f"discord.delete_{'cancels' if server.delete_cancels else 'keeps'}"),
         say(locale, f"discord.{'keeps' if server.keep_cancelled else 'drops'}_cancelled"),

@@ -84,7 +84,7 @@ async def examine_telegram(config: TelegramConfig, token: str, locale: str = DEF
 async def examine_page(web: WebConfig, locale: str = DEFAULT) -> Finding:
     """Whether the page can open where it is to."""
     try:
-        Guard(web.host, web.secret(), web.public_url).check()
+        Guard(web.host, web.secret(), web.public_url, guest_password=web.guest_secret()).check()
         await check_address(web.host, web.port)
     except Refused as refused:
         return Finding(False, say(locale, refused.key, **refused.facts))

@@ -219,7 +219,7 @@ async def start(talk: Talk, here: Here, message: Message, text: str) -> None:
 async def help_(talk: Talk, here: Here, message: Message, text: str) -> None:
     """/help"""
     rules = talk.intake.rules
-    facts = {"longest": rules.longest_seconds, "qualities": rules.qualities, "bot": talk.bot.username}
+    facts = {"longest": rules.longest_seconds, "qualities": rules.listed, "bot": talk.bot.username}
     html = sentence(here.locale, "telegram.help", **facts)
     if examples := talk.intake.model.examples:
         said = [example.said(here.locale) for example in examples[:4]]

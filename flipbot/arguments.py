@@ -16,6 +16,7 @@ from bot import terminal, words
 from bot.errors import Gone, Refused
 from db.errors import DbError
 from db.said import Said, said
+from flipbot.called import called
 from flipbot.checkup import command_doctor
 from flipbot.download import command_download
 from flipbot.making import command_animate, command_front, command_run, command_worker
@@ -53,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.command is None:
         parser.print_help(sys.stderr)
         return terminal.BAD_INPUT
+    locale = words.Reader(locale, called(args, sys.argv[0]).command)
     console = terminal.printer(stderr=True, soft_wrap=True)
     try:
         code: int = args.command(args, console, locale)

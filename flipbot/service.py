@@ -277,6 +277,7 @@ def make_page(settings: Settings, intake: Intake, db: Database, media: Media, cr
         port=web.port,
         trouble=lately(lambda: trouble_now(settings, media, crew), TROUBLE_S),
         password=web.secret(),
+        guest_password=web.guest_secret(),
         public_url=web.public_url,
         key=read_key(data_dir),
         doctor=examined,

@@ -3,6 +3,7 @@
 import io
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from functools import reduce
 from pathlib import Path
@@ -44,6 +45,7 @@ from gen.memory import (
 from gen.roofline import Gpu, Pace, step_tflop, verdict
 
 GIB = 1 << 30
+CUDA_WHEELS = "https://download.pytorch.org/whl/cu130"  # for Linux and Windows; what PyPI has for Linux is this build
 PROCESSOR = 1.0  # TFLOP/s, float32: two cores of a server made 0.2 (docs/benchmarks.md), a large desktop makes about 1
 
 
@@ -208,7 +210,7 @@ def no_cuda() -> Said:
     if torch.version.hip is not None:
         return said("this PyTorch is for AMD's cards, and sees none.")
     if torch.version.cuda is None:
-        return said("this PyTorch is a build for the CPU only.")
+        return without_cuda(torch.__version__)
     if shutil.which("nvidia-smi") is None:
         return said("no NVIDIA driver is installed.")
     try:
@@ -218,6 +220,23 @@ def no_cuda() -> Said:
     if asked.returncode:
         return said("the NVIDIA driver shows no card.")
     return said("the driver and this PyTorch do not go together.")
+
+
+def without_cuda(version: str) -> Said:
+    """What to do where this PyTorch is a build for the CPU; nothing where no card is there that it leaves unused."""
+    try:
+        asked = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.SubprocessError):
+        asked = None
+    if asked is None or asked.returncode or "GPU" not in asked.stdout:
+        return said("this PyTorch is a build for the CPU only.")
+    python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
+    command = f"{python} -m pip install --force-reinstall torch=={version.partition('+')[0]} --index-url {CUDA_WHEELS}"
+    return said(
+        "an NVIDIA card is here, but this PyTorch is for the processor alone: {command} puts the one for the card "
+        "in its place.",
+        command=command,
+    )
 
 
 def memory() -> Finding:

@@ -9,8 +9,9 @@ other language.
 """
 
 import pkgutil
+import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from types import MappingProxyType, ModuleType
 from typing import Final
@@ -36,6 +37,29 @@ SENTENCES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
 JOINERS: Final = "\u200c\u200d"  # invisible too, but Persian, Hindi and many emoji are not right without them
 
 
+COMMAND: Final = re.compile(r"\bflipbot ([a-z]+)\b", re.ASCII)
+
+
+class Reader(str):
+    """A language, as somebody reads it in a terminal: what they are told to type is said as they have to type it."""
+
+    command: Callable[[str], str]
+
+    def __new__(cls, language: str, command: Callable[[str], str]) -> "Reader":
+        """command: of flipbot, by its name: `resume` is `.venv/bin/flipbot resume --data-dir var/demo`, for instance"""
+        reader = super().__new__(cls, language)
+        reader.command = command
+        return reader
+
+    def spell(self, text: str) -> str:
+        """The text with its commands as they have to be typed."""
+        return COMMAND.sub(lambda found: self.command(found[1]), text)
+
+    def template(self, text: str) -> str:
+        """As `spell`, for a text whose fields are yet to be filled."""
+        return COMMAND.sub(lambda found: self.command(found[1]).replace("{", "{{").replace("}", "}}"), text)
+
+
 class _Facts(dict[str, object]):
     """A job's facts come out of the database: one that is missing must not cost the person the sentence."""
 
@@ -51,6 +75,8 @@ def say(locale: str, key: str, /, **facts: object) -> str:
     raises: KeyError, for a key that no language has
     """
     template = LANGUAGES.get(locale, en.WORDS).get(key) or en.WORDS[key]
+    if isinstance(locale, Reader):
+        template = locale.template(template)
     if isinstance(names := facts.get("qualities"), (list, tuple)):
         facts["qualities"] = [typed_quality(locale, str(name)) for name in names]
     return template.format_map(_Facts({name: _shown(locale, fact) for name, fact in facts.items()}))
@@ -67,7 +93,9 @@ def translate(locale: str, text: str) -> str:
         return clean(text.written[locale])
     template = SENTENCES.get(locale, {}).get(text.template)
     if template is None:
-        return str(text)
+        return locale.spell(str(text)) if isinstance(locale, Reader) else str(text)
+    if isinstance(locale, Reader):
+        template = locale.template(template)
     return template.format_map(_Facts({name: _put(locale, fact) for name, fact in text.facts.items()}))
 
 

@@ -40,6 +40,7 @@ WORDS: Final = {
     ),
     "refused.blocked_word": "Your text has a word that is not allowed here. Say it differently and try again.",
     "refused.seconds": "The length has to be more than 0 and at most {longest} seconds. You asked for {got}.",
+    "refused.seconds_no_number": "{got} is no number of seconds. Write one such as 5 or 2.5, at most {longest}.",
     "refused.seed": "The seed has to be a whole number from 0 to {limit}. You gave {got}.",
     "refused.quality": "There is no quality called {got}. Choose one of these: {qualities}.",
     "refused.unknown_model": "There is no model called {name}. Choose one of these, or a folder: {known}.",
@@ -457,9 +458,10 @@ WORDS: Final = {
     "page.home": "New film",
     "page.skip": "Skip to the content",
     "page.drop": "Drop a picture here, paste one, or choose a file",
-    "page.drop_hint": "JPEG, PNG, WebP and others, up to {limit_mib} MiB",
+    "page.drop_hint": "JPEG, PNG, WebP and others, up to {limit_mib}\u00a0MiB",
     "page.choose": "Choose a picture",
     "page.another": "Choose another picture",
+    "page.stays": "The picture chosen before stays.",
     "page.prompt": "What should happen?",
     "page.prompt_placeholder": "fog rolls in | 3s: night falls",
     "page.prompt_hint": "Empty means gentle motion. “| 3s:” begins a new moment.",
@@ -501,6 +503,14 @@ WORDS: Final = {
         "At {url} others can reach the page, so it needs a password. "
         "Set [web] password or FLIPBOT_PASSWORD, or leave public_url empty."
     ),
+    "refused.guests_alone": (
+        "[web] guest_password lets guests in beside the owner, so it needs [web] password, too. "
+        "Set both, or leave guest_password empty."
+    ),
+    "refused.guests_own": (
+        "[web] password and guest_password are the same, so every guest would be the owner. Change one of the two."
+    ),
+    "refused.owner_only": "This is for the owner alone. Sign out, then sign in with the owner's password.",
     "refused.wrong_password": "That is not the password. Try again.",
     "refused.no_password": "This needs a password. Set [web] password in the configuration and start Flipbot again.",
     "refused.sign_in": "Sign in first.",
@@ -519,6 +529,7 @@ WORDS: Final = {
     "page.delete": "Delete",
     "page.delete_sure": "Delete for good?",
     "page.sign_in": "Sign in",
+    "page.sign_out_guest": "Sign out",
     "page.sign_out": "Sign out everywhere",
     "page.password": "Password",
     "page.details": "More settings",
@@ -534,6 +545,10 @@ WORDS: Final = {
     "page.do_steer": "Change it",
     "page.steered": "What is not begun yet follows the new text.",
     "page.extend": "Extend by {seconds} s",
+    "page.longer": "Extend with another text",
+    "page.longer_hint": "Empty: it goes on as it was.",
+    "page.longer_seconds": "Seconds more",
+    "page.do_longer": "Extend it",
     "page.redo": "Redo the last second",
     "page.finish": "Finish it",
     "page.another_film": "Make another version",
@@ -590,6 +605,7 @@ WORDS: Final = {
     "admin.nothing": "Nothing yet.",
     "admin.film": "film",
     "admin.who": "who",
+    "admin.yours": "yours",
     "admin.text": "text",
     "admin.parts": "parts",
     "admin.what_now": "status",
@@ -775,6 +791,7 @@ WORDS: Final = {
     "terminal.cancelled": "Cancelled. Nothing was ready yet, so nothing was kept.",
     "terminal.elsewhere": "A service is already running here, so it makes the film.",
     "terminal.stopping": "Stopping; what is ready is kept. Press Ctrl-C again to leave at once.",
+    "terminal.leaving": "Leaving at once.",
     "terminal.page": "The page is at {url}. Stop with Ctrl-C.",
     # operators
     "refused.metrics": "The metrics cannot be served at {host}:{port}. Choose another place in [service] metrics.",

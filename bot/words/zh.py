@@ -34,6 +34,7 @@ WORDS: Final = {
     "refused.prompt_too_late": "提示词提到第 {got} 秒，但影片只有 {seconds} 秒。请加长影片，或把时间提前。",
     "refused.blocked_word": "你的提示词里有这里不允许的词。请换一种说法再试。",
     "refused.seconds": "时长必须大于 0 秒，最多 {longest} 秒。你要求的是 {got}。",
+    "refused.seconds_no_number": "{got} 不是一个秒数。请写一个数字，例如 5 或 2.5，最多 {longest}。",
     "refused.seed": "种子必须是 0 到 {limit} 之间的整数。你给的是 {got}。",
     "refused.quality": "没有名为 {got} 的画质。可选：{qualities}。",
     "refused.unknown_model": "没有名为 {name} 的模型。可选：{known}，或一个文件夹。",
@@ -420,9 +421,10 @@ WORDS: Final = {
     "page.home": "新影片",
     "page.skip": "跳到正文",
     "page.drop": "把图片拖到这里，粘贴，或选择文件",
-    "page.drop_hint": "JPEG、PNG、WebP 等格式，最大 {limit_mib} MiB",
+    "page.drop_hint": "JPEG、PNG、WebP 等格式，最大 {limit_mib}\u00a0MiB",
     "page.choose": "选择图片",
     "page.another": "换一张图片",
+    "page.stays": "仍使用之前选的图片。",
     "page.prompt": "想让画面发生什么？",
     "page.prompt_placeholder": "起雾了 | 3秒：夜幕降临",
     "page.prompt_hint": "留空则是轻柔的动态。用“| 3秒：”开始下一段变化。",
@@ -463,6 +465,11 @@ WORDS: Final = {
     "refused.password_needed_public": (
         "别人也能通过 {url} 访问页面，因此需要密码。请设置 [web] password 或 FLIPBOT_PASSWORD，或将 public_url 留空。"
     ),
+    "refused.guests_alone": (
+        "[web] guest_password 只在设有 [web] password 时才能用来让访客登录。请两个都设置，或将 guest_password 留空。"
+    ),
+    "refused.guests_own": "[web] password 与 guest_password 相同，这样每位访客都会成为所有者。请改掉其中一个。",
+    "refused.owner_only": "这里只对所有者开放。请先退出，再用所有者的密码登录。",
     "refused.wrong_password": "密码不对，请再试一次。",
     "refused.no_password": "这里需要密码。请在配置中设置 [web] password，然后重新启动 Flipbot。",
     "refused.sign_in": "请先登录。",
@@ -481,6 +488,7 @@ WORDS: Final = {
     "page.delete": "删除",
     "page.delete_sure": "确定永久删除？",
     "page.sign_in": "登录",
+    "page.sign_out_guest": "退出登录",
     "page.sign_out": "在所有设备上退出",
     "page.password": "密码",
     "page.details": "更多设置",
@@ -496,6 +504,10 @@ WORDS: Final = {
     "page.do_steer": "就这样改",
     "page.steered": "还没开始的部分会按照新的提示词生成。",
     "page.extend": "延长 {seconds} 秒",
+    "page.longer": "延长，并换一段提示词",
+    "page.longer_hint": "留空则照原样继续。",
+    "page.longer_seconds": "再加几秒",
+    "page.do_longer": "延长影片",
     "page.redo": "重做最后一秒",
     "page.finish": "把它做完",
     "page.another_film": "再做一版",
@@ -552,6 +564,7 @@ WORDS: Final = {
     "admin.nothing": "还没有。",
     "admin.film": "影片",
     "admin.who": "用户",
+    "admin.yours": "你的",
     "admin.text": "提示词",
     "admin.parts": "段数",
     "admin.what_now": "状态",
@@ -735,6 +748,7 @@ WORDS: Final = {
     "terminal.cancelled": "已取消。还没有完成的部分，因此没有保留任何内容。",
     "terminal.elsewhere": "这里已有服务在运行，由它来制作影片。",
     "terminal.stopping": "正在停止，已完成的部分会保留。再按一次 Ctrl-C 立即离开。",
+    "terminal.leaving": "立即退出。",
     "terminal.page": "页面在 {url}。按 Ctrl-C 停止。",
     # 管理
     "refused.metrics": "无法在 {host}:{port} 提供指标。请在 [service] metrics 中换一个地址。",
@@ -1094,6 +1108,10 @@ SENTENCES: Final[dict[str, str]] = {
     ),
     "this PyTorch is for AMD's cards, and sees none.": "这个 PyTorch 用于 AMD 显卡，但没有找到显卡。",
     "this PyTorch is a build for the CPU only.": "这个 PyTorch 是仅支持 CPU 的版本。",
+    (
+        "an NVIDIA card is here, but this PyTorch is for the processor alone: {command} puts the one for the card "
+        "in its place."
+    ): "这里有 NVIDIA 显卡，但这个 PyTorch 仅支持处理器：运行 {command} 可换成支持显卡的版本。",
     "no NVIDIA driver is installed.": "没有安装 NVIDIA 驱动程序。",
     "the NVIDIA driver does not answer; restart the computer.": "NVIDIA 驱动程序没有响应；请重新启动电脑。",
     "the NVIDIA driver shows no card.": "NVIDIA 驱动程序没有找到显卡。",
