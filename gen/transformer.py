@@ -167,7 +167,6 @@ def compile_blocks(blocks: Sequence[Any], backend: str | Callable[..., Any] = "i
     The forward, not the call: what fills the slots stays outside. Blocks of one kind share what was compiled. What is
     compiled anew too often fails, too: PyTorch would run it as it is from then on and say nothing.
     """
-
     all_of_them = Compiled()
 
     def compiled(block: Any) -> Callable[..., Any]:
