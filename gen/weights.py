@@ -63,7 +63,7 @@ def load(
     with quiet():
         aside = ("image_encoder",) if placement is not None and placement.aside else ()
         wide = {"vae": torch.float32} if placement is not None and placement.wide_vae else {}
-        found = {
+        found: dict[str, Any] = {
             part: OnCall(checkpoint.parts[part], part)
             if part in aside
             else load_part(checkpoint.parts[part], part, place, wide.get(part, dtype))
