@@ -83,10 +83,10 @@ class HostBuffer:
 
         Whoever drops it takes that back, as unpin does: before the memory goes.
         """
-        error = cuda().cudart().cudaHostRegister(self.bytes.data_ptr(), self.bytes.nbytes, 0)
-        self.pinned = int(error) == 0
+        runtime, pointer = cuda().cudart(), self.bytes.data_ptr()
+        self.pinned = int(runtime.cudaHostRegister(pointer, self.bytes.nbytes, 0)) == 0
         if self.pinned:
-            self.registered = weakref.finalize(self, unregister, self.bytes.data_ptr())
+            self.registered = weakref.finalize(self, runtime.cudaHostUnregister, pointer)
             self.registered.atexit = False  # a process that ends gives back everything by itself
         return self.pinned
 
@@ -95,11 +95,6 @@ class HostBuffer:
         if self.registered is not None:
             self.registered()
         self.pinned = False
-
-
-def unregister(pointer: int) -> None:
-    """Memory that CUDA does not know any more."""
-    cuda().cudart().cudaHostUnregister(pointer)
 
 
 def cuda() -> Any:
