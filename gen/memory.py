@@ -48,7 +48,9 @@ RUNTIME_CPU = 0.5 * GB  # the same without a GPU
 # kernel wants the channels last (counted, to be measured); oneDNN's (measured with tiny)
 SCRATCH_GPU, SCRATCH_CPU = 1.46, 2.8
 INDEXED = 1 << 31  # values of one tensor that CUDA's padding can count
-ENCODERS_RAM = 1.7 * GB  # the picture's encoder in float32; those of the text run in a process of their own that ends
+# The process that reads a new prompt beside the engine (measured on a processor), or the picture's encoder in float32
+# (1.7): each comes and goes, one after the other
+ENCODERS_RAM = 2.13 * GB
 
 TEXT_TOKENS, IMAGE_TOKENS = 256, 729  # the most beside a section's tokens
 TABLES = 4  # modulation tables kept in RAM; the device has one of them (gen/modulation.py)
@@ -237,7 +239,7 @@ class MemoryPlan:
 
     @property
     def ram(self) -> int:
-        """The peak of the process that computes."""
+        """The peak of the process that computes, and of the one that reads prompts for it."""
         if self.machine.gpu:
             return round(RUNTIME_RAM + ENCODERS_RAM + TABLES * self.parts.table + self.streamed)
         held = self.weights + self.parts.aside + self.vae.bytes + TABLES * self.parts.table

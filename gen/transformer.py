@@ -167,7 +167,8 @@ def assemble(model: Any, source: Source, placement: Placement, device: torch.dev
 def compile_blocks(blocks: Sequence[Any], backend: str | Callable[..., Any] = "inductor") -> Compiled:
     """Let the blocks be compiled when they are first called; where that fails, one sentence, and all run as they are.
 
-    The forward, not the call: what fills the slots stays outside. Blocks of one kind share what was compiled.
+    The forward, not the call: what fills the slots stays outside. Blocks of one kind share what was compiled. What is
+    compiled anew too often fails, too: PyTorch would run it as it is from then on and say nothing.
     """
     all_of_them = Compiled()
 
@@ -181,7 +182,10 @@ def compile_blocks(blocks: Sequence[Any], backend: str | Callable[..., Any] = "i
                 try:
                     if quick is None:  # that refuses, too: on some systems and versions of Python
                         quick = torch.compile(plain, backend=backend)
-                    return quick(*args, **kwargs)
+                    from torch._dynamo import config
+
+                    with config.patch(fail_on_recompile_limit_hit=True, suppress_errors=False):
+                        return quick(*args, **kwargs)
                 except Exception as error:  # compilers fail in every way; a wrong call fails again
                     if ran_out(error):
                         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from gen.errors import CheckpointCorrupt, CheckpointIncomplete, GenError, OutOfM
 from gen.files import check_weights, check_words
 from gen.llama import load_llama
 from gen.modulation import Modulation
+from gen.process import give_back
 from gen.sources import CONFIGS
 from gen.stream import Streamer
 from gen.taps import drop_zero_taps
@@ -60,11 +62,12 @@ def load(
     """
     place = device_of(device)
     with quiet():
-        # Where there is no room to spare, the picture's encoder computes on the CPU: once a picture, a second.
-        aside = {"image_encoder": torch.device("cpu")} if placement is not None and placement.aside else {}
+        aside = ("image_encoder",) if placement is not None and placement.aside else ()
         wide = {"vae": torch.float32} if placement is not None and placement.wide_vae else {}
-        found = {
-            part: load_part(checkpoint.parts[part], part, aside.get(part, place), wide.get(part, dtype))
+        found: dict[str, Any] = {
+            part: OnCall(checkpoint.parts[part], part)
+            if part in aside
+            else load_part(checkpoint.parts[part], part, place, wide.get(part, dtype))
             for part in parts
             if part != "transformer"
         }
@@ -81,6 +84,39 @@ def usual_placement(device: torch.device, dtype: torch.dtype | None) -> Placemen
     if dtype is None:
         return Placement("fp32" if device.type == "cpu" else "bf16")
     return Placement({torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype])
+
+
+class OnCall:
+    """A part that is in memory only while it is called, on the CPU: a second or two for each picture.
+
+    So where there is no room to spare, RAM has the picture's encoder or the process that reads prompts, never both.
+    """
+
+    device = torch.device("cpu")
+
+    def __init__(self, folder: Path, part: str) -> None:
+        """raises: what load_part raises: it is tried now"""
+        self.folder, self.part = folder, part
+        self.dtype: torch.dtype = self.loaded().dtype
+        tidy()
+
+    def loaded(self) -> Any:
+        """The part, from its files."""
+        with quiet():
+            return load_part(self.folder, self.part, self.device, None)
+
+    def __call__(self, *given: Any) -> Any:
+        """As the part answers."""
+        try:
+            return self.loaded()(*given)
+        finally:
+            tidy()
+
+
+def tidy() -> None:
+    """Give the memory of what nobody has any more back to the system; modules hold each other."""
+    gc.collect()
+    give_back()
 
 
 def load_part(folder: Path, part: str, device: torch.device, dtype: torch.dtype | None) -> Any:
