@@ -62,7 +62,7 @@ def test_what_is_wrong_with_a_machine_is_said_in_chinese(tmp_path: Path) -> None
     done = quick("doctor", "--data-dir", tmp_path / "data", "-c", config(tmp_path, text))
     assert done.returncode == 1
     wrong = [line for line in chinese(done.stdout).splitlines() if line.startswith("问题 ")]
-    for said in ("[model] device 是 cuda:9，但是", "[model] attention 是 sage，但是", "flipbot download framepack"):
+    for said in ("[model] device 是 cuda:9，但是", "[model] attention 是 sage，但是", "flipbot download -c "):
         assert any(said in line for line in wrong), wrong
     for said in ("空闲空间达到 9000000 MiB", "没有这个文件或文件夹", "需要密码", "Telegram 不认识这个令牌"):
         assert any(said in line for line in wrong), wrong
