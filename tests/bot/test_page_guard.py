@@ -24,7 +24,7 @@ from test_page import HTML, JSON, form, refusal, submit, visitor
 from bot.errors import Refused
 from bot.intake import Asked
 from bot.page_guard import PER_MINUTE, SESSION, TOKEN_HEADER, Guard, machine_names, read_key
-from db import engines, jobs, links, operators, renditions
+from db import engines, jobs, links, operators, people, renditions
 from db.models import Platform
 from db.rows import Job
 
@@ -556,7 +556,7 @@ async def test_a_link_shows_one_film_until_it_ends(tmp_path: Path) -> None:
             for deed in ("stop", "delete"):
                 async with stranger.post(f"{path}/{deed}", headers=JSON) as answer:
                     assert answer.status in (403, 404)
-        await links.revoke(found.db, number)
+        await people.forget_job(found.db, number)
         async with ClientSession(found.url) as stranger, stranger.get(path, headers=JSON) as answer:
             await refusal(answer, 404)
 
