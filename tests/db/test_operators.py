@@ -147,11 +147,13 @@ async def test_bans_are_listed_the_newest_first(db: Database) -> None:
 
 
 async def test_a_ban_outlives_that_somebody_is_forgotten_and_their_name_goes_out_of_the_audit(db: Database) -> None:
-    await operators.ban(db, "page:mod", Platform.PAGE, "ann", None)
+    for user in ("ann", "bob"):
+        await operators.ban(db, "page:mod", Platform.PAGE, user, None)
     await people.forget(db, Platform.PAGE, "ann")
+    assert [deed[0::3] for deed in await deeds(db)] == [("page:mod", ""), ("page:mod", "page:bob")]
     await people.forget(db, Platform.PAGE, "mod")
     assert await operators.banned(db, Platform.PAGE, "ann")
-    assert await deeds(db) == [("", "ban", "all", "", "")]
+    assert await deeds(db) == [("", "ban", "all", "", ""), ("", "ban", "all", "page:bob", "")]
 
 
 async def test_a_days_gpu_time_is_a_sum_that_no_forgetting_resets(db: Database, clock: Clock) -> None:
