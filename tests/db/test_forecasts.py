@@ -4,7 +4,7 @@ import random
 import pytest
 from makers import LEASE_MS, PLENTY, ask, made
 
-from db import jobs, requests, sections, turns
+from db import jobs, operators, requests, sections, turns
 from db.connect import Database
 from db.rows import Claim
 
@@ -15,14 +15,23 @@ async def turn(db: Database) -> Claim | None:
     return await jobs.claim(db, "w", LEASE_MS)
 
 
+async def make(db: Database) -> None:
+    if claim := await turn(db):
+        await sections.record(db, claim, made(claim.job.done, f"{claim.job.id}"))
+
+
 async def a_line(db: Database) -> list[int]:
-    """Films of three people, some begun, some of which have waited long; returns those that have not ended."""
+    """Films of three people, some begun, some of which have waited long, and of one who was put first: theirs is
+    ready, and would not be for a while in virtual time. Returns those that have not ended."""
     drawn = random.Random(5)
     for n, sections_ in enumerate([9, 3, 7, 2, 6, 4]):
         await requests.submit(db, ask(f"{n}", sections=sections_, user_id=f"{n % 3}", weight=1.0 + n % 2), PLENTY)
         for _ in range(drawn.randrange(4)):
-            if claim := await turn(db):
-                await sections.record(db, claim, made(claim.job.done, f"{claim.job.id}"))
+            await make(db)
+    dan = await requests.submit(db, ask("dan", sections=5, user_id="dan", weight=2.0), PLENTY)
+    await operators.prioritise(db, "terminal", dan.id)
+    while not (await jobs.get(db, dan.id)).state.terminal:
+        await make(db)
     return [job.id for job in await jobs.open_jobs(db)]
 
 
