@@ -301,6 +301,7 @@ async def test_recent_jobs_come_newest_first_and_by_person(db: Database) -> None
     assert [job.id for job in await jobs.recent(db, 2)] == [4, 3]
     assert [job.id for job in await jobs.recent(db, 9, "ann")] == [4, 3, 1]
     assert [job.id for job in await jobs.recent(db, 9, "ann", Platform.PAGE)] == [3, 1]
+    assert [job.id for job in await jobs.open_jobs(db, Platform.PAGE, "ann")] == [1, 3]
 
 
 async def test_the_place_in_line_counts_the_jobs_and_sections_before_it(db: Database) -> None:

@@ -27,7 +27,7 @@ async def test_who_works_says_so_again_and_needs_to_look_for_nobody(
     running = asyncio.create_task(crew.run())
     async with asyncio.timeout(10):
         while not await workers.working(db):
-            await asyncio.sleep(0.01)
+            await db.changed(db.commits, 0.01)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
