@@ -6,11 +6,13 @@ anything. What comes out is a ChatMessage whose lines are ready to be sent as th
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, Protocol
 
 from bot.canvas import BEGINNINGS, View
+from bot.errors import Refused
 from bot.intake import unmade
 from bot.words import clean, duration, say, why
 from bot.words.en import WORDS
@@ -175,7 +177,7 @@ def ready_ping(job: Job, view: View, style: Style) -> str:
 
 
 def code(job_id: int) -> str:
-    """A job's number as people and buttons write it: base 36."""
+    """A number as buttons, menus and nonces write it, where nobody reads it: base 36."""
     digits = ""
     while job_id:
         job_id, digit = divmod(job_id, 36)
@@ -184,11 +186,18 @@ def code(job_id: int) -> str:
 
 
 def job_of(text: str) -> int | None:
-    """The number that a code means; None where it is none. "#" before it is fine."""
-    text = text.strip().lower().removeprefix("#")
+    """The number that a code means; None where it is none."""
     if not 1 <= len(text) <= 12 or any(digit not in DIGITS for digit in text):
         return None
     return int(text, 36)
+
+
+def number_of(typed: str) -> int:
+    """The film that somebody's number names, as every message says it; "#" before it is fine. raises: Refused"""
+    digits = typed.strip().removeprefix("#")
+    if not re.fullmatch(r"\d{1,18}", digits, re.ASCII):
+        raise Refused("refused.number", got=clean(typed, 20))
+    return int(digits)
 
 
 def _lines(job: Job, view: View, style: Style, now: Now) -> list[str]:
@@ -205,11 +214,11 @@ def _lines(job: Job, view: View, style: Style, now: Now) -> list[str]:
         case State.FAILED:
             facts = {name: style.escape(fact) if isinstance(fact, str) else fact for name, fact in job.facts.items()}
             lines.append(why(locale, job.reason, facts))
-            lines.append(say(locale, "chat.job", job=code(job.id)))
+            lines.append(say(locale, "chat.job", job=job.id))
         case _ if now.restarted:
             lines.append(say(locale, "chat.restarted"))
     if job.parent_id is not None:
-        lines.append(say(locale, "chat.parent", job=code(job.parent_id)))
+        lines.append(say(locale, "chat.parent", job=job.parent_id))
     if job.end_picture and not job.state.terminal:
         lines.append(say(locale, "chat.from_its_end"))
     if not job.state.terminal:
@@ -248,7 +257,7 @@ def _result(job: Job, view: View, style: Style) -> list[str]:
         parts.append(say(locale, "chat.took", took=took))
     if view.has_film:
         parts.append(say(locale, "chat.ai"))
-    return parts or [say(locale, "chat.job", job=code(job.id))]
+    return parts or [say(locale, "chat.job", job=job.id)]
 
 
 def _quoted(job: Job, style: Style) -> str | None:

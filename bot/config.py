@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.config import key
-from db.errors import ConfigError
+from db.errors import CONFIGURATION, ConfigError
+from db.said import of_system, said
 
 
 def secret_of(section: str, token: str, token_file: str, variable: str, key_of_file: str = "token_file") -> str:
@@ -20,8 +21,9 @@ def secret_of(section: str, token: str, token_file: str, variable: str, key_of_f
         try:
             return Path(token_file).expanduser().read_text("utf-8-sig").strip()
         except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is no text"
-            raise ConfigError("configuration", f"{section}.{key_of_file}", f"cannot be read: {why}") from None
+            why = of_system(error) if isinstance(error, OSError) else said("it is no text")
+            problem = said("cannot be read: {why}", why=why)
+            raise ConfigError(CONFIGURATION, f"{section}.{key_of_file}", problem) from None
     return token.strip()
 
 
@@ -68,16 +70,29 @@ class WebConfig:
     port: int = key(8765, "Its port; 0: any that is free.", least=0, most=65535)
     password: str = key("", "The owner's; needed beyond this machine; better in FLIPBOT_PASSWORD.", secret=True)
     password_file: str = key("", "A file that holds the password.")
+    guest_password: str = key(
+        "",
+        "Of guests, who make films and see only their own; better in FLIPBOT_GUEST_PASSWORD; empty: there are none.",
+        secret=True,
+    )
+    guest_password_file: str = key("", "A file that holds the guests' password.")
     public_url: str = key("", "Where the world finds the page, which needs a password then; films can be linked to.")
 
     def __post_init__(self) -> None:
         """raises ValueError: an address that no link could begin with."""
         if self.public_url and not self.public_url.startswith(("https://", "http://")):
-            raise ValueError(f"public_url has to begin with https:// (or http://), as in https://{self.public_url}")
+            raise ValueError(
+                said("public_url has to begin with https:// (or http://), as in https://{got}", got=self.public_url)
+            )
 
     def secret(self) -> str:
         """The password; "" where there is none. raises ConfigError."""
         return secret_of("web", self.password, self.password_file, "FLIPBOT_PASSWORD", "password_file")
+
+    def guest_secret(self) -> str:
+        """The guests' password; "" where there is none. raises ConfigError."""
+        key = "guest_password_file"
+        return secret_of("web", self.guest_password, self.guest_password_file, "FLIPBOT_GUEST_PASSWORD", key)
 
 
 @dataclass(frozen=True)
@@ -85,25 +100,25 @@ class Role:
     """[limits.roles.ID]: what is different for those who have a Discord role, or for one Telegram user."""
 
     weight: float = key(1.0, "Share of the turns; others have 1.", least=0.1, most=100)
-    queued_per_user: int | None = key(None, "Instead of the general one.", unit="jobs", least=1, most=100_000)
+    queued_per_user: int | None = key(None, "Instead of the general one.", unit=said("jobs"), least=1, most=100_000)
     gpu_seconds_per_day: int | None = key(None, "Instead of the general one; 0: no limit.", least=0, most=86400)
-    cooldown_s: int | None = key(None, "Instead of the general one.", unit="seconds", least=0, most=86400)
-    longest_seconds: float | None = key(None, "Instead of [video]'s.", unit="seconds", least=1, most=600)
+    cooldown_s: int | None = key(None, "Instead of the general one.", unit=said("seconds"), least=0, most=86400)
+    longest_seconds: float | None = key(None, "Instead of [video]'s.", unit=said("seconds"), least=1, most=600)
 
 
 @dataclass(frozen=True)
 class LimitsConfig:
     """[limits]"""
 
-    queued_per_user: int = key(5, "Of one person, waiting or running.", unit="jobs", least=1, most=100_000)
-    queued_per_chat: int = key(20, "Of one chat, waiting or running.", unit="jobs", least=1, most=100_000)
-    queued_in_all: int = key(500, "Of everybody, waiting or running.", unit="jobs", least=1, most=1_000_000)
+    queued_per_user: int = key(5, "Of one person, waiting or running.", unit=said("jobs"), least=1, most=100_000)
+    queued_per_chat: int = key(20, "Of one chat, waiting or running.", unit=said("jobs"), least=1, most=100_000)
+    queued_in_all: int = key(500, "Of everybody, waiting or running.", unit=said("jobs"), least=1, most=1_000_000)
     gpu_seconds_per_day: int = key(
-        0, "Of the GPU, for one person within 24 hours; 0: no limit.", unit="seconds", least=0, most=86400
+        0, "Of the GPU, for one person within 24 hours; 0: no limit.", unit=said("seconds"), least=0, most=86400
     )
-    cooldown_s: int = key(0, "Between two films of one person.", unit="seconds", least=0, most=86400)
+    cooldown_s: int = key(0, "Between two films of one person.", unit=said("seconds"), least=0, most=86400)
     image_max_mib: int = key(20, "The largest file of a picture.", unit="MiB", least=1, most=1024)
-    image_max_megapixels: int = key(64, "The largest picture.", unit="megapixels", least=1, most=1000)
+    image_max_megapixels: int = key(64, "The largest picture.", unit=said("megapixels"), least=1, most=1000)
     roles: Mapping[str, Role] = key({}, "What is different for some, by a Discord role's or a Telegram user's id.")
 
 
@@ -116,14 +131,14 @@ class SafetyConfig:
     keep_days: int = key(
         0,
         "How long pictures, films and jobs are kept after a job ended; 0: for ever.",
-        unit="days",
+        unit=said("days"),
         least=0,
         most=36500,
     )
     keep_latents_days: int = key(
         0,
         "How long a film that ended can be gone on with, which needs its latents; 0: as long as it is kept.",
-        unit="days",
+        unit=said("days"),
         least=0,
         most=36500,
     )

@@ -29,6 +29,7 @@ from db.errors import NoSuchJob
 from db.media import Media, fetched
 from db.models import Platform
 from db.rows import Job
+from db.said import packed, unpacked
 from db.trouble import TROUBLE
 
 SOCKET = "control.sock"
@@ -113,13 +114,14 @@ class Control:
         try:
             response: web.StreamResponse = await handler(request)
         except Refused as refused:
-            return web.json_response({"refused": refused.key, "facts": refused.facts}, status=422)
+            facts = {name: packed(fact) for name, fact in refused.facts.items()}
+            return web.json_response({"refused": refused.key, "facts": facts}, status=422)
         except TROUBLE as trouble:
             log.warning("control path=%s: %s", request.path, trouble)
             return web.json_response({"refused": "refused.held_up", "facts": {}}, status=503)
         except NoSuchJob:
-            facts = {"job": request.match_info["id"]}
-            return web.json_response({"refused": "terminal.no_such_job", "facts": facts}, status=404)
+            number = {"job": request.match_info["id"]}
+            return web.json_response({"refused": "terminal.no_such_job", "facts": number}, status=404)
         return response
 
 
@@ -199,6 +201,7 @@ async def _submit(request: web.Request) -> web.Response:
 async def _extend(request: web.Request) -> web.Response:
     """A film of a terminal's, made longer: {"key", "locale", "seconds", "prompt" (null: it goes on as it was)}."""
     asked = await request.json()
+    await jobs.get(request.app[DB], int(request.match_info["id"]))  # raises NoSuchJob: said as of any film here
     more = seconds_of(asked.get("seconds"), _intake(request).rules)
     job = await _intake(request).again(
         int(request.match_info["id"]), _terminal(asked), key=str(asked["key"]), keep="all", add_seconds=more,
@@ -210,6 +213,7 @@ async def _extend(request: web.Request) -> web.Response:
 async def _steer(request: web.Request) -> web.Response:
     """What is not begun yet of a film of a terminal's gets another prompt: {"locale", "prompt"}."""
     asked = await request.json()
+    await jobs.get(request.app[DB], int(request.match_info["id"]))
     job = await _intake(request).steer(int(request.match_info["id"]), _terminal(asked), str(asked["prompt"]))
     return web.json_response({"job": job.id})
 
@@ -406,7 +410,7 @@ def _whole(target: Path) -> Iterator[Path]:
 
 
 def _refuse(answer: Any) -> NoReturn:
-    raise Refused(answer["refused"], **answer["facts"])
+    raise Refused(answer["refused"], **{name: unpacked(fact) for name, fact in answer["facts"].items()})
 
 
 @asynccontextmanager

@@ -31,7 +31,7 @@ from bot.config import DiscordConfig, SafetyConfig
 from bot.discord_commands import Translator, add_commands
 from bot.discord_forms import ForgetButton, HistorySelect, SureButton, TermsButton, fields_of, modal
 from bot.discord_sender import NOBODY, STYLE, DiscordSender, FilmButton, content_of, short, view_of
-from bot.discord_server import memo_of, settings_in, terms_of
+from bot.discord_server import memo_of, of_server, settings_in, terms_of
 from bot.discord_words import Ix
 from bot.errors import Refused
 from bot.intake import Asked, By, Intake, Wish
@@ -563,9 +563,7 @@ class DiscordBot(discord.Client):
             case "stop":
                 await self._wish(interaction, job, "stop")
             case "cancel" if job.done > 0 and not job.state.terminal:
-                view = ui.View(timeout=None)
-                view.add_item(SureButton("cancel", job_id, say(self.locale(interaction), "discord.sure_cancel")))
-                await self.whisper(interaction, say(self.locale(interaction), "discord.cancel_sure"), view)
+                await self._ask_cancel(interaction, job)
             case "cancel":
                 await self._wish(interaction, job, "cancel")
             case "edit" | "steer":
@@ -621,6 +619,17 @@ class DiscordBot(discord.Client):
         """What the film may become here."""
         return await terms_of(self.db, self.intake.rules.longest_seconds, job)
 
+    async def _ask_cancel(self, interaction: Ix, job: Job) -> None:
+        """What shall become of what is ready: it stays in the message, unless the server has it otherwise, or goes."""
+        locale, facts = self.locale(interaction), {"job": job.id, "seconds": (await look(self.db, job)).seconds_done}
+        asked, answers = "discord.cancel_drops", {"cancel": "discord.sure_cancel"}
+        if (await of_server(self.db, job.server_id)).keep_cancelled:
+            asked, answers = "chat.cancel_sure", {"cancel": "chat.cancel_keep", "delete": "chat.cancel_delete"}
+        view = ui.View(timeout=None)
+        for act, key in {**answers, "leave": "chat.cancel_not"}.items():
+            view.add_item(SureButton(act, job.id, say(locale, key, **facts)))
+        await self.whisper(interaction, say(locale, asked, **facts), view)
+
     async def _wish(self, interaction: Ix, job: Job, wish: Any) -> None:
         if job.state.terminal:
             raise Refused("refused.job_over")
@@ -649,9 +658,9 @@ class DiscordBot(discord.Client):
 
     async def _details(self, interaction: Ix, job: Job) -> None:
         locale = self.locale(interaction)
-        lines = [say(locale, "chat.job", job=code(job.id)), " · ".join(settings_of(job, STYLE))]
+        lines = [say(locale, "chat.job", job=job.id), " · ".join(settings_of(job, STYLE))]
         if job.parent_id:
-            lines.append(say(locale, "chat.parent", job=code(job.parent_id)))
+            lines.append(say(locale, "chat.parent", job=job.parent_id))
         if job.prompt:
             lines.append(STYLE.quote(clean(job.prompt, FULL_PROMPT)))
         if job.film and (link := await self.intake.link(job.id)):
@@ -698,6 +707,8 @@ class DiscordBot(discord.Client):
                 raise Refused("refused.job_over")
             await requests.wish(self.db, job_id, "cancel", str(interaction.user.id))
             await interaction.response.edit_message(content=say(locale, "headline.cancelling"), view=None)
+        elif act == "leave":
+            await interaction.response.edit_message(content=say(locale, "chat.not_cancelled", job=job_id), view=None)
         else:
             gone = await people.forget_job(self.db, job_id)
             await self.intake.discard(gone.files)
@@ -720,7 +731,7 @@ class DiscordBot(discord.Client):
             await self.anew(interaction, job, keep=0, prompt=fields.get("prompt", ""))
         elif act == "steer":
             steered = await self.intake.steer(job.id, self.by(interaction, job), fields.get("prompt", ""))
-            await self.whisper(interaction, say(self.locale(interaction), "discord.steered", job=code(steered.id)))
+            await self.whisper(interaction, say(self.locale(interaction), "discord.steered", job=steered.id))
 
     async def _from_menu(self, interaction: Ix, what: str, fields: Mapping[str, str]) -> None:
         question = await inbox.question(self.db, HERE, question_id=job_of(what) or 0)
@@ -749,7 +760,7 @@ class DiscordBot(discord.Client):
         link = ""
         if canvas and canvas.message_id:
             link = f"https://discord.com/channels/{canvas.server_id or '@me'}/{canvas.chat_id}/{canvas.message_id}"
-        text = say("en", "discord.report", job=code(job.id), user=made.user_id, owner=job.user_id, link=link)
+        text = say("en", "discord.report", job=job.id, user=made.user_id, owner=job.user_id, link=link)
         view = ui.View(timeout=None)
         view.add_item(SureButton("delete", job.id, say("en", "discord.delete")))
         for wait_s in TOLD_AFTER_S:

@@ -12,13 +12,13 @@ from discord import app_commands, ui
 from discord.app_commands import Choice, Range, TranslationContextTypes, locale_str
 
 from bot.canvas import look
-from bot.chat import code, job_of, quality_name
+from bot.chat import code, number_of, quality_name
 from bot.discord_forms import ForgetButton, Form, HistorySelect, modal
 from bot.discord_studio import studio
 from bot.discord_words import Ix, word
 from bot.errors import Refused
 from bot.picture import judge_size
-from bot.words import LANGUAGES, clean, say
+from bot.words import LANGUAGES, clean, say, typed_quality
 from bot.words.en import WORDS
 from db import canvases, inbox, jobs, people, requests
 from db.models import Platform
@@ -60,7 +60,7 @@ def _qualities(bot: "DiscordBot") -> list[Choice[str]]:
         name = locale_str(WORDS[key], key=key) if key in WORDS else quality[:100]
         return Choice(name=name, value=quality[:100])
 
-    return [choice(quality) for quality in bot.intake.rules.qualities[:25]]
+    return [choice(quality) for quality in bot.intake.rules.listed[:25]]
 
 
 OPTIONS: Final = ("image", "prompt", "seconds", "quality", "seed", "end_image", "spoiler", "deliver")
@@ -127,18 +127,18 @@ def _cancel(tree: app_commands.CommandTree[Any], bot: "DiscordBot") -> None:
     @app_commands.describe(job=word("about.job"))
     @app_commands.rename(job=word("name.job"))
     async def cancel(interaction: Ix, job: Range[str, 1, 20]) -> None:
-        found = await jobs.get(bot.db, job_of(job) or 0)
+        found = await jobs.get(bot.db, number_of(job))
         bot.need_right(interaction, found)
         if found.state.terminal:
             raise Refused("refused.job_over")
         await requests.wish(bot.db, found.id, "cancel", str(interaction.user.id))
-        await bot.whisper(interaction, say(bot.locale(interaction), "discord.cancelled", job=code(found.id)))
+        await bot.whisper(interaction, say(bot.locale(interaction), "discord.cancelled", job=found.id))
 
     @cancel.autocomplete("job")
     async def own_jobs(interaction: Ix, typed: str) -> list[Choice[str]]:
         mine = await jobs.recent(bot.db, 100, str(interaction.user.id), HERE)
-        names = [(code(job.id), clean(f"{code(job.id)} · {job.prompt}", 100)) for job in mine if not job.state.terminal]
-        typed = typed.strip().lower()
+        names = [(str(job.id), clean(f"{job.id} · {job.prompt}", 100)) for job in mine if not job.state.terminal]
+        typed = typed.strip().lower().removeprefix("#")
         return [Choice(name=name, value=value) for value, name in names if typed in name.lower()][:25]
 
 
@@ -150,7 +150,7 @@ async def history_menu(bot: "DiscordBot", interaction: Ix) -> tuple[str, ui.View
         raise Refused("discord.no_films")
     options = [
         discord.SelectOption(
-            label=clean(f"{code(job.id)} · {job.prompt}", 100), value=code(job.id),
+            label=clean(f"{job.id} · {job.prompt}", 100), value=code(job.id),
             description=say(locale, f"state.{job.state}"),
         )
         for job in mine
@@ -187,7 +187,7 @@ async def queue_text(bot: "DiscordBot", interaction: Ix) -> str:
     lines = []
     for job in waiting:
         view = await look(bot.db, job)
-        line = f"{code(job.id)} · {say(locale, view.headline, **view.facts)}"
+        line = f"{job.id} · {say(locale, view.headline, **view.facts)}"
         if view.eta_ms is not None:
             at = bot.sender.style.time(locale, bot.db.now() + view.eta_ms, bot.db.now())
             line += " · " + say(locale, "chat.ready", when=at)
@@ -229,7 +229,7 @@ def _menus(tree: app_commands.CommandTree[Any], bot: "DiscordBot") -> None:
             field("which", hint=f"1 … {len(pictures)}")
         field("prompt", long=True, hint=say(locale, "page.prompt_placeholder"))
         field("seconds", hint=f"{bot.intake.rules.default_seconds:g}")
-        field("quality", hint=", ".join(bot.intake.rules.qualities))
+        field("quality", hint=", ".join(typed_quality(locale, each) for each in bot.intake.rules.listed))
         field("seed")
         await interaction.response.send_modal(form)
 

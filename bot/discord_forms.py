@@ -32,11 +32,13 @@ class TermsButton(ui.DynamicItem[ui.Button[Any]], template=r"fpterms:(?P<questio
         await bot.guard(interaction, bot.accepted(interaction, self.question))
 
 
-class SureButton(ui.DynamicItem[ui.Button[Any]], template=r"fpsure:(?P<act>cancel|delete):(?P<job>[0-9a-z]{1,12})"):
-    """The second click."""
+class SureButton(
+    ui.DynamicItem[ui.Button[Any]], template=r"fpsure:(?P<act>cancel|delete|leave):(?P<job>[0-9a-z]{1,12})"
+):
+    """The second click; leave: all stays as it is."""
 
     def __init__(self, act: str, job: int, label: str = "…") -> None:
-        style = discord.ButtonStyle.danger
+        style = discord.ButtonStyle.secondary if act == "leave" else discord.ButtonStyle.danger
         super().__init__(ui.Button(label=label[:80], style=style, custom_id=f"fpsure:{act}:{code(job)}"))
         self.act, self.job = act, job
 

@@ -8,13 +8,14 @@ from discord import app_commands
 from discord.app_commands import AppCommandChannel, Range, Transform
 
 from bot.canvas import WAITS, awaited
-from bot.chat import code, job_of
+from bot.chat import number_of
 from bot.discord_sender import STYLE
 from bot.discord_server import ServerSettings, set_for
 from bot.discord_words import Ix, word
 from bot.errors import Refused
 from bot.intake import need_decent
 from bot.limits import told
+from bot.operate import done
 from bot.words import clean, say
 from db import inbox, jobs, operators
 from db.flows import ALL
@@ -65,7 +66,7 @@ class Desk:
 
     async def theirs(self, interaction: Ix, text: str) -> Job:
         """The job of that number, where it is theirs to decide about. raises: Refused, NoSuchJob."""
-        job = await jobs.get(self.db, job_of(text) or 0)
+        job = await jobs.get(self.db, number_of(text))
         if self.scope(interaction) not in (ALL, job.server_id):
             raise Refused("refused.no_such_job")
         return job
@@ -118,7 +119,7 @@ def _films(group: app_commands.Group, desk: Desk) -> None:
     async def cancel(interaction: Ix, job: Range[str, 1, 20]) -> None:
         found = await desk.theirs(interaction, job)
         await operators.cancel(desk.db, desk.who(interaction), found.id)
-        await desk.tell(interaction, "discord.cancelled", job=code(found.id))
+        await desk.tell(interaction, "discord.cancelled", job=found.id)
 
     @group.command(name=word("name.priority"), description=word("about.priority"))
     @app_commands.describe(job=word("about.job"))
@@ -128,7 +129,7 @@ def _films(group: app_commands.Group, desk: Desk) -> None:
         if desk.scope(interaction) != ALL:
             raise Refused("refused.operators_only")
         await operators.prioritise(desk.db, desk.who(interaction), found.id)
-        await desk.tell(interaction, "discord.prioritised", job=code(found.id))
+        await desk.tell(interaction, "discord.prioritised", job=found.id)
 
 
 def _bans(group: app_commands.Group, desk: Desk) -> None:
@@ -246,7 +247,7 @@ def config_lines(desk: Desk, interaction: Ix, server: ServerSettings) -> list[st
     rules, locale, model = desk.bot.intake.rules, desk.bot.locale(interaction), desk.bot.intake.model
     facts = {"longest": rules.longest_seconds, "per_user": rules.queue.queued_per_user}
     return [
-        say(locale, "discord.config", **facts, qualities=", ".join(rules.qualities)),
+        say(locale, "discord.config", **facts, qualities=rules.listed),
         say(locale, "discord.server_prompt", prompt=STYLE.quote(server.prompt or model.default_prompt)),
         say(locale, f"discord.delete_{'cancels' if server.delete_cancels else 'keeps'}"),
         say(locale, f"discord.{'keeps' if server.keep_cancelled else 'drops'}_cancelled"),
@@ -257,6 +258,6 @@ async def deed_lines(desk: Desk, interaction: Ix, scope: str) -> list[str]:
     """What was done lately."""
     locale = desk.bot.locale(interaction)
     return [
-        f"{say(locale, f'admin.did.{deed.action}')} · {clean(deed.target, 60)} · {clean(deed.by, 60)}"
+        f"{done(locale, deed.action)} · {clean(deed.target, 60)} · {clean(deed.by, 60)}"
         for deed in await operators.audit(desk.db, DEEDS, scope)
     ]

@@ -10,18 +10,18 @@ from bot.config import DiscordConfig, TelegramConfig, WebConfig
 from bot.errors import Refused
 from bot.page import check_address
 from bot.page_guard import Guard
-from bot.words import clean, say
+from bot.words import DEFAULT, say
 from db.errors import ConfigError
 from db.finding import Finding
 
 ANSWER_S: Final = 15.0
 
 
-async def examine(discord: DiscordConfig, telegram: TelegramConfig) -> list[Finding]:
+async def examine(discord: DiscordConfig, telegram: TelegramConfig, locale: str = DEFAULT) -> list[Finding]:
     """What is to be said of the chats; nothing of one that has no token."""
     return [
-        *await _of_chat(discord.secret, partial(examine_discord, discord)),
-        *await _of_chat(telegram.secret, partial(examine_telegram, telegram)),
+        *await _of_chat(discord.secret, partial(examine_discord, discord, locale=locale)),
+        *await _of_chat(telegram.secret, partial(examine_telegram, telegram, locale=locale)),
     ]
 
 
@@ -29,7 +29,7 @@ async def _of_chat(secret: Callable[[], str], known: Callable[[str], Awaitable[F
     try:
         token = secret()
     except ConfigError as error:
-        return [Finding(False, str(error))]
+        return [Finding(False, error.said())]
     return [await known(token)] if token else []
 
 
@@ -44,7 +44,7 @@ def invite(application_id: int | str) -> str:
     )
 
 
-async def examine_discord(config: DiscordConfig, token: str) -> Finding:
+async def examine_discord(config: DiscordConfig, token: str, locale: str = DEFAULT) -> Finding:
     """Whether Discord knows the token, and how a server gets the bot."""
     from discord.http import Route
 
@@ -54,44 +54,40 @@ async def examine_discord(config: DiscordConfig, token: str) -> Finding:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_S)) as session:
             async with session.get(f"{base}/users/@me", headers=headers) as answer:
                 if answer.status == 401:
-                    sentence = "Discord does not accept the token: copy it anew from the portal, Bot, Reset Token."
-                    return Finding(False, sentence)
+                    return Finding(False, say(locale, "doctor.discord_token"))
                 me = await answer.json()
             async with session.get(f"{base}/oauth2/applications/@me", headers=headers) as answer:
                 application = (await answer.json()).get("id", me.get("id"))
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-        why = f"({type(error).__name__}): check the network, then try again."
-        return Finding(False, f"Discord cannot be reached at {base} {why}")
-    name = clean(str(me.get("username")))
-    return Finding(True, f"Discord knows the token ({name}). Invite it: {invite(application)}")
+        return Finding(False, say(locale, "doctor.discord_away", url=base, why=type(error).__name__))
+    return Finding(True, say(locale, "doctor.discord", name=me.get("username"), url=invite(application)))
 
 
-async def examine_telegram(config: TelegramConfig, token: str) -> Finding:
+async def examine_telegram(config: TelegramConfig, token: str, locale: str = DEFAULT) -> Finding:
     """Whether the token is right; nobody answers: worth knowing."""
     from telegram.error import InvalidToken, TelegramError
 
     from bot.telegram_bot import TOKEN, make_bot
 
     if not TOKEN.fullmatch(token):
-        return Finding(False, say("en", "telegram.wrong_token"))
+        return Finding(False, say(locale, "telegram.wrong_token"))
     try:
         async with make_bot(config, token) as bot:
-            hears = "" if bot.can_read_all_group_messages else ", with privacy mode on"
-            return Finding(True, f"Telegram knows the bot as @{bot.username}{hears}.")
+            key = "doctor.telegram" if bot.can_read_all_group_messages else "doctor.telegram_private"
+            return Finding(True, say(locale, key, name=bot.username))
     except InvalidToken:
-        return Finding(False, say("en", "telegram.wrong_token"))
+        return Finding(False, say(locale, "telegram.wrong_token"))
     except TelegramError as error:
-        why = type(error).__name__
-        return Finding(None, f"Telegram cannot be reached from here ({why}), so the token was not tried.")
+        return Finding(None, say(locale, "doctor.telegram_away", why=type(error).__name__))
 
 
-async def examine_page(web: WebConfig) -> Finding:
+async def examine_page(web: WebConfig, locale: str = DEFAULT) -> Finding:
     """Whether the page can open where it is to."""
     try:
-        Guard(web.host, web.secret(), web.public_url).check()
+        Guard(web.host, web.secret(), web.public_url, guest_password=web.guest_secret()).check()
         await check_address(web.host, web.port)
     except Refused as refused:
-        return Finding(False, say("en", refused.key, **refused.facts))
+        return Finding(False, say(locale, refused.key, **refused.facts))
     except ConfigError as error:
-        return Finding(False, str(error))
-    return Finding(True, f"The page can open at {web.host}, port {web.port}.")
+        return Finding(False, error.said())
+    return Finding(True, say(locale, "doctor.page", host=web.host, port=web.port))

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from bot import words
 from bot.errors import Refused
 from bot.terminal import tell
+from db.said import of_system
 
 ACCEPTED = "licence-accepted.txt"  # in models_dir: who has accepted once is not asked again when a download goes on
 
@@ -41,13 +42,15 @@ def agree(
         models_dir.mkdir(parents=True, exist_ok=True)
         note.write_text(f"{licence} ({at}) accepted {time.strftime('%Y-%m-%d %H:%M:%S %z')}\n", encoding="utf-8")
     except OSError as error:
-        raise Refused("refused.data_dir", path=str(models_dir), why=error.strerror) from error
+        raise Refused("refused.data_dir", path=str(models_dir), why=of_system(error)) from error
 
 
-def sentence(locale: str, reason: str, facts: Mapping[str, object], plain: str) -> str:
-    """What went wrong and what to do, in this language; `plain` where there is no sentence for the reason."""
+def sentence(locale: str, reason: str, facts: Mapping[str, object], own: str) -> str:
+    """What went wrong and what to do, in this language: the error's own sentence, but where a download knows better."""
     key = f"download.{reason}"
-    return words.say(locale, key, **dict(facts)) if key in words.LANGUAGES[words.DEFAULT] else plain
+    if key in words.LANGUAGES[words.DEFAULT]:
+        return words.say(locale, key, **dict(facts))
+    return words.translate(locale, own)
 
 
 class Bar:

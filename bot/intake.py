@@ -55,10 +55,11 @@ MIB: Final = 2**20
 NO_LIMITS: Final = OwnLimits(server={})
 
 Prompts = tuple[tuple[float, str], ...]  # (second it starts at, text), the first at 0.0, rising
+RISING: Final = ("draft", "standard", "best")
 Keep = int | Literal["all", "all_but_last"]  # how many of a film's finished sections stay
 
 # "| 3s:", "| 2.5 seconds :", "｜3秒：", and behind a bar without the colon; what does not look like this stays text
-_AMOUNT: Final = r"\d{1,6}(?:\.\d{1,3})?"
+_AMOUNT: Final = r"\d{1,6}(?:[.,]\d{1,3})?"
 _UNIT: Final = r"\s*(?:s|secs?|seconds?|秒)"
 _COLON: Final = r"\s*[:：]"
 _TEXT: Final = r"(?=\s*[^\s|｜])"
@@ -183,6 +184,12 @@ class Rules:
     max_megapixels: float = 40.0
     min_free: int = 200 * MIB
     blocked_words: tuple[str, ...] = ()
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The qualities as people read them, from the quick one to the careful one; the owner's own behind them."""
+        known = [name for name in RISING if name in self.qualities]
+        return (*known, *(name for name in self.qualities if name not in known))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -603,7 +610,9 @@ def seconds_of(
     if got is None or _empty(got):
         return min(usual or rules.default_seconds, longest)
     seconds = _number(got)
-    if seconds is None or not 0 < seconds <= longest:  # NaN fails both
+    if seconds is None:
+        raise Refused("refused.seconds_no_number", got=_said(got), longest=longest)
+    if not 0 < seconds <= longest:
         raise Refused("refused.seconds", got=_said(got), longest=longest)
     return seconds
 
@@ -633,7 +642,7 @@ def quality_of(got: str | None, rules: Rules) -> str:
     if not got:
         return rules.qualities[0]
     if got not in rules.qualities:
-        raise Refused("refused.quality", got=_said(got), known=rules.qualities)
+        raise Refused("refused.quality", got=_said(got), qualities=rules.listed)
     return got
 
 
@@ -672,7 +681,7 @@ def parse_prompts(text: str) -> Prompts:
     timed = {0.0: ""}
     for n, part in enumerate(_NEXT.split(text)):
         found = (_LATER if n else _FIRST).match(part)
-        start, said = (float(found[1]), part[found.end() :]) if found else (0.0, part)
+        start, said = (_number(found[1]) or 0.0, part[found.end() :]) if found else (0.0, part)
         timed[start] = said.strip()
     return tuple(sorted(timed.items()))
 
@@ -711,11 +720,16 @@ def said_after(before: str, kept_s: float, prompt: str) -> str:
 
 
 def _number(got: float | str) -> float | None:
+    """The number that was meant, be it written 2.5 or 2,5; None for what is none."""
+    if isinstance(got, str) and re.fullmatch(r"\s*[+-]?\d{0,9},\d{1,9}\s*", got):
+        got = got.replace(",", ".")
     try:
         number = float(got)
-    except (ValueError, OverflowError):
+    except ValueError:
         return None
-    return number if math.isfinite(number) else None
+    except OverflowError:
+        return math.inf
+    return None if math.isnan(number) else number
 
 
 def _said(got: object) -> str:

@@ -27,7 +27,6 @@ IDS: Final = {  # as each platform knows people
     Platform.PAGE: r"[0-9a-f]{32}",  # Guard.visitor
     Platform.TERMINAL: "terminal",
 }
-CALLED: Final = {"prioritise": "first"}  # what a terminal calls it
 
 OPEN: Final[Mapping[str, Any]] = {**asdict(QueueState()), "servers": {}}  # as `closed` says it
 
@@ -248,7 +247,13 @@ def audit_table(deeds: list[dict[str, Any]], locale: str) -> Table:
     for column in ("at", "by", "action", "scope", "target", "reason"):
         table.add_column(words.say(locale, f"terminal.column_{column}"), overflow="fold", no_wrap=column == "at")
     for deed in deeds:
-        did = CALLED.get(deed["action"], deed["action"])
-        said = [words.clean(str(each)) for each in (deed["by"], did, *(deed[n] for n in ("scope", "target", "reason")))]
-        table.add_row(moment(deed["at_ms"]), *said)
+        scope = words.say(locale, "admin.everywhere") if deed["scope"] == ALL else deed["scope"]
+        said = (deed["by"], done(locale, deed["action"]), scope, deed["target"], deed["reason"])
+        table.add_row(moment(deed["at_ms"]), *(words.clean(str(each)) for each in said))
     return table
+
+
+def done(locale: str, action: str) -> str:
+    """What an operator did, in words; what a newer service did, as it stands."""
+    key = f"admin.did.{action}"
+    return words.say(locale, key) if key in words.LANGUAGES["en"] else action

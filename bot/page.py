@@ -63,6 +63,7 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+WORDED: Final = ("text/html", "application/json")  # the same answer, for a person or for a script: see wants_html
 STATUS: Final = {  # of refusals; all others are 422
     "refused.upload_too_big": 413,
     "refused.field_too_big": 413,
@@ -75,6 +76,7 @@ STATUS: Final = {  # of refusals; all others are 422
     "refused.form_expired": 403,
     "refused.wrong_password": 403,
     "refused.no_password": 403,
+    "refused.owner_only": 403,
     "refused.sign_in": 401,
     "refused.too_often": 429,
     "refused.not_yours": 404,
@@ -110,7 +112,6 @@ AGAIN: Final[dict[str, dict[str, Any]]] = {  # what a button says, as Intake.aga
 }
 GENERATION: Final = "sessions"  # the memo of the guard's
 UPLOAD: Final = "/jobs"  # the only address that reads its form itself: a picture is larger than FORM_BYTES
-OPEN: Final = ("/login", "/assets/", "/w/")  # to those who have not given the password
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -130,25 +131,27 @@ class Page:
         examples: Sequence[Example] | None = None,
         trouble: Callable[[], str | None] = lambda: None,
         password: str = "",
+        guest_password: str = "",
         public_url: str = "",
         key: bytes = b"",
-        doctor: Callable[[], Awaitable[str]] | None = None,
+        doctor: Callable[[str], Awaitable[str]] | None = None,
     ) -> None:
         """port:     0 takes a free one
         model:    None takes the intake's
         examples: texts to try; None takes the model's
         trouble:  the key of a sentence about the model, asked for each page; None where all is well
         password: the owner's; needed where others than this machine can reach the page
+        guest_password: of those who make films and see their own; empty: there are none
         public_url: where the world finds the page; empty: films have no links
         key:      signs cookies (page_guard.read_key)
-        doctor:   says what works on this machine, in lines
+        doctor:   says what works on this machine, in lines, in a language
         """
         self.intake, self.db, self.media, self.host, self.port = intake, db, media, host, port
         self.model, self.trouble = model or intake.model, trouble
         self.examples = self.model.examples if examples is None else examples
         self.url = ""
         self.public_url = public_url.rstrip("/")
-        self.guard = Guard(host, password, public_url, key)
+        self.guard = Guard(host, password, public_url, key, guest_password)
         self._uploads = asyncio.Semaphore(UPLOADS)
         self.once = Once(db)
         self._fragments: OrderedDict[str, bytes] = OrderedDict()
@@ -220,8 +223,7 @@ class Page:
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             self.guard.check_origin(request, self.url)
-            if self.guard.password and not self.guard.is_owner(request) and not request.path.startswith(OPEN):
-                raise Refused("refused.sign_in")
+            self.guard.check_role(request)
             if request.method == "POST":
                 await self._check_post(request)
             return await handler(request)
@@ -273,13 +275,13 @@ class Page:
         """A whole page around the body. head: what else stands in its head; notice: what to know before all else."""
         where = html.Where(
             token=self.guard.token(request),
-            owner=self.guard.is_owner(request),
+            role=self.guard.role(request),
             path=request.path,
             head=html.Html(head),
             notice=notice,
         )
         text = html.shell(locale_of(request), title, body, self.model, self.trouble(), where)
-        headers = {"Cache-Control": "no-store", "Vary": "Accept-Language", "Content-Language": locale_of(request)}
+        headers = {"Content-Language": locale_of(request)}
         response = web.Response(text=text, content_type="text/html", charset="utf-8", status=status, headers=headers)
         self.guard.remember(request, response)
         return response
@@ -317,7 +319,7 @@ class Page:
         return answer
 
     async def _logout(self, request: web.Request) -> web.Response:
-        """End every session, wherever the cookie may have got to."""
+        """End the session of a guest's browser; of an owner's every session, wherever the cookie may have got to."""
         answer = web.Response(status=303, headers={"Location": "/"})
         if self.guard.is_owner(request):
             following = self.guard.generation + 1
@@ -401,7 +403,9 @@ class Page:
         told: dict[str, Any] = dict(how)
         if "add_seconds" in told:
             told["add_seconds"] = seconds_of(form.get("seconds"), self.intake.rules)
-        if "prompt" in told:
+            if clean(form.get("prompt", "")):  # else it goes on as it was
+                told["prompt"] = form["prompt"]
+        elif "prompt" in told:
             told["prompt"] = form.get("prompt", "")
         key = _key(job.user_id, {**form, TOKEN: "", "again": str(job.id)})
         made = await self._taken(self.intake.again(job.id, self._by(request), key=key, **told))
@@ -672,6 +676,9 @@ def _not_there(error: Exception, host: str, port: int) -> Refused:
 
 
 async def _protect(request: web.Request, response: web.StreamResponse) -> None:
+    if response.content_type in WORDED or response.status == web.HTTPSeeOther.status_code:
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers["Vary"] = "Accept, Accept-Language"
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)  # a page may be stricter than the others
 

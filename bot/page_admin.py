@@ -16,10 +16,12 @@ from bot import page_html as html
 from bot import page_plot as plot
 from bot.canvas import when
 from bot.errors import Refused
+from bot.intake import moment
 from bot.page_guard import locale_of
 from bot.words import clean, duration, say, why
 from db import engines, jobs, operators, stats
 from db.flows import ALL
+from db.models import Platform
 from db.rows import Engine, Job
 
 if TYPE_CHECKING:
@@ -36,8 +38,8 @@ BAN_DAYS: Final = {"1": 1, "7": 7, "30": 30}  # any other: for ever
 class Admin:
     """The addresses under /admin."""
 
-    def __init__(self, page: "Page", doctor: Callable[[], Awaitable[str]] | None) -> None:
-        """doctor: says what works on this machine, in lines; it may take a while."""
+    def __init__(self, page: "Page", doctor: Callable[[str], Awaitable[str]] | None) -> None:
+        """doctor: says what works on this machine, in lines, in a language; it may take a while."""
         self.page, self.doctor = page, doctor
         self.examined = ""  # what the doctor said last
         self._counted = (float("-inf"), 0)  # when the files were counted, and their bytes
@@ -59,18 +61,20 @@ class Admin:
             if not self.page.guard.password:
                 raise Refused("refused.no_password")
             if not self.page.guard.is_owner(request):
-                raise Refused("refused.sign_in")
+                raise Refused("refused.owner_only" if self.page.guard.role(request) else "refused.sign_in")
             return await handler(request)
 
         return guarded
 
     async def _show(self, request: web.Request) -> web.Response:
         locale = locale_of(request)
-        body = html.admin(locale, self.page.guard.token(request), await self.facts(locale))
+        body = html.admin(
+            locale, self.page.guard.token(request), await self.facts(locale, self.page.guard.visitor(request))
+        )
         return self.page.html(request, say(locale, "admin.title"), body)
 
-    async def facts(self, locale: str) -> dict[str, Any]:
-        """Everything that the window shows, in words and numbers."""
+    async def facts(self, locale: str, visitor: str) -> dict[str, Any]:
+        """Everything that the window shows, in words and numbers. visitor: who looks at it"""
         db, now = self.page.db, self.page.db.now()
         waiting = await jobs.open_jobs(db)
         took = await stats.took(db, SECTIONS)
@@ -79,22 +83,24 @@ class Admin:
             for part in ("sampling", "decode", "encode")
         ]
         line = await stats.in_line(db, now - DAY_MS, 96)
-        ends = (_at(took[0].at_ms), _at(took[-1].at_ms)) if took else ("", "")
+        ends = (moment(took[0].at_ms), moment(took[-1].at_ms)) if took else ("", "")
         return {
             "gate": await operators.state(db),
             "servers": await operators.gates(db, MOST),
-            "queue": await self._queue(locale, waiting[:MOST]),
+            "queue": await self._queue(locale, waiting[:MOST], visitor),
             "open": len(waiting),
             "sections": plot.stacked(say(locale, "admin.section_s"), "s", parts, ends),
             "legend": [name for name, _ in parts],
-            "line": plot.steps(say(locale, "admin.in_line"), [count for _, count in line], (_at(line[0][0]), _at(now))),
+            "line": plot.steps(
+                say(locale, "admin.in_line"), [count for _, count in line], (moment(line[0][0]), moment(now))
+            ),
             "failures": [
-                (job.id, _at(job.finished_ms or job.created_ms), why(locale, job.reason, job.facts))
+                (job.id, moment(job.finished_ms or job.created_ms), why(locale, job.reason, job.facts))
                 for job in await stats.failed(db, 10)
             ],
             "bans": await operators.bans(db),
             "audit": [
-                (_at(deed.at_ms), deed.by, _deed(locale, deed.action), deed.target, deed.reason)
+                (moment(deed.at_ms), deed.by, operate.done(locale, deed.action), deed.target, deed.reason)
                 for deed in await operators.audit(db, 20)
             ],
             "engines": [_engine(locale, each) for each in await engines.all_of(db)],
@@ -104,7 +110,7 @@ class Admin:
             "can_examine": self.doctor is not None,
         }
 
-    async def _queue(self, locale: str, waiting: list[Job]) -> list[dict[str, Any]]:
+    async def _queue(self, locale: str, waiting: list[Job], visitor: str) -> list[dict[str, Any]]:
         """The jobs in the order in which their next sections will be made, as far as that can be foretold."""
         seen = [(job, await self.page.view(job)) for job in waiting]
         seen.sort(key=lambda pair: (pair[0].state != "running", pair[1].place or 0, pair[0].id))
@@ -112,6 +118,7 @@ class Admin:
             {
                 "job": job.id,
                 "who": f"{job.platform}: {job.user_id}",
+                "own": (job.platform, job.user_id) == (Platform.PAGE, visitor),
                 "platform": job.platform,
                 "user_id": job.user_id,
                 "prompt": clean(job.prompt, 80) or say(locale, "page.no_prompt"),
@@ -189,7 +196,7 @@ class Admin:
     async def _doctor(self, request: web.Request) -> web.Response:
         if self.doctor is None:
             raise Refused("refused.no_such_page")
-        self.examined = await self.doctor()
+        self.examined = await self.doctor(locale_of(request))
         return self.page.went(request, "/admin#doctor")
 
 
@@ -208,7 +215,7 @@ def _engine(locale: str, engine: Engine) -> dict[str, Any]:
         seen = {"vram": engine.vram, "ram": engine.ram}[kind]
         facts = {"planned": gib[kind], "limit": gib[f"{kind}_limit"], "seen": _gib(seen)}
         lines.append((say(locale, f"admin.{kind}"), say(locale, "admin.planned" if seen else "admin.to_come", **facts)))
-    lines.append((say(locale, "admin.loaded"), _at(engine.loaded_ms)))
+    lines.append((say(locale, "admin.loaded"), moment(engine.loaded_ms)))
     most = max(1, *plan["parts"].values())
     parts = [
         (say(locale, f"admin.part.{name}"), f"{size / 2**30:.2f} GiB", size / most)
@@ -217,14 +224,6 @@ def _engine(locale: str, engine: Engine) -> dict[str, Any]:
     ]
     device = plan["device"] if plan["gpu"] else say(locale, "admin.no_gpu")
     return {"title": f"{engine.name.partition(' ')[0]}: {device}", "lines": lines, "parts": parts}
-
-
-def _deed(locale: str, action: str) -> str:
-    """What was done, in words; what a newer service did, as it stands."""
-    try:
-        return say(locale, f"admin.did.{action}")
-    except KeyError:
-        return action
 
 
 def _number(form: Any) -> int:
@@ -251,8 +250,3 @@ def _sizes(root: Path) -> list[int]:
 
 def _gib(size: float) -> str:
     return f"{size / 2**30:.1f}"
-
-
-def _at(ms: int) -> str:
-    """A moment as a table shows it, by this machine's clock."""
-    return datetime.fromtimestamp(ms / 1000).astimezone().strftime("%d.%m. %H:%M")

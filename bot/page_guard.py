@@ -2,7 +2,8 @@
 
 Every site that a browser has open could speak to the page. So a request must be addressed to it by name (against DNS
 rebinding), must not come from another site, and what changes anything carries a token that only its own pages know.
-A visitor is a cookie, and sees only the films that came with it; the rows keep the cookie's hash.
+A visitor is a cookie, and sees only the films that came with it; the rows keep the cookie's hash. Where guests have a
+password of their own, who gives it may do what a visitor may, and nothing of what is the owner's.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ import time
 from collections import OrderedDict
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -30,8 +31,13 @@ TOKEN: Final = "csrf"  # a form's field; scripts say it in a header
 TOKEN_HEADER: Final = "X-Flipbot-Token"
 VISITOR_AGE_S: Final = 400 * 24 * 3600  # what browsers allow at most
 SESSION_AGE_S: Final = 30 * 24 * 3600
+GUESTS: Final = (  # the addresses that a guest may ask for, as they are routed; any other is the owner's
+    "/", "/login", "/logout", "/gallery", "/jobs", "/examples/", "/j/", "/w/", "/assets/",
+)  # fmt: skip
+OPEN: Final = ("/login", "/assets/", "/w/")  # to those who have given no password
 PER_MINUTE: Final = {"login": 6, "submit": 20, "change": 60}  # of one browser that gave the password, or one network
 WHO: Final = web.RequestKey("who", str)
+Role = Literal["owner", "guest"]
 NEW: Final = web.RequestKey("new", str)  # the token of a visitor's cookie that is yet to be set
 KEY_FILE: Final = "page-key"
 NETWORK_BITS: Final = 64  # of an IPv6 address: the rest of it everybody chooses freely (RFC 4291, 2.5.1)
@@ -61,19 +67,29 @@ class Guard:
     generation: of the sessions that count; signing out raises it (`Page` keeps it), which ends all before it
     """
 
-    def __init__(self, host: str, password: str = "", public_url: str = "", key: bytes = b"") -> None:
-        """key: empty takes one that ends with the process."""
-        self.host, self.password = host.lower(), password
+    def __init__(
+        self, host: str, password: str = "", public_url: str = "", key: bytes = b"", guest_password: str = ""
+    ) -> None:
+        """key: empty takes one that ends with the process; guest_password: empty lets no guests in."""
+        self.host, self.password, self.guest_password = host.lower(), password, guest_password
         self.public_url, self.public = public_url, urlsplit(public_url).netloc.lower()
         self.secure = public_url.startswith("https://")
-        # With the password in it, a new one signs everybody out.
-        self._key = hashlib.sha256((key or secrets.token_bytes(32)) + password.encode()).digest()
+        key = key or secrets.token_bytes(32)
+        # With the password in it, a new one signs everybody out who gave the one before.
+        self._key = hashlib.sha256(key + password.encode()).digest()
+        self._keys: dict[Role, bytes] = {"owner": self._key}
+        if guest_password:
+            self._keys["guest"] = hmac.new(key, b"guest " + guest_password.encode(), hashlib.sha256).digest()
         self.generation = 0
         self._asked: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
 
     def check(self) -> None:
         """Whether the page may be opened as it is configured. raises: Refused."""
+        if self.guest_password and not self.password:
+            raise Refused("refused.guests_alone")
         if self.password:
+            if _same(self.guest_password, self.password):
+                raise Refused("refused.guests_own")
             return
         if not self.is_local:
             raise Refused("refused.password_needed", host=self.host or "0.0.0.0")
@@ -145,42 +161,67 @@ class Guard:
             raise Refused("refused.form_expired")
 
     def is_owner(self, request: web.Request) -> bool:
-        """Whether the password was given."""
-        until = self._signed_in(request)
-        return until is not None and until > time.time()
+        """Whether the owner's password was given."""
+        return self.role(request) == "owner"
 
-    def _signed_in(self, request: web.Request) -> int | None:
-        """Until when this browser's session is good, or was; None where it never gave the password."""
+    def role(self, request: web.Request) -> Role | None:
+        """Whose password was given, and holds."""
+        role, until = self._signed_in(request)
+        return role if until > time.time() else None
+
+    def check_role(self, request: web.Request) -> None:
+        """Whether who asks may ask for this, as far as passwords go. raises: Refused."""
+        if not self.password or request.path.startswith(OPEN):
+            return
+        role = self.role(request)
+        if role is None:
+            raise Refused("refused.sign_in")
+        resource = request.match_info.route.resource
+        if role == "guest" and resource is not None and not _for_guests(resource.canonical):
+            raise Refused("refused.owner_only")
+
+    def _signed_in(self, request: web.Request) -> tuple[Role | None, int]:
+        """Whose session this browser has, and until when it is good, or was; None where it never gave a password."""
         session, _, sign = request.cookies.get(SESSION, "").rpartition(".")
-        found = re.fullmatch(r"([0-9]{1,12})\.([0-9]{1,12})", session)
-        if not (self.password and found and _same(sign, self._sign(f"session {session}"))):
-            return None
-        return int(found[1]) if int(found[2]) == self.generation else 0
+        found = re.fullmatch(r"(owner|guest)\.([0-9]{1,12})\.([0-9]{1,12})", session)
+        role: Role = "guest" if found and found[1] == "guest" else "owner"
+        if not (self.password and found and role in self._keys and _same(sign, self._sign_session(role, session))):
+            return None, 0
+        return role, int(found[2]) if int(found[3]) == self.generation else 0
 
     def sign_in(self, request: web.Request, password: str, response: web.StreamResponse) -> None:
-        """Begin a session. raises: Refused."""
+        """Begin the session of whom the password belongs to. raises: Refused."""
         self.slow_down("login", request)
-        if not (self.password and _same(password, self.password)):
+        of_owner, of_guests = _same(password, self.password), _same(password, self.guest_password)  # both, in any case
+        if self.password and of_owner:
+            self._set_session(request, response, "owner", int(time.time()) + SESSION_AGE_S)
+        elif self.password and self.guest_password and of_guests:
+            self._set_session(request, response, "guest", int(time.time()) + SESSION_AGE_S)
+        else:
             raise Refused("refused.wrong_password")
-        self._set_session(request, response, int(time.time()) + SESSION_AGE_S)
 
     def sign_out(self, request: web.Request, response: web.StreamResponse) -> None:
-        """End this browser's session; the generation that is raised with it ends all others."""
-        self._set_session(request, response, 0)
+        """End this browser's session; the generation that is raised with an owner's ends all others."""
+        role, _ = self._signed_in(request)
+        if role is not None:
+            self._set_session(request, response, role, 0)
 
-    def _set_session(self, request: web.Request, response: web.StreamResponse, until: int) -> None:
-        """The cookie outlives the session: a browser that gave the password once is known by it, see slow_down."""
-        session = f"{until}.{self.generation}"
-        self._set(request, response, SESSION, f"{session}.{self._sign(f'session {session}')}", VISITOR_AGE_S)
+    def _set_session(self, request: web.Request, response: web.StreamResponse, role: Role, until: int) -> None:
+        """The cookie outlives the session: an owner's browser is known by it, see slow_down."""
+        session = f"{role}.{until}.{self.generation}"
+        self._set(request, response, SESSION, f"{session}.{self._sign_session(role, session)}", VISITOR_AGE_S)
 
     def slow_down(self, what: str, request: web.Request) -> None:
         """Count one more of these for who asks. raises: Refused, where it is one too many.
 
         Behind a proxy all the world is one address. So a browser that gave the password, even if it has to give it
-        again, is counted by itself: no stranger's guesses keep its owner out.
+        again, is counted by itself: no stranger's guesses keep its owner out. A guest's is, but for passwords: with
+        many sessions, guests would guess the owner's faster than strangers.
         """
         most = PER_MINUTE[what]
-        known = request.cookies[SESSION] if self._signed_in(request) is not None else _network(request.remote or "")
+        role, _ = self._signed_in(request)
+        itself = role == "owner" or (role == "guest" and what != "login")
+        known = request.cookies[SESSION] if itself else _network(request.remote or "")
         key, now = (what, known), time.monotonic()
         left, at = self._asked.pop(key, (float(most), now))
         left = min(float(most), left + (now - at) * most / 60)
@@ -198,14 +239,26 @@ class Guard:
     def _sign(self, text: str) -> str:
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
 
+    def _sign_session(self, role: Role, session: str) -> str:
+        return hmac.new(self._keys[role], f"session {session}".encode(), hashlib.sha256).hexdigest()
+
 
 def locale_of(request: web.Request) -> str:
     """The language that this browser prefers."""
     return pick(request.headers.get("Accept-Language", "")[:500])
 
 
+def _for_guests(canonical: str) -> bool:
+    """Whether a route is one of those that guests may ask for."""
+    return any(
+        canonical == each or (len(each) > 1 and each[-1] == "/" and canonical.startswith(each)) for each in GUESTS
+    )
+
+
 def _same(given: str, right: str) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "surrogateescape"), right.encode())
+    """In constant time, whatever the two are and however long."""
+    one, other = (hashlib.sha256(each.encode("utf-8", "surrogatepass")).digest() for each in (given, right))
+    return hmac.compare_digest(one, other)
 
 
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

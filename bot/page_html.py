@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from bot.canvas import View, when
 from bot.intake import MIB, Example, ModelFacts, Rules, moment, unmade
+from bot.page_guard import Role
 from bot.words import DEFAULT, LANGUAGES, say, why
 from db.flows import ALL
 from db.models import Platform, State
@@ -21,6 +22,8 @@ from db.rows import Ban, Job, Progress, QueueState, Section
 
 LANG: Final = {"en": "en", "zh": "zh-Hans"}
 HIDDEN: Final = " hidden"
+VISITOR: Final = re.compile(r"\b[0-9a-f]{32}\b")  # Guard.visitor
+LOOPS_S: Final = 10.0  # a finished film as short as that begins again by itself
 BANNED: Final = (Platform.DISCORD, Platform.TELEGRAM, Platform.PAGE)  # where people are told apart
 
 
@@ -72,13 +75,13 @@ def render(name: str, locale: str, **facts: object) -> Html:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
-    """What a page must know of its reader. token: of forms; owner: the password was given; head: more of the head.
+    """What a page must know of its reader. token: of forms; role: whose password was given; head: more of the head.
 
     notice: what everybody who opens it should know
     """
 
     token: str
-    owner: bool = False
+    role: Role | None = None
     path: str = "/"
     head: Html = NOTHING
     notice: str = ""
@@ -101,21 +104,26 @@ def shell(locale: str, title: str, body: Html, model: ModelFacts, trouble: str |
         token=where.token,
         head=where.head,
         nav=Html("" if where.path.startswith("/w/") else _nav(locale, where)),
-        sign_out=_sign_out(locale, where) if where.owner and not where.path.startswith("/w/") else NOTHING,
+        sign_out=_sign_out(locale, where) if where.role and not where.path.startswith("/w/") else NOTHING,
         banner=Html(f'<div class="banner" role="status">{shown}</div>' if shown else ""),
         footer=footer,
     )
 
 
 def _nav(locale: str, where: Where) -> Html:
-    links = [("/", "page.home"), ("/gallery", "page.gallery"), *([("/admin", "admin.title")] if where.owner else [])]
+    links = [
+        ("/", "page.home"),
+        ("/gallery", "page.gallery"),
+        *([("/admin", "admin.title")] if where.role == "owner" else []),
+    ]
     here = {True: ' aria-current="page"', False: ""}
     items = "".join(f'<a href="{url}"{here[where.path == url]}>{escape(say(locale, name))}</a>' for url, name in links)
     return Html(f'<nav aria-label="{escape(say(locale, "page.nav"))}">{items}</nav>')
 
 
 def _sign_out(locale: str, where: Where) -> Html:
-    return render("sign_out.html", locale, token=where.token)
+    name = "page.sign_out" if where.role == "owner" else "page.sign_out_guest"
+    return render("sign_out.html", locale, token=where.token, said=say(locale, name))
 
 
 def login(locale: str, token: str, to: str, refused: str = "") -> Html:
@@ -147,7 +155,7 @@ def home(
         seconds=f"{asked.get('seconds', rules.default_seconds):g}",
         longest=say(locale, "page.seconds_hint", longest=rules.longest_seconds),
         examples=_examples(locale, examples),
-        quality=_qualities(locale, rules.qualities, asked.get("quality")),
+        quality=_qualities(locale, rules.listed, asked.get("quality", rules.qualities[0])),
         films=_films(locale, films, jobs),
         more=_more(locale, "/gallery", "page.all_films") if films else Html(""),
         prompt=before.prompt if before else "",
@@ -205,7 +213,8 @@ def _examples(locale: str, examples: Sequence[Example]) -> Html:
     if not examples:
         return Html("")
     chips = "".join(
-        f'<button class="chip{" shown" if example.film else ""}" type="button">{_example_film(n, example)}'
+        f'<button class="chip{" shown" if example.film else ""}" type="button"{" tabindex=-1" if n else ""}>'
+        f"{_example_film(n, example)}"
         f"<span>{escape(example.said(locale))}</span></button>"
         for n, example in enumerate(examples)
     )
@@ -220,7 +229,7 @@ def _example_film(n: int, example: Example) -> str:
     return f'<video src="{url}" muted playsinline preload="metadata" tabindex="-1" aria-hidden="true"></video>'
 
 
-def _qualities(locale: str, names: Sequence[str], chosen: str | None = None) -> Html:
+def _qualities(locale: str, names: Sequence[str], chosen: str) -> Html:
     if len(names) < 2:
         return Html("")
     label = escape(say(locale, "page.quality"))
@@ -294,6 +303,11 @@ def state(locale: str, job: Job, view: View, under_way: Progress | None, made: S
         "end": end_url(job),
         "joins": joins(job, made),
         "seconds": view.seconds_total,
+        "loops": view.seconds_done <= LOOPS_S,
+        "prompt": job.prompt or say(locale, "page.no_prompt"),
+        "edit": job.prompt,
+        "command": _command(job),
+        "notes": " ".join(_notes(locale, job)),
         "preview": f"/j/{job.id}/preview/{under_way.n}-{under_way.at_ms}.jpg" if shown and under_way else None,
         "steer": _can_steer(job),
         "again": over and view.has_film,
@@ -330,8 +344,8 @@ def film(locale: str, job: Job, now: Mapping[str, Any], token: str, rules: Rules
         token=token,
         key=secrets.token_urlsafe(16),
         more=f"{more:g}",
-        prompt=job.prompt,
-        command=_command(job),
+        prompt=now["edit"],
+        command=now["command"],
         link_hidden=Html("" if links else HIDDEN),
         **_flags(now, "stop", "cancel", "steer", "again", "finish"),
         download_hidden=Html("" if now["film"] else HIDDEN),
@@ -368,9 +382,9 @@ def _watched(locale: str, job: Job, now: Mapping[str, Any], base: str, buttons: 
         preview_src=Html(f' src="{now["preview"]}"' if now["preview"] else ""),
         still_hidden=Html(HIDDEN if source else ""),
         bar_hidden=Html(HIDDEN if now["over"] else ""),
-        prompt=job.prompt or say(locale, "page.no_prompt"),
+        prompt=now["prompt"],
         settings=settings,
-        notes=" ".join(_notes(locale, job)),
+        notes=now["notes"],
         refresh=Html("" if now["over"] else '<noscript><meta http-equiv="refresh" content="3"></noscript>'),
         **_flags(now, "why", "preview"),
     )
@@ -488,11 +502,28 @@ def _queue(locale: str, token: str, rows: Sequence[Mapping[str, Any]]) -> Html:
     names = ("film", "who", "text", "parts", "what_now", "left", "do")
     head = "".join(f'<th scope="col">{escape(say(locale, f"admin.{name}"))}</th>' for name in names)
     body = "".join(
-        render("admin_row.html", locale, token=token, ban=_ban_form(locale, token, row), **row) for row in rows
+        render(
+            "admin_row.html",
+            locale,
+            token=token,
+            ban=_ban_form(locale, token, row),
+            **{**row, "who": _who(locale, row)},
+        )
+        for row in rows
     )
     caption = escape(say(locale, "admin.queue"))
     table = f'<table><caption class="unseen">{caption}</caption><thead><tr>{head}</tr></thead>'
-    return _wide(caption, f"{table}<tbody>{body}</tbody></table>")
+    return _wide(caption, f"{table}<tbody>{body}</tbody></table>", acts=True)
+
+
+def _ids(text: object) -> Html:
+    """Text with the long names of the page's visitors cut to what tells them apart; who copies one has it whole."""
+    return Html(VISITOR.sub(lambda found: f'<span class="id" title="{found[0]}">{found[0]}</span>', escape(text)))
+
+
+def _who(locale: str, row: Mapping[str, Any]) -> Html:
+    mine = f' <strong class="own">{escape(say(locale, "admin.yours"))}</strong>' if row["own"] else ""
+    return Html(f"{_ids(row['who'])}{mine}")
 
 
 def _ban_form(locale: str, token: str, row: Mapping[str, Any]) -> Html:
@@ -507,16 +538,21 @@ def _table(locale: str, caption: str, names: Sequence[str], rows: Sequence[Seque
         return Html(f"<p>{escape(say(locale, 'admin.nothing'))}</p>")
     told = escape(say(locale, caption))
     head = "".join(f'<th scope="col">{escape(say(locale, name))}</th>' for name in names)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(value)}</td>' for value in row)}</tr>" for row in rows)
+    body = "".join(f"<tr>{''.join(f'<td>{_ids(value)}</td>' for value in row)}</tr>" for row in rows)
     table = (
         f'<table><caption class="unseen">{told}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
     )
     return _wide(told, table)
 
 
-def _wide(name: str, table: str) -> Html:
-    """A table that may be wider than the window, reachable with the keyboard. name: escaped."""
-    return Html(f'<div class="wide" tabindex="0" role="region" aria-label="{name}">{table}</div>')
+def _wide(name: str, table: str, *, acts: bool = False) -> Html:
+    """A table that may be wider than the window, reachable with the keyboard. name: escaped.
+
+    acts: what can be done stands in its last column, which is always seen
+    """
+    return Html(
+        f'<div class="wide{" acts" if acts else ""}" tabindex="0" role="region" aria-label="{name}">{table}</div>'
+    )
 
 
 def _ban(locale: str, token: str, ban: Ban) -> Html:
@@ -527,7 +563,14 @@ def _ban(locale: str, token: str, ban: Ban) -> Html:
     by = say(locale, "admin.by", by=ban.by) if ban.by else ""
     said = " · ".join(part for part in (where, say(locale, ends, until=until), by, ban.reason) if part)
     return render(
-        "ban.html", locale, token=token, platform=ban.platform, user_id=ban.user_id, scope=ban.scope, said=said
+        "ban.html",
+        locale,
+        token=token,
+        platform=ban.platform,
+        user_id=ban.user_id,
+        scope=ban.scope,
+        said=said,
+        who=_ids(ban.user_id),
     )
 
 

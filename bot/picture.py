@@ -101,7 +101,10 @@ def content_of(data: bytes | Path, max_bytes: int) -> bytes:
             return file.read(max_bytes + 1)
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a NUL in the name
         is_address = re.match("https?:", shown, re.IGNORECASE)
-        raise Refused("refused.picture_address" if is_address else "refused.picture_missing", path=shown) from error
+        if is_address:  # which a path has lost a slash of
+            shown = re.sub("^(https?):/+", r"\1://", shown, flags=re.IGNORECASE)
+            raise Refused("refused.picture_address", path=shown) from error
+        raise Refused("refused.picture_missing", path=shown) from error
     except OSError as error:
         raise Refused("refused.picture_unreadable", path=shown) from error
 

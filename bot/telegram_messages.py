@@ -11,7 +11,7 @@ from typing import Final
 
 from telegram import Message
 
-from bot.chat import code, job_of
+from bot.chat import number_of
 from bot.errors import Refused
 from bot.telegram_admin import ADMIN
 from bot.telegram_commands import operator_plans
@@ -155,7 +155,7 @@ async def answer_came(talk: Talk, here: Here, question: Question, message: Messa
             await report(talk, here, job, text)
     await talk.close(here, question)
     if question.kind == "steer":
-        await talk.tell(here, sentence(here.locale, "telegram.steered", job=code(job.id)), fleeting=True)
+        await talk.tell(here, sentence(here.locale, "telegram.steered", job=job.id), fleeting=True)
 
 
 async def take_prompt(talk: Talk, here: Here, question: Question, text: str) -> None:
@@ -178,8 +178,7 @@ async def report(talk: Talk, here: Here, job: Job, reason: str) -> None:
 
 async def tell_moderators(talk: Talk, here: Here, made: Report) -> None:
     """Tell each of them once. raises: SendError, after the others were told, where one could not be."""
-    job = code(made.job_id)
-    html = sentence("en", "telegram.reported", job=job, reason=clean(made.reason, 500))
+    html = sentence("en", "telegram.reported", job=made.job_id, reason=clean(made.reason, 500))
     buttons = [
         (say("en", "telegram.button.show"), "data:" + data("show", made.job_id), "plain"),
         (say("en", "telegram.button.hide"), "data:" + data("hide", made.id), "danger"),
@@ -220,7 +219,7 @@ async def start(talk: Talk, here: Here, message: Message, text: str) -> None:
 async def help_(talk: Talk, here: Here, message: Message, text: str) -> None:
     """/help"""
     rules = talk.intake.rules
-    facts = {"longest": rules.longest_seconds, "qualities": rules.qualities, "bot": talk.bot.username}
+    facts = {"longest": rules.longest_seconds, "qualities": rules.listed, "bot": talk.bot.username}
     html = sentence(here.locale, "telegram.help", **facts)
     if examples := talk.intake.model.examples:
         said = [example.said(here.locale) for example in examples[:4]]
@@ -251,11 +250,9 @@ async def queue(talk: Talk, here: Here, message: Message, text: str) -> None:
 async def cancel(talk: Talk, here: Here, message: Message, text: str) -> None:
     """/cancel, with a film's number or a choice of one's own"""
     if text:
-        number = job_of(text)
-        if number is None:
-            raise Refused("refused.no_such_job")
+        number = number_of(text)
         said = await wish(talk, here, await jobs.get(talk.db, number), "cancel")
-        await talk.tell(here, f"{sentence(here.locale, 'chat.job', job=code(number))}: {said}", fleeting=True)
+        await talk.tell(here, f"{sentence(here.locale, 'chat.job', job=number)}: {said}", fleeting=True)
         return
     html, rows = await cancel_panel(talk, here)
     await talk.tell(here, html, rows=rows)

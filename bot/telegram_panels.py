@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from bot.canvas import look
-from bot.chat import Now, Terms, code, compose, quality_name
+from bot.chat import Now, Terms, compose, quality_name
 from bot.telegram_talk import TELEGRAM, Here, Talk, sentence, stands_here
 from bot.telegram_text import Row, TelegramStyle, cut, data
 from bot.words import LANGUAGES, duration, say
@@ -29,7 +29,7 @@ async def queue_panel(talk: Talk, here: Here) -> str:
     lines = [style.strong(sentence(here.locale, "telegram.queue_title", films=len(line) + more))]
     for n, job in enumerate(line, start=1):
         view = await look(talk.db, job)
-        parts = [f"{n}.", sentence(here.locale, "chat.job", job=code(job.id))]
+        parts = [f"{n}.", sentence(here.locale, "chat.job", job=job.id)]
         parts.append(sentence(here.locale, view.headline, **view.facts))
         if view.eta_ms is not None:
             parts.append(say(here.locale, "eta.left", left=duration(here.locale, view.eta_ms / 1000)))
@@ -63,7 +63,7 @@ async def history_panel(talk: Talk, here: Here) -> tuple[str, list[Row], list[in
 
 def film_label(here: Here, job: Job) -> str:
     """A film of theirs on a button."""
-    label = f"{code(job.id)} · {say(here.locale, f'state.{job.state.value}')}"
+    label = f"{job.id} · {say(here.locale, f'state.{job.state.value}')}"
     said = cut(job.prompt or say(here.locale, "page.no_prompt"), 40)
     return f"{label} · {said}" if readable(here, job) else label
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from telegram import CallbackQuery, Message
 
 from bot.canvas import look
-from bot.chat import Terms, code, extend_s, settings_of
+from bot.chat import Terms, extend_s, settings_of
 from bot.errors import Refused
 from bot.sender import Unknown
 from bot.telegram_order import accepted
@@ -57,13 +57,45 @@ async def stop(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: i
 
 
 async def cancel(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
-    """Cancel; once something is finished, only the second click does."""
+    """Cancel; once something is finished, it is asked what shall become of that."""
     job = await jobs.get(talk.db, number)
     await talk.owned(here, job)
-    if job.done and not job.state.terminal and talk.once(query, f"cancel {here.user_id} {number}", CONFIRM_S):
-        view = await look(talk.db, job)
-        return say(here.locale, "telegram.cancel_sure", seconds=view.seconds_done)
-    return await wish(talk, here, job, "cancel")
+    if not job.done or job.state.terminal:
+        return await wish(talk, here, job, "cancel")
+    if talk.once(query, f"{query.data} {here.user_id}", TAP_S):
+        facts = {"job": number, "seconds": (await look(talk.db, job)).seconds_done}
+        answers = {"halt": "chat.cancel_keep", "scrap": "chat.cancel_delete", "leave": "chat.cancel_not"}
+        rows: list[Row] = [
+            [(say(here.locale, key, **facts), "data:" + data(act, number), "plain" if act == "leave" else "danger")]
+            for act, key in answers.items()
+        ]
+        await talk.tell_of(here, [number], sentence(here.locale, "chat.cancel_sure", **facts), rows)
+    return None
+
+
+async def halt(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
+    """Asked, they cancel it and keep what is ready, in its message."""
+    job = await jobs.get(talk.db, number)
+    await talk.owned(here, job)
+    try:
+        return await wish(talk, here, job, "cancel")
+    finally:
+        await close(talk, here, query, number, rev)
+
+
+async def scrap(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
+    """Asked, they want nothing of it to be left."""
+    await talk.owned(here, await jobs.get(talk.db, number))
+    await drop(talk, await people.forget_job(talk.db, number))
+    await close(talk, here, query, number, rev)
+    return say(here.locale, "telegram.deleted")
+
+
+async def leave(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
+    """Asked, they do not cancel it."""
+    await talk.owned(here, await jobs.get(talk.db, number))
+    await close(talk, here, query, number, rev)
+    return say(here.locale, "chat.not_cancelled", job=number)
 
 
 async def wish(talk: Talk, here: Here, job: Job, what: Any) -> str:
@@ -84,7 +116,7 @@ async def again(talk: Talk, here: Here, query: CallbackQuery, job: Job, **how: A
     at = At(reply_to=str(message.message_id) if message else None, thread_id=here.thread_id)
     by = await talk.by(here, job)
     made = await talk.intake.again(job.id, by, key=f"telegram:{talk.bot.id}:query:{query.id}", at=at, **how)
-    return say(here.locale, "telegram.queued", job=code(made.id))
+    return say(here.locale, "telegram.queued", job=made.id)
 
 
 async def new_seed(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
@@ -137,13 +169,13 @@ async def details(talk: Talk, here: Here, query: CallbackQuery, number: int, rev
     if not talk.once(query, f"{query.data} {here.user_id}", TAP_S):
         return None
     style = TelegramStyle(talk.names)
-    lines = [style.strong(sentence(here.locale, "chat.job", job=code(number)))]
+    lines = [style.strong(sentence(here.locale, "chat.job", job=number))]
     first, *rest = in_parts(job.prompt, PROMPT_PART)
     if first:
         lines.append(style.quote(first))
     lines.append(" · ".join(settings_of(replace(job, locale=here.locale), style)))
     if job.parent_id:
-        lines.append(sentence(here.locale, "chat.parent", job=code(job.parent_id)))
+        lines.append(sentence(here.locale, "chat.parent", job=job.parent_id))
     if job.film and await talk.owns(here, job) and (link := await talk.intake.link(job.id)):
         lines.append(sentence(here.locale, "chat.watch", link=link))
     await talk.tell_of(here, [number], "\n".join(lines), details_rows(here.locale, job))
@@ -313,13 +345,16 @@ async def judge(talk: Talk, here: Here, query: CallbackQuery, number: int, *, re
         await drop(talk, await people.forget_job(talk.db, report.job_id))
     key = "telegram.report_removed" if remove else "telegram.report_kept"
     if panel := panel_of(query):
-        await talk.retell(here, panel, sentence(here.locale, key, job=code(report.job_id)))
+        await talk.retell(here, panel, sentence(here.locale, key, job=report.job_id))
     return None
 
 
 PRESSES: Final[Mapping[str, Press]] = {
     "stop": stop,
     "cancel": cancel,
+    "halt": halt,
+    "scrap": scrap,
+    "leave": leave,
     "seed": new_seed,
     "extend": extend,
     "again": once_more,

@@ -247,7 +247,8 @@ async def interrupts(remote: Remote, job: int, progress: Progress, locale: str) 
     def on_interrupt() -> None:
         nonlocal pressed
         pressed += 1
-        tell(progress.console, words.say(locale, "terminal.stopping"))
+        if pressed <= 2:
+            tell(progress.console, words.say(locale, "terminal.stopping" if pressed == 1 else "terminal.leaving"))
         asked.add(loop.create_task(remote.wish(job, "stop" if pressed == 1 else "cancel")))
 
     before = signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(on_interrupt))

@@ -24,6 +24,7 @@ from obstore.store import S3Store
 
 from db.errors import MediaAway
 from db.media import NAME, OWNER, Disk, Media, on_disk
+from db.said import said
 from db.threads import Threads
 
 if TYPE_CHECKING:
@@ -221,9 +222,14 @@ class Bucket(Media):
             for _ in obstore.list(self._store, chunk_size=1):
                 break
         if not same:
-            raise MediaAway(self.url, "it gives back other bytes than it was given", "see to the store")
+            raise MediaAway(self.url, said("it gives back other bytes than it was given"), said("see to the store"))
         size = f"{self.cache_bytes / (1 << 30):g} GiB"
-        return f"{self.url} can be written, read, listed and deleted in; the last {size} used are kept in {self.root}."
+        return said(
+            "{url} can be written, read, listed and deleted in; the last {size} used are kept in {root}.",
+            url=self.url,
+            size=size,
+            root=self.root,
+        )
 
     def _keep(self, path: Path, sha: str) -> str:
         """The bucket first: until it has the file, the file stays where it was and can be kept again."""
@@ -432,17 +438,18 @@ def _status(error: Exception) -> str:
 
 def _why(error: Exception) -> tuple[str, str]:
     """What is wrong with the store, in a few words, and what to do about it."""
-    said, code, status = str(error), _code(error), _status(error)
-    short = code or status or "it does not answer"
-    keys = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-    if "169.254.16" in said or "169.254.17" in said:  # where the machines of a cloud ask for theirs
-        return "no credentials were found", f"set {keys}"
+    text, code, status = str(error), _code(error), _status(error)
+    short = code or status or said("it does not answer")
+    keys = said("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+    if "169.254.16" in text or "169.254.17" in text:  # where the machines of a cloud ask for theirs
+        return said("no credentials were found"), said("set {keys}", keys=keys)
     if code == "NoSuchBucket":
-        return "there is no such bucket", "make it, or mend [media] url and endpoint"
+        return said("there is no such bucket"), said("make it, or mend [media] url and endpoint")
     if code == "RequestTimeTooSkewed":
-        return short, "set this machine's clock"
+        return short, said("set this machine's clock")
     if code in _REGION or status.startswith("3"):
-        return short, "set [media] region to where the bucket is"
+        return short, said("set [media] region to where the bucket is")
     if isinstance(error, REFUSED) or "AccessDenied" in code:
-        return f"it refuses us: {short}", f"see to {keys}, and to what they may do there"
-    return short, "see to the network, and to [media] endpoint"
+        refuses = said("it refuses us: {short}", short=short)
+        return refuses, said("see to {keys}, and to what they may do there", keys=keys)
+    return short, said("see to the network, and to [media] endpoint")

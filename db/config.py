@@ -19,7 +19,8 @@ from urllib.request import url2pathname
 
 import platformdirs
 
-from db.errors import ConfigError
+from db.errors import CONFIGURATION, ConfigError
+from db.said import of_system, said
 
 T = TypeVar("T")
 
@@ -27,7 +28,12 @@ LARGEST = 1 << 63  # of whole numbers, where TOML ends
 _BUCKET = re.compile("[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 _ENDPOINT = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?/?")
 _REGION = re.compile("[A-Za-z0-9._-]*")
-_CALLED = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes"}
+_CALLED = {
+    bool: said("true or false"),
+    int: said("a whole number"),
+    float: said("a number"),
+    str: said("a text in quotes"),
+}
 
 
 def key(
@@ -41,10 +47,10 @@ def key(
     secret: bool = False,
 ) -> Any:
     """A field of a section: its default, what it means, its unit, and what it may be. A secret one is never shown."""
-    said = {"doc": doc, "unit": unit, "least": least, "most": most, "choices": choices, "secret": secret}
+    bounds = {"doc": doc, "unit": unit, "least": least, "most": most, "choices": choices, "secret": secret}
     if isinstance(default, Mapping):
-        return field(default_factory=lambda: dict(default), metadata=said)
-    return field(default=default, metadata=said, repr=not secret)
+        return field(default_factory=lambda: dict(default), metadata=bounds)
+    return field(default=default, metadata=bounds, repr=not secret)
 
 
 class Config(dict[str, Any]):
@@ -71,9 +77,9 @@ def load(path: Path | None, sections: Mapping[str, type]) -> Config:
     tables = _tables(path)
     for name, table in tables.items():
         if name not in sections:
-            raise ConfigError(file, name, _unknown("section", name, sections))
+            raise ConfigError(file, name, said("there is no such section; {hint}", hint=_near(name, sections)))
         if not isinstance(table, dict):
-            raise ConfigError(file, name, f"expected a section [{name}], got {_shown(table)}")
+            raise ConfigError.of(file, name, said("a section [{name}]", name=name), _shown(table))
     return Config({name: _section(file, name, kind(), tables.get(name, {})) for name, kind in sections.items()})
 
 
@@ -81,9 +87,9 @@ def _tables(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8-sig"))  # as some editors of Windows write it
     except ValueError as error:  # of TOML, of UTF-8, or a number of too many digits
-        raise ConfigError(str(path), "", f"this is not TOML: {error}") from None
+        raise ConfigError(str(path), "", said("this is not TOML: {error}", error=str(error))) from None
     except OSError as error:
-        raise ConfigError(str(path), "", f"cannot be read: {error.strerror}") from None
+        raise ConfigError(str(path), "", said("cannot be read: {why}", why=of_system(error))) from None
 
 
 def _section(file: str, name: str, default: Any, table: Mapping[str, Any]) -> Any:
@@ -94,7 +100,7 @@ def _section(file: str, name: str, default: Any, table: Mapping[str, Any]) -> An
     for each, value in table.items():
         where = f"{name}.{each}"
         if each not in known:
-            raise ConfigError(file, where, _unknown("key", each, known))
+            raise ConfigError(file, where, said("there is no such key; {hint}", hint=_near(each, known)))
         if isinstance(getattr(default, each), Mapping):
             values[each] = _presets(file, where, get_args(types[each])[1], getattr(default, each), value)
         else:
@@ -102,81 +108,81 @@ def _section(file: str, name: str, default: Any, table: Mapping[str, Any]) -> An
     try:
         return replace(default, **values)
     except ValueError as error:  # keys that do not go together
-        raise ConfigError(file, name, str(error)) from None
+        raise ConfigError(file, name, error.args[0]) from None
 
 
-def _value(file: str, where: str, kind: Any, said: Mapping[str, Any], value: Any) -> Any:
+def _value(file: str, where: str, kind: Any, bounds: Mapping[str, Any], value: Any) -> Any:
     """The value as its field has it. raises ConfigError."""
     if get_origin(kind) is UnionType:  # "X | None": leaving it out is how a file says none
         (kind,) = (option for option in get_args(kind) if option is not NoneType)
     if get_origin(kind) is tuple:
-        return _values(file, where, get_args(kind)[0], said, value)
+        return _values(file, where, get_args(kind)[0], bounds, value)
     if kind is float and type(value) is int and abs(value) < LARGEST:
         value = float(value)
-    if said["choices"] and value not in said["choices"]:
-        listed = ", ".join(f'"{choice}"' for choice in said["choices"])
-        raise ConfigError(file, where, f"expected one of {listed}, got {_shown(value)}")
+    if bounds["choices"] and value not in bounds["choices"]:
+        choices = ", ".join(f'"{choice}"' for choice in bounds["choices"])
+        raise ConfigError.of(file, where, said("one of {choices}", choices=choices), _shown(value))
     if type(value) is not kind or (kind is int and abs(value) >= LARGEST):
-        got = "something else" if said["secret"] else _shown(value)
-        raise ConfigError(file, where, f"expected {_CALLED[kind]}, got {got}")
-    _in_range(file, where, said, value)
+        raise ConfigError.of(file, where, _CALLED[kind], said("something else") if bounds["secret"] else _shown(value))
+    _in_range(file, where, bounds, value)
     return value
 
 
-def _values(file: str, where: str, kind: Any, said: Mapping[str, Any], value: Any) -> tuple[Any, ...]:
+def _values(file: str, where: str, kind: Any, bounds: Mapping[str, Any], value: Any) -> tuple[Any, ...]:
     """A list as its field has it: a tuple of values of one kind, or of small sections. raises ConfigError."""
     if is_dataclass(kind):
         if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-            raise ConfigError(file, where, f"expected a list of {{ }} in [ ], got {_shown(value)}")
+            raise ConfigError.of(file, where, said("a list of {{ }} in [ ]"), _shown(value))
         default: Any = kind
         return tuple(_section(file, f"{where}[{n}]", default(), each) for n, each in enumerate(value))
     if not isinstance(value, list):
-        raise ConfigError(file, where, f"expected a list in [ ], each {_CALLED[kind]}, got {_shown(value)}")
-    return tuple(_value(file, where, kind, said, each) for each in value)
+        raise ConfigError.of(file, where, said("a list in [ ], each {kind}", kind=_CALLED[kind]), _shown(value))
+    return tuple(_value(file, where, kind, bounds, each) for each in value)
 
 
 def _presets(file: str, where: str, kind: type, known: Mapping[str, Any], value: Any) -> dict[str, Any]:
     """Sections by name: those of the file change or join those that are known. raises ConfigError."""
     if not isinstance(value, dict):
-        raise ConfigError(file, where, f"expected sections [{where}.NAME], got {_shown(value)}")
+        raise ConfigError.of(file, where, said("sections [{where}.NAME]", where=where), _shown(value))
     for name, table in value.items():
         if not isinstance(table, dict):
-            raise ConfigError(file, f"{where}.{name}", f"expected a section [{where}.{name}], got {_shown(table)}")
+            raise ConfigError.of(
+                file, f"{where}.{name}", said("a section [{name}]", name=f"{where}.{name}"), _shown(table)
+            )
     changed = {name: _section(file, f"{where}.{name}", known.get(name, kind()), table) for name, table in value.items()}
     return {**known, **changed}
 
 
-def _in_range(file: str, where: str, said: Mapping[str, Any], value: Any) -> None:
+def _in_range(file: str, where: str, bounds: Mapping[str, Any], value: Any) -> None:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return
-    least, most, unit = said["least"], said["most"], f" {said['unit']}" if said["unit"] else ""
+    least, most, unit = bounds["least"], bounds["most"], bounds["unit"]
     low = least is not None and value < least
     high = most is not None and value > most
     if not math.isfinite(value) or low or high:
-        range_ = f"{least} to {most}" if most is not None else f"at least {least}"
-        raise ConfigError(
-            file, where, f"expected {range_ if least is not None else 'a finite number'}{unit}, got {value}"
-        )
+        may = said("a finite number")
+        if least is not None:
+            may = said("at least {least}" if most is None else "{least} to {most}", least=least, most=most)
+        raise ConfigError.of(file, where, said("{may} {unit}", may=may, unit=unit) if unit else may, str(value))
 
 
-def _unknown(what: str, name: str, known: Mapping[str, object]) -> str:
+def _near(name: str, known: Mapping[str, object]) -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(known)}"
-    return f"there is no such {what}; {hint}"
+    return said('did you mean "{near}"?', near=near[0]) if near else said("there are {known}", known=", ".join(known))
 
 
 def _shown(value: Any) -> str:
     match value:
         case dict():
-            return "a section"
+            return said("a section")
         case list():
-            return "a list"
+            return said("a list")
         case bool():
             return "true" if value else "false"
         case str():
             return f'"{value[:40]}…"' if len(value) > 40 else f'"{value}"'
         case int() if abs(value) >= LARGEST:
-            return "one beyond 64 bits"
+            return said("one beyond 64 bits")
         case _:
             return str(value)
 
@@ -196,7 +202,7 @@ class ServiceConfig:
             return None
         host, _, port = self.metrics.rpartition(":")
         if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-            raise ConfigError("configuration", "service.metrics", f'expected "HOST:PORT", got {_shown(self.metrics)}')
+            raise ConfigError.of(CONFIGURATION, "service.metrics", '"HOST:PORT"', _shown(self.metrics))
         return host.strip("[]"), int(port)
 
     def folder(self) -> Path:
@@ -244,8 +250,10 @@ class MediaConfig:
         parts = urlsplit(self.url)
         if parts.scheme != "file" or parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
             scheme, there, _ = self.url.partition("://")  # what comes after it may hold a secret
-            got = f", got {_shown(f'{scheme}://…')}" if there else ""
-            raise ConfigError("configuration", "media.url", f'expected "file:///" and a path{got}')
+            expected = said('"file:///" and a path')
+            if there:
+                raise ConfigError.of(CONFIGURATION, "media.url", expected, _shown(f"{scheme}://…"))
+            raise ConfigError(CONFIGURATION, "media.url", said("expected {expected}", expected=expected))
         return Path(url2pathname(parts.path))
 
     def bucket(self) -> tuple[str, str] | None:
@@ -254,14 +262,14 @@ class MediaConfig:
         if parts.scheme != "s3":
             return None
         if not _BUCKET.fullmatch(parts.netloc) or parts.query or parts.fragment:  # which may hold a secret
-            raise ConfigError("configuration", "media.url", 'expected "s3://BUCKET/PREFIX" and nothing else')
+            raise ConfigError(CONFIGURATION, "media.url", said('expected "s3://BUCKET/PREFIX" and nothing else'))
         prefix = parts.path.strip("/")
         if prefix and any(part in ("", ".", "..") for part in prefix.split("/")):
-            raise ConfigError("configuration", "media.url", f"expected a plain prefix, got {_shown(prefix)}")
+            raise ConfigError.of(CONFIGURATION, "media.url", said("a plain prefix"), _shown(prefix))
         if self.endpoint and not _is_server(self.endpoint):  # which may hold a secret, too
-            raise ConfigError("configuration", "media.endpoint", 'expected "https://HOST" or "http://HOST:PORT"')
+            raise ConfigError(CONFIGURATION, "media.endpoint", said('expected "https://HOST" or "http://HOST:PORT"'))
         if not _REGION.fullmatch(self.region):
-            raise ConfigError("configuration", "media.region", f"expected a region's name, got {_shown(self.region)}")
+            raise ConfigError.of(CONFIGURATION, "media.region", said("a region's name"), _shown(self.region))
         return parts.netloc, prefix
 
 

@@ -21,9 +21,10 @@ from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from db.clocks import Clock
-from db.errors import ConfigError, DatabaseAway, DatabaseInUse, DbError
+from db.errors import CONFIGURATION, ConfigError, DatabaseAway, DatabaseInUse, DbError
 from db.lock import Lock, owner
 from db.postgres import Postgres
+from db.said import said
 from db.sqlite import Sqlite
 from db.threads import Threads
 from db.together import Together
@@ -39,7 +40,7 @@ BUSY_S = 120.0  # how long it is waited for a transaction: for a backup's lock, 
 BUSY_EVERY_S = 0.25
 CLOSING_S = 10.0  # how long the end waits for what a server does not answer
 FILE = "flipbot.db"
-EXPECTED = 'expected "sqlite:///" and a path, or "postgresql://…"'
+EXPECTED = said('"sqlite:///" and a path, or "postgresql://…"')
 TOLD = "flipbot_told"
 
 
@@ -294,10 +295,10 @@ def is_shared(url: str) -> bool:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):  # the latter: of a port that is none
-        raise ConfigError("configuration", "database.url", f"{EXPECTED}, got no URL") from None
+        raise ConfigError.of(CONFIGURATION, "database.url", EXPECTED, said("no URL")) from None
     name = parsed.drivername.partition("+")[0]
     if name not in ("sqlite", "postgresql", "postgres"):
-        raise ConfigError("configuration", "database.url", f'{EXPECTED}, got "{parsed.drivername}://…"')
+        raise ConfigError.of(CONFIGURATION, "database.url", EXPECTED, f'"{parsed.drivername}://…"')
     return name != "sqlite"
 
 
@@ -325,8 +326,8 @@ def file_of(url: str, data_dir: Path) -> Path:
         return data_dir / FILE
     parsed = make_url(url)
     if parsed.host:
-        raise ConfigError("configuration", "database.url", f'{EXPECTED}, got "{parsed.drivername}://{parsed.host}…"')
+        raise ConfigError.of(CONFIGURATION, "database.url", EXPECTED, f'"{parsed.drivername}://{parsed.host}…"')
     if not parsed.database or parsed.database == ":memory:":
-        problem = 'expected "sqlite:///" and a path: a queue in memory would not outlive the process'
-        raise ConfigError("configuration", "database.url", problem)
+        problem = said('expected "sqlite:///" and a path: a queue in memory would not outlive the process')
+        raise ConfigError(CONFIGURATION, "database.url", problem)
     return data_dir / parsed.database

@@ -10,6 +10,7 @@ from db.connect import Database
 from db.errors import MediaAway
 from db.finding import Finding
 from db.media import Media, media_foreign
+from db.said import said, together
 
 SAFE_SQLITE: Final = (3, 51, 3)  # before it, two connections that checkpoint at once could damage the file
 GIB: Final = 1 << 30
@@ -18,12 +19,14 @@ GIB: Final = 1 << 30
 async def examine_database(db: Database, data_dir: Path) -> list[Finding]:
     """What was opened, and of a shared one who makes films on it."""
     if not db.shared:
-        return [Finding(True, f"The database in {data_dir} opens.")]
+        return [Finding(True, said("The database in {folder} opens.", folder=data_dir))]
     there = [worker.name.partition(":")[0] for worker in await workers.working(db)]
-    opens = Finding(True, f"The database {db.engines.place} opens ({await asyncio.to_thread(_server, db)}).")
+    server = await asyncio.to_thread(_server, db)
+    opens = Finding(True, said("The database {place} opens ({server}).", place=db.engines.place, server=server))
     if there:
-        return [opens, Finding(True, f"Workers on it now: {len(there)} ({', '.join(there)}).")]
-    return [opens, Finding(None, "No worker is on it now: start flipbot worker on a machine with a GPU.")]
+        names = ", ".join(there)
+        return [opens, Finding(True, said("Workers on it now: {count} ({names}).", count=len(there), names=names))]
+    return [opens, Finding(None, said("No worker is on it now: start flipbot worker on a machine with a GPU."))]
 
 
 def _server(db: Database) -> str:
@@ -34,17 +37,18 @@ def _server(db: Database) -> str:
 def examine_library() -> Finding:
     """SQLite's version."""
     safe = sqlite3.sqlite_version_info >= SAFE_SQLITE
-    advice = "" if safe else " One older than 3.51.3 is safe here only because one process alone opens the file."
-    return Finding(True if safe else None, f"SQLite {sqlite3.sqlite_version}.{advice}")
+    version = said("SQLite {version}.", version=sqlite3.sqlite_version)
+    advice = said("One older than 3.51.3 is safe here only because one process alone opens the file.")
+    return Finding(True, version) if safe else Finding(None, together(version, advice))
 
 
 def examine_store(media: Media) -> list[Finding]:
     """Nothing of a folder; of a bucket, whether it can be used, after trying it."""
     try:
-        said = media.probe()
+        works = media.probe()
     except MediaAway as away:
-        return [Finding(False, str(away))]
-    return [] if said is None else [Finding(True, said)]
+        return [Finding(False, away.said())]
+    return [] if works is None else [Finding(True, works)]
 
 
 async def examine_media(db: Database, media: Media) -> list[Finding]:
@@ -59,8 +63,9 @@ async def examine_media(db: Database, media: Media) -> list[Finding]:
 def examine_disk(media: Media, least: int) -> list[Finding]:
     """The room left for films. least: bytes below which nothing new is taken in."""
     free = media.free_bytes()
-    found = [Finding(True if free >= 2 * least else None, f"Disk: {free / GIB:.1f} GiB left.")]
+    left = said("Disk: {free:.1f} GiB left.", free=free / GIB)
+    found = [Finding(True if free >= 2 * least else None, left)]
     if free < least:
-        mib = least >> 20
-        found.append(Finding(False, f"Films wait until {mib} MiB are free ([media] min_free_mib): free some room."))
+        waits = said("Films wait until {mib} MiB are free ([media] min_free_mib): free some room.", mib=least >> 20)
+        found.append(Finding(False, waits))
     return found

@@ -27,15 +27,21 @@ DbError
 from pathlib import Path
 from typing import ClassVar
 
+from db.said import Said, said
+
 
 class DbError(Exception):
     """The root of this room's errors. `reason` and `facts` are what a job's row keeps of it."""
 
     reason: ClassVar[str] = "internal"
 
-    def __init__(self, sentence: str, /, **facts: object) -> None:
+    def __init__(self, sentence: Said, /, **facts: object) -> None:
         super().__init__(sentence)
-        self.facts = facts
+        self.sentence, self.facts = sentence, facts
+
+    def said(self) -> Said:
+        """The sentence, which can be said in other languages."""
+        return self.sentence
 
 
 class LeaseLost(DbError):
@@ -45,7 +51,11 @@ class LeaseLost(DbError):
 
     def __init__(self, job: int, fence: int) -> None:
         super().__init__(
-            f"The claim on job {job} (fence {fence}) is no longer held; nothing was written.", job=job, fence=fence
+            said(
+                "The claim on job {job} (fence {fence}) is no longer held; nothing was written.", job=job, fence=fence
+            ),
+            job=job,
+            fence=fence,
         )
 
 
@@ -55,10 +65,17 @@ class QueueFull(DbError):
     reason = "queue_full"
 
     def __init__(self, got: int, limit: int, of: str) -> None:
-        whose = {"user": "You have", "chat": "This chat has", "all": "The queue has"}[of]
-        jobs = "job" if got == 1 else "jobs"
+        whose = {"user": said("You have"), "chat": said("This chat has"), "all": said("The queue has")}[of]
+        sentence = said(
+            "{whose} {got} job waiting or running and the limit is {limit}; try again when one is finished."
+            if got == 1
+            else "{whose} {got} jobs waiting or running and the limit is {limit}; try again when one is finished.",
+            whose=whose,
+            got=got,
+            limit=limit,
+        )
         super().__init__(
-            f"{whose} {got} {jobs} waiting or running and the limit is {limit}; try again when one is finished.",
+            sentence,
             got=got,
             limit=limit,
             of=of,
@@ -72,8 +89,9 @@ class Draining(DbError):
     reason = "draining"
 
     def __init__(self, reason: str) -> None:
-        because = f": {reason}" if reason else ""
-        super().__init__(f"No new films are taken in now{because}; those in line are finished.", reason=reason)
+        because = said(": {reason}", reason=reason) if reason else ""
+        sentence = said("No new films are taken in now{because}; those in line are finished.", because=because)
+        super().__init__(sentence, reason=reason)
 
 
 class Banned(DbError):
@@ -82,8 +100,9 @@ class Banned(DbError):
     reason = "banned"
 
     def __init__(self, reason: str, until_ms: int | None, scope: str) -> None:
-        because = f": {reason}" if reason else ""
-        super().__init__(f"You may not ask for films here{because}.", reason=reason, until_ms=until_ms, scope=scope)
+        because = said(": {reason}", reason=reason) if reason else ""
+        sentence = said("You may not ask for films here{because}.", because=because)
+        super().__init__(sentence, reason=reason, until_ms=until_ms, scope=scope)
         self.until_ms, self.scope = until_ms, scope
 
 
@@ -94,7 +113,11 @@ class DayUsed(DbError):
 
     def __init__(self, got_s: int, limit_s: int, until_ms: int) -> None:
         super().__init__(
-            f"You used {got_s} s of GPU time within a day and the limit is {limit_s} s.",
+            said(
+                "You used {got_s} s of GPU time within a day and the limit is {limit_s} s.",
+                got_s=got_s,
+                limit_s=limit_s,
+            ),
             got_s=got_s,
             limit_s=limit_s,
             until_ms=until_ms,
@@ -108,7 +131,8 @@ class TooSoon(DbError):
     reason = "too_soon"
 
     def __init__(self, limit_s: int, until_ms: int) -> None:
-        super().__init__(f"One film every {limit_s} s is the limit.", limit_s=limit_s, until_ms=until_ms)
+        sentence = said("One film every {limit_s} s is the limit.", limit_s=limit_s)
+        super().__init__(sentence, limit_s=limit_s, until_ms=until_ms)
         self.until_ms = until_ms
 
 
@@ -118,7 +142,7 @@ class Duplicate(DbError):
     reason = "duplicate"
 
     def __init__(self, job: int) -> None:
-        super().__init__(f"This is the same film as job {job}.", job=job)
+        super().__init__(said("This is the same film as job {job}.", job=job), job=job)
         self.job = job
 
 
@@ -128,7 +152,7 @@ class NoSuchJob(DbError):
     reason = "no_such_job"
 
     def __init__(self, job: int) -> None:
-        super().__init__(f"There is no job {job}.", job=job)
+        super().__init__(said("There is no job {job}.", job=job), job=job)
 
 
 class NotYours(DbError):
@@ -137,7 +161,7 @@ class NotYours(DbError):
     reason = "not_yours"
 
     def __init__(self, job: int) -> None:
-        super().__init__(f"Job {job} belongs to somebody else.", job=job)
+        super().__init__(said("Job {job} belongs to somebody else.", job=job), job=job)
 
 
 class NotFinished(DbError):
@@ -147,7 +171,15 @@ class NotFinished(DbError):
 
     def __init__(self, job: int, done: int, wanted: int) -> None:
         super().__init__(
-            f"Job {job} has {done} finished sections, and {wanted} were to be kept.", job=job, done=done, wanted=wanted
+            said(
+                "Job {job} has {done} finished sections, and {wanted} were to be kept.",
+                job=job,
+                done=done,
+                wanted=wanted,
+            ),
+            job=job,
+            done=done,
+            wanted=wanted,
         )
 
 
@@ -157,7 +189,9 @@ class LatentsGone(DbError):
     reason = "latents_gone"
 
     def __init__(self, job: int) -> None:
-        super().__init__(f"What job {job} could be gone on with is not kept any more; its film is.", job=job)
+        super().__init__(
+            said("What job {job} could be gone on with is not kept any more; its film is.", job=job), job=job
+        )
 
 
 class DatabaseInUse(DbError):
@@ -166,9 +200,13 @@ class DatabaseInUse(DbError):
     reason = "database_in_use"
 
     def __init__(self, path: Path | str, pid: int | None = None) -> None:
-        by = f" (process {pid})" if pid else ""
+        by = said(" (process {pid})", pid=pid) if pid else ""
         super().__init__(
-            f"{path} is in use by another flipbot{by}: stop that one first, or use another data directory.",
+            said(
+                "{path} is in use by another flipbot{by}: stop that one first, or use another data directory.",
+                path=path,
+                by=by,
+            ),
             path=str(path),
             pid=pid,
         )
@@ -182,7 +220,11 @@ class DatabaseNewer(DbError):
 
     def __init__(self, path: Path | str, version: str) -> None:
         super().__init__(
-            f"{path} was made by a newer flipbot (schema {version}): update flipbot, or use another data directory.",
+            said(
+                "{path} was made by a newer flipbot (schema {version}): update flipbot, or use another data directory.",
+                path=path,
+                version=version,
+            ),
             path=str(path),
             version=version,
         )
@@ -194,7 +236,8 @@ class DatabaseUnusable(DbError):
     reason = "database_unusable"
 
     def __init__(self, path: Path | str, why: str) -> None:
-        super().__init__(f"{path} cannot be used as the database: {why}.", path=str(path), why=why)
+        sentence = said("{path} cannot be used as the database: {why}.", path=path, why=why)
+        super().__init__(sentence, path=str(path), why=why)
 
 
 class DiskFull(DbError):
@@ -203,7 +246,8 @@ class DiskFull(DbError):
     reason = "disk_full"
 
     def __init__(self, path: Path | str) -> None:
-        super().__init__(f"No room is left on the disk of {path}: free some and try again.", path=str(path))
+        sentence = said("No room is left on the disk of {path}: free some and try again.", path=path)
+        super().__init__(sentence, path=str(path))
 
 
 class DiskFailed(DbError):
@@ -213,7 +257,11 @@ class DiskFailed(DbError):
 
     def __init__(self, path: Path | str, why: str) -> None:
         super().__init__(
-            f"The disk of {path} cannot be used now ({why}): look at the disk; flipbot tries again by itself.",
+            said(
+                "The disk of {path} cannot be used now ({why}): look at the disk; flipbot tries again by itself.",
+                path=path,
+                why=why,
+            ),
             path=str(path),
             why=why,
         )
@@ -226,7 +274,12 @@ class MediaAway(DbError):
 
     def __init__(self, where: str, why: str, advice: str) -> None:
         super().__init__(
-            f"The media in {where} cannot be used now ({why}): {advice}; flipbot tries again by itself.",
+            said(
+                "The media in {where} cannot be used now ({why}): {advice}; flipbot tries again by itself.",
+                where=where,
+                why=why,
+                advice=advice,
+            ),
             where=where,
             why=why,
         )
@@ -238,8 +291,8 @@ class OtherStore(MediaAway):
     def __init__(self, where: str) -> None:
         super().__init__(
             where,
-            "nothing of the others' is there",
-            "give all the same [media] url, a bucket or a folder that both see",
+            said("nothing of the others' is there"),
+            said("give all the same [media] url, a bucket or a folder that both see"),
         )
         self.where = where
 
@@ -251,7 +304,11 @@ class DatabaseBusy(DbError):
 
     def __init__(self, path: Path | str, waited_s: int) -> None:
         super().__init__(
-            f"{path} is locked by another program since {waited_s} s: end that one (a backup, a database browser?).",
+            said(
+                "{path} is locked by another program since {waited_s} s: end that one (a backup, a database browser?).",
+                path=path,
+                waited_s=waited_s,
+            ),
             path=str(path),
             waited_s=waited_s,
         )
@@ -264,8 +321,12 @@ class DatabaseAway(DbError):
 
     def __init__(self, place: str, why: str) -> None:
         super().__init__(
-            f"The database {place} cannot be reached ({why}): look at its server, the network between, and what its "
-            "address says.",
+            said(
+                "The database {place} cannot be reached ({why}): look at its server, the network between, and what its "
+                "address says.",
+                place=place,
+                why=why,
+            ),
             path=place,
             why=why,
         )
@@ -277,7 +338,11 @@ class NotEmpty(DbError):
     reason = "not_empty"
 
     def __init__(self, place: str) -> None:
-        super().__init__(f"Films were asked for in {place} already: move to a database that is new.", path=place)
+        sentence = said("Films were asked for in {place} already: move to a database that is new.", place=place)
+        super().__init__(sentence, path=place)
+
+
+CONFIGURATION = said("configuration")  # in place of the file of a ConfigError, where it is not known
 
 
 class ConfigError(DbError):
@@ -286,6 +351,12 @@ class ConfigError(DbError):
     reason = "config"
 
     def __init__(self, file: str, key: str, problem: str) -> None:
-        where = f"{file}: {key}: " if key else f"{file}: "
-        stop = "" if problem.endswith((".", "?")) else "."
-        super().__init__(f"{where}{problem}{stop}", file=file, key=key, problem=problem)
+        ends = problem.endswith((".", "?"))
+        where = said("{file}: {key}", file=file, key=key) if key else file
+        sentence = said("{where}: {problem}" if ends else "{where}: {problem}.", where=where, problem=problem)
+        super().__init__(sentence, file=file, key=key, problem=problem)
+
+    @classmethod
+    def of(cls, file: str, key: str, expected: str, got: str) -> "ConfigError":
+        """A key that has something else than it should."""
+        return cls(file, key, said("expected {expected}, got {got}", expected=expected, got=got))

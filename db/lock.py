@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from db.errors import DatabaseInUse, DatabaseUnusable
+from db.said import of_system
 
 if sys.platform == "win32":
     import msvcrt
@@ -29,7 +30,7 @@ class Lock:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._fd = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600)  # not inheritable: no child keeps it held
         except OSError as error:
-            raise DatabaseUnusable(path, error.strerror or str(error)) from error
+            raise DatabaseUnusable(path, of_system(error)) from error
         try:
             _take(self._fd)
         except OSError:

@@ -31,9 +31,10 @@ from sqlalchemy import select
 from db import inbox
 from db.config import MediaConfig
 from db.connect import Database, reads
-from db.errors import ConfigError, DiskFailed, DiskFull, OtherStore
+from db.errors import CONFIGURATION, ConfigError, DiskFailed, DiskFull, OtherStore
 from db.models import Memo
 from db.query import SHAS, unreferenced
+from db.said import of_system, said
 from db.trouble import TROUBLE
 
 P = ParamSpec("P")
@@ -292,8 +293,10 @@ def open_media(config: MediaConfig, data_dir: Path) -> Media:
     try:
         from db.bucket import Bucket
     except ModuleNotFoundError:
-        missing = 'a bucket needs the library obstore: pip install "flipbot[s3]" (or obstore), or set a "file:///" url'
-        raise ConfigError("configuration", "media.url", missing) from None
+        missing = said(
+            'a bucket needs the library obstore: pip install "flipbot[s3]" (or obstore), or set a "file:///" url'
+        )
+        raise ConfigError(CONFIGURATION, "media.url", missing) from None
     try:
         return Bucket(
             data_dir / "media-cache",
@@ -304,8 +307,8 @@ def open_media(config: MediaConfig, data_dir: Path) -> Media:
             least_free=2 * config.min_free_mib << 20,
         )
     except ValueError:  # without its words, which may hold a secret
-        refused = "the bucket cannot be used like that: see to region, endpoint and the AWS_… of the environment"
-        raise ConfigError("configuration", "media.url", refused) from None
+        refused = said("the bucket cannot be used like that: see to region, endpoint and the AWS_… of the environment")
+        raise ConfigError(CONFIGURATION, "media.url", refused) from None
 
 
 async def in_thread(media: Media, f: Callable[P, T], *args: P.args, **kw: P.kwargs) -> T:
@@ -328,7 +331,7 @@ def on_disk(path: Path) -> Iterator[None]:
         if error.errno in _FULL:
             raise DiskFull(path) from error
         if error.errno in _FAILED:
-            raise DiskFailed(path, error.strerror or str(error)) from error
+            raise DiskFailed(path, of_system(error)) from error
         raise
 
 
@@ -353,7 +356,7 @@ def _remove(path: Path) -> int:
 def media_keep(db: Database) -> set[str]:
     """The names of all files that any row names: what a sweep has to keep."""
     with db.reading() as tx:
-        keep = {_named(said) for said in tx.scalars(select(Memo.value).where(Memo.name == STORE))}
+        keep = {_named(marked) for marked in tx.scalars(select(Memo.value).where(Memo.name == STORE))}
         for column in SHAS:
             keep.update(sha for sha in tx.scalars(select(column).distinct()) if sha)
     return keep
@@ -371,10 +374,13 @@ async def media_foreign(db: Database, media: Media) -> str | None:
     owner = await in_thread(media, media.owner)
     if owner is None or _holds(await _mark(db), owner):
         return None
-    return (
-        f"Nothing in {media.place()} is tidied away: {media.place(OWNER)} says that it belongs to another database, or "
+    return said(
+        "Nothing in {place} is tidied away: {marker} says that it belongs to another database, or "
         "to this one at a later time (was a backup restored?). Give each database its own place ([media] url); or, "
-        f'where only this one uses it and what it does not know may go, put "{await _mark(db)}" there.'
+        'where only this one uses it and what it does not know may go, put "{mark}" there.',
+        place=media.place(),
+        marker=media.place(OWNER),
+        mark=await _mark(db),
     )
 
 
@@ -426,9 +432,9 @@ async def settle_store(db: Database, media: Media, *, anew: bool = False) -> Non
         )
 
 
-def _named(said: str) -> str:
+def _named(text: str) -> str:
     """The name of the file with that content."""
-    return hashlib.sha256(said.encode()).hexdigest()
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 async def _mark(db: Database) -> str:

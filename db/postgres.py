@@ -24,7 +24,17 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from db import migrations
 from db.clocks import Clock, Theirs
-from db.errors import ConfigError, DatabaseAway, DatabaseBusy, DatabaseUnusable, DbError, DiskFailed, DiskFull
+from db.errors import (
+    CONFIGURATION,
+    ConfigError,
+    DatabaseAway,
+    DatabaseBusy,
+    DatabaseUnusable,
+    DbError,
+    DiskFailed,
+    DiskFull,
+)
+from db.said import said
 
 if TYPE_CHECKING:
     import psycopg
@@ -115,7 +125,9 @@ class Postgres:
             tx = stack.enter_context(_engine(self._url, poolclass=NullPool).begin())
             self._take(tx)
             if (letters := tx.exec_driver_sql("SHOW server_encoding").scalar_one()) != "UTF8":
-                raise DatabaseUnusable(self.place, f"it keeps text as {letters}: make one WITH ENCODING 'UTF8'")
+                raise DatabaseUnusable(
+                    self.place, said("it keeps text as {letters}: make one WITH ENCODING 'UTF8'", letters=letters)
+                )
             migrations.upgrade(tx, self.place)
 
     def clocks(self, now: Clock | None, steady: Clock | None) -> tuple[Clock, Clock]:
@@ -250,12 +262,12 @@ def front_lock(url: str) -> Iterator[Callable[[], bool]]:
 def driver_url(url: str) -> URL:
     """The URL with the driver that is used. raises: ConfigError, also where there is no such driver here."""
     if find_spec("psycopg") is None:
-        problem = 'PostgreSQL needs psycopg: install it with pip install "flipbot[postgres]"'
-        raise ConfigError("configuration", "database.url", problem)
+        problem = said('PostgreSQL needs psycopg: install it with pip install "flipbot[postgres]"')
+        raise ConfigError(CONFIGURATION, "database.url", problem)
     parsed = make_url(url)
     if parsed.drivername not in ("postgresql", "postgresql+psycopg", "postgres"):
-        expected = f'expected "postgresql+psycopg://…", got "{parsed.drivername}://…"'
-        raise ConfigError("configuration", "database.url", expected)
+        got = f'"{parsed.drivername}://…"'
+        raise ConfigError.of(CONFIGURATION, "database.url", '"postgresql+psycopg://…"', got)
     return parsed.set(drivername="postgresql+psycopg")
 
 
@@ -305,5 +317,5 @@ def _why(error: DBAPIError) -> str:
 
 def _first_line(error: BaseException) -> str:
     """What the server, or the network, says first."""
-    said = str(error).strip()
-    return said.splitlines()[0] if said else type(error).__name__
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from db import migrations
 from db.clocks import Clock, Steady, now_ms
 from db.errors import DatabaseBusy, DatabaseUnusable, DbError, DiskFailed, DiskFull
+from db.said import known, said
 
 PRAGMAS = ("busy_timeout=10000", "journal_size_limit=67108864")
 WRITING = (*PRAGMAS, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
@@ -75,7 +76,7 @@ class Sqlite:
         code = _code(error)
         if code in FULL:
             return DiskFull(self.place)
-        return DiskFailed(self.place, str(error.orig)) if code in FAILED else error
+        return DiskFailed(self.place, known(str(error.orig))) if code in FAILED else error
 
     def tell(self, tx: Connection, *, lightly: bool) -> None:
         """Nobody else has the file open, who could want to hear of a commit."""
@@ -98,10 +99,10 @@ def migrate(path: Path) -> None:
         with engine.begin() as tx:
             migrations.upgrade(tx, str(path))
             if tx.exec_driver_sql("PRAGMA foreign_key_check").first():
-                raise DatabaseUnusable(str(path), "a row refers to one that is missing")
+                raise DatabaseUnusable(str(path), said("a row refers to one that is missing"))
     except DBAPIError as error:
         mapped = Sqlite(path).mapped(error)
-        raise mapped if mapped is not error else DatabaseUnusable(str(path), str(error.orig)) from error
+        raise mapped if mapped is not error else DatabaseUnusable(str(path), known(str(error.orig))) from error
     finally:
         engine.dispose()
 

@@ -5,6 +5,7 @@ import locale as system_locale
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,6 +15,8 @@ import gen.bench
 from bot import terminal, words
 from bot.errors import Gone, Refused
 from db.errors import DbError
+from db.said import Said, said
+from flipbot.called import called
 from flipbot.checkup import command_doctor
 from flipbot.download import command_download
 from flipbot.making import command_animate, command_front, command_run, command_worker
@@ -35,13 +38,14 @@ BENCHES = {
     "answer": "how soon chats are answered in a burst",
 }
 BOT_BENCHES = ("page", "answer")  # of what people meet; the others are the engine's and the queue's
-BOTH = "On one machine, `flipbot run` does both: `front` and `worker` exclude each other on one SQLite file."
-GATE = "take no new films in; those in line are finished"
+BOTH = said("On one machine, `flipbot run` does both: `front` and `worker` exclude each other on one SQLite file.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 done, 1 failed, 2 bad usage or bad input, 130 cancelled."""
-    parser = arguments()
+    spoken = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG")
+    locale = words.pick([spoken or system_locale.getlocale()[0] or "en"])
+    parser = arguments(locale)
     args, more = parser.parse_known_args(argv)
     if more and (args.command is not command_animate or any(word.startswith("-") for word in more)):
         getattr(args, "parser", parser).error(f"unrecognized arguments: {' '.join(more)}")
@@ -50,8 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.command is None:
         parser.print_help(sys.stderr)
         return terminal.BAD_INPUT
-    spoken = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG")
-    locale = words.pick([spoken or system_locale.getlocale()[0] or "en"])
+    locale = words.Reader(locale, called(args, sys.argv[0]).command)
     console = terminal.printer(stderr=True, soft_wrap=True)
     try:
         code: int = args.command(args, console, locale)
@@ -61,93 +64,124 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(refused, Gone):
             return terminal.FAILED
     except (DbError, GenError) as error:
-        terminal.tell(console, f"flipbot: {error}")
+        terminal.tell(console, f"flipbot: {words.translate(locale, error.said())}")
     except KeyboardInterrupt:
         return terminal.INTERRUPTED
     return terminal.BAD_INPUT
 
 
-def arguments() -> argparse.ArgumentParser:
-    """The parser of every command."""
-    parser = argparse.ArgumentParser(prog="flipbot", description="A picture becomes a film, second by second.")
+def arguments(locale: str = words.DEFAULT) -> argparse.ArgumentParser:
+    """The parser of every command. What argparse says by itself stays English."""
+    say = partial(words.translate, locale)
+    parser = argparse.ArgumentParser(
+        prog="flipbot", description=say(said("A picture becomes a film, second by second."))
+    )
     parser.add_argument("--version", action="version", version=f"flipbot {version('flipbot')}")
     parser.set_defaults(command=None)
     commands = parser.add_subparsers(metavar="COMMAND")
 
-    def add(name: str, command: Callable[..., int], help: str) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=help, description=help)
-        sub.add_argument("-c", "--config", type=Path, help="configuration file (default: config.toml here, if any)")
-        sub.add_argument("--data-dir", type=Path, help="folder of everything that is kept")
+    def add(name: str, command: Callable[..., int], about: Said) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=say(about), description=say(about))
+        sub.add_argument(
+            "-c", "--config", type=Path, help=say(said("configuration file (default: config.toml here, if any)"))
+        )
+        sub.add_argument("--data-dir", type=Path, help=say(said("folder of everything that is kept")))
         sub.set_defaults(command=command, parser=sub)
         return sub
 
     def with_model(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        sub.add_argument("--model", help="checkpoint: tiny, framepack, framepack-f1, or a folder")
-        sub.add_argument("--size", help="the films' size, such as 192 (tiny) or 512 (framepack-f1)")
-        sub.add_argument("--models-dir", type=Path, help="folder of downloaded checkpoints")
+        sub.add_argument("--model", help=say(said("checkpoint: tiny, framepack, framepack-f1, or a folder")))
+        sub.add_argument("--size", help=say(said("the films' size, such as 192 (tiny) or 512 (framepack-f1)")))
+        sub.add_argument("--models-dir", type=Path, help=say(said("folder of downloaded checkpoints")))
         return sub
 
-    with_model(add("run", command_run, "everything on this machine: page, queue and engine"))
+    with_model(add("run", command_run, said("everything on this machine: page, queue and engine")))
     front = with_model(
-        add("front", command_front, "only what people talk to: it takes films in, another process makes them")
+        add("front", command_front, said("only what people talk to: it takes films in, another process makes them"))
     )
-    worker = with_model(add("worker", command_worker, "only the engine: it makes the films that wait"))
-    front.epilog = worker.epilog = BOTH
-    worker.add_argument("--until-empty", action="store_true", help="end when nothing is left to do")
-    animate = with_model(add("animate", command_animate, "turn one picture into a film, here in the terminal"))
-    animate.add_argument("image", nargs="?", metavar="IMAGE", help="the picture; not with --extend")
-    animate.add_argument("prompt", nargs="*", default=[], metavar="PROMPT", help="what should happen")
-    animate.add_argument("--extend", type=int, metavar="JOB", help="go on with a film that was made in a terminal")
-    animate.add_argument("--seconds", help="length of the film")
-    animate.add_argument("--seed", help="a whole number: the same one gives the same film")
-    animate.add_argument("--quality", help="a preset of the configuration: draft, standard or best")
-    animate.add_argument("--end-image", type=Path, metavar="IMAGE", help="the picture that the film ends with")
-    animate.add_argument("-o", "--output", type=Path, metavar="OUT.mp4", help="the film (default: IMAGE's name, here)")
-    queue = add("queue", command_queue, "show what is in line, as it changes")
-    queue.add_argument("--once", action="store_true", help="only as it is now")
-    gates = {"pause": "begin no section any more", "resume": "go on after a pause, take films in again", "drain": GATE}
+    worker = with_model(add("worker", command_worker, said("only the engine: it makes the films that wait")))
+    front.epilog = worker.epilog = say(BOTH)
+    worker.add_argument("--until-empty", action="store_true", help=say(said("end when nothing is left to do")))
+    animate = with_model(add("animate", command_animate, said("turn one picture into a film, here in the terminal")))
+    animate.add_argument("image", nargs="?", metavar="IMAGE", help=say(said("the picture; not with --extend")))
+    animate.add_argument("prompt", nargs="*", default=[], metavar="PROMPT", help=say(said("what should happen")))
+    animate.add_argument(
+        "--extend", type=int, metavar="JOB", help=say(said("go on with a film that was made in a terminal"))
+    )
+    animate.add_argument("--seconds", help=say(said("length of the film")))
+    animate.add_argument("--seed", help=say(said("a whole number: the same one gives the same film")))
+    animate.add_argument("--quality", help=say(said("a preset of the configuration: draft, standard or best")))
+    animate.add_argument(
+        "--end-image", type=Path, metavar="IMAGE", help=say(said("the picture that the film ends with"))
+    )
+    animate.add_argument(
+        "-o", "--output", type=Path, metavar="OUT.mp4", help=say(said("the film (default: IMAGE's name, here)"))
+    )
+    queue = add("queue", command_queue, said("show what is in line, as it changes"))
+    queue.add_argument("--once", action="store_true", help=say(said("only as it is now")))
+    gates = {
+        "pause": said("begin no section any more"),
+        "resume": said("go on after a pause, take films in again"),
+        "drain": said("take no new films in; those in line are finished"),
+    }
     for name, says in gates.items():
         gate = add(name, command_gate, says)
         gate.set_defaults(action=name)
-        gate.add_argument("--server", default="", metavar="ID", help="for one Discord server or Telegram group alone")
+        gate.add_argument(
+            "--server", default="", metavar="ID", help=say(said("for one Discord server or Telegram group alone"))
+        )
         if name != "resume":
-            gate.add_argument("reason", nargs="*", metavar="REASON", help="what people are told")
-    first = add("first", command_first, "put a film before all others")
-    first.add_argument("job", metavar="JOB", help="its number, as `flipbot queue` shows it")
-    for name, says in (("ban", "let somebody ask for nothing"), ("unban", "lift a ban")):
+            gate.add_argument("reason", nargs="*", metavar="REASON", help=say(said("what people are told")))
+    first = add("first", command_first, said("put a film before all others"))
+    first.add_argument("job", metavar="JOB", help=say(said("its number, as `flipbot queue` shows it")))
+    for name, says in (("ban", said("let somebody ask for nothing")), ("unban", said("lift a ban"))):
         ban = add(name, command_ban, says)
         ban.set_defaults(action=name)
-        ban.add_argument("who", metavar="WHO", help="discord:ID, telegram:ID, or page:ID as /admin shows it")
-        ban.add_argument("--server", default="", metavar="ID", help="on one Discord server or Telegram group alone")
+        ban.add_argument("who", metavar="WHO", help=say(said("discord:ID, telegram:ID, or page:ID as /admin shows it")))
+        ban.add_argument(
+            "--server", default="", metavar="ID", help=say(said("on one Discord server or Telegram group alone"))
+        )
         if name == "ban":
-            ban.add_argument("--for", dest="lasting", metavar="TIME", help="30m, 12h or 7d (default: for ever)")
-            ban.add_argument("--reason", default="", help="what they are told")
-    add("audit", command_audit, "show what operators did, newest first")
-    cancel = add("cancel", command_cancel, "stop a film, whether it waits or is being made")
-    cancel.add_argument("job", metavar="JOB", help="its number, as `flipbot queue` shows it")
-    cancel.add_argument("reason", nargs="*", metavar="REASON", help="what flipbot audit says of it")
-    film = add("film", command_film, "save a film that is kept here, or what is ready of it")
+            ban.add_argument(
+                "--for", dest="lasting", metavar="TIME", help=say(said("30m, 12h or 7d (default: for ever)"))
+            )
+            ban.add_argument("--reason", default="", help=say(said("what they are told")))
+    add("audit", command_audit, said("show what operators did, newest first"))
+    cancel = add("cancel", command_cancel, said("stop a film, whether it waits or is being made"))
+    cancel.add_argument("job", metavar="JOB", help=say(said("its number, as `flipbot queue` shows it")))
+    cancel.add_argument("reason", nargs="*", metavar="REASON", help=say(said("what flipbot audit says of it")))
+    film = add("film", command_film, said("save a film that is kept here, or what is ready of it"))
     film.add_argument(
-        "job", nargs="?", metavar="JOB", help="its number (default: the last one asked for in a terminal)"
+        "job", nargs="?", metavar="JOB", help=say(said("its number (default: the last one asked for in a terminal)"))
     )
-    film.add_argument("-o", "--output", type=Path, metavar="OUT.mp4", help="the film (default: film-JOB.mp4, here)")
-    move = add("move", command_move, "copy the queue, the people and all films to another database and media store")
-    move.add_argument("to", type=Path, metavar="TO.toml", help="configuration that says where to; the old place stays")
-    with_model(add("doctor", command_doctor, "say what works on this machine, and what to do about the rest"))
-    fetch = add("download", command_download, "fetch the weights of a large model; it goes on where it stopped")
-    fetch.add_argument("name", metavar="MODEL", help="framepack or framepack-f1")
-    fetch.add_argument("--models-dir", type=Path, help="folder of downloaded checkpoints")
-    fetch.add_argument("--from", dest="source", type=Path, metavar="DIR", help="take the files from a copy here")
-    fetch.add_argument("--accept-licence", action="store_true", help="the licence is read and accepted")
+    film.add_argument(
+        "-o", "--output", type=Path, metavar="OUT.mp4", help=say(said("the film (default: film-JOB.mp4, here)"))
+    )
+    move = add(
+        "move", command_move, said("copy the queue, the people and all films to another database and media store")
+    )
+    move.add_argument(
+        "to", type=Path, metavar="TO.toml", help=say(said("configuration that says where to; the old place stays"))
+    )
+    with_model(add("doctor", command_doctor, said("say what works on this machine, and what to do about the rest")))
+    fetch = add("download", command_download, said("fetch the weights of a large model; it goes on where it stopped"))
+    fetch.add_argument("name", metavar="MODEL", help=say(said("framepack or framepack-f1")))
+    fetch.add_argument("--models-dir", type=Path, help=say(said("folder of downloaded checkpoints")))
+    fetch.add_argument(
+        "--from", dest="source", type=Path, metavar="DIR", help=say(said("take the files from a copy here"))
+    )
+    fetch.add_argument("--accept-licence", action="store_true", help=say(said("the licence is read and accepted")))
     bench = commands.add_parser(
         "bench",
-        help="measure",
-        description="Measure; each prints a small table.",
+        help=say(said("measure")),
+        description=say(said("Measure; each prints a small table.")),
         epilog=gen.bench.listed(BENCHES),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    bench.add_argument("name", nargs="?", choices=BENCHES, metavar="NAME", help="what to measure")
-    bench.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="its options: flipbot bench NAME --help")
+    bench.add_argument("name", nargs="?", choices=BENCHES, metavar="NAME", help=say(said("what to measure")))
+    bench.add_argument(
+        "rest", nargs=argparse.REMAINDER, metavar="...", help=say(said("its options: flipbot bench NAME --help"))
+    )
     bench.set_defaults(command=command_bench)
     return parser
 

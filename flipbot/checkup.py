@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from rich.cells import set_cell_size
 from rich.console import Console
 from rich.text import Text
 
@@ -16,6 +17,7 @@ from db.connect import Database, is_shared
 from db.doctor import examine_database, examine_disk, examine_library, examine_media, examine_store
 from db.errors import DbError, MediaAway
 from db.finding import Finding
+from db.logs import start_log
 from flipbot.settings import Settings, make_folder, settings_of
 from gen.errors import GenError
 from gen.roofline import Pace
@@ -36,16 +38,18 @@ def command_doctor(args: argparse.Namespace, console: Console, locale: str) -> i
     from gen.doctor import examine  # imports torch
 
     settings = settings_of(args)
+    start_log(settings.service, quiet=True)  # what would be logged here is a finding
+    say = partial(words.translate, locale)
     found = [
-        *examine(settings.model, settings.models_dir, settings.video.sizes(settings.model)),
-        *asyncio.run(examine_service(settings)),
-        *asyncio.run(doctor.examine(settings.discord, settings.telegram)),
+        *examine(settings.model, settings.models_dir, settings.video.sizes(settings.model), say),
+        *asyncio.run(examine_service(settings, locale)),
+        *asyncio.run(doctor.examine(settings.discord, settings.telegram, locale)),
     ]
     out = terminal.printer(soft_wrap=True)
     for finding in found:
-        word, colour = {True: ("ok", "green"), None: ("note", "yellow"), False: ("MISS", "red")}[finding.fine]
-        out.print(Text(f"{word:4}", colour), end=" ")
-        terminal.tell(out, finding.sentence)
+        key, colour = {True: ("fine", "green"), None: ("note", "yellow"), False: ("miss", "red")}[finding.fine]
+        out.print(Text(set_cell_size(words.say(locale, f"doctor.{key}"), 4), colour), end=" ")
+        terminal.tell(out, say(finding.sentence))
     return terminal.FAILED if any(finding.fine is False for finding in found) else terminal.DONE
 
 
@@ -71,7 +75,7 @@ def paces_of(made: Sequence[Mapping[str, Any]], settings: Settings) -> list[Pace
     return found
 
 
-async def examine_service(settings: Settings) -> list[Finding]:
+async def examine_service(settings: Settings, locale: str = words.DEFAULT) -> list[Finding]:
     """What the doctor says of the database, the speed in it, the disk and the page."""
     from gen.doctor import speed  # imports torch
 
@@ -87,10 +91,11 @@ async def examine_service(settings: Settings) -> list[Finding]:
         async with settings.connect() as remote:
             if remote is not None:
                 process = (await remote.hello())["pid"]
-                found.append(Finding(True, f"A service is running on {settings.data_dir} (process {process})."))
+                runs = words.say(locale, "doctor.service", path=str(settings.data_dir), process=process)
+                found.append(Finding(True, runs))
                 return [*found, *judged(await remote.sections()), *disk()]
     except Gone as gone:
-        return [*found, Finding(False, words.say("en", gone.key, **gone.facts)), *disk()]
+        return [*found, Finding(False, words.say(locale, gone.key, **gone.facts)), *disk()]
     try:
         make_folder(settings.data_dir)
         async with Database.open(settings.database.url, data_dir=settings.data_dir) as db:
@@ -98,7 +103,7 @@ async def examine_service(settings: Settings) -> list[Finding]:
             found += judged(await control.recent_sections(db))
             found += await examine_media(db, media)
     except Refused as refused:
-        return [*found, Finding(False, words.say("en", refused.key, **refused.facts))]
+        return [*found, Finding(False, words.say(locale, refused.key, **refused.facts))]
     except (DbError, GenError) as error:
-        return [*found, Finding(False, str(error))]
-    return [*found, *disk(), await doctor.examine_page(settings.web)]
+        return [*found, Finding(False, error.said())]
+    return [*found, *disk(), await doctor.examine_page(settings.web, locale)]

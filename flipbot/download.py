@@ -20,7 +20,7 @@ def command_download(args: argparse.Namespace, console: Console, locale: str) ->
     models_dir = settings.models_dir
 
     def failed(error: GenError, status: int) -> int:
-        terminal.tell(console, f"flipbot: {fetching.sentence(locale, error.reason, error.facts, str(error))}")
+        terminal.tell(console, f"flipbot: {fetching.sentence(locale, error.reason, error.facts, error.said())}")
         return status
 
     try:

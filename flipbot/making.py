@@ -17,12 +17,12 @@ from bot.errors import Refused
 from bot.intake import prompts_of, quality_of, seconds_of, seed_of
 from bot.picture import read_picture
 from db import jobs, operators
-from db.connect import Database
+from db.connect import Database, file_of, is_there
 from db.logs import start_log
 from db.trouble import patiently
 from flipbot.planning import need_inverted, rules
 from flipbot.service import NO_WORKER, end, prepare_model, service
-from flipbot.settings import settings_of
+from flipbot.settings import Settings, settings_of
 from gen.errors import OtherModel
 
 log = logging.getLogger("flipbot")
@@ -129,6 +129,8 @@ def command_animate(args: argparse.Namespace, console: Console, locale: str) -> 
     picture = read_picture(image, **bounds) if args.extend is None else None
     end_picture = read_picture(args.end_image, **bounds) if args.end_image else None
     target = terminal.check_target(args.output, image, args.end_image)
+    if args.extend is not None:
+        need_film(settings, args.extend)
     checked = rules(settings)
     prompts_of(text, seconds_of(args.seconds, checked))
     seed_of(args.seed, lambda: 0)
@@ -167,6 +169,13 @@ def command_animate(args: argparse.Namespace, console: Console, locale: str) -> 
                 return watching.result() if watching in ended else failing.result() or terminal.FAILED
 
     return asyncio.run(animating())
+
+
+def need_film(settings: Settings, number: int) -> None:
+    """See that a film can be there, before anything is made where it would lie. raises: Refused"""
+    operate.film_number(number)
+    if not is_there(settings.database.url, settings.data_dir):
+        raise Refused("terminal.no_database", path=str(file_of(settings.database.url, settings.data_dir)))
 
 
 def need_one_beginning(args: argparse.Namespace) -> None:

@@ -62,7 +62,7 @@ def make_planner(card: Card, model: ModelConfig, video: VideoConfig) -> Planner:
                 step_cache=preset.step_cache or None,
             )
         except GenError as error:
-            raise Refused("refused.unsuited", why=str(error)) from error
+            raise Refused("refused.unsuited", why=error.said()) from error
         return planned(card, made)
 
     return plan
@@ -88,7 +88,7 @@ def make_replanner(card: Card) -> Replanner:
         except OtherModel as error:
             raise Refused("refused.made_by_other_model", **error.facts) from error
         except GenError as error:
-            raise Refused("refused.unsuited", why=str(error)) from error
+            raise Refused("refused.unsuited", why=error.said()) from error
 
     return replan
 

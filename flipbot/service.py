@@ -262,9 +262,9 @@ def make_page(settings: Settings, intake: Intake, db: Database, media: Media, cr
     """The page as it is configured."""
     web, data_dir = settings.web, settings.data_dir
 
-    async def examined() -> str:
+    async def examined(locale: str) -> str:
         """What `flipbot doctor` says; it imports torch, so it does so in a process of its own."""
-        quiet = {**os.environ, **QUIET, "NO_COLOR": "1"}
+        quiet = {**os.environ, **QUIET, "NO_COLOR": "1", "LC_ALL": locale, "PYTHONUTF8": "1"}
         child = await asyncio.create_subprocess_exec(
             *doctor_command(settings), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=quiet
         )
@@ -277,6 +277,7 @@ def make_page(settings: Settings, intake: Intake, db: Database, media: Media, cr
         port=web.port,
         trouble=lately(lambda: trouble_now(settings, media, crew), TROUBLE_S),
         password=web.secret(),
+        guest_password=web.guest_secret(),
         public_url=web.public_url,
         key=read_key(data_dir),
         doctor=examined,

@@ -13,6 +13,7 @@ from bot.errors import Refused
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
 from db.connect import file_of, is_shared
 from db.media import Media, open_media
+from db.said import of_system, said
 from gen.config import ModelConfig, VideoConfig
 
 SECTIONS = {
@@ -102,6 +103,6 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise Refused("refused.data_dir", path=str(folder), why=error.strerror) from error
+        raise Refused("refused.data_dir", path=str(folder), why=of_system(error)) from error
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise Refused("refused.data_dir", path=str(folder), why="it may not be written to")
+        raise Refused("refused.data_dir", path=str(folder), why=said("it may not be written to"))

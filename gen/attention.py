@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from db.said import Said, said, together
 from gen.errors import AttentionMissing, first_line
 
 NATIVE = "native"
@@ -28,16 +29,20 @@ class Kernel:
     module: str
     version: tuple[int, ...]
     card: Capability
-    why_card: str
+    why_card: Said
     functions: tuple[str, ...]  # that diffusers takes from the module
 
 
 # The fastest first. source: diffusers' attention_dispatch (versions), the packages' own pages (cards)
 SAGE = ("sageattn", "sageattn_varlen", "sageattn_qk_int8_pv_fp16_cuda", "sageattn_qk_int8_pv_fp8_cuda")
 KERNELS = (
-    Kernel("sage", "sageattention", "sageattention", (2, 1, 1), (8, 0), "its int8 kernels need Ampere or newer", SAGE),
-    Kernel("flash", "flash-attn", "flash_attn", (2, 6, 3), (8, 0), "it needs Ampere or newer", ("flash_attn_func",)),
-    Kernel("xformers", "xformers", "xformers.ops", (0, 0, 29), (7, 0), "it needs Volta or newer", ()),
+    Kernel(
+        "sage", "sageattention", "sageattention", (2, 1, 1), (8, 0), said("its int8 kernels need Ampere or newer"), SAGE
+    ),
+    Kernel(
+        "flash", "flash-attn", "flash_attn", (2, 6, 3), (8, 0), said("it needs Ampere or newer"), ("flash_attn_func",)
+    ),
+    Kernel("xformers", "xformers", "xformers.ops", (0, 0, 29), (7, 0), said("it needs Volta or newer"), ()),
 )
 NAMES = ("auto", NATIVE, *(kernel.name for kernel in KERNELS))
 
@@ -59,21 +64,21 @@ def choose(asked: str, capability: Capability | None, trial: Trial = lambda _: N
     raises: AttentionMissing, where one is asked for by name and cannot be used
     """
     if asked == NATIVE:
-        return Choice(NATIVE, "It is what the configuration asks for.")
+        return Choice(NATIVE, said("It is what the configuration asks for."))
     if asked != "auto":
         kernel = next(kernel for kernel in KERNELS if kernel.name == asked)
         if why := obstacle(kernel, capability) or trial(asked):
             raise AttentionMissing(name=asked, why=why)
-        return Choice(asked, "It is what the configuration asks for.")
+        return Choice(asked, said("It is what the configuration asks for."))
     if capability is None:
-        return Choice(NATIVE, "Without a card of NVIDIA's the others do not run.")
-    reasons = {}
+        return Choice(NATIVE, said("Without a card of NVIDIA's the others do not run."))
+    reasons = []
     for kernel in KERNELS:
         why = obstacle(kernel, capability) or trial(kernel.name)
         if why is None:
-            return Choice(kernel.name, "It is the fastest of those that work here.")
-        reasons[kernel.name] = why
-    return Choice(NATIVE, " ".join(f"Not {name}: {why}." for name, why in reasons.items()))
+            return Choice(kernel.name, said("It is the fastest of those that work here."))
+        reasons.append(said("Not {name}: {why}.", name=kernel.name, why=why))
+    return Choice(NATIVE, together(*reasons))
 
 
 def trial_on(device: str, precision: str = "auto") -> Trial:
@@ -96,13 +101,13 @@ def trial_on(device: str, precision: str = "auto") -> Trial:
                 made, plain = (attend(q, k, v, backend=each).float() for each in (name, NATIVE))
             off = float((made - plain).norm() / plain.norm())
         except Exception as error:  # noqa: BLE001  each fails in its own way
-            return f"it does not run on this card ({said(error)})"
-        return None if off < 0.1 else f"it computes something else on this card (off by {off:.0%})"
+            return said("it does not run on this card ({error})", error=short(error))
+        return None if off < 0.1 else said("it computes something else on this card (off by {off:.0%})", off=off)
 
     return tried
 
 
-def said(error: Exception) -> str:
+def short(error: Exception) -> str:
     """An error in one short line."""
     first = first_line(error)
     return f"{type(error).__name__}: {first:.120}" if first else type(error).__name__
@@ -111,24 +116,29 @@ def said(error: Exception) -> str:
 def obstacle(kernel: Kernel, capability: Capability | None) -> str | None:
     """Why a kernel cannot be used here; None where it can."""
     if capability is None:
-        return "there is no card that it could run on"
+        return said("there is no card that it could run on")
     if capability < kernel.card:
-        return f"{kernel.why_card}, this card has {capability[0]}.{capability[1]}"
+        has = f"{capability[0]}.{capability[1]}"
+        return said("{needs}, this card has {has}", needs=kernel.why_card, has=has)
     if importlib.util.find_spec(kernel.module.split(".")[0]) is None:
-        return f"{kernel.package} is not installed"
+        return said("{package} is not installed", package=kernel.package)
     try:
         found = version(kernel.package)
     except PackageNotFoundError:
-        return f"{kernel.package} is there without saying its version"
+        return said("{package} is there without saying its version", package=kernel.package)
     numbers = tuple(int(part) for part in found.split("+")[0].split(".")[:3] if part.isdigit())
     if numbers < kernel.version:
-        return f"{kernel.package} {found} is older than {'.'.join(map(str, kernel.version))}"
+        least = ".".join(map(str, kernel.version))
+        return said("{package} {version} is older than {least}", package=kernel.package, version=found, least=least)
     try:
         module = importlib.import_module(kernel.module)
     except Exception as error:  # noqa: BLE001  such as one that was built for another PyTorch
-        return f"{kernel.package} {found} cannot be loaded here ({said(error)})"
+        facts = {"package": kernel.package, "version": found, "error": short(error)}
+        return said("{package} {version} cannot be loaded here ({error})", **facts)
     absent = next((name for name in kernel.functions if not hasattr(module, name)), None)
-    return None if absent is None else f"{kernel.package} {found} has no {absent}"
+    if absent is None:
+        return None
+    return said("{package} {version} has no {absent}", package=kernel.package, version=found, absent=absent)
 
 
 def capability_of(device: str) -> Capability | None:

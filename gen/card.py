@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from db.said import Said, said
 from gen.errors import CheckpointCorrupt, CheckpointIncomplete, CheckpointMissing, FolderMissing, UnknownModel
 from gen.sources import CONFIGS, SOURCES
 from gen.types import FIRST_BLOCK, SAMPLINGS, TEACACHE, cache_as_written, step_cache_of
@@ -130,7 +131,10 @@ def find_tiny(models_dir: Path | None, shipped: Path = SHIPPED) -> Path:
     for place in places:
         if (place / CARD).is_file():
             return place
-    raise CheckpointMissing(name="tiny", where=" nor ".join(f"no {place / CARD}" for place in places))
+    where: str = said("no {file}", file=places[0] / CARD)
+    for place in places[1:]:
+        where = said("{first} nor {second}", first=where, second=said("no {file}", file=place / CARD))
+    raise CheckpointMissing(name="tiny", where=where)
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -152,9 +156,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(need_file(path).read_bytes())
     except (ValueError, OSError) as error:
-        raise CheckpointCorrupt(file=str(path), why="is not readable JSON") from error
+        raise CheckpointCorrupt(file=str(path), why=said("is not readable JSON")) from error
     if not isinstance(values, dict):
-        raise CheckpointCorrupt(file=str(path), why="holds no JSON object")
+        raise CheckpointCorrupt(file=str(path), why=said("holds no JSON object"))
     return values
 
 
@@ -163,11 +167,13 @@ def read_card(folder: Path) -> Card:
     path, vae = folder / CARD, read_json(folder / "vae" / "config.json")
     values = read_json(path)
     if values.get("format") != 1:
-        raise CheckpointCorrupt(file=str(path), why=f"has format {values.get('format')!r}, this version reads 1")
+        why = said("has format {format!r}, this version reads 1", format=values.get("format"))
+        raise CheckpointCorrupt(file=str(path), why=why)
     try:
         card = card_of(values, vae)
     except (KeyError, TypeError, ValueError) as error:
-        why = f"lacks {error}" if isinstance(error, KeyError) else f"has a value that does not fit ({error})"
+        lacks = isinstance(error, KeyError)
+        why = said("lacks {error}" if lacks else "has a value that does not fit ({error})", error=str(error))
         raise CheckpointCorrupt(file=str(path), why=why) from error
     check_card(card, read_json(folder / "transformer" / "config.json"), path)
     return card
@@ -223,13 +229,25 @@ def check_card(card: Card, transformer: Mapping[str, Any], path: Path) -> None:
     """Raise CheckpointCorrupt for a card that does not go with itself or with its configs."""
     multiple = card.space_compression * int(transformer.get("patch_size", 2))
     sides = [side for rows in card.sizes.values() for row in rows for side in row]
-    rules: list[tuple[Callable[[], bool], str]] = [
-        (lambda: bool(card.samplings) and set(card.samplings) <= set(SAMPLINGS), "names an order that does not exist"),
-        (lambda: bool(card.sizes.get(card.size)), "has a default size without buckets"),
-        (lambda: min(sides) > 0 and all(side % multiple == 0 for side in sides), f"has sides not on {multiple} pixels"),
-        (lambda: len(card.preview_factors) == card.latent_channels, "has a preview matrix of another channel count"),
-        (lambda: transformer.get("in_channels", 16) == card.latent_channels, "joins parts of different channel counts"),
-        (lambda: min(card.window, card.fps, card.steps) >= 1, "has a window, fps or steps below 1"),
+    rules: list[tuple[Callable[[], bool], Said]] = [
+        (
+            lambda: bool(card.samplings) and set(card.samplings) <= set(SAMPLINGS),
+            said("names an order that does not exist"),
+        ),
+        (lambda: bool(card.sizes.get(card.size)), said("has a default size without buckets")),
+        (
+            lambda: min(sides) > 0 and all(side % multiple == 0 for side in sides),
+            said("has sides not on {count} pixels", count=multiple),
+        ),
+        (
+            lambda: len(card.preview_factors) == card.latent_channels,
+            said("has a preview matrix of another channel count"),
+        ),
+        (
+            lambda: transformer.get("in_channels", 16) == card.latent_channels,
+            said("joins parts of different channel counts"),
+        ),
+        (lambda: min(card.window, card.fps, card.steps) >= 1, said("has a window, fps or steps below 1")),
     ]
     for holds, why in rules:
         if not holds():
@@ -240,7 +258,7 @@ def downloaded(name: str, models_dir: Path | None) -> dict[str, Path]:
     """The folder of each part of a published checkpoint, as `flipbot download` leaves it in models_dir."""
     parts = SOURCES[name]
     if models_dir is None or not (models_dir / parts["transformer"].home).is_dir():
-        raise CheckpointMissing(name=name, where=f"nothing of them in {models_dir or 'models_dir'}")
+        raise CheckpointMissing(name=name, where=said("nothing of them in {folder}", folder=models_dir or "models_dir"))
     folders = {part: models_dir / parts[part].home / parts[part].folder for part in PARTS}
     for part, folder in folders.items():
         need_file(folder / CONFIGS.get(part, "config.json"))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db.config import key
+from db.said import said
 from gen.types import CACHE_NAMES
 
 
@@ -63,7 +64,9 @@ class ModelConfig:
 class Quality:
     """[video.qualities.NAME]: what a preset changes of the checkpoint's own settings, whichever checkpoint it is."""
 
-    steps_percent: int = key(100, "Sampling steps, of the checkpoint's own number.", unit="percent", least=10, most=400)
+    steps_percent: int = key(
+        100, "Sampling steps, of the checkpoint's own number.", unit=said("percent"), least=10, most=400
+    )
     size: str = key("", 'One of the checkpoint\'s sizes, such as "640"; empty: that of [model].')
     step_cache: str = key(
         "",
@@ -87,14 +90,18 @@ QUALITIES = {
 class VideoConfig:
     """[video]. Frames per second are the checkpoint's."""
 
-    longest_seconds: float = key(60.0, "The longest film that may be asked for.", unit="seconds", least=1, most=600)
-    default_seconds: float = key(5.0, "A film's length where none is asked for.", unit="seconds", least=0.1, most=600)
+    longest_seconds: float = key(
+        60.0, "The longest film that may be asked for.", unit=said("seconds"), least=1, most=600
+    )
+    default_seconds: float = key(
+        5.0, "A film's length where none is asked for.", unit=said("seconds"), least=0.1, most=600
+    )
     qualities: Mapping[str, Quality] = key(QUALITIES, "Named presets; those of the file change or join these three.")
 
     def __post_init__(self) -> None:
         """raises ValueError: two keys that do not go together."""
         if self.default_seconds > self.longest_seconds:
-            raise ValueError("default_seconds is above longest_seconds; lower the one or raise the other")
+            raise ValueError(said("default_seconds is above longest_seconds; lower the one or raise the other"))
 
     def sizes(self, model: ModelConfig) -> tuple[str, ...]:
         """The sizes that may be asked for, each once; "" is the checkpoint's default."""

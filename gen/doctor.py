@@ -3,7 +3,9 @@
 import io
 import shutil
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import psutil
 from rich.console import Console
 
 from db.finding import Finding
+from db.said import Said, listed, said, together, written
 from gen import attention
 from gen.card import PRESETS, find_checkpoint
 from gen.config import ModelConfig
@@ -42,11 +45,17 @@ from gen.memory import (
 from gen.roofline import Gpu, Pace, step_tflop, verdict
 
 GIB = 1 << 30
+CUDA_WHEELS = "https://download.pytorch.org/whl/cu130"  # for Linux and Windows; what PyPI has for Linux is this build
 PROCESSOR = 1.0  # TFLOP/s, float32: two cores of a server made 0.2 (docs/benchmarks.md), a large desktop makes about 1
 
 
-def examine(model: ModelConfig, models_dir: Path, sizes: tuple[str, ...] = ()) -> list[Finding]:
-    """Everything the engine needs, and what to do about each miss. sizes: that may be asked for."""
+def examine(
+    model: ModelConfig, models_dir: Path, sizes: tuple[str, ...] = (), say: Callable[[str], str] = str
+) -> list[Finding]:
+    """Everything the engine needs, and what to do about each miss.
+
+    sizes: that may be asked for    say: what makes a sentence one of the reader's language, for the one with a table
+    """
     return [
         *device(model),
         memory(),
@@ -54,7 +63,7 @@ def examine(model: ModelConfig, models_dir: Path, sizes: tuple[str, ...] = ()) -
         *weights(model, models_dir),
         *loras(model, models_dir),
         *previews(model, models_dir),
-        *plan(model, models_dir, sizes),
+        *plan(model, models_dir, sizes, say),
         encoder(),
     ]
 
@@ -66,22 +75,29 @@ def device(model: ModelConfig) -> list[Finding]:
     from gen.device import device_of, usual_device
 
     threads = model.threads or torch.get_num_threads()
-    found = [Finding(True, f"PyTorch {torch.__version__} works with {threads} thread{'' if threads == 1 else 's'}.")]
+    works = said(
+        "PyTorch {version} works with {threads} thread."
+        if threads == 1
+        else "PyTorch {version} works with {threads} threads.",
+        version=torch.__version__,
+        threads=threads,
+    )
+    found = [Finding(True, works)]
     asked, cards = model.device, torch.cuda.is_available()
     name = usual_device() if asked == "auto" else asked
     if name == "cpu" and asked == "auto":
         why = too_old(torch.cuda.get_device_capability()) if cards else no_cuda()
-        return [*found, Finding(None, f"No GPU is used: {why} The tiny model runs well without one.")]
+        return [*found, Finding(None, said("No GPU is used: {why} The tiny model runs well without one.", why=why))]
     try:
         here = device_of(name)
     except DeviceMissing as error:
-        instead = "cpu" if asked == "auto" else "auto or cpu"
         why = not_there(name, error.__cause__)
-        return [*found, Finding(False, f"[model] device is {asked}, but {why} Or set it to {instead}.")]
+        facts = {"asked": asked, "why": why, "instead": "cpu" if asked == "auto" else said("auto or cpu")}
+        return [*found, Finding(False, said("[model] device is {asked}, but {why} Or set it to {instead}.", **facts))]
     if here.type == "cuda":
         return found + about(here)
-    tried = "no GPU is used." if here.type == "cpu" else "nobody has tried Flipbot on one yet."
-    return [*found, Finding(None, f"[model] device is {asked}: {tried}")]
+    tried = said("no GPU is used." if here.type == "cpu" else "nobody has tried Flipbot on one yet.")
+    return [*found, Finding(None, said("[model] device is {asked}: {tried}", asked=asked, tried=tried))]
 
 
 def not_there(name: str, error: BaseException | None) -> str:
@@ -91,20 +107,26 @@ def not_there(name: str, error: BaseException | None) -> str:
     from gen.device import has_kernels
 
     if not name.startswith("cuda"):
-        return "this PyTorch cannot use one here."
+        return said("this PyTorch cannot use one here.")
     if not torch.cuda.is_available():
-        return f"{no_cuda()} Mend that."
+        return said("{why} Mend that.", why=no_cuda())
     count, number = torch.cuda.device_count(), name.partition(":")[2] or "0"
     index = int(number) if number.isdecimal() else count
     if index >= count:
-        return f"there {'is one card' if count == 1 else f'are {count} cards'}, and the first is cuda:0."
+        return said(
+            "there is one card, and the first is cuda:0."
+            if count == 1
+            else "there are {count} cards, and the first is cuda:0.",
+            count=count,
+        )
     capability = torch.cuda.get_device_capability(index)
     if not has_kernels(capability):
         return too_old(capability)
     if error is not None and ran_out(error):
-        return "its memory is full: close what else uses it."
-    said = f" ({first_line(error):.120})" if isinstance(error, Exception) else ""
-    return f"it does not answer{said}; restart the computer."
+        return said("its memory is full: close what else uses it.")
+    if isinstance(error, Exception):
+        return said("it does not answer ({error:.120}); restart the computer.", error=first_line(error))
+    return said("it does not answer; restart the computer.")
 
 
 def about(here: Any) -> list[Finding]:
@@ -116,9 +138,10 @@ def about(here: Any) -> list[Finding]:
 
     library: Any = torch.backends.cudnn
     free, total = torch.cuda.mem_get_info(here)
-    found = [Finding(True, f"GPU: {torch.cuda.get_device_name(here)}, {free / GIB:.1f} of {total / GIB:.1f} GiB free.")]
+    facts = {"name": torch.cuda.get_device_name(here), "free": free / GIB, "total": total / GIB}
+    found = [Finding(True, said("GPU: {name}, {free:.1f} of {total:.1f} GiB free.", **facts))]
     if torch.version.hip is not None:
-        return [*found, Finding(None, "This PyTorch is for AMD's cards: nobody has tried Flipbot on one yet.")]
+        return [*found, Finding(None, said("This PyTorch is for AMD's cards: nobody has tried Flipbot on one yet."))]
     half = half_convolves(here)
     found.append(computes(torch.cuda.get_device_capability(here), fp8=has_fp8_product(here), half=half))
     return found + (convolves(library.version() or 0) if half else [])
@@ -126,10 +149,11 @@ def about(here: Any) -> list[Finding]:
 
 def too_old(capability: tuple[int, int]) -> str:
     """What to do where PyTorch has no kernels for a card of this compute capability."""
-    lacks = f"this PyTorch has no kernels for a card of compute capability {capability[0]}.{capability[1]}."
+    version = f"{capability[0]}.{capability[1]}"
+    lacks = said("this PyTorch has no kernels for a card of compute capability {version}.", version=version)
     if capability < (7, 5):  # source: pytorch/pytorch issues 172352 and 190385
-        return f"{lacks} PyTorch 2.14 and older for CUDA 12.6 has some for cards as old."
-    return f"{lacks} Install the build that pytorch.org names."
+        return together(lacks, said("PyTorch 2.14 and older for CUDA 12.6 has some for cards as old."))
+    return together(lacks, said("Install the build that pytorch.org names."))
 
 
 def computes(capability: tuple[int, int], *, fp8: bool, half: bool) -> Finding:
@@ -137,18 +161,27 @@ def computes(capability: tuple[int, int], *, fp8: bool, half: bool) -> Finding:
 
     fp8: whether it multiplies e4m3    half: whether it convolves in float16
     """
-    name = f"Compute capability {capability[0]}.{capability[1]}"
-    decoded = "" if half else " Films are decoded in fp32, since its convolutions in fp16 cannot be used."
+    name = f"{capability[0]}.{capability[1]}"
+    decoded = "" if half else said("Films are decoded in fp32, since its convolutions in fp16 cannot be used.")
     if capability < (7, 0):
-        return Finding(
-            None, f"{name}: no tensor cores and no bfloat16. It computes in fp16, many times slower.{decoded}"
+        old = said(
+            "Compute capability {name}: no tensor cores and no bfloat16. It computes in fp16, many times slower.",
+            name=name,
         )
+        return Finding(None, together(old, decoded))
     if capability < (8, 0):
-        sums = "It computes in fp16, with sums between the blocks in fp32."
-        return Finding(None, f"{name}: no bfloat16. {sums}{decoded}")
-    if not fp8:
-        return Finding(True, f"{name}: computes in bf16; fp8 saves memory, its weights are widened for each product.")
-    return Finding(True, f"{name}: computes in bf16, and fp8 products where weights are kept in fp8.")
+        old = said(
+            "Compute capability {name}: no bfloat16. It computes in fp16, with sums between the blocks in fp32.",
+            name=name,
+        )
+        return Finding(None, together(old, decoded))
+    does = said(
+        "Compute capability {name}: computes in bf16, and fp8 products where weights are kept in fp8."
+        if fp8
+        else "Compute capability {name}: computes in bf16; fp8 saves memory, its weights are widened for each product.",
+        name=name,
+    )
+    return Finding(True, does)
 
 
 def where_of(model: ModelConfig) -> str:
@@ -162,39 +195,56 @@ def convolves(cudnn: int) -> list[Finding]:
     """Nothing, or that PyTorch does not let this cuDNN decode. source: issues 163539 and 166643 of pytorch/pytorch."""
     if not 90800 <= cudnn < 91500:
         return []
-    which = f"cuDNN {cudnn // 10000}.{cudnn // 100 % 100}"
-    return [
-        Finding(
-            None,
-            f"{which}: PyTorch decodes films without this one, in many times the memory. Install a later one: "
-            'pip install "nvidia-cudnn-cu12>=9.15", or -cu13, as your PyTorch has it.',
-        )
-    ]
+    passed_over = said(
+        "cuDNN {version}: PyTorch decodes films without this one, in many times the memory. Install a later one: "
+        'pip install "nvidia-cudnn-cu12>=9.15", or -cu13, as your PyTorch has it.',
+        version=f"{cudnn // 10000}.{cudnn // 100 % 100}",
+    )
+    return [Finding(None, passed_over)]
 
 
-def no_cuda() -> str:
+def no_cuda() -> Said:
     """Why torch sees no GPU, as far as can be told."""
     import torch
 
     if torch.version.hip is not None:
-        return "this PyTorch is for AMD's cards, and sees none."
+        return said("this PyTorch is for AMD's cards, and sees none.")
     if torch.version.cuda is None:
-        return "this PyTorch is a build for the CPU only."
+        return without_cuda(torch.__version__)
     if shutil.which("nvidia-smi") is None:
-        return "no NVIDIA driver is installed."
+        return said("no NVIDIA driver is installed.")
     try:
         asked = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.SubprocessError):
-        return "the NVIDIA driver does not answer; restart the computer."
-    return "the NVIDIA driver shows no card." if asked.returncode else "the driver and this PyTorch do not go together."
+        return said("the NVIDIA driver does not answer; restart the computer.")
+    if asked.returncode:
+        return said("the NVIDIA driver shows no card.")
+    return said("the driver and this PyTorch do not go together.")
+
+
+def without_cuda(version: str) -> Said:
+    """What to do where this PyTorch is a build for the CPU; nothing where no card is there that it leaves unused."""
+    try:
+        asked = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.SubprocessError):
+        asked = None
+    if asked is None or asked.returncode or "GPU" not in asked.stdout:
+        return said("this PyTorch is a build for the CPU only.")
+    python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
+    command = f"{python} -m pip install --force-reinstall torch=={version.partition('+')[0]} --index-url {CUDA_WHEELS}"
+    return said(
+        "an NVIDIA card is here, but this PyTorch is for the processor alone: {command} puts the one for the card "
+        "in its place.",
+        command=command,
+    )
 
 
 def memory() -> Finding:
     """RAM: the tiny model needs little, the large ones much."""
     seen = psutil.virtual_memory()
-    sentence = f"RAM: {seen.available / GIB:.1f} of {seen.total / GIB:.1f} GiB free."
+    free = said("RAM: {free:.1f} of {total:.1f} GiB free.", free=seen.available / GIB, total=seen.total / GIB)
     enough = seen.available >= GIB
-    return Finding(enough, sentence if enough else f"{sentence} At least 1 GiB is needed.")
+    return Finding(enough, free if enough else together(free, said("At least 1 GiB is needed.")))
 
 
 def kernels(model: ModelConfig) -> list[Finding]:
@@ -205,9 +255,10 @@ def kernels(model: ModelConfig) -> list[Finding]:
             model.attention, attention.capability_of(where), attention.trial_on(where, model.precision)
         )
     except GenError as error:
-        return [Finding(False, str(error))]
-    name = "PyTorch's own" if chosen.backend == attention.NATIVE else chosen.backend
-    return [Finding(None if chosen.backend == attention.NATIVE else True, f"Attention: {name}. {chosen.why}")]
+        return [Finding(False, error.said())]
+    native = chosen.backend == attention.NATIVE
+    name = said("PyTorch's own") if native else chosen.backend
+    return [Finding(None if native else True, said("Attention: {name}. {why}", name=name, why=chosen.why))]
 
 
 def loras(model: ModelConfig, models_dir: Path) -> list[Finding]:
@@ -222,8 +273,9 @@ def loras(model: ModelConfig, models_dir: Path) -> list[Finding]:
     try:
         merge_of(found, Files(weight_files(checkpoint.parts["transformer"], "transformer")).shapes)
     except GenError as error:
-        return [Finding(False, str(error))]
-    return [Finding(True, f"LoRAs: {', '.join(f'{file.name} at {weight:g}' for file, weight in found)}.")]
+        return [Finding(False, error.said())]
+    each = [said("{file} at {weight:g}", file=file.name, weight=weight) for file, weight in found]
+    return [Finding(True, said("LoRAs: {files}.", files=listed(each)))]
 
 
 def previews(model: ModelConfig, models_dir: Path) -> list[Finding]:
@@ -238,8 +290,8 @@ def previews(model: ModelConfig, models_dir: Path) -> list[Finding]:
     try:
         load_taehv(file, card.latent_channels, card.space_compression, torch.device("cpu"))
     except GenError as error:
-        return [Finding(None, str(error))]
-    return [Finding(True, f"Previews: by {file.name}; films by the model's own decoder.")]
+        return [Finding(None, error.said())]
+    return [Finding(True, said("Previews: by {file}; films by the model's own decoder.", file=file.name))]
 
 
 def weights(model: ModelConfig, models_dir: Path) -> list[Finding]:
@@ -247,43 +299,50 @@ def weights(model: ModelConfig, models_dir: Path) -> list[Finding]:
     if found := faults(model.name, models_dir):
         known = any(isinstance(each, CheckpointMissing | UnknownModel) for each in found)  # and says what to do
         again = [] if known else [to_do(model.name, models_dir)]
-        return [Finding(False, f"Model {model.name}: {error}") for error in found] + again
+        named = [said("Model {name}: {error}", name=model.name, error=error.said()) for error in found]
+        return [Finding(False, each) for each in named] + again
     card = find_checkpoint(model.name, models_dir).card
-    trained = "" if card.trained else " (untrained test checkpoint: shows the machinery, not pictures)"
-    knows = "; ".join(row["en"] for row in card.understands)
-    return [
-        Finding(True, f"Model {card.identity} is complete{trained}." + (f" It understands: {knows}." if knows else ""))
-    ]
+    whole = said(
+        "Model {model} is complete."
+        if card.trained
+        else "Model {model} is complete (untrained test checkpoint: shows the machinery, not pictures).",
+        model=card.identity,
+    )
+    knows = [written(row) for row in card.understands]
+    if not knows:
+        return [Finding(True, whole)]
+    texts = reduce(lambda first, second: said("{first}; {second}", first=first, second=second), knows)
+    return [Finding(True, together(whole, said("It understands: {texts}.", texts=texts)))]
 
 
 def to_do(name: str, models_dir: Path) -> Finding:
     """What mends a checkpoint that is not complete."""
     if name not in PRESETS:
-        return Finding(False, "Copy the checkpoint's folder here once more, or name another one in [model] name.")
+        return Finding(False, said("Copy the checkpoint's folder here once more, or name another one in [model] name."))
     under_way = sum(path.stat().st_size for path in models_dir.rglob("*.part"))
-    begun = (
-        f" A download stopped midway with {under_way / GIB:.1f} GiB of a file; it goes on there." if under_way else ""
-    )
-    return Finding(
-        False, f"Run `flipbot download {name}`: it fetches what is absent or damaged and keeps the rest.{begun}"
-    )
+    begun = said("A download stopped midway with {gib:.1f} GiB of a file; it goes on there.", gib=under_way / GIB)
+    run = said("Run `flipbot download {name}`: it fetches what is absent or damaged and keeps the rest.", name=name)
+    return Finding(False, together(run, begun) if under_way else run)
 
 
-def plan(model: ModelConfig, models_dir: Path, sizes: tuple[str, ...] = ()) -> list[Finding]:
+def plan(
+    model: ModelConfig, models_dir: Path, sizes: tuple[str, ...] = (), say: Callable[[str], str] = str
+) -> list[Finding]:
     """What would stay on the device and what would travel, in one table; or why that cannot work."""
     try:
         made = planned(model, models_dir, sizes)
     except (TooLittleMemory, BadPrecision) as error:
-        return [Finding(False, f"Memory: {error}")]
+        return [Finding(False, said("Memory: {why}", why=error.said()))]
     except SizeNotSupported as error:
-        return [Finding(False, str(error))]
+        return [Finding(False, error.said())]
     if made is None:
         return []
     with io.StringIO() as text:
-        table = memory_table(made, f"Memory plan of {model.name} on {made.machine.name}")
-        Console(file=text, width=100, markup=False, emoji=False).print(table)
-        fits = Finding(True, f"Memory: {sentence(made)}\n{text.getvalue().rstrip()}")
-    return [fits, *slow(model.name, made.machine, sizes)]
+        title = said("Memory plan of {model} on {machine}", model=model.name, machine=made.machine.name)
+        Console(file=text, width=100, markup=False, emoji=False).print(memory_table(made, title, say))
+        fits = say(said("Memory: {why}", why=sentence(made)))
+        shown = Finding(True, "\n".join([fits, text.getvalue().rstrip()]))
+    return [shown, *slow(model.name, made.machine, sizes)]
 
 
 def slow(name: str, machine: Machine, sizes: tuple[str, ...] = ()) -> list[Finding]:
@@ -293,10 +352,14 @@ def slow(name: str, machine: Machine, sizes: tuple[str, ...] = ()) -> list[Findi
     card = PRESETS[name]
     h, w = largest(card, sizes)
     hours = card.steps * step_tflop(w, h) / PROCESSOR / 3600
-    long = (
-        f"1.2 s of film at {w}x{h} take {hours:.1f} hours even at {PROCESSOR:g} TFLOP/s, more than most processors do."
+    takes = said(
+        "Speed: without a card, 1.2 s of film at {size} take {hours:.1f} hours even at {pace:g} TFLOP/s, more than "
+        "most processors do. Use tiny here, or a machine with one.",
+        size=f"{w}x{h}",
+        hours=hours,
+        pace=PROCESSOR,
     )
-    return [Finding(None, f"Speed: without a card, {long} Use tiny here, or a machine with one.")]
+    return [Finding(None, takes)]
 
 
 def planned(model: ModelConfig, models_dir: Path, sizes: tuple[str, ...] = ()) -> MemoryPlan | None:
@@ -328,8 +391,9 @@ def encoder() -> Finding:
     import av
 
     if "libx264" in av.codecs_available:
-        return Finding(True, f"Films: PyAV {av.__version__} with libx264.")
-    return Finding(False, "PyAV here cannot make H.264. Install it from its wheel: pip install --force-reinstall av.")
+        return Finding(True, said("Films: PyAV {version} with libx264.", version=av.__version__))
+    cannot = said("PyAV here cannot make H.264. Install it from its wheel: pip install --force-reinstall av.")
+    return Finding(False, cannot)
 
 
 def speed(model: ModelConfig, paces: Sequence[Pace], models_dir: Path, sizes: tuple[str, ...] = ()) -> list[Finding]:

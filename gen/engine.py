@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from torch import Tensor
 
+from db.said import said
 from gen import decode, encode
 from gen.card import Card
 from gen.context import RECENT, Context, pack_f1, pack_inverted
@@ -82,7 +83,7 @@ class Engine:
         """
         models, negative = self.models, [plan.negative] if plan.cfg != 1 else []
         crop, crop_end = cropped(picture, plan), None if end is None else cropped(end, plan)
-        with memory("encoding"), encoding():
+        with memory(said("encoding")), encoding():
             texts = self.texts.encode([*plan.prompts, *negative], waiting)
             start = encode.start_latent(models.vae, crop)
             if not bool(start.isfinite().all()):
@@ -101,7 +102,7 @@ class Engine:
 
         raises: EncoderFailed, TextEncoderDied, OutOfMemory
         """
-        with memory("encoding"), encoding():
+        with memory(said("encoding")), encoding():
             new = self.texts.encode([prompt for prompt in plan.prompts if prompt not in known.texts], waiting)
         texts = {**new, **known.texts}
         return replace(known, texts={prompt: texts[prompt] for prompt in dict.fromkeys(plan.prompts)})
@@ -134,7 +135,7 @@ class Engine:
             if on_step is not None:
                 on_step(Step(step, plan.steps, lambda: self._preview(x0), x))
 
-        with memory("sampling"):
+        with memory(said("sampling")):
             transformer, noise = self.models.transformer, noise.to(self.models.device)
             made = sample_section(transformer, plan, condition, context, noise, on_sample, caches, self.modulation)
             latents = made.cpu()
@@ -159,7 +160,7 @@ class Engine:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """The same before it is rounded: each (1, 3, F, H, W), about -1 to 1, not clamped."""
         overlap = decode.overlap_of(plan.window, self.card.time_compression)
-        with memory("decoding"):
+        with memory(said("decoding")):
             if n > 0 and tail is None:
                 tail = decode.tail_of(plan.sampling, self._piece(plan, conditioning, history[:-1], n - 1), overlap)
             piece = self._piece(plan, conditioning, history, n)

@@ -12,7 +12,9 @@ GenError
 │       WrongBytes, NoRoom, FileTooLarge
 └── Cancelled
 
-An error carries facts; the room that talks to people makes the sentence. str(error) is for logs and operators.
+An error carries facts, and chats make a sentence of its reason and these. Logs and operators read its own: str(error)
+is the English one, error.said() what bot/words can translate. A fact that is a sentence, or a part of one, is made by
+`said`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
+
+from db.said import Said, said
 
 # How torch and its libraries say that memory ran out, where they have no type for it: a CPU's allocator, the driver and
 # CUDA's kernels, cuBLAS, and cuDNN, which drops each kernel whose workspace does not fit until none is left
@@ -36,11 +40,15 @@ class GenError(Exception):
         super().__init__(facts)
         self.facts = facts
 
-    def __str__(self) -> str:
+    def said(self) -> Said:
+        """The sentence, which can be said in other languages."""
         try:
-            return self.text.format(**self.facts)
+            return said(self.text, **self.facts)
         except (KeyError, IndexError):  # a fact is absent: the reason and what is there say more than nothing
-            return f"{self.reason} {self.facts}" if self.facts else self.reason
+            return Said(f"{self.reason} {self.facts}" if self.facts else self.reason)
+
+    def __str__(self) -> str:
+        return str(self.said())
 
 
 class CheckpointMissing(GenError):
@@ -385,7 +393,7 @@ def ran_out(error: BaseException) -> bool:
 
 
 @contextmanager
-def memory(doing: str) -> Iterator[None]:
+def memory(doing: Said) -> Iterator[None]:
     """Where memory runs out, say what was being done. raises: OutOfMemory."""
     try:
         yield
@@ -393,6 +401,11 @@ def memory(doing: str) -> Iterator[None]:
         if ran_out(error):
             raise OutOfMemory(doing=doing) from error
         raise
+
+
+def unfit(what: str, name: str) -> Said:
+    """Why weights cannot be used that are not those of their config."""
+    return said("does not fit its config ({what}: {name})", what=what, name=name)
 
 
 def by_reason(reason: str) -> type[GenError] | None:

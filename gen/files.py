@@ -14,6 +14,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from db.said import said
 from gen.card import PARTS, PRESETS, Checkpoint, find_checkpoint, need_file, read_json
 from gen.errors import CheckpointCorrupt, CheckpointIncomplete, GenError
 from gen.sources import CONFIGS, SOURCES, STEMS, Part, shards
@@ -65,7 +66,7 @@ def weight_map_of(index: dict[str, Any], path: Path) -> dict[str, str]:
     """Weight → file, from the index of a model in several files."""
     names = index.get("weight_map")
     if not isinstance(names, dict) or not names:
-        raise CheckpointCorrupt(file=str(path), why="names no weights")
+        raise CheckpointCorrupt(file=str(path), why=said("names no weights"))
     return {str(key): str(name) for key, name in names.items()}
 
 
@@ -81,7 +82,7 @@ def check_file(file: Path) -> None:
         with safe_open(need_file(file), "np") as opened:
             opened.keys()
     except (SafetensorError, OSError) as error:
-        raise CheckpointCorrupt(file=str(file), why="is cut off or no safetensors file") from error
+        raise CheckpointCorrupt(file=str(file), why=said("is cut off or no safetensors file")) from error
 
 
 def check_words(folder: Path, part: str) -> None:
@@ -220,9 +221,10 @@ def changed(manifest: Manifest, home: Path, folder: str) -> Iterator[GenError]:
         if not path.is_file():
             yield CheckpointIncomplete(file=str(path))
         elif path.stat().st_size != entry["size"]:
-            yield CheckpointCorrupt(file=str(path), why=f"has {path.stat().st_size} bytes of {entry['size']}")
+            why = said("has {got} bytes of {size}", got=path.stat().st_size, size=entry["size"])
+            yield CheckpointCorrupt(file=str(path), why=why)
         elif entry.get("seen") and entry["size"] <= SMALL and not same(manifest, name, path):
-            yield CheckpointCorrupt(file=str(path), why="was changed since it was checked")
+            yield CheckpointCorrupt(file=str(path), why=said("was changed since it was checked"))
 
 
 def same(manifest: Manifest, name: str, path: Path) -> bool:
@@ -262,5 +264,6 @@ def check_transformer(folder: Path) -> None:
     config = read_json(folder / "config.json")
     for key in OF_FRAMEPACK:
         if config.get(key) is not True:
-            raise CheckpointCorrupt(file=str(folder), why=f"is another model's transformer (its config has no {key})")
+            why = said("is another model's transformer (its config has no {key})", key=key)
+            raise CheckpointCorrupt(file=str(folder), why=why)
     matched(folder)

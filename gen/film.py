@@ -28,6 +28,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
 
+from db.said import known, said
 from gen.errors import DiskFull, EncoderFailed
 
 CRF = 18.5  # constant quality, 0 lossless … 51; about 44 dB luma PSNR on photographs
@@ -177,7 +178,7 @@ def probe(path: Path) -> FilmInfo:
         stream = video_of(film, path)
         fps = round(stream.average_rate or 0)
         if not fps:
-            raise EncoderFailed(what=f"{path.name} is not a film")
+            raise EncoderFailed(what=said("{file} is not a film", file=path.name))
         tags = {key: film.metadata[key] for key in TAGS if key in film.metadata}
         seconds = stream.frames / fps
         return FilmInfo(stream.frames, stream.width, stream.height, fps, seconds, tags, path.stat().st_size)
@@ -278,21 +279,27 @@ def _packets(clip: Path, fps: int, headers: bytes | None) -> Iterator[Packet[Vid
     with reading(clip) as source:
         stream = video_of(source, clip)
         if stream.time_base != Fraction(1, fps * TICKS):
-            raise EncoderFailed(what=f"the clip {clip.name} was not made for {fps} frames per second")
+            raise EncoderFailed(
+                what=said("the clip {file} was not made for {fps} frames per second", file=clip.name, fps=fps)
+            )
         if stream.codec_context.extradata != headers:
-            raise EncoderFailed(what=f"the clip {clip.name} has another size or other settings than the film's first")
+            other = said("the clip {file} has another size or other settings than the film's first", file=clip.name)
+            raise EncoderFailed(what=other)
         count = 0
         for packet in source.demux(stream):
             if packet.size:
                 count += 1
                 yield packet
         if count != stream.frames:
-            raise EncoderFailed(what=f"the clip {clip.name} is damaged: {count} of {stream.frames} frames are there")
+            counted = {"file": clip.name, "count": count, "frames": stream.frames}
+            raise EncoderFailed(
+                what=said("the clip {file} is damaged: {count} of {frames} frames are there", **counted)
+            )
 
 
 def video_of(source: InputContainer, path: Path) -> VideoStream:
     if not source.streams.video:
-        raise EncoderFailed(what=f"{path.name} has no video in it")
+        raise EncoderFailed(what=said("{file} has no video in it", file=path.name))
     return source.streams.video[0]
 
 
@@ -303,7 +310,7 @@ def reading(path: Path, *, decode: bool = False) -> Iterator[InputContainer]:
         with av.open(path, "r", format="mp4", options={} if decode else NO_DECODER) as source:
             yield source
     except (av.FFmpegError, OSError) as error:
-        raise EncoderFailed(what=f"{path.name} cannot be read ({_why(error)})") from error
+        raise EncoderFailed(what=said("{file} cannot be read ({why})", file=path.name, why=_why(error))) from error
 
 
 @contextmanager
@@ -332,11 +339,11 @@ def writing(
 def _failure(error: av.FFmpegError | OSError, path: Path) -> DiskFull | EncoderFailed:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(where=str(path.parent))
-    return EncoderFailed(what=f"{path} cannot be written ({_why(error)})")
+    return EncoderFailed(what=said("{file} cannot be written ({why})", file=path, why=_why(error)))
 
 
 def _why(error: av.FFmpegError | OSError) -> str:
-    return error.strerror or str(error)
+    return known(error.strerror or str(error))
 
 
 def _safe_tags(metadata: Mapping[str, str]) -> dict[str, str]:

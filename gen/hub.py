@@ -26,6 +26,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
+from db.said import of_system, said
 from gen.card import read_json
 from gen.errors import (
     BadEndpoint,
@@ -374,7 +375,9 @@ def writing(models_dir: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(where=str(models_dir)) from error
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-            raise DownloadFailed(what=f"{error.filename or models_dir}: {error.strerror}") from error
+            raise DownloadFailed(
+                what=said("{file}: {why}", file=error.filename or models_dir, why=of_system(error))
+            ) from error
         raise
 
 
@@ -552,11 +555,11 @@ class Hub:
             except httpx2.InvalidURL as error:
                 raise BadEndpoint(where=self.api.endpoint) from error
             except httpx2.RequestError as error:
-                why = f"{type(error).__name__}"
+                why = type(error).__name__
             except OSError as error:  # http_get: fewer bytes than it was promised
                 if error.errno is not None:
                     raise
-                why = "the connection broke off"
+                why = said("the connection broke off")
             now = under_way.stat().st_size if under_way is not None and under_way.is_file() else 0
             tries, size = (1 if now > size >= 0 else tries + 1), now
             if tries >= self.patience.tries:
@@ -571,22 +574,22 @@ class Hub:
         signed = under_way is not None and netloc_of(str(error.response.url)) != netloc_of(self.api.endpoint)
         if status == 401 and self.token is not None and not isinstance(error, GatedRepoError):
             self.token, self.refused = None, True  # an expired one is refused even where none is needed
-            return "it does not accept the token"
+            return said("it does not accept the token")
         if status == 401 and self.refused:
             raise TokenRefused(where=self.api.endpoint, repo=repo) from error
         if isinstance(error, RepositoryNotFoundError) and not isinstance(error, GatedRepoError):
             raise NoRepository(where=self.api.endpoint, repo=repo) from error
         if isinstance(error, RevisionNotFoundError):
-            raise CommitGone(file=file or "the commit", where=where) from error
+            raise CommitGone(file=file or said("the commit"), where=where) from error
         if status == 404:
-            raise HubLacks(file=file or "anything", where=where) from error
+            raise HubLacks(file=file or said("anything"), where=where) from error
         if isinstance(error, GatedRepoError) or (status in (401, 403) and not signed):
             raise HubRefused(repo=repo, where=where) from error
         if status == 416 and under_way is not None:  # more bytes here than there: begin again
             under_way.unlink(missing_ok=True)
         elif status not in RETRIED and not signed:  # a signed address holds for an hour; the next try asks for another
-            raise HubUnreachable(where=self.api.endpoint, why=f"it answered {status}") from error
-        return f"it answered {status}"
+            raise HubUnreachable(where=self.api.endpoint, why=said("it answered {status}", status=status)) from error
+        return said("it answered {status}", status=status)
 
 
 def netloc_of(address: str) -> str:

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from db.said import said
 from gen.card import read_json
-from gen.errors import CheckpointCorrupt
+from gen.errors import CheckpointCorrupt, unfit
 from gen.files import weight_files
 from gen.sources import UNREAD, needed
 from gen.tensors import Files
@@ -39,7 +40,9 @@ def empty(folder: Path) -> Any:
 
     config = LlamaConfig.from_pretrained(folder, local_files_only=True)
     if config.num_hidden_layers <= UNREAD:
-        raise CheckpointCorrupt(file=str(folder / "config.json"), why=f"has no more than {UNREAD} layers")
+        raise CheckpointCorrupt(
+            file=str(folder / "config.json"), why=said("has no more than {count} layers", count=UNREAD)
+        )
     config.num_hidden_layers -= UNREAD
     with init_empty_weights(include_buffers=False):
         model = LlamaModel(config)
@@ -69,9 +72,9 @@ class Weights:
         for name, parameter in model.state_dict().items():
             name = prefix + name
             if name not in self.keys:
-                raise CheckpointCorrupt(file=str(self.folder), why=f"does not fit its config (missing_keys: {name})")
+                raise CheckpointCorrupt(file=str(self.folder), why=unfit("missing_keys", name))
             if shapes[self.keys[name]] != tuple(parameter.shape):
-                raise CheckpointCorrupt(file=str(self.folder), why=f"does not fit its config (mismatched_keys: {name})")
+                raise CheckpointCorrupt(file=str(self.folder), why=unfit("mismatched_keys", name))
             names.append(name)
         return names
 

@@ -21,6 +21,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from db.said import said
 from gen.errors import LoraUnusable
 from gen.tensors import Merge, Shape
 
@@ -166,10 +167,10 @@ def read_lora(file: Path, weight: float, shapes: Mapping[str, Shape]) -> list[De
     for module, parts in layers.items():
         key = parts["key"]
         if "A" not in parts or "B" not in parts:
-            raise LoraUnusable(file=file.name, why=f"has {key} without its other half")
+            raise LoraUnusable(file=file.name, why=said("has {key} without its other half", key=key))
         found = table.get(canonical(module))
         if found is None:
-            raise LoraUnusable(file=file.name, why=f"does not fit this model: it has no layer for {key}")
+            raise LoraUnusable(file=file.name, why=said("does not fit this model: it has no layer for {key}", key=key))
         a, b = parts["A"], parts["B"]
         rank = a.shape[0]
         rows, columns = b.flatten(1).shape[0], a.flatten(1).shape[1]
@@ -177,14 +178,17 @@ def read_lora(file: Path, weight: float, shapes: Mapping[str, Shape]) -> list[De
             shapes[each.name][0] == each.end - each.begin and _columns(shapes[each.name]) == columns for each in found
         )
         if b.flatten(1).shape[1] != rank or rows != found[-1].end or not fits:
-            raise LoraUnusable(file=file.name, why=f"does not fit this model: {key} makes {rows} by {columns}")
+            sides = {"key": key, "rows": rows, "columns": columns}
+            why = said("does not fit this model: {key} makes {rows} by {columns}", **sides)
+            raise LoraUnusable(file=file.name, why=why)
         own = parts.get("alpha")
         if own is not None and own.numel() != 1:
-            raise LoraUnusable(file=file.name, why=f"has {module}.alpha with {own.numel()} values in it")
+            why = said("has {module}.alpha with {count} values in it", module=module, count=own.numel())
+            raise LoraUnusable(file=file.name, why=why)
         scale = weight * scaling.scale(module, rank, None if own is None else float(own))
         deltas += [Delta(a, b, scale, target) for target in found]
     if not deltas:
-        raise LoraUnusable(file=file.name, why="has no LoRA layers in it")
+        raise LoraUnusable(file=file.name, why=said("has no LoRA layers in it"))
     return deltas
 
 
@@ -197,30 +201,31 @@ def read_layers(file: Path) -> tuple[dict[str, dict[str, Tensor]], Scaling]:
             for key in sorted(opened.keys()):
                 end = next((end for end in ENDS if key.endswith(end)), None)
                 if end is None:
-                    raise LoraUnusable(file=file.name, why=f"has {key}, which is no part of a plain LoRA")
+                    raise LoraUnusable(file=file.name, why=said("has {key}, which is no part of a plain LoRA", key=key))
                 entry = layers.setdefault(key.removesuffix(end), {})
                 entry[ENDS[end]] = opened.get_tensor(key).clone()
                 entry.setdefault("key", key)
     except FileNotFoundError as error:
-        raise LoraUnusable(file=str(file), why="is not there") from error
+        raise LoraUnusable(file=str(file), why=said("is not there")) from error
     except (SafetensorError, OSError) as error:
-        raise LoraUnusable(file=file.name, why="is cut off or no safetensors file") from error
+        raise LoraUnusable(file=file.name, why=said("is cut off or no safetensors file")) from error
     try:
         return layers, scaling_in(header)
     except (ValueError, TypeError, AttributeError, re.error) as error:
-        raise LoraUnusable(file=file.name, why="has a header that makes no sense (lora_adapter_metadata)") from error
+        why = said("has a header that makes no sense (lora_adapter_metadata)")
+        raise LoraUnusable(file=file.name, why=why) from error
 
 
 def scaling_in(header: Mapping[str, str]) -> Scaling:
     """What stands in a header; nothing in those of others. raises: ValueError and its like."""
     values = json.loads(header.get("lora_adapter_metadata", "{}"))
 
-    def said(key: str) -> Any:
+    def read(key: str) -> Any:
         return values.get(f"transformer.{key}", values.get(key))
 
-    alpha, patterns = said("lora_alpha"), said("alpha_pattern") or {}
+    alpha, patterns = read("lora_alpha"), read("alpha_pattern") or {}
     compiled = tuple((re.compile(rf"(.*\.)?({key})$"), float(value)) for key, value in patterns.items())
-    return Scaling(None if alpha is None else float(alpha), compiled, bool(said("use_rslora")))
+    return Scaling(None if alpha is None else float(alpha), compiled, bool(read("use_rslora")))
 
 
 def targets(shapes: Mapping[str, Shape]) -> dict[str, list[Target]]:
@@ -272,11 +277,11 @@ def _columns(shape: Shape) -> int:
 
 def identity_of_loras(loras: Sequence[tuple[Path, float]]) -> str:
     """Hashes and weights of the files, as a film's identity carries them; empty without any. raises: LoraUnusable."""
-    said = []
+    parts = []
     for file, weight in loras:
         try:
             with file.open("rb") as opened:
-                said.append(f"{hashlib.file_digest(opened, 'sha256').hexdigest()[:12]}*{weight:g}")
+                parts.append(f"{hashlib.file_digest(opened, 'sha256').hexdigest()[:12]}*{weight:g}")
         except OSError as error:
-            raise LoraUnusable(file=str(file), why="is not there") from error
-    return ",".join(said)
+            raise LoraUnusable(file=str(file), why=said("is not there")) from error
+    return ",".join(parts)

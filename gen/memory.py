@@ -10,11 +10,12 @@ from __future__ import annotations
 import itertools
 import math
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from db.said import Said, listed, said
 from gen.card import Card, Checkpoint, read_json
 from gen.errors import BadPrecision, SizeNotSupported, TooLargeSize, TooLittleMemory
 from gen.files import weight_files
@@ -47,7 +48,9 @@ RUNTIME_CPU = 0.5 * GB  # the same without a GPU
 # kernel wants the channels last (counted, to be measured); oneDNN's (measured with tiny)
 SCRATCH_GPU, SCRATCH_CPU = 1.46, 2.8
 INDEXED = 1 << 31  # values of one tensor that CUDA's padding can count
-ENCODERS_RAM = 1.7 * GB  # the picture's encoder in float32; those of the text run in a process of their own that ends
+# The process that reads a new prompt beside the engine (measured on a processor), or the picture's encoder in float32
+# (1.7): each comes and goes, one after the other
+ENCODERS_RAM = 2.13 * GB
 
 TEXT_TOKENS, IMAGE_TOKENS = 256, 729  # the most beside a section's tokens
 TABLES = 4  # modulation tables kept in RAM; the device has one of them (gen/modulation.py)
@@ -78,7 +81,7 @@ ASIDE = ("context_embedder", "time_text_embed", "image_projection")
 MODULATED = ("norm1", "norm1_context", "norm", "norm_out")
 IN_FILE = 2  # bytes of a value in the files of published weights
 VALUE = {"fp32": 4, "bf16": 2, "fp16": 4}  # bytes of what flows between the blocks
-SMALLER = "choose a smaller model"
+SMALLER = said("choose a smaller model")
 PRECISIONS = ("fp32", "bf16", "fp16", "fp8", "nf4")
 
 
@@ -236,7 +239,7 @@ class MemoryPlan:
 
     @property
     def ram(self) -> int:
-        """The peak of the process that computes."""
+        """The peak of the process that computes, and of the one that reads prompts for it."""
         if self.machine.gpu:
             return round(RUNTIME_RAM + ENCODERS_RAM + TABLES * self.parts.table + self.streamed)
         held = self.weights + self.parts.aside + self.vae.bytes + TABLES * self.parts.table
@@ -275,23 +278,25 @@ def advised(
             return TooLargeSize(**short.facts, asked=asked, fits=size)
     kind = str(short.facts["kind"])
     limit = f"{kind.lower()}_limit_gib"
-    ways = [f"raise [model] {limit}" if getattr(wishes, limit) else "close what else uses it"]
+    capped = bool(getattr(wishes, limit))
+    ways = [said("raise [model] {limit}" if capped else "close what else uses it", limit=limit)]
     if machine.wsl and kind == "RAM":
-        ways.append("give WSL more of it (memory= in .wslconfig)")
+        ways.append(said("give WSL more of it (memory= in .wslconfig)"))
     if machine.gpu and not machine.four_bit and wishes.precision == "auto":
         with suppress(TooLittleMemory):
             plan_for("nf4", shapes, vae, card, machine, wishes)
-            ways.append("install what keeps it in 4 bits, in which it fits (pip install 'flipbot[nf4]')")
-    return TooLittleMemory(**{**short.facts, "ways": ", ".join([*ways, f"or {SMALLER}"])})
+            ways.append(said("install what keeps it in 4 bits, in which it fits (pip install 'flipbot[nf4]')"))
+    return TooLittleMemory(**{**short.facts, "ways": listed([*ways, said("or {way}", way=SMALLER)])})
 
 
 def candidates(machine: Machine, wished: str) -> tuple[str, ...]:
     """The precisions to try, the best first. raises: BadPrecision for a wish that cannot be."""
     if wished == "nf4" and not machine.four_bit:
-        why = "bitsandbytes is not installed, or does not work on this card (pip install 'flipbot[nf4]')"
+        why = said("bitsandbytes is not installed, or does not work on this card (pip install 'flipbot[nf4]')")
         raise BadPrecision(precision="nf4", why=why)
     if wished == "bf16" and machine.gpu and machine.capability < (8, 0):
-        raise BadPrecision(precision="bf16", why=f"{machine.name} only imitates bfloat16; say fp16 or auto")
+        why = said("{card} only imitates bfloat16; say fp16 or auto", card=machine.name)
+        raise BadPrecision(precision="bf16", why=why)
     if wished != "auto":
         return (wished,)
     if not machine.gpu:  # widened for each product: a quarter of the RAM, and a processor is slow either way
@@ -347,8 +352,8 @@ def plan_for(
 
 def within(plan: MemoryPlan) -> MemoryPlan:
     """The plan itself, if it keeps its limits. raises: TooLittleMemory."""
-    short = (("VRAM", plan.vram, plan.vram_limit),) if plan.machine.gpu else ()
-    for kind, need, have in (*short, ("RAM", plan.ram, plan.ram_limit)):
+    short = ((said("VRAM"), plan.vram, plan.vram_limit),) if plan.machine.gpu else ()
+    for kind, need, have in (*short, (said("RAM"), plan.ram, plan.ram_limit)):
         if need > have:
             needs = {"need": f"{need / GIB:.1f}", "have": f"{have / GIB:.1f}"}
             raise TooLittleMemory(kind=kind, precision=plan.precision, **needs, ways=SMALLER)
@@ -574,16 +579,21 @@ def summary(plan: MemoryPlan) -> str:
     return f"memory plan {where} {peak}ram={plan.ram / GIB:.1f}GiB"
 
 
-def sentence(plan: MemoryPlan) -> str:
+def sentence(plan: MemoryPlan) -> Said:
     """The plan in words."""
     stay, blocks, gpu = len(plan.resident), len(plan.parts.blocks), plan.machine.gpu
-    ram = f"{plan.ram / GIB:.1f} of {plan.ram_limit / GIB:.1f} GiB of RAM"
+    ram = said("{most:.1f} of {limit:.1f} GiB of RAM", most=plan.ram / GIB, limit=plan.ram_limit / GIB)
     if not gpu:
-        return f"It works in {plan.precision} and takes at most {ram}."
-    where = f"{stay} of {blocks} blocks stay on the card" if plan.streams else "all blocks stay on the card"
-    copied = f", and {plan.streamed / GB:.1f} GB are copied to it in each step" if plan.streams else ""
-    vram = f"{plan.vram / GIB:.1f} of {plan.vram_limit / GIB:.1f} GiB of its memory"
-    return f"In {plan.precision} {where}{copied}. It takes at most {vram} and {ram}."
+        return said("It works in {precision} and takes at most {ram}.", precision=plan.precision, ram=ram)
+    where = said("all blocks stay on the card")
+    if plan.streams:
+        facts = {"stay": stay, "blocks": blocks, "gb": plan.streamed / GB}
+        where = said(
+            "{stay} of {blocks} blocks stay on the card, and {gb:.1f} GB are copied to it in each step", **facts
+        )
+    vram = said("{most:.1f} of {limit:.1f} GiB of its memory", most=plan.vram / GIB, limit=plan.vram_limit / GIB)
+    takes = {"precision": plan.precision, "where": where, "vram": vram, "ram": ram}
+    return said("In {precision} {where}. It takes at most {vram} and {ram}.", **takes)
 
 
 def told(plan: MemoryPlan) -> dict[str, Any]:
@@ -611,38 +621,54 @@ def told(plan: MemoryPlan) -> dict[str, Any]:
     }
 
 
-def memory_table(plan: MemoryPlan, title: str) -> Table:
-    """The plan for people."""
+def memory_table(plan: MemoryPlan, title: str, say: Callable[[str], str] = str) -> Table:
+    """The plan for people. say: what makes a sentence one of their language"""
     from rich.table import Table
 
-    def gb(size: float) -> str:
-        return f"{size / GB:.2f}" if size >= 0.005 * GB else f"{size / GB:.4f}"
-
-    parts, blocks, stay = plan.parts, len(plan.parts.blocks), len(plan.resident)
-    table = Table(title=title, caption="GB = 10^9 bytes, by arithmetic from shapes; nothing was loaded")
-    for column in ("what", "where", "GB"):
-        table.add_column(column, justify="right" if column == "GB" else "left")
-    where = "device" if plan.machine.gpu else "RAM"
-    table.add_row(
-        f"{stay} of {blocks} blocks, {plan.precision}", where, gb(sum(parts.blocks[n] for n in plan.resident))
-    )
-    if plan.streams:
-        table.add_row(f"{blocks - stay} blocks, {plan.precision}", "RAM, travel every step", gb(plan.streamed))
-        table.add_row(f"{plan.slots} slots for them", where, gb(slot_bytes(parts, plan.slots)))
-    table.add_row("modulation layers", "in their file, read once a prompt", gb(parts.modulation))
-    if plan.machine.gpu:
-        table.add_row("their table for the prompt under way", where, gb(parts.table))
-    table.add_row(f"their tables for {TABLES} prompts", "RAM", gb(TABLES * parts.table))
-    aside = "in their file, read once a prompt" if plan.machine.gpu else where
-    table.add_row("refiner, time and picture projections", aside, gb(parts.aside))
-    table.add_row("embedders and head", where, gb(parts.small))
-    table.add_row("VAE", where, gb(plan.vae.bytes))
-    table.add_row("sampling, at its peak", where, gb(plan.activations))
-    table.add_row("a step cache", where, gb(plan.cached))
-    tiles = f"tiles of {plan.tiles.side} px" if plan.tiles.side else "whole pictures"
-    table.add_row(f"decoding, {tiles}, {plan.tiles.frames} frames", where, gb(plan.decoding))
+    table = Table(title=say(title), caption=say(said("GB = 10^9 bytes, by arithmetic from shapes; nothing was loaded")))
+    for column in (said("what"), said("where")):
+        table.add_column(say(column))
+    table.add_column("GB", justify="right")
+    for what, where, size in memory_rows(plan):
+        table.add_row(say(what), say(where), gb(size))
     table.add_section()
     if plan.machine.gpu:
-        table.add_row("peak of the GPU's memory", f"of {gb(plan.vram_limit)}", gb(plan.vram))
-    table.add_row("peak of RAM", f"of {gb(plan.ram_limit)}", gb(plan.ram))
+        table.add_row(say(said("peak of the GPU's memory")), say(of(plan.vram_limit)), gb(plan.vram))
+    table.add_row(say(said("peak of RAM")), say(of(plan.ram_limit)), gb(plan.ram))
     return table
+
+
+def memory_rows(plan: MemoryPlan) -> list[tuple[Said, Said, float]]:
+    """What takes memory, where it lies, and how many bytes it has."""
+    parts, blocks, stay = plan.parts, len(plan.parts.blocks), len(plan.resident)
+    ram, once = said("RAM"), said("in their file, read once a prompt")
+    here = said("device") if plan.machine.gpu else ram
+    staying = said("{stay} of {blocks} blocks, {precision}", stay=stay, blocks=blocks, precision=plan.precision)
+    rows: list[tuple[Said, Said, float]] = [(staying, here, sum(parts.blocks[n] for n in plan.resident))]
+    if plan.streams:
+        others = said("{blocks} blocks, {precision}", blocks=blocks - stay, precision=plan.precision)
+        rows.append((others, said("RAM, travel every step"), plan.streamed))
+        rows.append((said("{slots} slots for them", slots=plan.slots), here, slot_bytes(parts, plan.slots)))
+    rows.append((said("modulation layers"), once, parts.modulation))
+    if plan.machine.gpu:
+        rows.append((said("their table for the prompt under way"), here, parts.table))
+    rows.append((said("their tables for {count} prompts", count=TABLES), ram, TABLES * parts.table))
+    rows.append((said("refiner, time and picture projections"), once if plan.machine.gpu else here, parts.aside))
+    rows.append((said("embedders and head"), here, parts.small))
+    rows.append((said("VAE"), here, plan.vae.bytes))
+    rows.append((said("sampling, at its peak"), here, plan.activations))
+    rows.append((said("a step cache"), here, plan.cached))
+    side = plan.tiles.side
+    tiles = said("tiles of {side} px" if side else "whole pictures", side=side)
+    decoding = said("decoding, {tiles}, {frames} frames", tiles=tiles, frames=plan.tiles.frames)
+    return [*rows, (decoding, here, plan.decoding)]
+
+
+def of(limit: float) -> Said:
+    """The most there may be."""
+    return said("of {limit}", limit=gb(limit))
+
+
+def gb(size: float) -> str:
+    """Bytes as GB, small ones with more digits."""
+    return f"{size / GB:.2f}" if size >= 0.005 * GB else f"{size / GB:.4f}"

@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gen.precision import Packed
 from gen.tensors import Source
 from gen.types import Text
 
@@ -109,6 +110,7 @@ class Modulation:
         self.device = device
         self.aside: AbstractContextManager[object] = aside or nullcontext()
         self.looked = [module for module in transformer.modules() if isinstance(module, Looked)]
+        self.rounds = rounds_times(transformer)
         self.tables: Recent[Table] = Recent(KEPT)
         self.near: Recent[Table] = Recent(1)
         self.images: Recent[Tensor] = Recent(2 * KEPT)
@@ -124,7 +126,7 @@ class Modulation:
 
         def make() -> Table:
             with self.aside:
-                made = make_table(self.transformer, self.looked, text, sigmas, guidance)
+                made = make_table(self.transformer, self.looked, text, sigmas, guidance, rounds=self.rounds)
                 return made if self.device.type == "cpu" else made.on(torch.device("cpu"))
 
         if self.device.type == "cpu":
@@ -179,14 +181,19 @@ class Aside:
 
 
 @torch.no_grad()
-def make_table(transformer: Any, looked: list[Looked], text: Text, sigmas: list[Tensor], guidance: Tensor) -> Table:
-    """Run every layer that hears the time, each step by itself: the operation of the model, so the same bits."""
+def make_table(
+    transformer: Any, looked: list[Looked], text: Text, sigmas: list[Tensor], guidance: Tensor, *, rounds: bool
+) -> Table:
+    """Run every layer that hears the time, each step by itself: the operation of the model, so the same bits.
+
+    rounds: as rounds_times says
+    """
     device, dtype = guidance.device, transformer.x_embedder.proj.weight.dtype
     words, pooled = text.prompt_embeds.to(device, dtype), text.pooled.to(device, dtype)
     mask = torch.ones(words.shape[:2], dtype=torch.bool, device=device)
     tembs, refined = [], []
     for sigma in sigmas:
-        time, strength = model_times(sigma, guidance, dtype)
+        time, strength = heard((1000 * sigma).reshape(1).to(device), guidance, dtype, rounds)
         tembs.append(transformer.time_text_embed(time, pooled, strength)[0])
         refined.append(transformer.context_embedder(words, time, mask))
     activated = [F.silu(temb) for temb in tembs]
@@ -199,12 +206,22 @@ def make_table(transformer: Any, looked: list[Looked], text: Text, sigmas: list[
     return Table(steps, rows, torch.cat(tembs), torch.cat(refined))
 
 
-def model_times(sigma: Tensor, guidance: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """The time of a sigma and the guidance as the model hears them, each (1,), on the device of the guidance."""
-    time = (1000 * sigma).reshape(1).to(guidance.device)
-    if dtype == torch.bfloat16:  # the model was made with times rounded so: 965.5 is 964 for it
-        return time.to(dtype), guidance.to(dtype)
-    return time, guidance
+def rounds_times(transformer: Any) -> bool:
+    """Whether times and guidance are rounded to bfloat16 for it, as they were when the model was made: 965.5 is 964.
+
+    So it hears the same in each precision, fp16 and fewer bits included, where float32 flows between the layers. What
+    is float32 all through hears them as they are.
+    """
+    if transformer.x_embedder.proj.weight.dtype == torch.bfloat16:
+        return True
+    return any(isinstance(module, Packed) for module in transformer.modules())
+
+
+def heard(time: Tensor, guidance: Tensor, dtype: torch.dtype, rounds: bool) -> tuple[Tensor, Tensor]:
+    """Time and guidance, each (1,) float32, as the model hears them."""
+    if not rounds:
+        return time, guidance
+    return time.to(torch.bfloat16).to(dtype), guidance.to(torch.bfloat16).to(dtype)
 
 
 class Recent(Generic[T]):

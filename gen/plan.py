@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from db.said import said
 from gen.errors import BadPlan, OtherModel, SamplingNotSupported, SizeNotSupported
 from gen.types import CACHE_NAMES, Plan
 
@@ -96,16 +97,18 @@ def make_plan(
     if size not in card.sizes:
         raise SizeNotSupported(asked=size, known=", ".join(card.sizes))
     if not 0 < seconds <= MOST_SECONDS:
-        raise BadPlan(key="seconds", got=seconds, expected=f"more than 0, at most {MOST_SECONDS}")
+        raise BadPlan(key="seconds", got=seconds, expected=said("more than 0, at most {most}", most=MOST_SECONDS))
     if not 1 <= steps <= MOST_STEPS:
-        raise BadPlan(key="steps", got=steps, expected=f"1 to {MOST_STEPS}")
+        raise BadPlan(key="steps", got=steps, expected=said("{least} to {most}", least=1, most=MOST_STEPS))
     if step_cache not in (None, *CACHE_NAMES):
-        raise BadPlan(key="step_cache", got=step_cache, expected=f"one of {', '.join(CACHE_NAMES)}")
+        raise BadPlan(
+            key="step_cache", got=step_cache, expected=said("one of {choices}", choices=", ".join(CACHE_NAMES))
+        )
     if not prompts:
-        raise BadPlan(key="prompts", got="none", expected="at least one")
+        raise BadPlan(key="prompts", got=said("none"), expected=said("at least one"))
     width, height = picture_size
     if width < 1 or height < 1:
-        raise BadPlan(key="picture_size", got=f"{width}x{height}", expected="at least 1x1")
+        raise BadPlan(key="picture_size", got=f"{width}x{height}", expected=said("at least {least}", least="1x1"))
     sections = sections_for(seconds, card.window, card.fps, card.time_compression)
     bucket = nearest_bucket(height, width, card.sizes[size])
     return Plan(
@@ -149,10 +152,11 @@ def continue_plan(
     if plan.model != card.identity:
         raise OtherModel(made=plan.model, loaded=card.identity)
     if not 0 <= seconds <= MOST_SECONDS:
-        raise BadPlan(key="seconds", got=seconds, expected=f"0 to {MOST_SECONDS}")
+        raise BadPlan(key="seconds", got=seconds, expected=said("{least} to {most}", least=0, most=MOST_SECONDS))
     added = sections_more(seconds, plan.window, plan.fps, card.time_compression)
     if plan.sampling != "f1" and kept and (added or prompts or sections != plan.sections):
-        raise BadPlan(key="sampling", got=plan.sampling, expected="f1, to change a film that is made from its end")
+        expected = said("f1, to change a film that is made from its end")
+        raise BadPlan(key="sampling", got=plan.sampling, expected=expected)
     total = sections + added
     section_s = Fraction(card.time_compression * plan.window, plan.fps)
     if prompts:

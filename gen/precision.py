@@ -16,6 +16,7 @@ modulation, which usual tools leave wide and resident, is computed from the file
 from __future__ import annotations
 
 import importlib.util
+import weakref
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -121,7 +122,12 @@ class Linear16(Packed):
 
 
 def pieces(rows: Tensor) -> list[Tensor]:
-    """ROWS rows after the other; not copied."""
+    """ROWS rows after the other; not copied. All at once for a compiler, which fuses what is done to them.
+
+    A loop over them would be compiled anew for each number of tokens.
+    """
+    if torch.compiler.is_compiling():
+        return [rows]
     return [rows[n : n + ROWS] for n in range(0, len(rows), ROWS)]
 
 
@@ -162,16 +168,56 @@ class Linear8(Packed):
 
 def scaled_product(x: Tensor, weight: Tensor, scale: Tensor, bias: Tensor | None) -> Tensor:
     """A product of e4m3 by e4m3, x rounded with a scale for each of its rows; the sum in float32, the result as x."""
+    narrow, of_rows = LAST.rounded(x)
+    added = None if bias is None else bias.to(torch.bfloat16)  # as it is: cards with such products have bfloat16
+    out = torch._scaled_mm(narrow, weight.t(), bias=added, scale_a=of_rows, scale_b=scale.t(), out_dtype=torch.bfloat16)
+    if x.shape[-1] != weight.shape[0]:  # what is no query, key or value has its input for itself, and needs the room
+        LAST.forget()
+    return out.to(x.dtype).reshape(*x.shape[:-1], -1)
+
+
+def rounded(x: Tensor) -> tuple[Tensor, Tensor]:
+    """x (..., in) as e4m3 (rows, in), and the scale of each row, float32 (rows, 1)."""
     rows = x.reshape(-1, x.shape[-1])
     of_rows = rows.new_empty(rows.shape[0], 1, dtype=torch.float32)
     narrow = rows.new_empty(rows.shape, dtype=torch.float8_e4m3fn)
-    for some, largest, kept in zip(pieces(rows), pieces(of_rows), pieces(narrow), strict=True):
-        largest.copy_(some.abs().amax(dim=1, keepdim=True)).clamp_(min=1e-12).div_(E4M3_MOST)
-        kept.copy_((some / largest.to(some.dtype)).clamp_(-E4M3_MOST, E4M3_MOST))
-    out = torch._scaled_mm(narrow, weight.t(), scale_a=of_rows, scale_b=scale.t(), out_dtype=torch.bfloat16)
-    if bias is not None:
-        out.add_(bias)
-    return out.to(x.dtype).reshape(*x.shape[:-1], -1)
+    for some, scale, kept in zip(pieces(rows), pieces(of_rows), pieces(narrow), strict=True):
+        largest = torch.linalg.vector_norm(some, torch.inf, dim=1, keepdim=True)
+        # In x's dtype: it is divided by what the product is multiplied by. Where that was rounded down, the largest
+        # comes out above 448 by less than the 16 from which on e4m3 has no number.
+        least = largest.clamp_(min=1e-12).div_(E4M3_MOST)
+        scale.copy_(least)
+        kept.copy_(some / least)
+    return narrow, of_rows
+
+
+class Last:
+    """The input that was rounded last, and what came of it: queries, keys and values are products of one tensor.
+
+    It is forgotten with its tensor, and before the next one is rounded.
+    """
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self, _: object = None) -> None:
+        """Nothing is kept."""
+        self.x: weakref.ref[Tensor] | None = None
+        self.version = -1
+        self.made: tuple[Tensor, Tensor] | None = None
+
+    def rounded(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """As the function does it; once for a tensor that was not changed since."""
+        if torch.compiler.is_compiling():  # a compiler sees by itself what is computed twice
+            return rounded(x)
+        if self.made is None or self.x is None or self.x() is not x or self.version != x._version:
+            self.forget()
+            self.made = rounded(x)
+            self.x, self.version = weakref.ref(x, self.forget), x._version
+        return self.made
+
+
+LAST = Last()
 
 
 @cache
@@ -182,10 +228,10 @@ def has_fp8_product(device: torch.device) -> bool:
     x = torch.ones(32, 64, device=device, dtype=torch.bfloat16)
     weight = torch.ones(16, 64, device=device).to(torch.float8_e4m3fn)
     try:
-        out = scaled_product(x, weight, torch.ones(16, 1, device=device), None)
+        out = scaled_product(x, weight, torch.ones(16, 1, device=device), x.new_ones(16))
     except (RuntimeError, ValueError, NotImplementedError):
         return False
-    return bool((out.float() - 64).abs().max() < 1)
+    return bool((out.float() - 65).abs().max() < 1)
 
 
 class Linear4(Packed):

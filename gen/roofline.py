@@ -9,6 +9,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from db.said import Said, said, together
 from gen.attention import KERNELS, NATIVE
 
 # FLOP of a multiprocessor in each clock: dense products of 16 bits with float32 sums, which GeForce cards make at half
@@ -80,27 +81,52 @@ def verdict(paces: Sequence[Pace], gpu: Gpu, attention: str, streamed: int = 0) 
         step_tflop(pace.width, pace.height) * pace.steps / (pace.sampling_ms / 1000) for pace in paces
     )
     decode = statistics.median(pace.decode_ms / (pace.decode_ms + pace.sampling_ms) for pace in paces)
-    said = f"Speed: {per_step:.1f} s a step over the last {len(paces)} sections, {reached:.1f} TFLOP/s"
+    pace = said(
+        "Speed: {step:.1f} s a step over the last {count} sections, {reached:.1f} TFLOP/s",
+        step=per_step,
+        count=len(paces),
+        reached=reached,
+    )
     if not gpu.peak:
-        return None, f"{said}. What {gpu.name or 'this machine'} can do at most is not known here."
+        name = gpu.name or said("this machine")
+        return None, said("{pace}. What {name} can do at most is not known here.", pace=pace, name=name)
     share = reached / gpu.peak
-    said = f"{said}, {share:.0%} of what {gpu.name} can do in 16 bits at most ({gpu.peak:.1f})."
+    pace = said(
+        "{pace}, {share:.0%} of what {name} can do in 16 bits at most ({peak:.1f}).",
+        pace=pace,
+        share=share,
+        name=gpu.name,
+        peak=gpu.peak,
+    )
+    fine, judged = judgement(share, decode, per_step, gpu, attention, streamed)
+    return fine, together(pace, judged)
+
+
+def judgement(
+    share: float, decode: float, per_step: float, gpu: Gpu, attention: str, streamed: int
+) -> tuple[bool | None, Said]:
+    """What to make of it. share: of the card's peak; decode: of the time; per_step: seconds."""
     if decode > DECODE_SHARE:
         return (
             None,
-            f"{said} Decoding takes {decode:.0%} of the time: it needs more of the card's memory.",
+            said("Decoding takes {decode:.0%} of the time: it needs more of the card's memory.", decode=decode),
         )
     if share > 1:
-        return True, f"{said} That is normal: products of 8 bits do more."
+        return True, said("That is normal: products of 8 bits do more.")
     if share >= NORMAL:
-        return True, f"{said} That is normal."
+        return True, said("That is normal.")
     copying = streamed / SLOW_BUS  # seconds of a step, where copies and computing take turns
     if copying > per_step / 2 or (streamed and attention != NATIVE):
-        more = "more of them on the card, fp8, or more free RAM"
-        return None, f"{said} That is slow. It waits for weights ({streamed / 1e9:.1f} GB a step): {more}."
-    faster = [kernel.name for kernel in KERNELS if gpu.capability >= kernel.card]
+        return None, said(
+            "That is slow. It waits for weights ({gb:.1f} GB a step): more of them on the card, fp8, or more free RAM.",
+            gb=streamed / 1e9,
+        )
+    faster = ", ".join(kernel.name for kernel in KERNELS if gpu.capability >= kernel.card)
     if attention == NATIVE and faster:
-        kernels = ", ".join(faster)
-        return None, f"{said} That is slow. Attention is half of the work: a faster kernel ({kernels}) helps most."
-    rest = "a power limit, heat, or another program on the card"
-    return None, f"{said} That is slow, and neither weights nor attention hold it back: look for {rest}."
+        return None, said(
+            "That is slow. Attention is half of the work: a faster kernel ({kernels}) helps most.", kernels=faster
+        )
+    return None, said(
+        "That is slow, and neither weights nor attention hold it back: "
+        "look for a power limit, heat, or another program on the card."
+    )

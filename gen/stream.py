@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import logging
 import mmap
+import weakref
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -75,18 +76,25 @@ class HostBuffer:
         self.memory = mmap.mmap(-1, max(size, 1), **private)
         self.bytes = torch.frombuffer(self.memory, dtype=torch.uint8)[:size]
         self.pinned = False
+        self.registered: weakref.finalize[..., HostBuffer] | None = None
 
     def pin(self) -> bool:
-        """Register it with CUDA; False where the system refuses (WSL and Windows allow only so much)."""
-        error = cuda().cudart().cudaHostRegister(self.bytes.data_ptr(), self.bytes.nbytes, 0)
-        self.pinned = int(error) == 0
+        """Register it with CUDA; False where the system refuses (WSL and Windows allow only so much).
+
+        Whoever drops it takes that back, as unpin does: before the memory goes.
+        """
+        runtime, pointer = cuda().cudart(), self.bytes.data_ptr()
+        self.pinned = int(runtime.cudaHostRegister(pointer, self.bytes.nbytes, 0)) == 0
+        if self.pinned:
+            self.registered = weakref.finalize(self, runtime.cudaHostUnregister, pointer)
+            self.registered.atexit = False  # a process that ends gives back everything by itself
         return self.pinned
 
     def unpin(self) -> None:
-        """Take that back: before the memory goes."""
-        if self.pinned:
-            cuda().cudart().cudaHostUnregister(self.bytes.data_ptr())
-            self.pinned = False
+        """Take that back."""
+        if self.registered is not None:
+            self.registered()
+        self.pinned = False
 
 
 def cuda() -> Any:

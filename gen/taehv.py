@@ -17,6 +17,7 @@ from PIL import Image
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from db.said import Said, said
 from gen.decode import to_uint8
 from gen.device import half_convolves
 from gen.errors import PreviewUnusable
@@ -103,21 +104,29 @@ def load_taehv(path: Path, channels: int, scale: int, device: torch.device) -> T
     """
     tensors = {name: tensor for name, tensor in tensors_of(path).items() if name.startswith("decoder.")}
     if scale != SCALE:
-        raise PreviewUnusable(file=str(path), why=f"makes {SCALE} pixels of a latent, this checkpoint needs {scale}")
+        why = said("makes {made} pixels of a latent, this checkpoint needs {needed}", made=SCALE, needed=scale)
+        raise PreviewUnusable(file=str(path), why=why)
     with torch.device("meta"):
         made = Taehv(channels)
     wanted = made.state_dict()
     for name, like in wanted.items():
         if name not in tensors:
-            raise PreviewUnusable(file=str(path), why=f"is no TAEHV for this checkpoint: it has no {name}")
+            raise PreviewUnusable(file=str(path), why=foreign(said("it has no {name}", name=name)))
         if name.endswith(".conv.weight") and tensors[name].shape[1:] == like.shape[1:]:
             tensors[name] = tensors[name][-like.shape[0] :]  # of a layer that grows time, the last frame's channels
         if tensors[name].shape != like.shape:
-            why = f"{name} is {tuple(tensors[name].shape)}, expected {tuple(like.shape)}"
-            raise PreviewUnusable(file=str(path), why=f"is no TAEHV for this checkpoint: {why}")
+            shapes = {"got": tuple(tensors[name].shape), "expected": tuple(like.shape)}
+            raise PreviewUnusable(
+                file=str(path), why=foreign(said("{name} is {got}, expected {expected}", name=name, **shapes))
+            )
     made.load_state_dict({name: tensors[name] for name in wanted}, assign=True)
     dtype = torch.float16 if device.type == "cuda" and half_convolves(device) else torch.float32
     return made.eval().requires_grad_(False).to(device, dtype)
+
+
+def foreign(why: Said) -> Said:
+    """Of a file that holds something else."""
+    return said("is no TAEHV for this checkpoint: {why}", why=why)
 
 
 def tensors_of(path: Path) -> dict[str, Tensor]:
@@ -127,9 +136,11 @@ def tensors_of(path: Path) -> dict[str, Tensor]:
     try:
         found = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except FileNotFoundError as error:
-        raise PreviewUnusable(file=str(path), why="is not there") from error
+        raise PreviewUnusable(file=str(path), why=said("is not there")) from error
     except (OSError, SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise PreviewUnusable(file=str(path), why=f"cannot be read ({type(error).__name__})") from error
+        raise PreviewUnusable(
+            file=str(path), why=said("cannot be read ({error})", error=type(error).__name__)
+        ) from error
     if not isinstance(found, dict) or not all(isinstance(each, Tensor) for each in found.values()):
-        raise PreviewUnusable(file=str(path), why="holds no tensors by name")
+        raise PreviewUnusable(file=str(path), why=said("holds no tensors by name"))
     return found

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from db.said import said
 from gen.errors import CheckpointCorrupt
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def read_index(files: list[Path]) -> dict[str, Where]:
         try:
             found |= read_header(file)
         except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
-            raise CheckpointCorrupt(file=str(file), why="is cut off or no safetensors file") from error
+            raise CheckpointCorrupt(file=str(file), why=said("is cut off or no safetensors file")) from error
     return found
 
 

@@ -55,6 +55,7 @@ def encoded(asked: Mapping[str, Any]) -> dict[str, Any]:
     """The tensors of every prompt, on the CPU."""
     import torch
 
+    from db.said import said
     from gen import encode, weights
     from gen.card import PromptTemplate
     from gen.device import device_of
@@ -68,13 +69,13 @@ def encoded(asked: Mapping[str, Any]) -> dict[str, Any]:
     asked_dtype = getattr(torch, asked["dtype"]) if asked["dtype"] else None
     dtype = asked_dtype or (torch.float32 if device.type == "cpu" else torch.float16)
     parts = {part: Path(folder) for part, folder in asked["parts"].items()}
-    with weights.quiet(), memory("loading the text encoder"):
+    with weights.quiet(), memory(said("loading the text encoder")):
         small = {part: weights.load_part(parts[part], part, device, dtype) for part in parts if part != "text_encoder"}
         with weights.reading(parts["text_encoder"]):
             llama = StreamedLlama(parts["text_encoder"], device, dtype)
     models, template = weights.Models(device, text_encoder=llama, **small), PromptTemplate(**asked["template"])
     tensors = {}
-    with memory("encoding the prompt"), encoding():
+    with memory(said("encoding the prompt")), encoding():
         for n, prompt in enumerate(asked["prompts"]):
             text = encode.encode_text(models, template, prompt)
             tensors[f"{n}.prompt_embeds"] = text.prompt_embeds.contiguous().clone()

@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from db.said import said
 from gen import precision
 from gen.card import read_json
-from gen.errors import CheckpointCorrupt, first_line, memory, ran_out
+from gen.errors import CheckpointCorrupt, first_line, memory, ran_out, unfit
 from gen.files import weight_files
 from gen.memory import MemoryPlan
 from gen.modulation import Aside, Modulation, detach
@@ -85,7 +86,7 @@ def load_transformer(folder: Path, placement: Placement, device: torch.device, m
     raises: CheckpointCorrupt, CheckpointIncomplete with the file's name, OutOfMemory
     """
     model, source = matched(folder, merge)
-    with memory("loading the transformer"):
+    with memory(said("loading the transformer")):
         return assemble(model, source, placement, device)
 
 
@@ -99,7 +100,9 @@ def matched(folder: Path, merge: Merge | None = None) -> tuple[Any, Files]:
     try:
         model = empty(config)
     except Exception as error:  # a config can be wrong in any way
-        raise CheckpointCorrupt(file=str(folder), why=f"has no usable config ({type(error).__name__})") from error
+        raise CheckpointCorrupt(
+            file=str(folder), why=said("has no usable config ({error})", error=type(error).__name__)
+        ) from error
     fits(model, source.shapes, folder)
     return model, source
 
@@ -125,7 +128,7 @@ def fits(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], folder: Path) 
     for name, parameter in model.state_dict().items():
         if shapes.get(name) != tuple(parameter.shape):
             what = "missing" if name not in shapes else "mismatched"
-            raise CheckpointCorrupt(file=str(folder), why=f"does not fit its config ({what}: {name})")
+            raise CheckpointCorrupt(file=str(folder), why=unfit(what, name))
 
 
 def assemble(model: Any, source: Source, placement: Placement, device: torch.device) -> Assembled:
@@ -164,7 +167,8 @@ def assemble(model: Any, source: Source, placement: Placement, device: torch.dev
 def compile_blocks(blocks: Sequence[Any], backend: str | Callable[..., Any] = "inductor") -> Compiled:
     """Let the blocks be compiled when they are first called; where that fails, one sentence, and all run as they are.
 
-    The forward, not the call: what fills the slots stays outside. Blocks of one kind share what was compiled.
+    The forward, not the call: what fills the slots stays outside. Blocks of one kind share what was compiled. What is
+    compiled anew too often fails, too: PyTorch would run it as it is from then on and say nothing.
     """
     all_of_them = Compiled()
 
@@ -178,7 +182,10 @@ def compile_blocks(blocks: Sequence[Any], backend: str | Callable[..., Any] = "i
                 try:
                     if quick is None:  # that refuses, too: on some systems and versions of Python
                         quick = torch.compile(plain, backend=backend)
-                    return quick(*args, **kwargs)
+                    from torch._dynamo import config
+
+                    with config.patch(fail_on_recompile_limit_hit=True, suppress_errors=False):
+                        return quick(*args, **kwargs)
                 except Exception as error:  # compilers fail in every way; a wrong call fails again
                     if ran_out(error):
                         raise

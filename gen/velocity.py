@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gen.cache import StepCache, TeaCache
 from gen.context import Context
-from gen.modulation import Modulation, Table
+from gen.modulation import Modulation, Table, heard, rounds_times
 from gen.types import Text
 
 Transformer = Any  # diffusers.HunyuanVideoFramepackTransformer3DModel, which has no types
@@ -83,8 +83,7 @@ def velocity(
     time, guidance: (1,) float32, a thousand times sigma and the distilled scale (which some models do not hear)
     """
     dtype, device = dtype_of(transformer), x.device
-    if dtype == torch.bfloat16:  # the model was made with times rounded so: 965.5 is 964 for it
-        time, guidance = time.to(dtype), guidance.to(dtype)
+    time, guidance = heard(time, guidance, dtype, rounds_times(transformer))
     words, pooled = text.prompt_embeds.to(device, dtype), text.pooled.to(device, dtype)
     mask = torch.ones(words.shape[:2], dtype=torch.bool, device=device)
     temb, _ = transformer.time_text_embed(time, pooled, guidance)

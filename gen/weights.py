@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,12 +11,14 @@ from typing import Any
 
 import torch
 
+from db.said import said
 from gen.card import PARTS, Checkpoint, read_json
 from gen.device import device_of
-from gen.errors import CheckpointCorrupt, CheckpointIncomplete, GenError, OutOfMemory, ran_out
+from gen.errors import CheckpointCorrupt, CheckpointIncomplete, GenError, OutOfMemory, ran_out, unfit
 from gen.files import check_weights, check_words
 from gen.llama import load_llama
 from gen.modulation import Modulation
+from gen.process import give_back
 from gen.sources import CONFIGS
 from gen.stream import Streamer
 from gen.taps import drop_zero_taps
@@ -59,11 +62,12 @@ def load(
     """
     place = device_of(device)
     with quiet():
-        # Where there is no room to spare, the picture's encoder computes on the CPU: once a picture, a second.
-        aside = {"image_encoder": torch.device("cpu")} if placement is not None and placement.aside else {}
+        aside = ("image_encoder",) if placement is not None and placement.aside else ()
         wide = {"vae": torch.float32} if placement is not None and placement.wide_vae else {}
-        found = {
-            part: load_part(checkpoint.parts[part], part, aside.get(part, place), wide.get(part, dtype))
+        found: dict[str, Any] = {
+            part: OnCall(checkpoint.parts[part], part)
+            if part in aside
+            else load_part(checkpoint.parts[part], part, place, wide.get(part, dtype))
             for part in parts
             if part != "transformer"
         }
@@ -80,6 +84,39 @@ def usual_placement(device: torch.device, dtype: torch.dtype | None) -> Placemen
     if dtype is None:
         return Placement("fp32" if device.type == "cpu" else "bf16")
     return Placement({torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype])
+
+
+class OnCall:
+    """A part that is in memory only while it is called, on the CPU: a second or two for each picture.
+
+    So where there is no room to spare, RAM has the picture's encoder or the process that reads prompts, never both.
+    """
+
+    device = torch.device("cpu")
+
+    def __init__(self, folder: Path, part: str) -> None:
+        """raises: what load_part raises: it is tried now"""
+        self.folder, self.part = folder, part
+        self.dtype: torch.dtype = self.loaded().dtype
+        tidy()
+
+    def loaded(self) -> Any:
+        """The part, from its files."""
+        with quiet():
+            return load_part(self.folder, self.part, self.device, None)
+
+    def __call__(self, *given: Any) -> Any:
+        """As the part answers."""
+        try:
+            return self.loaded()(*given)
+        finally:
+            tidy()
+
+
+def tidy() -> None:
+    """Give the memory of what nobody has any more back to the system; modules hold each other."""
+    gc.collect()
+    give_back()
 
 
 def load_part(folder: Path, part: str, device: torch.device, dtype: torch.dtype | None) -> Any:
@@ -110,7 +147,7 @@ def load_model(folder: Path, part: str, dtype: torch.dtype) -> Any:
         model, info = kind.from_pretrained(folder, output_loading_info=True, **options)
     for what in ("missing_keys", "mismatched_keys", "error_msgs"):
         if found := sorted(map(str, info[what])):
-            raise CheckpointCorrupt(file=str(folder), why=f"does not fit its config ({what}: {found[0]})")
+            raise CheckpointCorrupt(file=str(folder), why=unfit(what, found[0]))
     return model
 
 
@@ -172,8 +209,10 @@ def reading(folder: Path) -> Iterator[None]:
         raise CheckpointIncomplete(file=error.filename or str(folder)) from error
     except Exception as error:  # the tokenizers library raises no type of its own
         if ran_out(error):
-            raise OutOfMemory(doing=f"loading {folder.name}") from error
-        raise CheckpointCorrupt(file=str(folder), why=f"cannot be loaded ({type(error).__name__})") from error
+            raise OutOfMemory(doing=said("loading {part}", part=folder.name)) from error
+        raise CheckpointCorrupt(
+            file=str(folder), why=said("cannot be loaded ({error})", error=type(error).__name__)
+        ) from error
 
 
 @contextmanager

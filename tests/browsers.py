@@ -213,9 +213,11 @@ def send(browser: WebDriver) -> None:
     until(browser, "document.querySelector('.watch') !== null && document.readyState === 'complete'")
 
 
-# Counts how often the film jumped back or began again.
+# Counts how often the film was loaded anew, or jumped back but from its end, where it begins again.
 TRACK = """
-window.back = 0; let at = 0; window.begun = document.querySelector('.film'); window.emptied = 0;
+window.back = 0; window.rounds = 0; window.stood = 0;
+let at = 0, end = 0, moved = performance.now();
+window.begun = document.querySelector('.film'); window.emptied = 0;
 begun.addEventListener('emptied', () => { emptied += 1; });
 window.ready = () => {
   const film = document.querySelector('.film');
@@ -223,8 +225,11 @@ window.ready = () => {
 };
 (function look() {
   const film = document.querySelector('.film');
-  if (film.currentTime < at) window.back += 1;
+  if (film.currentTime < at) window[at > end - .4 ? 'rounds' : 'back'] += 1;
+  if (film.currentTime !== at) moved = performance.now();
+  stood = Math.max(stood, performance.now() - moved);
   at = film.currentTime;
+  end = ready();
   requestAnimationFrame(look);
 })();
 """

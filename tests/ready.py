@@ -4,6 +4,9 @@ import functools
 import tempfile
 from pathlib import Path
 
+from sqlalchemy import text
+
+from db.connect import Database
 from db.sqlite import migrate
 
 NAME = "flipbot.db"
@@ -23,3 +26,9 @@ def _made() -> bytes:
         path = Path(folder) / NAME
         migrate(path)
         return path.read_bytes()
+
+
+def count_on_from(db: Database, number: int) -> None:
+    """The next job has this number, as if there had been so many before."""
+    with db.transaction() as tx:
+        tx.execute(text("INSERT INTO sqlite_sequence VALUES ('job', :seq)"), {"seq": number - 1})

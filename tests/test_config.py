@@ -111,7 +111,8 @@ def test_presets_are_shares_of_the_checkpoints_own_steps() -> None:
         ("[wbe]\nport = 1", 'config.toml: wbe: there is no such section; did you mean "web"?'),
         (
             "[web]\nzzz = 1",
-            "config.toml: web.zzz: there is no such key; there are host, port, password, password_file, public_url",
+            "config.toml: web.zzz: there is no such key; there are host, port, password, password_file, "
+            "guest_password, guest_password_file, public_url",
         ),
         ("port = 1", "config.toml: port: there is no such section; there are"),
         ("web = 1", "config.toml: web: expected a section [web], got 1"),

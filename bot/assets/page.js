@@ -21,20 +21,45 @@ const fresh = () => {
 };
 const sentence = (error, offline) => (error instanceof TypeError || error instanceof SyntaxError ? offline : error.message);
 
+// Many buttons are one stop of the Tab key; arrows lead from one to the next.
+function rove(buttons) {
+  const to = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, Home: -Infinity, End: Infinity };
+  for (const [n, button] of buttons.entries()) {
+    button.addEventListener("focus", () => buttons.forEach((each) => { each.tabIndex = each === button ? 0 : -1; }));
+    button.addEventListener("keydown", (event) => {
+      if (!(event.key in to)) return;
+      event.preventDefault();
+      buttons[Math.min(Math.max(n + to[event.key], 0), buttons.length - 1)].focus();
+    });
+  }
+}
+
 function tryPage(form) {
   const drop = one(".drop");
   const input = one("#picture");
   const error = one("#error");
   const button = one("button[type=submit]", form);
   let shown = "";
+  let chosen = null; // what is shown is what would be sent
+
+  function hold(file) {
+    const carrier = new DataTransfer();
+    if (file) carrier.items.add(file);
+    input.files = carrier.files;
+  }
 
   function choose(file) {
-    if (!file) return;
-    if (file.size > Number(form.dataset.limit)) {
-      input.value = "";
-      say(error, form.dataset.tooBig);
+    if (!file) {
+      hold(chosen);
       return;
     }
+    if (file.size > Number(form.dataset.limit)) {
+      hold(chosen);
+      const stays = chosen || !one(".chosen").hidden; // a film's that is used again is no file
+      say(error, stays ? `${form.dataset.tooBig} ${form.dataset.stays}` : form.dataset.tooBig);
+      return;
+    }
+    chosen = file;
     say(error, "");
     if (shown) URL.revokeObjectURL(shown);
     shown = URL.createObjectURL(file);
@@ -52,9 +77,7 @@ function tryPage(form) {
   function give(files) {
     const picture = [...files].find((file) => file.type.startsWith("image/")) || files[0];
     if (!picture) return;
-    const carrier = new DataTransfer();
-    carrier.items.add(picture);
-    input.files = carrier.files;
+    hold(picture);
     choose(picture);
   }
 
@@ -62,7 +85,7 @@ function tryPage(form) {
   one("#camera").addEventListener("change", (event) => give(event.target.files));
   one(".moment").addEventListener("click", (event) => {
     const prompt = one("#prompt");
-    const times = [...prompt.value.matchAll(/[|｜]\s*(\d+(?:\.\d+)?)/g)].map((found) => Number(found[1]));
+    const times = [...prompt.value.matchAll(/[|｜]\s*(\d+(?:[.,]\d+)?)/g)].map((found) => Number(found[1].replace(",", ".")));
     const at = Math.max(0, ...times) + 2;
     prompt.value = `${prompt.value.trimEnd()} | ${at}${event.target.dataset.unit} `.trimStart();
     prompt.focus();
@@ -81,6 +104,7 @@ function tryPage(form) {
     event.preventDefault();
     give(event.clipboardData.files);
   });
+  rove([...document.querySelectorAll(".examples .chip")]);
   for (const chip of document.querySelectorAll(".examples .chip")) {
     chip.addEventListener("click", () => {
       one("#prompt").value = chip.textContent.trim();
@@ -89,7 +113,7 @@ function tryPage(form) {
     const film = chip.querySelector("video");
     if (!film) continue;
     film.addEventListener("loadedmetadata", () => { film.currentTime = Math.max(0, film.duration - .1); }, { once: true });
-    if (matchMedia("(prefers-reduced-motion: reduce)").matches) continue;
+    if (still) continue;
     const play = () => { if (film.paused) { film.currentTime = 0; film.play().catch(() => {}); } };
     for (const kind of ["pointerenter", "focus", "click"]) chip.addEventListener(kind, play);
   }
@@ -113,8 +137,12 @@ function tryPage(form) {
   });
 }
 
+// Films play by themselves, and again from their beginning, for those who want things to move.
+const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+
 // A film that grows while it plays: each section is a fragment that is appended once, and the provisional frames at the
-// end give way to those that take their place in time. Where a browser lacks Media Source Extensions, or the film comes
+// end give way to those that take their place in time. What is there is a whole film each time, so that it begins again
+// where more is not there yet; the next fragment opens it. Where a browser lacks Media Source Extensions, or the film comes
 // in another order, `plain` shows the whole film instead.
 function growing(address, begun, plain) {
   const Source = window.ManagedMediaSource || window.MediaSource;
@@ -124,6 +152,7 @@ function growing(address, begun, plain) {
   let media = null;
   let buffer = null;
   let parts = 0; // appended
+  let waited = false; // whether it had come to its end before more was there
   let end = ""; // address of the provisional frames that were appended last
 
   const event = (target, name) => new Promise((done, failed) => {
@@ -152,6 +181,7 @@ function growing(address, begun, plain) {
     if (!bytes.byteLength) return true;
     const first = !media;
     if (first) await open(new Uint8Array(bytes));
+    waited ||= one(".film").ended;
     buffer.appendBuffer(bytes);
     await event(buffer, "updateend");
     if (first) begun();
@@ -168,7 +198,13 @@ function growing(address, begun, plain) {
       if (!(await add(newest.end))) return;
       end = newest.end;
     }
-    if (newest.over && newest === state && media && media.readyState === "open") media.endOfStream();
+    if (newest === state && media && media.readyState === "open") media.endOfStream();
+    if (waited) {
+      const film = one(".film");
+      film.currentTime = film.currentTime; // Chromium thinks that it has ended until it is sought in
+      film.play().catch(() => {});
+    }
+    waited = false;
   }
 
   async function follow() {
@@ -215,7 +251,7 @@ function watchPage(watch) {
     film.src = address;
     const swap = () => {
       if (next !== address) return; // a still longer one is under way
-      goesOn ||= !old.hasAttribute("src") || !old.paused || old.ended;
+      goesOn ||= (!old.hasAttribute("src") && !still) || !old.paused || old.ended;
       old.pause();
       const before = watch.dataset.order === "inverted" && old.duration ? film.duration - old.duration : 0;
       const at = old.currentTime + before; // what is made later stands in front there
@@ -242,7 +278,7 @@ function watchPage(watch) {
 
   const join = growing(`${watch.dataset.base}/part/`, () => {
     one(".still").hidden = true;
-    one(".film").play().catch(() => {});
+    if (!still) one(".film").play().catch(() => {});
   }, grow);
 
   // Shown when it is there, so that nothing flickers or moves.
@@ -271,14 +307,29 @@ function watchPage(watch) {
     one("#step").textContent = state.step;
     one("#left").textContent = state.left;
     say(one("#why"), state.why);
+    one("#asked").textContent = state.prompt;
+    one("#notes").textContent = state.notes;
     foresee(state.preview);
     if (own) {
       one("#download").hidden = !state.film;
       one("#stop-hint").hidden = !state.stop;
+      one("#longer").hidden = !state.again;
+      one("#copy").dataset.text = state.command;
+      offer(one("#edit"), state.edit);
+      if (state.over) one("#said .steered")?.remove(); // nothing is left that could follow it
       for (const name of ["stop", "cancel", "steer", "again", "finish"]) one(`#${name}`).hidden = !state[name];
     }
+    one(".film").loop = !still && (!state.over || state.loops);
     if (!finished) join(state);
     if (state.over) close();
+  }
+
+  // What somebody wrote there stays.
+  function offer(field, text) {
+    if (field.defaultValue === text) return;
+    const untouched = field.value === field.defaultValue;
+    field.defaultValue = text;
+    if (untouched) field.value = text;
   }
 
   function close() {
@@ -357,7 +408,10 @@ function ownPage(watch, show) {
     });
   }
   handle(one("form.stay"), (_, form) => {
-    one("#said").textContent = form.dataset.done;
+    const done = document.createElement("span");
+    done.className = "steered";
+    done.textContent = form.dataset.done;
+    one("#said").replaceChildren(done);
     one("#steer").open = false;
   });
   handle(one("#link"), ({ url }, form) => copy(url, form.dataset.done));

@@ -3,28 +3,61 @@
 A template's fields are plain names, filled by say(). Keys with one beginning belong together: "refused" (a request that
 was turned down), "failed" (a job that ended badly, by its reason), "state" and "headline" (what a job does now),
 "note" (said beside a result), "page" and "terminal" (labels and lines of one front-end).
+
+What the other rooms say in English (`db.said`) has no key here: its English template is the key, in SENTENCES of each
+other language.
 """
 
 import pkgutil
+import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Final
 
 from bot.words import en
+from db.said import Said
 
 DEFAULT: Final = "en"
 
 
-def _languages() -> dict[str, Mapping[str, str]]:
-    """The texts of every file here, by its name; English first."""
+def _files() -> dict[str, ModuleType]:
+    """Every file here, by its name; English first."""
     names = sorted((found.name for found in pkgutil.iter_modules(__path__)), key=lambda name: (name != DEFAULT, name))
-    return {name: import_module(f"{__name__}.{name}").WORDS for name in names}
+    return {name: import_module(f"{__name__}.{name}") for name in names}
 
 
-LANGUAGES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(_languages())
+LANGUAGES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {name: file.WORDS for name, file in _files().items()}
+)
+SENTENCES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
+    {name: file.SENTENCES for name, file in _files().items() if name != DEFAULT}
+)
 JOINERS: Final = "\u200c\u200d"  # invisible too, but Persian, Hindi and many emoji are not right without them
+
+
+COMMAND: Final = re.compile(r"\bflipbot ([a-z]+)\b", re.ASCII)
+
+
+class Reader(str):
+    """A language, as somebody reads it in a terminal: what they are told to type is said as they have to type it."""
+
+    command: Callable[[str], str]
+
+    def __new__(cls, language: str, command: Callable[[str], str]) -> "Reader":
+        """command: of flipbot, by its name: `resume` is `.venv/bin/flipbot resume --data-dir var/demo`, for instance"""
+        reader = super().__new__(cls, language)
+        reader.command = command
+        return reader
+
+    def spell(self, text: str) -> str:
+        """The text with its commands as they have to be typed."""
+        return COMMAND.sub(lambda found: self.command(found[1]), text)
+
+    def template(self, text: str) -> str:
+        """As `spell`, for a text whose fields are yet to be filled."""
+        return COMMAND.sub(lambda found: self.command(found[1]).replace("{", "{{").replace("}", "}}"), text)
 
 
 class _Facts(dict[str, object]):
@@ -38,10 +71,38 @@ def say(locale: str, key: str, /, **facts: object) -> str:
     """The sentence of this key in this language, its fields filled; what a language lacks is said in English.
 
     Numbers get one decimal at most. Text is shown on one line, without characters that move a cursor or hide others.
+    Qualities that can be typed are said as they are called and as they are typed.
     raises: KeyError, for a key that no language has
     """
     template = LANGUAGES.get(locale, en.WORDS).get(key) or en.WORDS[key]
-    return template.format_map(_Facts({name: _shown(fact) for name, fact in facts.items()}))
+    if isinstance(locale, Reader):
+        template = locale.template(template)
+    if isinstance(names := facts.get("qualities"), (list, tuple)):
+        facts["qualities"] = [typed_quality(locale, str(name)) for name in names]
+    return template.format_map(_Facts({name: _shown(locale, fact) for name, fact in facts.items()}))
+
+
+def translate(locale: str, text: str) -> str:
+    """What another room said in English, in this language; in English still, where this language has not got it.
+
+    Any other text is left as it is.
+    """
+    if not isinstance(text, Said):
+        return text
+    if locale in text.written:
+        return clean(text.written[locale])
+    template = SENTENCES.get(locale, {}).get(text.template)
+    if template is None:
+        return locale.spell(str(text)) if isinstance(locale, Reader) else str(text)
+    if isinstance(locale, Reader):
+        template = locale.template(template)
+    return template.format_map(_Facts({name: _put(locale, fact) for name, fact in text.facts.items()}))
+
+
+def typed_quality(locale: str, name: str) -> str:
+    """A quality to choose by typing its name, with what it is called where that differs: "标准 (standard)"."""
+    called = LANGUAGES.get(locale, en.WORDS).get(f"quality.{name}", name)
+    return name if called == name else f"{called} ({name})"
 
 
 def why(locale: str, reason: str | None, facts: Mapping[str, object]) -> str:
@@ -81,7 +142,16 @@ def clean(text: str, limit: int | None = None) -> str:
     return shown if limit is None or len(shown) <= limit else shown[: limit - 1].rstrip() + "…"
 
 
-def _shown(fact: object) -> object:
+def _put(locale: str, fact: object) -> object:
+    """A fact of another room's sentence: its template says how a number is written."""
+    if isinstance(fact, Said):
+        return translate(locale, fact)
+    return fact if isinstance(fact, int | float) else clean(str(fact))
+
+
+def _shown(locale: str, fact: object) -> object:
+    if isinstance(fact, Said):
+        return clean(translate(locale, fact))
     if isinstance(fact, float):
         return f"{fact:.1f}".removesuffix(".0")
     if isinstance(fact, (list, tuple, set, frozenset)):

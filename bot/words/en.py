@@ -40,8 +40,9 @@ WORDS: Final = {
     ),
     "refused.blocked_word": "Your text has a word that is not allowed here. Say it differently and try again.",
     "refused.seconds": "The length has to be more than 0 and at most {longest} seconds. You asked for {got}.",
+    "refused.seconds_no_number": "{got} is no number of seconds. Write one such as 5 or 2.5, at most {longest}.",
     "refused.seed": "The seed has to be a whole number from 0 to {limit}. You gave {got}.",
-    "refused.quality": "There is no quality called {got}. Choose one of these: {known}.",
+    "refused.quality": "There is no quality called {got}. Choose one of these: {qualities}.",
     "refused.unknown_model": "There is no model called {name}. Choose one of these, or a folder: {known}.",
     "refused.unsuited": "This model cannot make that film: {why} Change the settings and try again.",
     "refused.disk_full": (
@@ -91,7 +92,10 @@ WORDS: Final = {
         "{at} is on this database with the model {served}, and here it is {got}: give both the same [model] name and "
         "version, or end that one first."
     ),
-    "refused.model_changed": "The model was changed here, from {served} to {got}: this worker ends. Start it again.",
+    "refused.model_changed": (
+        "The model was changed here, from {served}, which the others on this database have, to {got}: this process "
+        "ends. Give all the same version, and start it again."
+    ),
     "refused.worker_media": (
         "What this process keeps lies in {place}, where nothing of the others' is: give all the same [media] url, a "
         "bucket or a folder that all see."
@@ -111,7 +115,7 @@ WORDS: Final = {
     # making a film again, longer or otherwise
     "refused.not_yours": "Only the one who asked for this film, or a moderator here, can do that.",
     "refused.still_growing": "This film is still growing. Wait until it is ready, or stop it here first.",
-    "refused.film_is_whole": "This film is whole already. Ask for more seconds, another text or a new seed.",
+    "refused.film_is_whole": "This film is already complete. Ask for more seconds, another text or a new seed.",
     "refused.made_backwards": "This film is made from its end, so only a new seed or text for all of it can change it.",
     "refused.made_by_other_model": (
         "{made} made this film, and {loaded} is what runs now. Send the picture again to make a new one."
@@ -131,7 +135,8 @@ WORDS: Final = {
     # beside a result
     "note.first_frame_used": "The picture moves, so its first frame is used.",
     "note.text_unmade": (
-        "This is left out, too close to the next moment or to the end: {text}. Let each moment last two seconds."
+        "This was left out, because it is too close to the next moment or to the end: {text}. "
+        "Give each moment at least two seconds."
     ),
     # what a job does now
     "state.received": "received",
@@ -186,7 +191,12 @@ WORDS: Final = {
     "chat.too_big": "The film is larger than this chat takes ({limit_mib} MiB), so it cannot be shown here.",
     "chat.ping_ready": "{person}, your film of {seconds} s is ready.",
     "chat.ping_failed": "{person}, your film could not be finished.",
-    "chat.woken": "The film that grows here goes on.",
+    "chat.woken": "The film in this message goes on.",
+    "chat.cancel_sure": "Cancel film {job}? {seconds} s of it are ready.",
+    "chat.cancel_keep": "Cancel, keep the {seconds} s",
+    "chat.cancel_delete": "Cancel and delete",
+    "chat.cancel_not": "Don't cancel",
+    "chat.not_cancelled": "Film {job} is not cancelled.",
     "chat.button.stop": "Stop here",
     "chat.button.cancel": "Cancel",
     "chat.button.steer": "Change what happens next",
@@ -201,7 +211,7 @@ WORDS: Final = {
     "quality.standard": "standard",
     "quality.best": "best",
     # why a job failed: what happened, what to do
-    "failed.out_of_memory": "The graphics card ran out of memory. Try a smaller quality, or close what else uses it.",
+    "failed.out_of_memory": "The graphics card ran out of memory. Try a lower quality, or close what else uses it.",
     "failed.checkpoint_missing": "The model is not on this machine. Run flipbot download to get it.",
     "failed.checkpoint_incomplete": "The model is not complete, {file} is missing. Run flipbot download again.",
     "failed.checkpoint_corrupt": "A file of the model is damaged: {file}. Delete it and run flipbot download again.",
@@ -222,7 +232,7 @@ WORDS: Final = {
     "failed.nan_latents": (
         "The picture broke up while it was drawn. Try another seed; where that does not help, flipbot doctor says more."
     ),
-    "failed.worker_crashed": "The engine stopped three times at the same place. Try another seed or a smaller quality.",
+    "failed.worker_crashed": "The engine stopped three times at the same place. Try another seed or a lower quality.",
     "failed.size_not_supported": "This model cannot make that size. Try another quality.",
     "failed.bad_plan": "This model cannot make that film. Try other settings.",
     "failed.other_model": "{made} made this film, and {loaded} is what runs now. Send the picture again.",
@@ -236,12 +246,14 @@ WORDS: Final = {
     "headline.continuing": "A finished part was damaged on the disk; continuing from the last good one",
     "headline.engine_again": "The engine stopped and is started again; nothing is lost",
     "headline.smaller": "The memory ran out; trying again with less",
-    "headline.engine_away": "Waiting: the machine that makes films has a trouble. It goes on by itself after that",
+    "headline.engine_away": (
+        "Waiting: the machine that makes films has a problem. It goes on by itself once that is solved"
+    ),
     "headline.model_gone": "Waiting: the model's files are not all here now. It goes on by itself when they are",
     "headline.other_model": "Waiting for the model {model}, which is not running now. It goes on when that one does",
     "failed.service_died": (
         "The whole service stopped {deaths} times while this part was being made. "
-        "Try a smaller quality or a shorter film."
+        "Try a lower quality or a shorter film."
     ),
     "failed.disk_failed": "The disk cannot be used. Look at it, and ask for the film again.",
     "failed.database_away": "The queue's database cannot be reached. Look at its server, and ask for the film again.",
@@ -308,15 +320,15 @@ WORDS: Final = {
     "discord.name.role": "role",
     "discord.name.allowed": "allowed",
     "discord.menu.animate": "Animate image",
-    "discord.menu.report": "Report video",
+    "discord.menu.report": "Report film",
     "discord.about.animate": "Turn a picture into a film that grows here, second by second",
     "discord.about.queue": "What is being made, and what waits",
     "discord.about.cancel": "Cancel one of your films",
     "discord.about.history": "Your latest films, to show one of them again",
     "discord.about.settings": "Your own defaults, when you are pinged, and your language",
     "discord.about.help": "How this works",
-    "discord.about.privacy": "What is kept of you, and for how long",
-    "discord.about.forget_me": "Delete everything that is kept of you",
+    "discord.about.privacy": "What is kept about you, and for how long",
+    "discord.about.forget_me": "Delete everything that is kept about you",
     "discord.about.studio": "For those who run this server",
     "discord.about.status": "What the studio does now",
     "discord.about.pause": "Begin nothing new; places in line are kept",
@@ -344,9 +356,9 @@ WORDS: Final = {
     "discord.about.job": "Number of the film",
     "discord.about.reason": "Why",
     "discord.about.user": "Who",
-    "discord.about.hours": "For how long; left out: for ever",
-    "discord.about.notify": "When a film took long",
-    "discord.about.language": "Of what the bot says to you",
+    "discord.about.hours": "For how many hours; leave empty for ever",
+    "discord.about.notify": "How you hear that a long film is ready",
+    "discord.about.language": "The language I speak with you",
     "discord.about.user_jobs": "Films of one person in line",
     "discord.about.server_seconds": "The longest film",
     "discord.about.channel": "The channel to change",
@@ -379,8 +391,10 @@ WORDS: Final = {
         "has not agreed, and nothing sexual. Films are marked as made by AI. More: /privacy"
     ),
     "discord.accepted": "Thank you. Now ask for your film once more.",
-    "discord.cancel_sure": "Cancel it for good? Stop here would keep what is ready.",
-    "discord.sure_cancel": "Cancel for good",
+    "discord.cancel_drops": (
+        "Cancel film {job}? Its {seconds} s go out of the message, as this server has it. Stop here would keep them."
+    ),
+    "discord.sure_cancel": "Cancel the film",
     "discord.delete": "Delete this film",
     "discord.deleted": "The film is deleted.",
     "discord.steered": "Noted: what is not begun yet of film {job} follows your new text.",
@@ -391,7 +405,7 @@ WORDS: Final = {
     "discord.history": "Choose a film to show it here again.",
     "discord.more": "and {count} more",
     "discord.settings": (
-        "Your films have {seconds} s and the quality {quality} unless you say otherwise. When one took long: "
+        "Your films are {seconds} s long, at quality {quality}, unless you say otherwise. When a long one is ready: "
         "{notify}. Language: {language}."
     ),
     "discord.help": (
@@ -410,7 +424,7 @@ WORDS: Final = {
     "discord.forget_sure": (
         "This deletes your films, pictures and settings, and takes the messages away. There is no way back."
     ),
-    "discord.forgotten": "Everything of you is deleted, {count} films among it.",
+    "discord.forgotten": "Everything about you is deleted, {count} films included.",
     "discord.status.open": "Open: films are taken in and made.",
     "discord.status.paused": "Paused: {reason}",
     "discord.status.draining": "Nothing new is taken in: {reason}",
@@ -433,7 +447,7 @@ WORDS: Final = {
     "discord.channels_all": "Films may be asked for in every channel.",
     "discord.channels": "Films may be asked for in: {channels}",
     "discord.server_prompt": "Without a prompt of their own, films get: {prompt}",
-    "discord.delete_cancels": "Who deletes the message of a film that grows has it cancelled.",
+    "discord.delete_cancels": "Deleting the message of a growing film cancels it.",
     "discord.delete_keeps": "A film whose message is deleted is finished and posted anew.",
     "discord.keeps_cancelled": "What is ready of a cancelled film stays in its message.",
     "discord.drops_cancelled": "A cancelled film goes out of its message.",
@@ -444,12 +458,13 @@ WORDS: Final = {
     "page.home": "New film",
     "page.skip": "Skip to the content",
     "page.drop": "Drop a picture here, paste one, or choose a file",
-    "page.drop_hint": "JPEG, PNG, WebP and others, up to {limit_mib} MiB",
+    "page.drop_hint": "JPEG, PNG, WebP and others, up to {limit_mib}\u00a0MiB",
     "page.choose": "Choose a picture",
     "page.another": "Choose another picture",
+    "page.stays": "The picture chosen before stays.",
     "page.prompt": "What should happen?",
     "page.prompt_placeholder": "fog rolls in | 3s: night falls",
-    "page.prompt_hint": "Empty means gentle motion. A bar and a time begin something new.",
+    "page.prompt_hint": "Empty means gentle motion. “| 3s:” begins a new moment.",
     "page.examples": "Try one of these",
     "page.seconds": "Seconds",
     "page.seconds_hint": "up to {longest}",
@@ -459,11 +474,11 @@ WORDS: Final = {
     "page.start": "Make the film",
     "page.sending": "Sending your picture",
     "page.films": "Your films",
-    "page.no_films": "Nothing here yet. Your films will appear in this place.",
+    "page.no_films": "Nothing here yet. Your films will appear here.",
     "page.stop": "Stop here",
     "page.stop_hint": "keeps what is ready",
     "page.cancel": "Cancel",
-    "page.cancel_sure": "Cancel for good?",
+    "page.cancel_sure": "Cancel, keep what is ready?",
     "page.download": "Download",
     "page.share": "AI‑animated",
     "page.preview": "The next second, while it is drawn",
@@ -488,11 +503,19 @@ WORDS: Final = {
         "At {url} others can reach the page, so it needs a password. "
         "Set [web] password or FLIPBOT_PASSWORD, or leave public_url empty."
     ),
+    "refused.guests_alone": (
+        "[web] guest_password lets guests in beside the owner, so it needs [web] password, too. "
+        "Set both, or leave guest_password empty."
+    ),
+    "refused.guests_own": (
+        "[web] password and guest_password are the same, so every guest would be the owner. Change one of the two."
+    ),
+    "refused.owner_only": "This is for the owner alone. Sign out, then sign in with the owner's password.",
     "refused.wrong_password": "That is not the password. Try again.",
     "refused.no_password": "This needs a password. Set [web] password in the configuration and start Flipbot again.",
     "refused.sign_in": "Sign in first.",
     "refused.form_expired": "This form is too old, or not from this page. Reload the page and try again.",
-    "refused.too_often": "That was too often within a minute. Wait a little and try again.",
+    "refused.too_often": "Too many tries within a minute. Wait a little and try again.",
     "refused.no_public_url": "Films have no links here. The owner can set [web] public_url in the configuration.",
     "refused.link_over": "This link does not lead to a film any more. Ask for a new one.",
     "page.nav": "Pages",
@@ -506,6 +529,7 @@ WORDS: Final = {
     "page.delete": "Delete",
     "page.delete_sure": "Delete for good?",
     "page.sign_in": "Sign in",
+    "page.sign_out_guest": "Sign out",
     "page.sign_out": "Sign out everywhere",
     "page.password": "Password",
     "page.details": "More settings",
@@ -514,18 +538,22 @@ WORDS: Final = {
     "page.end_hint": "the film ends with it",
     "page.keep_end": "End with the same picture, if no other one is chosen",
     "page.end_left": "That film ended with a picture of its own; {model} cannot do that.",
-    "page.moment": "Then something new",
+    "page.moment": "Add a next moment",
     "page.moment_unit": "s:",
     "page.steer": "Change what happens next",
     "page.next_text": "What should happen next?",
     "page.do_steer": "Change it",
     "page.steered": "What is not begun yet follows the new text.",
-    "page.extend": "{seconds} s more",
-    "page.redo": "Last second again",
+    "page.extend": "Extend by {seconds} s",
+    "page.longer": "Extend with another text",
+    "page.longer_hint": "Empty: it goes on as it was.",
+    "page.longer_seconds": "Seconds more",
+    "page.do_longer": "Extend it",
+    "page.redo": "Redo the last second",
     "page.finish": "Finish it",
-    "page.another_film": "Make another one of it",
-    "page.new_seed": "Another seed",
-    "page.edit": "Another text",
+    "page.another_film": "Make another version",
+    "page.new_seed": "New seed",
+    "page.edit": "Edit prompt",
     "page.do_edit": "Make it with this text",
     "page.copy": "Copy settings",
     "page.copied": "Copied:",
@@ -577,15 +605,16 @@ WORDS: Final = {
     "admin.nothing": "Nothing yet.",
     "admin.film": "film",
     "admin.who": "who",
+    "admin.yours": "yours",
     "admin.text": "text",
     "admin.parts": "parts",
-    "admin.what_now": "what it does",
-    "admin.left": "ready",
-    "admin.do": "do",
+    "admin.what_now": "status",
+    "admin.left": "time left",
+    "admin.do": "actions",
     "admin.when": "when",
     "admin.why": "why",
     "admin.what": "what",
-    "admin.target": "whom",
+    "admin.target": "target",
     "admin.first": "First",
     "admin.section_s": "Seconds per section",
     "admin.in_line": "Films in line, last 24 hours",
@@ -685,9 +714,6 @@ WORDS: Final = {
     "telegram.no_such_command": "There is no such command. /help lists them.",
     "telegram.queued": "Film {job} is in line.",
     "telegram.steered": "From now on it follows your text (film {job}).",
-    "telegram.cancel_sure": (
-        "{seconds} s are ready and would be lost. Press Cancel again to do it, or Stop here to keep them."
-    ),
     "telegram.delete_sure": "The film and its files would be gone for good. Press again to delete them.",
     "telegram.deleted": "Deleted.",
     "telegram.not_yours": "Only the owner of this film and moderators can do that.",
@@ -764,7 +790,8 @@ WORDS: Final = {
     "terminal.film_lost": "The file of film {job} is not in the data folder any more.",
     "terminal.cancelled": "Cancelled. Nothing was ready yet, so nothing was kept.",
     "terminal.elsewhere": "A service is already running here, so it makes the film.",
-    "terminal.stopping": "Stopping after what is ready. Press Ctrl-C again to leave at once.",
+    "terminal.stopping": "Stopping; what is ready is kept. Press Ctrl-C again to leave at once.",
+    "terminal.leaving": "Leaving at once.",
     "terminal.page": "The page is at {url}. Stop with Ctrl-C.",
     # operators
     "refused.metrics": "The metrics cannot be served at {host}:{port}. Choose another place in [service] metrics.",
@@ -774,6 +801,7 @@ WORDS: Final = {
     "refused.lasting": "{got} is no length of time. Write 30m, 12h or 7d, or leave it out for ever.",
     "refused.not_banned": "{who} is not banned there.",
     "refused.film_number": "{got} is no film's number. flipbot queue shows them.",
+    "refused.number": "{got} is no film's number. /queue and /history show them.",
     "refused.film_ended": "Film {job} has already ended.",
     "refused.server": "{got} is no server. Write its ID, which is a number.",
     "terminal.paused": "Paused: no section is begun. flipbot resume goes on.",
@@ -853,7 +881,7 @@ WORDS: Final = {
     "terminal.column_from": "from",
     "terminal.column_prompt": "text",
     "terminal.column_done": "parts",
-    "terminal.column_state": "what it does",
+    "terminal.column_state": "status",
     "terminal.setting_up": "Preparing the model, which happens once.",
     # flipbot download
     "terminal.licence": "Licence of these weights: {licence} ({at}). Not granted in {where}: nobody there may use it.",
@@ -870,43 +898,22 @@ WORDS: Final = {
     "terminal.download_moved": "The commit that was taken before is not on the hub any more: the newest of {repos} was "
     "taken, and of what is here all that is the same in it was kept.",
     "terminal.download_stopped": "Stopped. What was fetched is kept; the same command goes on from there.",
-    "download.no_such_download": "There is no download called {name}; there are {known}. tiny needs none: it comes "
-    "with Flipbot.",
-    "download.download_busy": "Another download is at work in {where}. Wait until it has ended, and run the same "
-    "command again.",
-    "download.hub_unreachable": "{where} cannot be reached ({why}). Run the same command again later: it goes on where "
-    "it stopped.",
-    "download.hub_offline": "HF_HUB_OFFLINE is set, so {where} is not asked. Unset it, and run the same command again.",
-    "download.bad_endpoint": "HF_ENDPOINT is {where}, which is no address of a hub: one begins with https:// or "
-    "http://. Or unset it.",
-    "download.bad_proxy": "{where} cannot be reached: ALL_PROXY, HTTPS_PROXY or HTTP_PROXY is no proxy's address. One "
-    "begins with http://, https://, socks5:// or socks5h:// (socks:// is written socks5h://). Change it, or unset it.",
-    "download.socks_missing": "{where} cannot be reached: ALL_PROXY, HTTPS_PROXY or HTTP_PROXY is a SOCKS proxy, which "
-    "takes a package that is not here. Run `pip install socksio`, or unset it.",
-    "download.no_hub": "What answers at {where} is no hub. It may be this network's login page: open {where} in a "
-    "browser, log in, and run the same command again. Or HF_ENDPOINT names another server.",
-    "download.hub_refused": "The hub does not hand out {repo} to just anybody. Accept its terms on {where} with an "
-    "account of yours, log in here with `hf auth login` (or set HF_TOKEN), and run the same command again.",
-    "download.token_refused": "{where} does not accept the token (HF_TOKEN, or that of `hf auth login`), and does not "
-    "hand out {repo} without one. Renew it, or take it away: unset HF_TOKEN, or run `hf auth logout`.",
-    "download.no_repository": "There is no repository {repo} on {where}, or not for everybody. It may have been moved; "
-    "a copy of your own can be given with `--from DIR`.",
-    "download.hub_lacks": "{where} has not got {file}. It may have been moved; a copy of your own can be given with "
-    "`--from DIR`.",
-    "download.copy_lacks": "In {where} is no {file} of {repo}. Run the same command without `--from` for the rest. "
-    "`--from` takes a Hugging Face cache, FramePack's folder, another models folder, clones of the repositories, or a "
-    "checkpoint in diffusers' layout.",
     "download.checkpoint_incomplete": "The model is not complete: {file} is not there. Run the same command again, "
     "without `--from` or with another copy.",
     "download.checkpoint_corrupt": "The model is not whole: {file} {why}. Run the same command again, without `--from` "
     "or with another copy.",
-    "download.wrong_bytes": "{file} from {where} is not what it should be: its size or its hash differs. Nothing of it "
-    "was kept; run the same command again, or take another copy.",
-    "download.no_room": "There is not enough room in {where}: {needed} GiB are needed and {free} GiB are free. Free "
-    "some, or set [model] models_dir to a folder on another disk.",
     "download.disk_full": "The disk is full ({where}). What was fetched is kept; free some room, and the same command "
     "goes on from there.",
-    "download.file_too_large": "The disk of {where} takes no files of that size (is it FAT32, which ends at 4 GiB?). "
-    "Set [model] models_dir to a folder on another disk, or format this one as exFAT or NTFS.",
-    "download.download_failed": "The download failed: {what}.",
+    # flipbot doctor
+    "doctor.fine": "ok",
+    "doctor.note": "note",
+    "doctor.miss": "MISS",
+    "doctor.service": "A service is running on {path} (process {process}).",
+    "doctor.discord": "Discord knows the token ({name}). Invite it: {url}",
+    "doctor.discord_token": "Discord does not accept the token: copy it anew from the portal, Bot, Reset Token.",
+    "doctor.discord_away": "Discord cannot be reached at {url} ({why}): check the network, then try again.",
+    "doctor.telegram": "Telegram knows the bot as @{name}.",
+    "doctor.telegram_private": "Telegram knows the bot as @{name}, with privacy mode on.",
+    "doctor.telegram_away": "Telegram cannot be reached from here ({why}), so the token was not tried.",
+    "doctor.page": "The page can open at {host}, port {port}.",
 }

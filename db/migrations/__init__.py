@@ -7,6 +7,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
 from db.errors import DatabaseNewer, DatabaseUnusable
+from db.said import said
 
 
 def upgrade(connection: Connection, place: str) -> None:
@@ -21,7 +22,7 @@ def upgrade(connection: Connection, place: str) -> None:
     steps = ScriptDirectory.from_config(config)
     applied = MigrationContext.configure(connection).get_current_revision()
     if applied is None and inspect(connection).get_table_names():
-        raise DatabaseUnusable(place, "it belongs to another program")
+        raise DatabaseUnusable(place, said("it belongs to another program"))
     if applied is not None and applied not in {step.revision for step in steps.walk_revisions()}:
         raise DatabaseNewer(place, applied)
     if applied != steps.get_current_head():

@@ -1,6 +1,7 @@
 """`python -m gen.bench NAME`: a bench of the engine from a bare checkout, where Flipbot is not installed.
 
-`vram` and `ram` need PyTorch, diffusers, transformers, accelerate, rich and psutil then, and nothing else of Flipbot's.
+`vram` and `ram` need PyTorch, diffusers, transformers, accelerate, rich and psutil then, and of the other rooms nothing
+but db/said.py, which needs nothing itself.
 """
 
 import argparse

@@ -63,6 +63,8 @@ def rows(
         if kind == "nf4" and not precision.has_four_bit():
             continue
         models = load(checkpoint, parts=("transformer", "vae"), placement=Placement(kind))
+        assert models.modulation is not None
+        models.modulation.rounds = True  # of float32, too: random weights feel that more than any rounding of weights
         latents = Engine(models, checkpoint.card).sample(plan, conditioning, history, len(history))
         if reference is None:
             reference, frames = latents, decode.decode_latents(models.vae, latents)

@@ -170,7 +170,7 @@ def of_a_card(checkpoint: Checkpoint, planned: MemoryPlan, here: Machine) -> int
 
 
 def load(checkpoint: Checkpoint, device: str, placement: Placement, say: Say) -> dict[str, float]:
-    """Load as the engine does, and encode a picture and as many prompts as have tables; seconds of each."""
+    """Load as the engine does, encode a picture, make tables of prompts, and read a new one beside all of that."""
     parts = ("transformer", "image_encoder", "feature_extractor", *(("vae",) if device != "cpu" else ()))
     started = time.perf_counter()
     models = weights.load(checkpoint, device, parts=parts, placement=placement)
@@ -186,7 +186,9 @@ def load(checkpoint: Checkpoint, device: str, placement: Placement, say: Say) ->
     tabled = time.perf_counter()
     give_back()
     say(AT_REST)
-    return {"to load it": loaded - started, f"for a table of {steps} steps": (tabled - tables) / prompts}
+    read = read_prompt(checkpoint, device, say)["all of it"]
+    seconds = {"to load it": loaded - started, f"for a table of {steps} steps": (tabled - tables) / prompts}
+    return {**seconds, "for a new prompt, beside it": read}
 
 
 def made_here(device: str) -> tuple[int, int]:

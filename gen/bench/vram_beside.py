@@ -67,7 +67,7 @@ def attention_lines(setup: Setup, meter: Meter, group: str) -> list[Line]:
                 seconds = statistics.median(meter.seconds(work) for _ in range(setup.steps))
             found.append(Line(group, name, f"{1000 * seconds:.2f} ms"))
         except Exception as error:  # noqa: BLE001  each kernel refuses in its own way, and that is the finding
-            found.append(Line(group, name, f"not here ({attention.said(error)})"))
+            found.append(Line(group, name, f"not here ({attention.short(error)})"))
     return found
 
 

@@ -80,6 +80,14 @@ class Meter:
         if self.gpu:
             torch.cuda.synchronize(self.device)
 
+    def lost(self) -> bool:
+        """Whether the card answers with errors from now on, as after a fault in a kernel."""
+        try:
+            self.wait()
+        except RuntimeError:
+            return True
+        return False
+
     def seconds(self, work: Callable[[], object], times: int = 1) -> float:
         """Wall seconds of some work, once; on average where it is done so many times without waiting in between."""
         self.wait()
@@ -109,14 +117,14 @@ class Meter:
         free, total = torch.cuda.mem_get_info(self.device)
         return total - free - (self.others or 0)
 
-    def device_allocations(self) -> int:
-        """How often the allocator has gone to the driver."""
-        return int(torch.cuda.memory_stats(self.device).get("num_device_alloc", 0)) if self.gpu else 0
+    def allocator(self) -> dict[str, int]:
+        """How often the allocator has gone to the driver, been at its limit, and had nothing for who asked.
 
-    def refused(self) -> str:
-        """How often the limit was met: the allocator gave its free memory back and tried again; or found none."""
+        Each piece that is mapped into an expandable segment counts as one of the first: the card goes on meanwhile. At
+        the limit (num_alloc_retries) it is waited for, until what is free was given back.
+        """
         stats = torch.cuda.memory_stats(self.device) if self.gpu else {}
-        return f"{stats.get('num_alloc_retries', 0)}; {stats.get('num_ooms', 0)}"
+        return {name: int(stats.get(name, 0)) for name in ("num_device_alloc", "num_alloc_retries", "num_ooms")}
 
     def cap(self, gib: float) -> None:
         """Let torch take no more than so much, the driver's own share counted in."""
@@ -225,9 +233,10 @@ def streamed_lines(setup: Setup, planned: MemoryPlan, placement: Placement, mete
         held = meter.begin()
         meter.seconds(step)  # warms up: kernels are loaded, the allocator takes what it needs
         steps = repeats(setup, meter.seconds(step))
-        before = (traffic.bytes, meter.device_allocations())
+        before = (traffic.bytes, meter.allocator())
         per_step = meter.seconds(step, steps)
-        moved, allocated = traffic.bytes - before[0], meter.device_allocations() - before[1]
+        moved, counts = traffic.bytes - before[0], meter.allocator()
+        asked, *waits = (count - before[1][name] for name, count in counts.items())
         sampling_peak, sampling = meter.reserved(), meter.beside(held)
     del step, never_skips
     h, w = largest(setup.card)
@@ -241,6 +250,7 @@ def streamed_lines(setup: Setup, planned: MemoryPlan, placement: Placement, mete
         peak_ram(),
     )
     expected = steps * assembled.streamer.bytes_per_step
+    usual = 0 < planned.machine.vram_total < 4 * cap  # CUDA takes more for a card of 140 GB than for one of 6
     own = "with CUDA's own" if meter.others is not None else "others' included"
 
     def within(what: str, size: float, most: float, unit: int, *, counts: bool = meter.gpu) -> Line:
@@ -256,15 +266,16 @@ def streamed_lines(setup: Setup, planned: MemoryPlan, placement: Placement, mete
             moved == expected,
         ),
         Line(group, "buffers pinned at their exact size", "yes" if assembled.streamer.pinned else "no"),
-        Line(group, "allocations in the loop", str(allocated), "0", allocated == 0),
-        Line(group, "times the allocator was at its limit, tidied up and went on; and had to give up", meter.refused()),
+        Line(group, "waits in the loop: the allocator at its limit", str(sum(waits)), "0", not any(waits)),
+        Line(group, "times the allocator asked the driver for more in the loop", str(asked)),
+        Line(group, "times it was at its limit until now, in all", str(meter.allocator()["num_alloc_retries"])),
         within("peak while sampling, reserved, GiB", sampling_peak, cap, GIB),
         within("peak with decode, reserved, GiB", peak, cap, GIB),
         within(f"the driver's count, {own}, GiB", driver, cap, GIB),
         within("planned peak, GiB", planned.vram, cap, GIB, counts=False),
         within("a step and its cache alone, GB; as planned", sampling, planned.activations + planned.cached, GB),
         within("a decode alone, GB; as planned", decoding, planned.decoding, GB),
-        within("CUDA's own, GB; as planned", driver - peak, CONTEXT, GB, counts=meter.gpu and meter.others is not None),
+        within("CUDA's own, GB; as planned", driver - peak, CONTEXT, GB, counts=usual and meter.others is not None),
         Line(group, f"s for a decode, tiles {planned.tiles}", f"{seconds:.2f}"),
         within("RAM at its peak, whole process, GB", ram, ram_most * GB, GB, counts=True),
         within("planned RAM, GB", planned.ram, ram_most * GB, GB, counts=False),

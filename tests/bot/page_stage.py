@@ -175,8 +175,9 @@ async def service(
     host: str = "127.0.0.1",
     port: int = 0,
     password: str = "",
+    guest_password: str = "",
     public_url: str = "",
-    doctor: Callable[[], Awaitable[str]] | None = None,
+    doctor: Callable[[str], Awaitable[str]] | None = None,
     media: Media | None = None,
     **other: Any,
 ) -> AsyncIterator[Service]:
@@ -185,8 +186,8 @@ async def service(
     async with Database.open(data_dir=ready(folder)) as db:
         media = media or Media(folder / "media")
         intake = Intake(db, media, planner, rules(**other), model, replanner=replanner)
-        where = {"host": host, "port": port, "password": password, "public_url": public_url}
-        page = Page(intake, db, media, **where, key=read_key(folder), doctor=doctor)
+        where = {"host": host, "port": port, "password": password, "guest_password": guest_password}
+        page = Page(intake, db, media, **where, public_url=public_url, key=read_key(folder), doctor=doctor)
         url = await page.start()
         try:
             yield Service(db, media, intake, page, url)

@@ -4,8 +4,9 @@ import pytest
 from test_canvas import SHA, a_job, at_step, place, some_sections, told
 
 from bot.canvas import OPEN, view
-from bot.chat import Now, Style, Terms, compose
+from bot.chat import Now, Style, Terms, compose, number_of
 from bot.discord_sender import STYLE
+from bot.errors import Refused
 from bot.telegram_text import TelegramStyle
 from db.models import State
 from db.rows import Forecast, Job, Place, Progress, QueueState
@@ -113,4 +114,16 @@ def test_what_is_ready_of_a_cancelled_film_stays_or_goes() -> None:
     kept, gone = (compose(job, found, STYLE, Terms(keeps_cancelled=keeps), NOW) for keeps in (True, False))
     assert kept.film and not kept.dropped and kept.result and "2.4 s" in kept.text
     assert gone.film is None and gone.dropped and not gone.result and "2.4 s" not in gone.text
-    assert "by <@5>" in gone.text and "made from film 14" in gone.text
+    assert "by <@5>" in gone.text and "made from film 40" in gone.text
+
+
+@pytest.mark.parametrize("typed", ["36", "#36", " #36 ", "036"])
+def test_a_films_number_is_typed_as_it_is_shown(typed: str) -> None:
+    assert number_of(typed) == 36
+
+
+@pytest.mark.parametrize("typed", ["", "#", "2n9c", "1.5", "-1", "３６", "9" * 19, "film 36"])
+def test_what_is_no_number_is_answered_with_where_the_numbers_are(typed: str) -> None:
+    with pytest.raises(Refused) as refused:
+        number_of(typed)
+    assert refused.value.key == "refused.number"

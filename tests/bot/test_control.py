@@ -16,12 +16,14 @@ from PIL import Image
 from bot import control
 from bot.errors import Gone, Refused, Silent
 from bot.intake import Intake, ModelFacts, Planned, Rules
+from bot.words import say
 from db import jobs, requests, sections
 from db.connect import Database
 from db.media import Media
 from db.models import State
 from db.requests import Limits
 from db.sections import Made
+from gen.errors import SizeNotSupported
 from tests.ready import ready
 
 pytestmark = pytest.mark.filterwarnings("ignore:unread_data:DeprecationWarning")  # aiohttp's own, on posted forms
@@ -39,6 +41,9 @@ ASKED = {
 }  # fmt: skip
 
 
+UNSUITED_S = 13
+
+
 def png(width: int, height: int) -> bytes:
     with io.BytesIO() as file:
         Image.new("RGB", (width, height), "teal").save(file, "PNG")
@@ -46,6 +51,8 @@ def png(width: int, height: int) -> bytes:
 
 
 def planner(**asked: object) -> Planned:
+    if asked["seconds"] == UNSUITED_S:
+        raise Refused("refused.unsuited", why=SizeNotSupported(asked="77", known="96").said())
     return Planned(plan={"model": "test", "fps": 30, "seed": asked["seed"]}, sections=2, frames=73, fps=30)
 
 
@@ -109,6 +116,11 @@ async def test_refusals_arrive_with_their_facts(data_dir: Path) -> None:
         with pytest.raises(Refused) as refused:
             await remote.submit(b"no picture", ASKED)
         assert refused.value.key == "refused.picture_unknown"
+        with pytest.raises(Refused) as refused:
+            await remote.submit(png(64, 64), ASKED | {"seconds": f"{UNSUITED_S}", "key": "k0"})
+        assert "没有尺寸 77" in say("zh", refused.value.key, **refused.value.facts), (
+            "a sentence can still be translated"
+        )
         await remote.submit(png(64, 64), ASKED)
         await remote.submit(png(64, 64), ASKED | {"key": "k2"})
         with pytest.raises(Refused) as refused:

@@ -16,9 +16,10 @@ from bot.discord_sender import STYLE
 from bot.errors import Refused
 from bot.sender import Spot
 from bot.words import say
-from db import canvases, chats, inbox, jobs, operators, people, renditions, requests
+from db import canvases, chats, inbox, jobs, operators, people, removals, renditions, requests
 from db.models import Platform, State
 from tests.fakes.discord import ADULT, CHANNEL, DM, GUILD, ROLE, THREAD, Sent
+from tests.ready import count_on_from
 
 HERE = Platform.DISCORD
 
@@ -88,10 +89,42 @@ async def test_stop_here_keeps_the_film_and_cancel_asks_twice(tmp_path: Path) ->
         asked = await s.there.press(second, "Cancel")
         await s.there.answer(asked)
         (sure,) = s.there.said_to(asked)
-        assert sure.ephemeral
+        assert sure.ephemeral and sure.content == "Cancel film 2? 1.2 s of it are ready."
+        assert list(sure.buttons()) == ["Cancel, keep the 1.2 s", "Cancel and delete", "Don't cancel"]
+        instead = (await s.there.answer(await s.there.press(sure, "Don't cancel")))["data"]
+        assert (instead["content"], instead["components"]) == ("Film 2 is not cancelled.", [])
         assert (await jobs.get(s.db, 2)).state == State.QUEUED
-        await s.there.press(sure, "Cancel for good")
+        asked = await s.there.press(second, "Cancel")
+        await s.there.answer(asked)
+        (sure,) = s.there.said_to(asked)
+        await s.there.press(sure, "Cancel, keep the 1.2 s")
         await s.there.until(lambda: "Cancelled" in second.content)
+        assert second.attachments
+
+
+async def test_cancelled_and_deleted_nothing_of_it_is_left(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        message = (await s.there.answer(await s.animate()))["message"]
+        await s.job(1)
+        await s.work()
+        await s.there.until(lambda: "Stop here" in message.buttons())
+        film = (await jobs.get(s.db, 1)).film
+        assert film and s.media.exists(film)
+        asked = await s.there.press(message, "Cancel")
+        await s.there.answer(asked)
+        (sure,) = s.there.said_to(asked)
+        for button in ("Cancel and delete", "Cancel, keep the 1.2 s"):
+            made_up = await s.there.press(sure, button, user="8000")
+            await s.there.answer(made_up)
+            assert s.there.said_to(made_up)[0].content.startswith("Only the one who asked")
+        assert (await jobs.get(s.db, 1)).state == State.QUEUED
+        instead = (await s.there.answer(await s.there.press(sure, "Cancel and delete")))["data"]
+        assert (instead["content"], instead["components"]) == ("The film is deleted.", [])
+        assert await jobs.recent(s.db, 5) == []
+        assert not s.media.exists(film)
+        assert [(each.chat_id, each.message_id) for each in await removals.due(s.db, HERE, 10)] == [
+            (message.channel, message.id)
+        ]
 
 
 async def test_while_it_grows_the_rest_can_be_told_something_else(tmp_path: Path) -> None:
@@ -306,7 +339,16 @@ async def test_a_server_decides_whether_a_cancelled_films_part_stays(tmp_path: P
         await s.job(1)
         await s.work()
         await s.there.until(lambda: message.attachments)
-        await s.there.answer(await s.there.command("cancel", {"job": "1"}))
+        asked = await s.there.press(message, "Cancel")
+        await s.there.answer(asked)
+        (sure,) = s.there.said_to(asked)
+        assert ("go out of the message" in sure.content) != keep
+        assert list(sure.buttons()) == (
+            ["Cancel, keep the 1.2 s", "Cancel and delete", "Don't cancel"]
+            if keep
+            else ["Cancel the film", "Don't cancel"]
+        )
+        await s.there.press(sure, next(iter(sure.buttons())))
         await s.there.until(lambda: "Cancelled" in message.content)
         assert len(message.attachments) == keep
         assert list(message.buttons()) == ["Run again", "Edit prompt", "Details"]
@@ -350,7 +392,7 @@ async def test_moderators_take_a_reported_film_away(tmp_path: Path) -> None:
         film = await s.job(1)
         assert film.film and s.media.exists(film.film)
         await s.there.until(lambda: "Details" in message.buttons())
-        await s.there.answer(await s.there.menu("Report video", s.there._json(message), user="8000"))
+        await s.there.answer(await s.there.menu("Report film", s.there._json(message), user="8000"))
         reason = {"reason": "`that is` @everyone me"}
         await s.there.answer(await s.there.submit(s.there.modals[-1]["custom_id"], reason, user="8000"))
         (told,) = await s.there.until(lambda: s.there.in_channel(ADULT))
@@ -625,7 +667,7 @@ async def test_a_server_has_its_own_prompt_and_may_cancel_what_is_deleted(tmp_pa
         asked = await s.there.command("config", set_, group="studio", user="1")
         await s.there.answer(asked)
         said = s.there.said_to(asked)[0].content
-        assert "`a slow push in`" in said and "has it cancelled" in said
+        assert "`a slow push in`" in said and "growing film cancels it" in said
         message = (await s.there.answer(await s.animate(prompt="")))["message"]
         await s.there.until(lambda: "`a slow push in`" in message.content)
         message.deleted = True
@@ -713,6 +755,45 @@ async def test_what_autocomplete_and_lists_say(tmp_path: Path) -> None:
         assert (await jobs.get(s.db, 1)).state == State.CANCELLED
 
 
+async def test_a_film_has_one_number_wherever_a_person_reads_or_types_it(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        count_on_from(s.db, 36)
+        message = (await s.there.answer(await s.animate()))["message"]
+        await s.job(36)
+        await s.work()
+        await s.there.until(lambda: "Stop here" in message.buttons())
+        asked = await s.there.command("queue")
+        await s.there.answer(asked)
+        assert s.there.said_to(asked)[0].content.startswith("**36 · ")
+        data = {"id": next(c["id"] for c in s.there.commands if c["name"] == "cancel"), "name": "cancel", "type": 1}
+        data["options"] = [{"name": "job", "type": 3, "value": "#3", "focused": True}]
+        await s.there.answer(await s.there.interaction(4, data))
+        assert s.there.choices == [{"name": "36 · fog rolls in", "value": "36"}]
+        asked = await s.there.command("cancel", {"job": "1o"})
+        await s.there.answer(asked)
+        assert s.there.said_to(asked)[0].content.startswith("1o is no film's number.")
+        sent = await s.there.submit("fp:steer:10", {"prompt": "it snows"})  # a form that an older version opened
+        await s.there.answer(sent)
+        assert "film 36 follows" in s.there.said_to(sent)[0].content
+        assert message.buttons()["Stop here"] == "fp:stop:10", "as the messages of older versions have it"
+        await s.there.press(message, "Stop here")
+        await s.there.until(lambda: "Details" in message.buttons())
+        asked = await s.there.press(message, "Details")
+        await s.there.answer(asked)
+        (details,) = s.there.said_to(asked)
+        assert details.content.startswith("film 36")
+        assert details.buttons()["Delete this film"] == "fpsure:delete:10"
+        asked = await s.there.command("history")
+        listed = (await s.there.answer(asked))["message"]
+        (chosen,) = listed.components[0]["components"][0]["options"]
+        assert (chosen["label"], chosen["value"]) == ("36 · fog rolls in | 1.2s: it snows", "10")
+        again = (await s.there.answer(await s.there.press(listed, "fphistory", ["10"])))["message"]
+        assert "Stopped" in again.content
+        asked = await s.there.command("cancel", {"job": "#36"})
+        await s.there.answer(asked)
+        assert "already ended" in s.there.said_to(asked)[0].content
+
+
 @pytest.mark.parametrize("restarted", [True, False])
 async def test_forget_me_deletes_everything(restarted: bool, tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
@@ -792,7 +873,7 @@ async def test_menus_animate_and_report_what_stands_in_a_message(tmp_path: Path)
         message = (await s.there.answer(sent))["message"]
         assert (await s.job(1)).prompt == "waves"
         await s.there.until(lambda: "Next in line" in message.content)
-        await s.there.answer(await s.there.menu("Report video", s.there._json(message), user="8000"))
+        await s.there.answer(await s.there.menu("Report film", s.there._json(message), user="8000"))
         asked = await s.there.submit(s.there.modals[-1]["custom_id"], {"reason": "not nice"}, user="8000")
         await s.there.answer(asked)
         assert "moderators" in s.there.said_to(asked)[0].content

@@ -153,15 +153,26 @@ async def test_of_a_moving_picture_the_job_says_so(tmp_path: Path) -> None:
         assert job.settings["notes"] == ["note.first_frame_used"]
 
 
+async def test_a_decimal_comma_is_a_number(tmp_path: Path) -> None:
+    async with intake(tmp_path) as taker:
+        for n, seconds in enumerate(("2,5", " 2,5 ", "2.5", "+2,50")):
+            job = await taker.submit(asked(seconds=seconds, prompt="fog | 1,5s: night", key=str(n)))
+            assert job.settings["seconds"] == 2.5
+            assert job.plan["prompts"] == [[0.0, "fog"], [1.5, "night"]]
+
+
 @pytest.mark.parametrize(
     ("what", "why"),
     [
         ({"seconds": 0}, "seconds"),
         ({"seconds": -1}, "seconds"),
         ({"seconds": 1e9}, "seconds"),
-        ({"seconds": float("nan")}, "seconds"),
+        ({"seconds": float("nan")}, "seconds_no_number"),
         ({"seconds": float("inf")}, "seconds"),
-        ({"seconds": "abc"}, "seconds"),
+        ({"seconds": "abc"}, "seconds_no_number"),
+        ({"seconds": "1,000.5"}, "seconds_no_number"),
+        ({"seconds": "60,5"}, "seconds"),
+        ({"seconds": "-0,5"}, "seconds"),
         ({"seconds": "9" * 5000}, "seconds"),
         ({"seconds": 60.5}, "seconds"),
         ({"seed": -1}, "seed"),

@@ -1,13 +1,15 @@
 """The operator's commands, as a terminal gives them: to a service that runs, and to a database that nobody has open."""
 
 import asyncio
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from bot import control
 from bot.errors import Refused
-from bot.operate import closed_lines, gate_lines, lasting, operate, person
+from bot.operate import audit_table, closed_lines, gate_lines, lasting, operate, person
 from bot.words import say
 from db import operators, requests
 from db.connect import Database
@@ -26,7 +28,7 @@ def data(tmp_path: Path) -> list[str]:
 @pytest.fixture
 def english(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", "300")
 
 
 def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str]:
@@ -40,7 +42,7 @@ def test_a_terminal_pauses_drains_and_resumes(capsys: pytest.CaptureFixture[str]
     later = f"No service runs on {data[1]}, so this holds from its next start.\n"
     assert run(capsys, "pause", *data, "too", "hot") == (
         0,
-        f"Paused: too hot. No section is begun; flipbot resume goes on.\n{later}",
+        f"Paused: too hot. No section is begun; flipbot resume --data-dir {data[1]} goes on.\n{later}",
     )
     assert "Paused: too hot." in run(capsys, "queue", *data)[1]
     assert run(capsys, "resume", *data)[1] == f"Open: sections are made and films are taken in.\n{later}"
@@ -54,14 +56,26 @@ def test_a_terminal_pauses_drains_and_resumes(capsys: pytest.CaptureFixture[str]
     assert run(capsys, "ban", *data, "ann")[0] == 2
     assert run(capsys, "first", *data, "9") == (2, "flipbot: There is no film 9.\n")
     assert run(capsys, "cancel", *data, "9", "spam") == (2, "flipbot: There is no film 9.\n")
-    assert run(capsys, "cancel", *data, "x")[1] == "flipbot: x is no film's number. flipbot queue shows them.\n"
-    told = f"Server 42 is paused: tidying up. Its films wait for flipbot resume --server 42.\n{later}"
+    told = f"flipbot: x is no film's number. flipbot queue --data-dir {data[1]} shows them.\n"
+    assert run(capsys, "cancel", *data, "x")[1] == told
+    resume = f"flipbot resume --data-dir {data[1]} --server 42"
+    told = f"Server 42 is paused: tidying up. Its films wait for {resume}.\n{later}"
     assert run(capsys, "pause", *data, "--server", "42", "tidying", "up")[1] == told
     assert run(capsys, "pause", *data, "--server", "x")[0] == 2
     code, table = run(capsys, "audit", *data)
     assert code == 0
-    did = ["pause", "unban", "ban", "ban", "drain", "resume", "pause"]
+    did = ["paused", "lifted", "banned", "banned", "drained", "opened", "paused"]
     assert [line.split()[4] for line in table.splitlines()[1:]] == did
+    assert table.count("everywhere") == 5 and table.count("42") == 2
+
+
+def test_the_audit_speaks_the_readers_language() -> None:
+    deed = {"at_ms": 0, "by": "terminal", "action": "pause", "scope": "all", "target": "", "reason": "too hot"}
+    out = Console(file=io.StringIO(), width=120)
+    out.print(audit_table([deed, {**deed, "action": "polish", "scope": "42"}], "zh"))
+    said = out.file.getvalue()  # type: ignore[attr-defined]
+    assert "暂停" in said and "所有地方" in said and "pause" not in said and "all" not in said
+    assert "polish" in said and "42" in said, "what a newer service did"
 
 
 async def test_a_worker_tells_each_pause_once_whenever_it_comes(
@@ -163,8 +177,9 @@ def test_an_answer_says_all_that_is_closed_and_what_opens_it(
     def told(*order: str) -> list[str]:
         return [line for line in run(capsys, *order, *data)[1].splitlines() if not line.startswith("No service runs")]
 
-    both = "Paused and draining: too hot. No section is begun, no new films are taken in; flipbot resume lifts both."
-    server = "Server 77 is paused: spam. Its films wait for flipbot resume --server 77."
+    resume = f"flipbot resume --data-dir {data[1]}"
+    both = f"Paused and draining: too hot. No section is begun, no new films are taken in; {resume} lifts both."
+    server = f"Server 77 is paused: spam. Its films wait for {resume} --server 77."
     told("pause", "too hot")
     assert told("drain") == [both]
     assert told("pause", "spam", "--server", "77") == [server]
@@ -177,7 +192,7 @@ def test_an_answer_says_all_that_is_closed_and_what_opens_it(
     assert told("queue") == [server, "Nothing is in line."]
     assert told("drain", "--server", "77") == [
         "Server 77 is paused and draining: spam. Its films wait, and no new ones are taken in, "
-        "until flipbot resume --server 77."
+        f"until {resume} --server 77."
     ]
     assert told("resume", "--server", "77") == ["Server 77 is open: its films are made, new ones are taken in."]
     assert told("queue") == ["Nothing is in line."]

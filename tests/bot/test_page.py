@@ -342,6 +342,20 @@ async def test_every_answer_is_guarded(tmp_path: Path) -> None:
                     assert "${" not in text
 
 
+async def test_what_is_said_to_a_script_is_not_kept_for_a_person(tmp_path: Path) -> None:
+    async with service(tmp_path) as found, visitor(found) as client:
+        number = await submit(client)
+        for address in ("/", f"/j/{number}", "/nothing", "/j/99", "/j/99/film/x.mp4", "/login", "/admin"):
+            for accept in (HTML, JSON):
+                async with client.get(address, headers=accept) as answer:
+                    assert answer.headers["Cache-Control"] == "no-store", address
+                    assert answer.headers["Vary"] == "Accept, Accept-Language", address
+        for accept in (HTML, JSON):
+            async with client.post(f"/j/{number}/stop", headers=accept, allow_redirects=False) as answer:
+                assert answer.headers["Cache-Control"] == "no-store"
+                assert answer.headers["Vary"] == "Accept, Accept-Language"
+
+
 @pytest.mark.parametrize(
     "host",
     ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", "10.0.0.1", "", "[::1", "localhost.evil.example"],

@@ -77,10 +77,9 @@ async def test_a_picture_is_chosen_and_its_film_grows_without_jumping_back(tmp_p
         assert job.state == "done"
         await run(until, chrome, "document.querySelector('#headline').textContent.startsWith('Your film is ready')")
         await run(until, chrome, "document.querySelector('.film').duration > 4.8")
-        await run(chrome.execute_script, "begun.playbackRate = 4")
-        await run(until, chrome, "document.querySelector('.film').ended")
+        await run(until, chrome, "document.querySelector('.film').currentTime > 4.5")
         assert await run(chrome.execute_script, "return back") == 0
-        same = "return [emptied, document.querySelector('.film') === begun, begun.buffered.length, begun.currentTime]"
+        same = "return [emptied, document.querySelector('.film') === begun, begun.buffered.length, begun.duration]"
         assert await run(chrome.execute_script, same) == [0, True, 1, pytest.approx(145 / 30, abs=0.05)]
         await run(shoot, chrome, "job-done")
         assert not await run(shown, chrome, "#cancel")
@@ -91,6 +90,70 @@ async def test_a_picture_is_chosen_and_its_film_grows_without_jumping_back(tmp_p
         assert "Your film is ready: 4.8 s" in await run(text, chrome, ".grid")
         await run(shoot, chrome, "home-films")
         assert await run(complaints, chrome) == []
+
+
+async def test_what_is_ready_plays_again_until_more_is_there(tmp_path: Path, browser: Browsers) -> None:
+    (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
+    run = asyncio.to_thread
+    async with service(tmp_path) as found:
+        chrome = await run(browser)
+        await run(chrome.get, found.url)
+        await run(fill, chrome, tmp_path / "dawn.png", "snow")
+        await run(clear, chrome, "#seconds")
+        await run(enter, chrome, "#seconds", "12")
+        await run(send, chrome)
+        await found.section()
+        await run(until, chrome, "document.querySelector('.film').currentTime > 0.3")
+        await run(chrome.execute_script, TRACK)
+        await run(until, chrome, "rounds === 2")  # nobody waits at the end
+        await run(shoot, chrome, "job-caught-up")
+        assert await run(chrome.execute_script, "return [back, emptied, begun.paused]") == [0, 0, False]
+        assert await run(chrome.execute_script, "return stood") < 1000
+        await found.section()
+        await run(until, chrome, "document.querySelector('.film').currentTime > 2")
+        await run(chrome.execute_script, "begun.pause()")
+        await found.section()
+        await run(until, chrome, "ready() > 3.5")
+        assert await run(chrome.execute_script, "return begun.paused")  # who stopped it is not played to
+        await run(chrome.execute_script, "begun.play()")
+        while (await found.section()).state != "done":
+            pass
+        await run(until, chrome, "document.querySelector('.watch').classList.contains('over')")
+        await run(until, chrome, "begun.duration > 11.9")
+        assert not await run(chrome.execute_script, "return begun.loop")  # a longer one ends
+        await run(chrome.execute_script, "begun.currentTime = 11.5")
+        await run(until, chrome, "begun.ended")
+        await run(chrome.get, f"{found.url}?from=1")
+        await run(enter, chrome, "#prompt", " and fog")
+        await run(clear, chrome, "#seconds")
+        await run(enter, chrome, "#seconds", "1.2")
+        await run(send, chrome)
+        await found.section()
+        await run(until, chrome, "document.querySelector('.watch').classList.contains('over')")
+        await run(chrome.execute_script, TRACK)
+        await run(until, chrome, "rounds === 1")
+        assert await run(complaints, chrome) == []
+
+
+async def test_nothing_moves_by_itself_for_whom_that_is_too_much(tmp_path: Path, browser: Browsers) -> None:
+    (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
+    run = asyncio.to_thread
+    async with service(tmp_path) as found:
+        chrome = await run(browser)
+        reduced = {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]}
+        await run(chrome.execute_cdp_cmd, "Emulation.setEmulatedMedia", reduced)
+        await run(chrome.get, found.url)
+        await run(fill, chrome, tmp_path / "dawn.png", "snow")
+        await run(send, chrome)
+        await found.section()
+        await run(until, chrome, "document.querySelector('.film').readyState >= 2")
+        await run(chrome.execute_script, TRACK)
+        assert await run(chrome.execute_script, "return [begun.paused, begun.loop]") == [True, False]
+        await run(chrome.execute_script, "begun.play()")
+        await run(until, chrome, "begun.ended")
+        await found.section()
+        await run(until, chrome, "begun.currentTime > 2.2")  # it goes on with what is new
+        assert await run(chrome.execute_script, "return [rounds, back]") == [0, 0]
 
 
 async def test_without_fragments_the_longer_film_takes_the_place_of_the_shorter(
@@ -127,7 +190,7 @@ async def test_stop_here_and_cancel_by_keyboard(tmp_path: Path, browser: Browser
         await run(until, chrome, "!document.querySelector('#stop').hidden")
         assert await run(shown, chrome, "#cancel button")
         await run(enter, chrome, "#cancel button", Keys.ENTER)
-        assert await run(text, chrome, "#cancel button") == "Cancel for good?"  # something is finished: asked once more
+        assert await run(text, chrome, "#cancel button") == "Cancel, keep what is ready?"  # asked once more
         await run(enter, chrome, "#stop button", Keys.SPACE)
         await run(until, chrome, "document.querySelector('#headline').textContent.startsWith('Stopping here')")
         assert (await found.record(claim)).state == "stopped"
@@ -169,6 +232,142 @@ async def test_a_refusal_stands_in_the_form_and_keeps_what_was_typed(tmp_path: P
         await run(chrome.get, found.url + "j/99")
         assert "这里没有这部影片" in await run(text, chrome, "h1")
         await run(shoot, chrome, "trouble-narrow-dark-zh")
+
+
+async def test_a_picture_that_is_too_large_leaves_the_one_before_chosen(tmp_path: Path, browser: Browsers) -> None:
+    (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
+    (tmp_path / "big.png").write_bytes(bytes(2**20 + 1))
+    run = asyncio.to_thread
+    files = "return [...document.querySelector('#picture').files].map((file) => file.name)"
+    async with service(tmp_path) as found:
+        chrome = await run(browser)
+        await run(chrome.get, found.url)
+        await run(enter, chrome, "#picture", str(tmp_path / "big.png"))
+        assert "1 MiB" in await run(until, chrome, "document.querySelector('#error').textContent")
+        assert "stays" not in await run(text, chrome, "#error")
+        assert await run(chrome.execute_script, files) == []
+        await run(fill, chrome, tmp_path / "dawn.png", "snow")
+        assert not await run(shown, chrome, "#error")
+        await run(enter, chrome, "#picture", str(tmp_path / "big.png"))
+        assert await run(until, chrome, "document.querySelector('#error').textContent.endsWith('chosen before stays.')")
+        assert await run(chrome.execute_script, files) == ["dawn.png"]
+        await run(send, chrome)
+        await run(chrome.get, f"{found.url}?from=1")
+        await run(enter, chrome, "#picture", str(tmp_path / "big.png"))
+        assert await run(until, chrome, "document.querySelector('#error').textContent.endsWith('chosen before stays.')")
+        await run(enter, chrome, "#prompt", " and wind")
+        await run(send, chrome)
+        assert (await run(lambda: chrome.current_url)).endswith("/j/2")
+
+
+async def test_another_text_for_what_comes_next_shows_at_once(tmp_path: Path, browser: Browsers) -> None:
+    (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
+    run = asyncio.to_thread
+    async with service(tmp_path) as found:
+        chrome = await run(browser)
+        await run(chrome.get, found.url)
+        await run(fill, chrome, tmp_path / "dawn.png", "snow")
+        await run(send, chrome)
+        await found.section()
+        await run(until, chrome, "!document.querySelector('#steer').hidden")
+        await run(click, chrome, "#steer summary")
+        await run(enter, chrome, "#next", "night falls")
+        await run(click, chrome, "#steer button")
+        await run(until, chrome, "document.querySelector('#said').textContent.startsWith('What is not begun yet')")
+        said = await run(
+            until, chrome, "document.querySelector('#asked').textContent.includes('night falls') && asked.textContent"
+        )
+        assert said == (await jobs.get(found.db, 1)).prompt
+        assert await run(value, chrome, "#edit") == said
+        assert said in await run(chrome.execute_script, "return document.querySelector('#copy').dataset.text")
+        while (await found.section()).state != "done":
+            pass
+        await run(until, chrome, "document.querySelector('.watch').classList.contains('over')")
+        assert await run(text, chrome, "#said") == ""
+        assert await run(complaints, chrome) == []
+
+
+async def test_texts_to_try_are_one_stop_and_buttons_stand_in_line(tmp_path: Path, browser: Browsers) -> None:
+    (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
+    run = asyncio.to_thread
+    async with service(tmp_path, qualities=("standard", "best", "draft", "mine")) as found:
+        chrome = await run(browser)
+        await run(chrome.get, found.url)
+        at = "return document.activeElement.textContent.trim() || document.activeElement.id"
+        await run(enter, chrome, "#prompt", Keys.TAB)
+        await run(lambda: chrome.switch_to.active_element.send_keys(Keys.TAB))
+        assert await run(chrome.execute_script, at) == "fog rolls in"
+        await run(lambda: chrome.switch_to.active_element.send_keys(Keys.ARROW_RIGHT))
+        assert await run(chrome.execute_script, at) == "night falls"
+        await run(lambda: chrome.switch_to.active_element.send_keys(Keys.ARROW_RIGHT, Keys.TAB))
+        assert await run(chrome.execute_script, at) == "seconds"
+        await run(lambda: chrome.switch_to.active_element.send_keys(Keys.SHIFT, Keys.TAB))
+        assert await run(chrome.execute_script, at) == "night falls"
+        await run(lambda: chrome.switch_to.active_element.send_keys(Keys.ENTER))
+        assert await run(value, chrome, "#prompt") == "night falls"
+        options = "return [[...document.querySelectorAll('#quality option')].map((each) => each.value), quality.value]"
+        assert await run(chrome.execute_script, options) == [["draft", "standard", "best", "mine"], "standard"]
+        await run(fill, chrome, tmp_path / "dawn.png", "")
+        await run(send, chrome)
+        await run(chrome.get, f"{found.url}gallery")
+        places = (
+            "[...document.querySelectorAll('.both .button, .both button')].map((each) => each.getBoundingClientRect())"
+        )
+        use, delete = await run(chrome.execute_script, f"return {places}")
+        assert (use["top"], use["height"]) == (delete["top"], delete["height"])
+
+
+async def test_a_film_goes_on_with_another_text_and_length(tmp_path: Path, browser: Browsers) -> None:
+    (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
+    run = asyncio.to_thread
+    async with service(tmp_path) as found:
+        chrome = await run(browser)
+        await run(chrome.get, found.url)
+        await run(fill, chrome, tmp_path / "dawn.png", "snow")
+        await run(clear, chrome, "#seconds")
+        await run(enter, chrome, "#seconds", "2.4")
+        await run(send, chrome)
+        await found.section()
+        assert not await run(shown, chrome, "#longer")
+        await found.section()
+        await run(until, chrome, "!document.querySelector('#longer').hidden")
+        await run(click, chrome, "#longer summary")
+        assert await run(value, chrome, "#more") == "5"
+        await run(clear, chrome, "#more")
+        await run(enter, chrome, "#more", "3,6")
+        await run(enter, chrome, "#then", "night falls")
+        await seen(chrome, "job-longer")
+        await run(click, chrome, "#longer button")
+        await run(until, chrome, "location.pathname === '/j/2' && document.readyState === 'complete'")
+        longer = await jobs.get(found.db, 2)
+        assert (longer.done, longer.sections) == (2, 5)
+        assert "night falls" in longer.prompt and "snow" in longer.prompt
+
+
+async def test_the_owner_reaches_what_can_be_done_on_a_phone(tmp_path: Path, browser: Browsers) -> None:
+    (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
+    run = asyncio.to_thread
+    async with service(tmp_path, password="secret") as found:
+        chrome = await run(browser, "en", False, (390, 800))
+        await run(chrome.get, found.url)
+        await run(enter, chrome, "#password", "secret", Keys.ENTER)
+        await run(until, chrome, "document.querySelector('.try') !== null")
+        await run(fill, chrome, tmp_path / "dawn.png", "a very long text of what should happen in this film of snow")
+        await run(send, chrome)
+        await run(chrome.get, f"{found.url}admin")
+        await run(shoot, chrome, "admin-390")
+        inside = "return [...document.querySelectorAll('.acts button')].every((each) => "
+        inside += "each.getBoundingClientRect().left > 0 && each.getBoundingClientRect().right < 390)"
+        assert await run(chrome.execute_script, inside)
+        assert await run(fits, chrome)
+        whole = "return [...document.querySelectorAll('input[name=reason]')].every((each) => each.offsetWidth > 250)"
+        assert await run(chrome.execute_script, whole)
+        await run(chrome.execute_script, "getSelection().selectAllChildren(document.querySelector('.id'))")
+        assert len(await run(chrome.execute_script, "return getSelection().toString()")) == 32
+        assert await run(chrome.execute_script, "return document.querySelector('.id').offsetWidth") < 80
+        await run(click, chrome, ".acts button.quiet")
+        await run(until, chrome, "document.querySelector('.acts') === null")
+        assert (await jobs.get(found.db, 1)).state == "cancelled"
 
 
 async def test_a_dropped_and_a_pasted_picture_are_taken(tmp_path: Path, browser: Browsers) -> None:
@@ -270,6 +469,23 @@ async def test_who_watches_is_told_that_the_film_or_the_session_is_gone(tmp_path
         await run(mine.delete_cookie, "flipbot_session")
     async with service(tmp_path, port=port, password="secret", public_url="http://127.0.0.1") as found:
         await run(until, mine, "document.querySelector('#offline').textContent === 'Sign in first.'")
+
+
+async def test_going_back_to_a_film_that_was_deleted_shows_a_page(tmp_path: Path, browser: Browsers) -> None:
+    (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
+    run = asyncio.to_thread
+    async with service(tmp_path) as found:
+        chrome = await run(browser)
+        await run(chrome.get, found.url)
+        await run(fill, chrome, tmp_path / "dawn.png", "snow")
+        await run(send, chrome)
+        await run(until, chrome, "document.querySelector('#headline').textContent === 'Next in line'")
+        await people.forget_job(found.db, int((await run(lambda: chrome.current_url)).rpartition("/")[2]))
+        await run(until, chrome, "document.querySelector('#offline').textContent.startsWith('This film is not here')")
+        await run(chrome.get, f"{found.url}gallery")
+        await run(chrome.back)
+        await run(until, chrome, "location.pathname.startsWith('/j/')")
+        assert "This film is not here" in await run(text, chrome, ".trouble h1")
 
 
 async def test_every_page_is_fit_for_everybody(tmp_path: Path, browser: Browsers) -> None:
@@ -449,7 +665,7 @@ async def test_the_owner_runs_the_service_by_clicking(tmp_path: Path, browser: B
     (tmp_path / "dawn.png").write_bytes(photo("PNG", (320, 224)))
     run = asyncio.to_thread
 
-    async def doctor() -> str:
+    async def doctor(locale: str) -> str:
         return "ok   It is well."
 
     async with service(tmp_path, password="secret", doctor=doctor) as found:

@@ -7,7 +7,7 @@ import re
 import socket
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, CookieJar, FormData
 from aiohttp.test_utils import make_mocked_request
+from aiohttp.web import Response
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from page_stage import GRAINY, PLAN, Service, photo, service
@@ -23,7 +24,7 @@ from test_page import HTML, JSON, form, refusal, submit, visitor
 
 from bot import page_guard
 from bot.errors import Refused
-from bot.intake import Asked
+from bot.intake import Asked, moment
 from bot.page_guard import PER_MINUTE, SESSION, TOKEN_HEADER, Guard, machine_names, read_key
 from db import engines, jobs, links, operators, people, renditions
 from db.models import Platform
@@ -32,6 +33,7 @@ from db.rows import Job
 pytestmark = pytest.mark.filterwarnings("ignore:unread_data:DeprecationWarning")
 
 PASSWORD = "correct horse"
+GUEST = "come in"
 PUBLIC = "https://films.example"
 PLANNED = (
     "home: NVIDIA",
@@ -41,18 +43,27 @@ PLANNED = (
 
 
 @asynccontextmanager
-async def owner(found: Service) -> AsyncIterator[ClientSession]:
+async def owner(found: Service, password: str = PASSWORD, to: str = "/admin") -> AsyncIterator[ClientSession]:
     """A browser that gave the password, with the token that its pages know."""
     jar = CookieJar(unsafe=True)
     async with ClientSession(found.url, cookie_jar=jar) as client:
         token = await token_of(client, "/login")
-        form = {"password": PASSWORD, "csrf": token, "to": "/admin"}
+        form = {"password": password, "csrf": token, "to": to}
         async with client.post("/login", data=form, headers=HTML, allow_redirects=False) as answer:
-            assert (answer.status, answer.headers["Location"]) == (303, "/admin")
+            assert (answer.status, answer.headers["Location"]) == (303, to)
             assert "HttpOnly" in answer.headers["Set-Cookie"]
             assert "SameSite=Lax" in answer.headers["Set-Cookie"]
     async with ClientSession(found.url, cookie_jar=jar, headers={TOKEN_HEADER: token}) as client:
         yield client
+
+
+def guest(found: Service) -> AbstractAsyncContextManager[ClientSession]:
+    """A browser that gave the guests' password."""
+    return owner(found, GUEST, "/")
+
+
+def cookies_of(client: ClientSession) -> dict[str, str]:
+    return {cookie.key: cookie.value for cookie in client.cookie_jar}
 
 
 async def token_of(client: ClientSession, address: str = "/") -> str:
@@ -323,12 +334,214 @@ async def test_signing_in_leads_nowhere_else(tmp_path: Path, to: str) -> None:
             assert answer.headers["Location"] == "/"
 
 
+OF_GUESTS = {
+    "/", "/login", "/logout", "/gallery", "/jobs", "/examples/{n}/{name}", "/assets/{name}",
+    *(f"/j/{{id}}{rest}" for rest in (
+        "", "/events", "/film/{name}", "/download", "/part/{n}", "/end/{name}", "/picture/{name}", "/poster/{name}",
+        "/preview/{name}", "/{wish}", "/again", "/steer", "/link", "/delete",
+    )),
+    *(f"/w/{{token}}{rest}" for rest in (
+        "", "/events", "/film/{name}", "/film.mp4", "/part/{n}", "/end/{name}", "/picture/{name}", "/preview/{name}",
+    )),
+}  # fmt: skip
+
+
+def routes(found: Service, job: int) -> list[tuple[str, str, str]]:
+    """Every address that the page serves: how it is routed, the method, and one with this film's number."""
+    filled = {"id": str(job), "n": "0", "name": "x", "token": "A" * 32, "gate": "pause", "wish": "stop"}
+    known = []
+    for route in found.page._runner.app.router.routes():
+        assert route.resource is not None
+        said = route.resource.canonical
+        known.append((said, route.method, re.sub(r"\{([a-z]+)\}", lambda name: filled[name[1]], said)))
+    return known
+
+
+async def test_a_guest_gets_nothing_of_what_is_the_owners(tmp_path: Path) -> None:
+    async with service(tmp_path, password=PASSWORD, guest_password=GUEST, doctor=well) as found:
+        async with owner(found) as client:
+            number = await submit(client, prompt="the owner's secret")
+        async with guest(found) as client:
+            known = routes(found, number)
+            assert {said for said, _, _ in known} >= OF_GUESTS
+            assert any(said == "/admin/doctor" for said, _, _ in known)
+            for said, method, address in known:
+                if said == "/logout":
+                    continue
+                for accept in (JSON, HTML):
+                    async with client.request(method, address, headers=accept, allow_redirects=False) as answer:
+                        if said not in OF_GUESTS:
+                            assert answer.status == 403, (method, address)
+                            assert method == "HEAD" or "owner alone" in await answer.text()
+                        elif said.startswith(("/j/", "/w/")):
+                            assert answer.status == 404, (method, address)
+                        else:
+                            assert answer.status != 403 or said == "/login", (method, address)
+                        assert "secret" not in await answer.text()
+            async with client.get("/admin/of-later", headers=JSON) as answer:
+                await refusal(answer, 404)
+            for page in ("/", "/gallery"):
+                async with client.get(page, headers=HTML) as answer:
+                    text = await answer.text()
+                    assert "/admin" not in text
+                    assert "Sign out everywhere" not in text
+                    assert "Sign out" in text
+        assert (await operators.state(found.db)).kind == "open"
+        assert (await jobs.get(found.db, number)).state == "queued"
+        assert found.page.guard.generation == 0
+
+
+async def test_the_owners_window_asks_itself_who_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.page_guard.GUESTS", ("/", "/login", "/admin", "/admin/"))
+    async with service(tmp_path, password=PASSWORD, guest_password=GUEST, doctor=well) as found, guest(found) as client:
+        for said, method, address in routes(found, 1):
+            if said.startswith("/admin"):
+                async with client.request(method, address, headers=JSON) as answer:
+                    assert answer.status == 403, (method, address)
+
+
+async def well() -> str:
+    return "all is well"
+
+
+async def test_a_guest_makes_films_and_sees_their_own(tmp_path: Path) -> None:
+    async with (
+        service(tmp_path, password=PASSWORD, guest_password=GUEST) as found,
+        guest(found) as one,
+        guest(found) as other,
+    ):
+        number = await submit(one, prompt="fog of a guest")
+        await found.section()
+        for client, status in ((one, 200), (other, 404)):
+            for address in (f"/j/{number}", f"/j/{number}/part/0", f"/j/{number}/download"):
+                async with client.get(address, headers=JSON) as answer:
+                    assert answer.status == status
+            async with client.get("/gallery", headers=HTML) as answer:
+                assert ("fog of a guest" in await answer.text()) == (status == 200)
+        async with one.post(f"/j/{number}/delete", headers=JSON) as answer:
+            assert answer.status == 200
+
+
+async def test_a_guest_signs_out_alone_and_the_owner_everybody(tmp_path: Path) -> None:
+    async with (
+        service(tmp_path, password=PASSWORD, guest_password=GUEST) as found,
+        owner(found) as client,
+        guest(found) as one,
+        guest(found) as other,
+    ):
+        async with one.post("/logout", headers=HTML, allow_redirects=False) as answer:
+            assert answer.status == 303
+        for browser, status in ((client, 200), (one, 401), (other, 200)):
+            async with browser.get("/", headers=JSON) as answer:
+                assert answer.status == status
+        async with client.post("/logout", headers=HTML, allow_redirects=False) as answer:
+            assert answer.status == 303
+        for browser in (client, one, other):
+            async with browser.get("/", headers=JSON) as answer:
+                await refusal(answer, 401)
+
+
+async def test_a_session_ends_with_the_password_that_began_it(tmp_path: Path) -> None:
+    async with service(tmp_path, password=PASSWORD, guest_password=GUEST) as found:
+        async with owner(found) as client:
+            of_owner = cookies_of(client)
+        async with guest(found) as client:
+            of_guest = cookies_of(client)
+    for passwords, status in (
+        ((PASSWORD, GUEST), (200, 200)),
+        ((PASSWORD, "another"), (200, 401)),
+        ((PASSWORD, ""), (200, 401)),
+        (("another", GUEST), (401, 200)),
+        ((GUEST, PASSWORD), (401, 401)),
+    ):
+        async with service(tmp_path, password=passwords[0], guest_password=passwords[1]) as found:
+            for cookies, expected in zip((of_owner, of_guest), status, strict=True):
+                async with ClientSession(found.url, cookies=cookies) as client, client.get("/", headers=JSON) as answer:
+                    assert answer.status == expected, passwords
+
+
+async def test_a_guests_cookie_does_not_become_the_owners(tmp_path: Path) -> None:
+    async with service(tmp_path, password=PASSWORD, guest_password=GUEST) as found, guest(found) as client:
+        cookies = cookies_of(client)
+        role, until, generation, sign = cookies[SESSION].split(".")
+        assert role == "guest"
+        for forged in (
+            f"owner.{until}.{generation}.{sign}",
+            f"{until}.{generation}.{sign}",
+            f"owner.{until}.{generation}.",
+            f"guest.{int(until) + 1}.{generation}.{sign}",
+            f"owner.guest.{until}.{generation}.{sign}",
+            f"admin.{until}.{generation}.{sign}",
+        ):
+            async with (
+                ClientSession(found.url, cookies={**cookies, SESSION: forged}) as stranger,
+                stranger.get("/admin", headers=JSON) as answer,
+            ):
+                await refusal(answer, 401)
+
+
+async def test_guests_guess_the_owners_password_no_faster_than_strangers(tmp_path: Path) -> None:
+    async with service(tmp_path, password=PASSWORD, guest_password=GUEST) as found, guest(found) as client:
+        token = client.headers[TOKEN_HEADER]
+        for n in range(1, PER_MINUTE["login"]):
+            form = {"password": GUEST if n % 2 else f"guess {n}", "csrf": token}
+            async with client.post("/login", data=form, headers=JSON, allow_redirects=False) as answer:
+                assert answer.status == (303 if n % 2 else 403)
+        async with client.post("/login", data={"password": PASSWORD, "csrf": token}, headers=JSON) as answer:
+            await refusal(answer, 429)
+
+
+def test_both_passwords_are_compared_whichever_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[str] = []
+    monkeypatch.setattr("bot.page_guard._same", lambda given, right: bool(compared.append(right)) or given == right)
+    for said in (PASSWORD, GUEST, "neither"):
+        guard = Guard("127.0.0.1", PASSWORD, guest_password=GUEST)
+        compared.clear()
+        with suppress(Refused):
+            guard.sign_in(make_mocked_request("POST", "/login"), said, Response())
+        assert compared == [PASSWORD, GUEST]
+
+
+@pytest.mark.parametrize(
+    ("password", "guests", "key"),
+    [("", GUEST, "refused.guests_alone"), (PASSWORD, PASSWORD, "refused.guests_own")],
+)
+async def test_guests_need_a_password_of_their_own_beside_the_owners(
+    tmp_path: Path, password: str, guests: str, key: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        async with service(tmp_path, password=password, guest_password=guests):
+            pass
+    assert refused.value.key == key
+
+
 async def test_the_owners_window_needs_a_password(tmp_path: Path) -> None:
     async with service(tmp_path) as found, visitor(found) as client:
         async with client.get("/admin", headers=JSON) as answer:
             assert "[web] password" in await refusal(answer, 403)
         async with client.post("/admin/pause", headers=JSON) as answer:
             await refusal(answer, 403)
+
+
+async def test_the_owner_reads_when_and_who(tmp_path: Path) -> None:
+    async with (
+        service(tmp_path, password=PASSWORD, guest_password=GUEST) as found,
+        owner(found) as client,
+        guest(found) as other,
+    ):
+        people = [(await jobs.get(found.db, await submit(each))).user_id for each in (client, other)]
+        ban = {"platform": "page", "user_id": people[1], "days": "7", "reason": "spam"}
+        async with client.post("/admin/ban", data=ban, headers=JSON) as answer:
+            assert answer.status == 200
+        async with client.get("/admin", headers=HTML) as answer:
+            text = await answer.text()
+        (deed,) = await operators.audit(found.db, 1)
+        assert moment(deed.at_ms) in text and moment(deed.at_ms).endswith(" UTC")  # as `flipbot audit` has it
+        assert not re.search(r"[0-9]{2}\.[0-9]{2}\. [0-9]{2}:", text)
+        shown = 'page: <span class="id" title="{0}">{0}</span>{1}</td>'
+        assert shown.format(people[0], ' <strong class="own">yours</strong>') in text
+        assert shown.format(people[1], "") in text
+        assert f'page: <span class="id" title="{people[1]}">{people[1]}</span></span> <span class="small">' in text
 
 
 async def test_the_owner_runs_the_queue(tmp_path: Path) -> None:
@@ -489,11 +702,22 @@ def rows(folder: Path) -> list[str]:
         return list(db.iterdump())
 
 
+@pytest.mark.parametrize(("tag", "locale"), [("zh-CN,zh;q=0.9", "zh"), ("en-GB", "en")])
+async def test_the_doctor_speaks_to_the_owner_in_the_owners_language(tmp_path: Path, tag: str, locale: str) -> None:
+    async def doctor(locale: str) -> str:
+        return f"said in {locale}"
+
+    async with service(tmp_path, password=PASSWORD, doctor=doctor) as found, owner(found) as client:
+        asked = {"csrf": await token_of(client, "/admin")}
+        async with client.post("/admin/doctor", data=asked, headers=HTML | {"Accept-Language": tag}) as answer:
+            assert f"said in {locale}" in await answer.text()
+
+
 @pytest.mark.parametrize("multipart", [False, True], ids=["urlencoded", "multipart"])
 async def test_no_form_of_the_page_does_anything_without_the_token(tmp_path: Path, multipart: bool) -> None:
     examined = []
 
-    async def doctor() -> str:
+    async def doctor(locale: str) -> str:
         examined.append(1)
         return "well"
 

@@ -37,7 +37,7 @@ async def test_a_report_that_discord_did_not_take_is_passed_on_later(tmp_path: P
         message = (await there.there.answer(await there.animate()))["message"]
         await there.job(1)
         there.there.fail("POST", f"/channels/{ADULT}/messages", (403, 50013))
-        await there.there.answer(await there.there.menu("Report video", there.there._json(message), user="8000"))
+        await there.there.answer(await there.there.menu("Report film", there.there._json(message), user="8000"))
         reason = {"reason": "that is me"}
         await there.there.answer(await there.there.submit(there.there.modals[-1]["custom_id"], reason, user="8000"))
         (told,) = await there.there.until(lambda: there.there.in_channel(ADULT))

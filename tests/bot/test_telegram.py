@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from telegram_stage import ANN, BOB, MEI, OPERATOR, Stage, stage
@@ -12,8 +13,10 @@ from bot import telegram_bot
 from bot.intake import Example
 from bot.words import say
 from db import chats, inbox, jobs, operators, people, removals, reports
+from db.errors import LeaseLost
 from db.models import Platform, State
 from tests.fakes.telegram import ANONYMOUS, Call, Fault, Refusal, a_picture, labels
+from tests.ready import count_on_from
 
 TELEGRAM = Platform.TELEGRAM
 
@@ -26,6 +29,12 @@ async def answered(there: Stage, query: str) -> str:
     """How a button's query was answered."""
     await there.server.until(lambda: query in there.server.answers)
     return alert(there, query)
+
+
+def datas(message: dict[str, Any]) -> list[str]:
+    """What a message's buttons send."""
+    rows = message.get("reply_markup", {}).get("inline_keyboard", [])
+    return [button.get("callback_data", "") for row in rows for button in row]
 
 
 # The life of a job
@@ -140,15 +149,61 @@ async def test_cancelling_asks_twice_once_something_is_ready(tmp_path: Path) -> 
         there.server.sends(ANN, chat, caption="second 2.4s")
         await there.section()
         grown = await there.message(chat, "second", kind="animation")
-        first = there.server.presses(ANN, chat, grown["message_id"], "Cancel")
-        assert "Press Cancel again" in await answered(there, first)
-        assert (await there.jobs(2))[0].state == State.QUEUED
         there.server.presses(ANN, chat, grown["message_id"], "Cancel")
-        await there.message(chat, "Cancelled", kind="caption")
+        asked = await there.message(chat, "Cancel film 2? 1.2 s of it are ready.")
+        assert labels(asked) == ["Cancel, keep the 1.2 s", "Cancel and delete", "Don't cancel"]
+        left = there.server.presses(ANN, chat, asked["message_id"], "Don't cancel")
+        assert await answered(there, left) == "Film 2 is not cancelled."
+        await there.server.until(lambda: asked not in there.server.of_bot(chat))
+        assert (await there.jobs(2))[0].state == State.QUEUED
+        there.server.presses_data(ANN, grown, "fp:cancel:2:2")  # as a message of an older version has it
+        asked = await there.message(chat, "Cancel film 2?")
+        there.server.presses(ANN, chat, asked["message_id"], "Cancel, keep")
+        kept = await there.message(chat, "Cancelled", "1.2 s", kind="caption")
+        assert "video" in kept or "animation" in kept
+        await there.server.until(lambda: asked not in there.server.of_bot(chat))
         assert [job.state for job in await there.jobs(2)] == [State.CANCELLED, State.CANCELLED]
         there.server.presses(ANN, chat, gone["message_id"], "Run again")
         again = (await there.jobs(3))[0]
         assert (again.prompt, again.state) == ("first", State.QUEUED)
+
+
+async def test_cancelled_and_deleted_nothing_of_it_is_left_in_the_group(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        group = there.server.group()
+        photo = there.server.sends(ANN, group)
+        there.server.says(ANN, group, "/animate fog 3.6s", reply_to=photo)
+        job = await there.section()
+        grown = await there.message(group, "fog", kind="animation")
+        there.server.presses(ANN, group, grown["message_id"], "Cancel")
+        asked = await there.message(group, "Cancel film 1?")
+        for label in labels(asked):
+            query = there.server.presses(BOB, group, asked["message_id"], label)
+            assert "Only the owner" in await answered(there, query)
+        assert asked in there.server.of_bot(group)
+        claim = await there.claim()  # it is being made just now
+        assert job.film and there.media.exists(job.film)
+        there.server.presses(ANN, group, asked["message_id"], "Cancel and delete")
+        await there.server.until(lambda: not there.server.of_bot(group))
+        assert await jobs.recent(there.db, 5) == []
+        assert not there.media.exists(job.film)
+        with pytest.raises(LeaseLost):
+            await there.record(claim)
+
+
+async def test_a_question_about_a_film_that_has_ended_meanwhile_goes_away(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        chat = there.server.private(ANN)
+        there.server.sends(ANN, chat, caption="fog 2.4s")
+        await there.section()
+        grown = await there.message(chat, "fog", kind="animation")
+        there.server.presses(ANN, chat, grown["message_id"], "Cancel")
+        asked = await there.message(chat, "Cancel film 1?")
+        await there.finish()
+        query = there.server.presses(ANN, chat, asked["message_id"], "Cancel, keep")
+        assert "already ended" in await answered(there, query)
+        await there.server.until(lambda: asked not in there.server.of_bot(chat))
+        assert (await there.jobs(1))[0].state == State.DONE
 
 
 async def test_a_finished_film_is_extended_and_made_anew(tmp_path: Path) -> None:
@@ -892,6 +947,29 @@ async def test_cancel_by_command(tmp_path: Path) -> None:
             return {job.state for job in await there.jobs(2)} == {State.CANCELLED}
 
         await there.until(cancelled)
+
+
+async def test_a_film_has_one_number_wherever_a_person_reads_or_types_it(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        count_on_from(there.db, 36)
+        chat = there.server.private(ANN)
+        there.server.sends(ANN, chat, caption="fog 2.4s")
+        await there.section()
+        grown = await there.message(chat, "fog", kind="animation")
+        assert any(said.startswith("fp:stop:10:") for said in datas(grown)), "as the messages of older versions have it"
+        there.server.says(ANN, chat, "/queue")
+        await there.message(chat, "film 36", "In line: 1")
+        there.server.says(ANN, chat, "/cancel")
+        assert labels(await there.message(chat, "Which film?"))[0].startswith("36 · ")
+        there.server.says(ANN, chat, "/cancel 1o")
+        await there.message(chat, "1o is no film's number.")
+        there.server.presses_data(ANN, grown, "fp:stop:10:1")
+        await there.message(chat, "Stopped", kind="video")
+        there.server.says(ANN, chat, "/cancel #36")
+        await there.message(chat, "already ended")
+        there.server.presses_data(ANN, grown, "fp:details:10:1")
+        details = await there.message(chat, "film 36", "seed", kind="text")
+        assert "fp:delete:10:0" in datas(details)
 
 
 async def test_every_command_is_answered_in_ones_language(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.fakes.telegram import Chat, labels
 
 TELEGRAM: Final = Platform.TELEGRAM
 DONE, GROWING, QUESTION, REPORT = 1, 2, 1, 1  # what stands under these numbers
-TWICE: Final = ("cancel", "delete")  # which ask first whether one is sure
+TWICE: Final = ("delete",)  # which ask first whether one is sure
 NOT_YOURS: Final = ("Only the owner", "Only the one who asked")
 
 FORGED: Final[
@@ -23,6 +23,9 @@ FORGED: Final[
 ] = {  # act: (numbers of something of Ann's, how it is refused)
     "stop": ([DONE, GROWING], NOT_YOURS),
     "cancel": ([DONE, GROWING], NOT_YOURS),
+    "halt": ([DONE, GROWING], NOT_YOURS),
+    "scrap": ([DONE, GROWING], NOT_YOURS),
+    "leave": ([DONE, GROWING], NOT_YOURS),
     "seed": ([DONE, GROWING], NOT_YOURS),
     "extend": ([DONE, GROWING], NOT_YOURS),
     "again": ([DONE, GROWING], NOT_YOURS),

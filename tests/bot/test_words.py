@@ -76,6 +76,12 @@ def test_facts_fill_the_sentence() -> None:
     assert say("zh", "headline.queued", place=3) == "排在第 3 位"
 
 
+def test_a_quality_to_choose_is_said_as_it_is_called_and_as_it_is_typed() -> None:
+    known = ["standard", "draft", "ours"]
+    assert "one of these: standard, draft, ours." in say("en", "refused.quality", got="x", qualities=known)
+    assert "可选：标准 (standard), 草稿 (draft), ours。" in say("zh", "refused.quality", got="x", qualities=known)
+
+
 def test_a_missing_fact_does_not_cost_the_sentence() -> None:
     assert say("en", "failed.checkpoint_corrupt") == (
         "A file of the model is damaged: ?. Delete it and run flipbot download again."
@@ -102,9 +108,10 @@ def test_an_unknown_reason_is_still_a_sentence(language: str) -> None:
 def test_what_keeps_a_download_from_ending_is_said_in_every_language(kind: type[DownloadFailed]) -> None:
     facts = {"needed": 40.4, "free": 3.0 / 7} if kind is NoRoom else {}
     facts |= {name: f"<{name}>" for name in fields(kind.text) - set(facts)}  # type: ignore[misc]
-    assert sentence("en", kind.reason, facts, "") == str(kind(**facts))
-    other = sentence("zh", kind.reason, facts, "")
-    assert other != sentence("en", kind.reason, facts, "")
+    error = kind(**facts)
+    assert sentence("en", kind.reason, facts, error.said()) == str(error)
+    other = sentence("zh", kind.reason, facts, error.said())
+    assert other != str(error)
     assert all(f"<{name}>" in other for name in fields(kind.text) if name not in ("needed", "free"))
     assert sentence("zh", "brand_new", {}, "As it is.") == "As it is."
 
@@ -164,4 +171,4 @@ def test_no_reason_and_no_fact_breaks_a_sentence(reason: str, facts: Mapping[str
 @settings(deadline=None)
 @given(st.text())
 def test_a_brace_in_somebodys_text_stays_a_brace(text: str) -> None:
-    assert say("en", "refused.quality", got="{known} {0}" + text, known="draft").count("{known} {0}") == 1
+    assert say("en", "refused.quality", got="{qualities} {0}" + text, qualities="draft").count("{qualities} {0}") == 1

@@ -179,11 +179,14 @@ def test_a_film_whose_terminal_was_killed_is_handed_out_later(
     whole = quick("film", 1, "-o", "whole.mp4", "--data-dir", data_dir, "-c", config, cwd=tmp_path)
     assert (whole.returncode, whole.stdout) == (0, "whole.mp4\n"), whole.stderr
     assert whole.stderr.splitlines() == [
-        "6 s saved to whole.mp4 (film 1, seed 7)", "flipbot animate --extend 1 makes it longer.",
+        "6 s saved to whole.mp4 (film 1, seed 7)",
+        f"flipbot animate -c {config} --data-dir {data_dir} --extend 1 makes it longer.",
     ]  # fmt: skip
     assert probe(tmp_path / "whole.mp4").frames == 181
     missing = quick("film", 99, "--data-dir", data_dir, "-c", config, cwd=tmp_path)
     assert (missing.returncode, one_sentence(missing.stderr)) == (2, "There is no film 99.")
+    missing = run("animate", "--extend", 99, "--model", small, "--data-dir", data_dir, "-c", config, cwd=tmp_path)
+    assert missing.returncode == 2 and missing.stderr.splitlines()[-1] == "flipbot: There is no film 99."
 
 
 def test_a_second_terminal_asks_the_running_service(
@@ -300,7 +303,10 @@ def test_a_film_in_line_outlives_an_upgrade_of_the_model_and_a_pause(
     worker = start("worker", "--until-empty", "--model", model, *here)
     assert worker.stderr is not None
     said = ""
-    while "Paused: too hot. No section is begun; flipbot resume goes on." not in said:
+    while (
+        "Paused: too hot. No section is begun; " not in said
+        or f"flipbot resume -c {config} --data-dir {data_dir}" not in said
+    ):
         line = worker.stderr.readline()
         assert line, said
         said += line

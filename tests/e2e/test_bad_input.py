@@ -64,11 +64,14 @@ ORDERS = {
     "seconds 0": (("PHOTO", "fog", "--seconds", "0"), "You asked for 0"),
     "seconds -1": (("PHOTO", "fog", "--seconds", "-1"), "You asked for -1"),
     "seconds 1e9": (("PHOTO", "fog", "--seconds", "1e9"), "You asked for 1e9"),
-    "seconds nan": (("PHOTO", "fog", "--seconds", "nan"), "You asked for nan"),
-    "seconds text": (("PHOTO", "fog", "--seconds", "long"), "You asked for long"),
+    "seconds nan": (("PHOTO", "fog", "--seconds", "nan"), "nan is no number of seconds"),
+    "seconds text": (("PHOTO", "fog", "--seconds", "long"), "long is no number of seconds"),
     "empty seconds": (("PHOTO", "fog", "--seconds", ""), "--seconds is empty"),
     "empty seed": (("PHOTO", "fog", "--seed", " "), "--seed is empty"),
-    "an address": (("https://example.org/photo.jpg", "fog"), "is an address. Download the picture first"),
+    "an address": (
+        ("https://example.org/photo.jpg", "fog"),
+        "https://example.org/photo.jpg is an address. Download the picture first",
+    ),
     "seed": (("PHOTO", "fog", "--seed", "-5"), "You gave -5"),
     "quality": (("PHOTO", "fog", "--quality", "superb"), "no quality called superb"),
     "long prompt": (("PHOTO", "x" * 100_000), "100000 characters"),
@@ -83,6 +86,8 @@ ORDERS = {
     "unknown model": (("PHOTO", "fog", "--model", "gigantic"), "no model gigantic"),
     "no such folder": (("PHOTO", "fog", "--model", "models/none"), "models/none"),
     "unwritable output": (("PHOTO", "fog", "-o", "/proc/film.mp4"), "cannot be written"),
+    "a film of nowhere": (("--extend", "9"), "There is no database"),
+    "no film's number": (("--extend", "-1"), "-1 is no film's number"),
     "data folder": (("PHOTO", "fog", "--data-dir", "/proc/flipbot"), "data folder /proc/flipbot"),
 }
 
@@ -96,6 +101,15 @@ def test_a_bad_order_is_refused(name: str, photo: Path, small: Path, tmp_path: P
     done = quick("animate", *asked, *rest, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert sentence in one_sentence(done.stderr)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_film_that_is_not_there_is_not_there_for_any_command(tmp_path: Path) -> None:
+    where = ("--data-dir", tmp_path / "data")
+    said = [
+        one_sentence(quick(*asked, *where, cwd=tmp_path).stderr) for asked in (("film", 9), ("animate", "--extend", 9))
+    ]
+    assert said[0] == said[1] and "There is no database" in said[0]
     assert not list(tmp_path.iterdir())
 
 

@@ -20,7 +20,6 @@ from typing import IO, Any, Literal, Protocol
 
 import pytest
 
-from bot.chat import code
 from tests.fakes.discord import CHANNEL, Discord
 from tests.fakes.discord import TOKEN as DISCORD_TOKEN
 from tests.fakes.telegram import Call, Fault, Telegram, a_picture, person
@@ -163,7 +162,7 @@ class OnTelegram:
     async def cancel(self, prompt: str) -> None:
         if prompt not in self.cancelled:
             self.cancelled.add(prompt)
-            self.there.says(ANN, self.there.private(ANN), f"/cancel {code(self.asked.index(prompt) + 1)}")
+            self.there.says(ANN, self.there.private(ANN), f"/cancel {self.asked.index(prompt) + 1}")
 
     def _of(self, prompt: str) -> list[dict[str, Any]]:
         said = self.there.of_bot(self.there.private(ANN))

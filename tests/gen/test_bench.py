@@ -88,7 +88,11 @@ WITHOUT = (
     "av",
     "prometheus_client",
     "bot",
-    "db",
+    *(
+        f"db.{path.stem}"
+        for path in (Path(__file__).parents[2] / "db").iterdir()
+        if path.stem not in ("__init__", "said")
+    ),
 )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,6 +55,22 @@ def test_a_card_that_pytorch_has_no_kernels_for_leaves_the_work_to_the_processor
         monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_90a", "compute_120f"])
         assert has_kernels((9, 0)) and has_kernels((12, 0)) and not has_kernels((8, 6))
     assert usual_device() == "cpu"
+
+
+@pytest.mark.skipif(torch.version.cuda is not None or torch.version.hip is not None, reason="this PyTorch knows cards")
+@pytest.mark.parametrize("listed", ["GPU 0: NVIDIA GeForce RTX 3060 (UUID: GPU-0)", ""])
+def test_a_card_that_a_pytorch_for_the_processor_leaves_unused_is_told_with_what_mends_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, listed: str
+) -> None:
+    asked = tmp_path / "nvidia-smi"
+    asked.write_text(f"#!/bin/sh\necho '{listed}'\n")
+    asked.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    (told,) = of("auto")
+    version = torch.__version__.partition("+")[0]
+    mends = f"-m pip install --force-reinstall torch=={version} --index-url https://download.pytorch.org/whl/cu1"
+    assert ("an NVIDIA card is here" in told.sentence and mends in told.sentence) is bool(listed)
+    assert ("build for the CPU only" in told.sentence) is not bool(listed)
 
 
 def test_a_device_that_is_not_there_is_in_the_way() -> None:

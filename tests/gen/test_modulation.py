@@ -76,6 +76,20 @@ def test_the_table_changes_no_bit(precision: str) -> None:
     assert len(names - left) == 2 * len(assembled.modulation.looked) > 8
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16", "fp8"])
+def test_times_are_rounded_in_each_precision_but_float32(precision: str) -> None:
+    assembled = load_transformer(GOLDEN, Placement(precision), CPU)
+    config = assembled.transformer.config
+    text = Text(drawn(1, 7, config.text_embed_dim), drawn(1, config.pooled_projection_dim))
+
+    def of(time: float, guidance: float) -> Tensor:
+        sigmas = [torch.tensor(time / 1000)]
+        return assembled.modulation.table(text, sigmas, torch.tensor([guidance])).temb
+
+    assert torch.equal(of(965.5, 10_000.0), of(964.0, 9984.0)) is (precision != "fp32")
+    assert not torch.equal(of(965.5, 10_000.0), of(968.0, 10_000.0))
+
+
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_nor_does_it_at_the_width_of_real_layers(precision: str) -> None:
     config = {key: value for key, value in WIDE.items() if key != "image_condition_type"}

@@ -45,6 +45,41 @@ def test_a_product_in_fp8_is_near_the_wide_one_and_rows_do_not_hear_of_each_othe
     assert torch.equal(made, pieces)
 
 
+def test_an_input_is_rounded_once_for_all_of_its_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(5)
+    layers = [packed(precision.Linear8, torch.randn(32, 32), None, torch.bfloat16) for _ in range(3)]
+    seen: list[Tensor] = []
+    rounds = precision.rounded
+    monkeypatch.setattr(precision, "rounded", lambda x: seen.append(x.clone()) or rounds(x))
+
+    def products(x: Tensor) -> list[Tensor]:
+        return [precision.scaled_product(x, layer.weight, layer.scale, None) for layer in layers]
+
+    x, other = torch.randn(2, 1, 9, 32, dtype=torch.bfloat16)
+    first = products(x)
+    assert len(seen) == 1
+    products(other)
+    assert all(torch.equal(*each) for each in zip(products(x), first, strict=True))
+    assert len(seen) == 3
+    x.mul_(2)  # the same tensor, but not the same values
+    assert torch.equal(products(x)[0], 2 * first[0])
+    assert len(seen) == 4
+    del x
+    assert precision.LAST.made is None, "what was rounded goes with what it was made of"
+
+
+def test_what_is_rounded_to_fp8_gets_neither_larger_nor_smaller() -> None:
+    torch.manual_seed(6)
+    x = torch.randn(64, 8192, dtype=torch.bfloat16) * torch.linspace(1, 2, 64, dtype=torch.bfloat16)[:, None]
+    narrow, scale = precision.rounded(x)
+    wide, given = narrow.float() * scale, x.float()
+    gain = (wide * given).sum(1) / given.square().sum(1)
+    assert float((gain - 1).abs().max()) < 3e-3
+    most = torch.full((512, 16), 1.0, dtype=torch.bfloat16) * torch.linspace(1, 2, 512).bfloat16()[:, None]
+    assert precision.rounded(most)[0].float().isfinite().all()  # none is above the largest e4m3
+    assert precision.rounded(torch.zeros(2, 16))[0].float().abs().max() == 0
+
+
 def test_a_product_in_fp16_bears_what_float16_cannot_hold() -> None:
     torch.manual_seed(2)
     weight, added = torch.randn(16, 48) / 7, torch.randn(16)

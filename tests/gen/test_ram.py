@@ -55,7 +55,8 @@ def test_a_small_checkpoint_is_loaded_and_watched(capsys: pytest.CaptureFixture[
     assert ram.run(parser.parse_args(["--keep", str(SHIPPED), "--precisions", "fp8"])) == 0
     said = capsys.readouterr().out
     assert "7 of 7 blocks on the card" in said
-    assert "a new prompt" in said
+    assert "a new prompt, in a process" in said
+    assert "s, for a new prompt, beside it" in said
     assert "failed" not in said
 
 

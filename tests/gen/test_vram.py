@@ -64,7 +64,7 @@ def test_every_measurement_runs_on_a_cpu_too(rehearsed: list[Line]) -> None:
     ]
     by_name = {line.what: line for line in found}
     assert by_name["GB a step over the bus"].ok
-    assert by_name["allocations in the loop"].ok
+    assert by_name["waits in the loop: the allocator at its limit"].ok
     assert by_name["native"].figure.endswith("ms")
     figures = [line.figure for line in found if line.group == "precision, 2 + 4 blocks"]
     assert figures[0].endswith("; 0.0000")
@@ -82,6 +82,58 @@ def test_what_fails_in_one_group_takes_nothing_from_the_others() -> None:
 
     (line,) = vram.guarded("a group", Meter(CPU), broken)
     assert line == Line("a group", "failed", "OutOfMemoryError: CUDA out of memory.", ok=False)
+
+
+def test_a_card_that_is_lost_ends_no_bench() -> None:
+    class Lost(Meter):
+        dead = False
+
+        def wait(self) -> None:
+            if self.dead:
+                raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+        def reset(self) -> None:
+            self.wait()
+
+    meter = Lost(CPU)
+
+    def breaks(_: Meter, group: str) -> list[Line]:
+        meter.dead = True
+        meter.wait()
+        return []
+
+    (first,) = vram.guarded("first", meter, breaks)
+    assert first.figure.startswith("AcceleratorError: CUDA error")
+    (second,) = vram.guarded("second", meter, breaks)
+    assert (second.what, second.ok) == ("left out", False)
+    assert second.figure.startswith("the card is lost")
+
+
+def test_any_error_is_a_line() -> None:
+    def breaks(_: Meter, group: str) -> list[Line]:
+        raise ZeroDivisionError("division by zero")
+
+    (line,) = vram.guarded("a group", Meter(CPU), breaks)
+    assert line.figure == "ZeroDivisionError: division by zero"
+
+
+@pytest.mark.parametrize(("retries", "kept"), [(0, True), (2, False)])
+def test_only_waits_of_the_allocator_are_held_against_a_loop(
+    retries: int, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = iter([{"num_device_alloc": 3, "num_alloc_retries": 1}, {"num_device_alloc": 9, "num_ooms": 0}] * 2)
+
+    def allocator(self: Meter) -> dict[str, int]:
+        said = next(counts)
+        at_limit = said.get("num_alloc_retries", 1 + retries)
+        return {"num_device_alloc": said["num_device_alloc"], "num_alloc_retries": at_limit, "num_ooms": 0}
+
+    monkeypatch.setattr(Meter, "allocator", allocator)
+    lines = next(vram.measure(dataclasses.replace(rehearsal(CPU), compiles=False), Console(quiet=True)))
+    by_name = {line.what: line for line in lines}
+    waits = by_name["waits in the loop: the allocator at its limit"]
+    assert (waits.figure, waits.ok) == (str(retries), kept)
+    assert by_name["times the allocator asked the driver for more in the loop"].figure == "6"
 
 
 def test_after_the_minutes_nothing_begins_and_what_was_measured_is_written(tmp_path: Path) -> None:

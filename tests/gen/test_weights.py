@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import sys
@@ -10,11 +11,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast, SiglipVisionModel
 
 from gen.card import PARTS, PRESETS, UNTRAINED, Checkpoint, find_checkpoint, find_tiny
+from gen.encode import encode_picture
 from gen.errors import (
     CheckpointCorrupt,
     CheckpointIncomplete,
@@ -26,7 +29,8 @@ from gen.errors import (
 )
 from gen.files import check, identity, present
 from gen.tensors import Files
-from gen.weights import load, load_part
+from gen.transformer import Placement
+from gen.weights import Models, load, load_part
 
 CARD = {
     "format": 1,
@@ -283,3 +287,19 @@ def test_a_tensor_is_mapped_from_its_file_and_let_go_of(tmp_path: Path) -> None:
     assert float(tensor[-1]) == (1 << 20) - 1
     del tensor
     assert not mapped()
+
+
+def test_where_room_is_short_the_picture_s_encoder_is_there_only_while_it_is_called(
+    checkpoint: Checkpoint, picture: Image.Image
+) -> None:
+    parts = ("transformer", "image_encoder", "feature_extractor")
+
+    def loaded(*, aside: bool) -> Models:
+        return load(checkpoint, parts=parts, placement=Placement(aside=aside))
+
+    expected = encode_picture(loaded(aside=False), picture)
+    gc.collect()
+    before = sum(type(each) is SiglipVisionModel for each in gc.get_objects())
+    models = loaded(aside=True)
+    assert torch.equal(encode_picture(models, picture), expected)
+    assert sum(type(each) is SiglipVisionModel for each in gc.get_objects()) == before

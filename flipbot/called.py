@@ -1,0 +1,59 @@
+"""How flipbot was called: what it tells people to type is said the same way, so that it works as it is pasted."""
+
+import argparse
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+COMMANDS = (  # that take -c and --data-dir
+    *("run", "front", "worker", "animate", "queue", "pause", "resume", "drain", "first", "ban", "unban", "audit"),
+    *("cancel", "film", "move", "doctor", "download"),
+)
+
+
+@dataclass(frozen=True)
+class Called:
+    """program: as a shell takes it; options: what says which service is meant."""
+
+    program: str = "flipbot"
+    options: tuple[str, ...] = ()
+
+    def command(self, name: str) -> str:
+        """`flipbot NAME`, to be typed; of what is no command, as it stands."""
+        if name not in COMMANDS:
+            return f"flipbot {name}"
+        return " ".join([self.program, name, *([quoted(self.options)] if self.options else [])])
+
+
+def called(args: argparse.Namespace, argv0: str) -> Called:
+    """How the command was called that is carried out. argv0: the program, as Python names it"""
+    options: list[str] = []
+    if getattr(args, "config", None):
+        options += ["-c", str(args.config)]
+    if getattr(args, "data_dir", None):
+        options += ["--data-dir", str(args.data_dir)]
+    return Called(program_of(argv0), tuple(options))
+
+
+def program_of(argv0: str) -> str:
+    """The program as it was called; plain `flipbot` where a shell finds it by that name."""
+    path = Path(argv0)
+    if path.name == "__main__.py" and path.parent.name == "flipbot":
+        return quoted([sys.executable, "-m", "flipbot"])
+    if path.stem != "flipbot":  # somebody else's program, which calls main()
+        return "flipbot"
+    here = next((each for each in (path, path.with_suffix(".exe")) if each.is_file()), None)
+    if here is None:
+        return "flipbot"
+    found = shutil.which("flipbot")
+    return "flipbot" if found and here.samefile(found) else quoted([argv0])
+
+
+def quoted(words: Sequence[str]) -> str:
+    """Words as this system's shell takes them."""
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
