@@ -126,9 +126,9 @@ async def test_switching_off_a_pc_between_and_within_sections_fails_no_film(db: 
 async def test_the_death_counts_where_a_section_had_been_begun_and_at_no_other_job(db: Database) -> None:
     for key in "ab":
         await requests.submit(db, ask(key), PLENTY)
-    other, begun = [await claimed(db, worker) for worker in "ab"]
+    other, begun = await claimed(db), await claimed(db)
     await progress.report(db, begun, 0, 1, 8, "sampling", None)
-    await jobs.recover(db)
+    await jobs.recover(db, "w")
     assert [(await jobs.get(db, claim.job.id)).deaths for claim in (other, begun)] == [0, 1]
 
 
