@@ -44,7 +44,7 @@ async def queue_panel(talk: Talk, here: Here) -> str:
 
 async def cancel_panel(talk: Talk, here: Here) -> tuple[str, list[Row]]:
     """One's own films that wait or grow, a button for each."""
-    open_ = [job for job in await jobs.open_jobs(talk.db) if (job.platform, job.user_id) == (TELEGRAM, here.user_id)]
+    open_ = await jobs.open_jobs(talk.db, TELEGRAM, here.user_id)
     if not open_:
         return sentence(here.locale, "telegram.nothing_to_cancel"), []
     rows: list[Row] = [[(film_label(here, job), "data:" + data("cancel", job.id), "danger")] for job in open_[:20]]

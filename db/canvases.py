@@ -51,15 +51,6 @@ def showing(db: Database, platform: Platform, chat_id: str, message_id: str) -> 
 
 
 @reads
-def due(db: Database, platform: Platform, most: int = 50) -> list[rows.Canvas]:
-    """The messages of a platform that should show something newer now, the longest put off first."""
-    late = select(*Canvas.__table__.columns).where(Canvas.shown < Canvas.wanted, Canvas.platform == platform)
-    now = late.where(Canvas.not_before_ms <= db.steady()).order_by(Canvas.not_before_ms, Canvas.job_id).limit(most)
-    with db.reading() as tx:
-        return [rows.Canvas(**row._mapping) for row in tx.execute(now)]
-
-
-@reads
 def pending(db: Database, platform: Platform) -> list[rows.Canvas]:
     """The messages that need somebody's eye: something newer is to be shown, a ping is due, or their job goes on.
 

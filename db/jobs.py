@@ -144,14 +144,6 @@ def renew(db: Database, claim: rows.Claim, lease_ms: int) -> rows.Wish | None:
 
 
 @writes
-def keep_conditioning(db: Database, claim: rows.Claim, sha: str) -> None:
-    """Keep the encoded prompts and picture for the job's further sections. raises LeaseLost."""
-    with db.transaction(quiet=True) as tx:
-        if change(tx, held(claim, db.steady()), conditioning=sha) is None:
-            raise LeaseLost(claim.job.id, claim.fence)
-
-
-@writes
 def release(
     db: Database,
     claim: rows.Claim,
@@ -188,13 +180,12 @@ def release(
 
 
 @writes
-def hold_up(db: Database, reason: str, facts: Mapping[str, Any]) -> rows.Job | None:
-    """Say at the job whose turn is next why it is not begun; nothing else about it changes. None where nobody waits."""
+def hold_up(db: Database, reason: str, facts: Mapping[str, Any]) -> None:
+    """Say at the job whose turn is next why it is not begun; nothing else about it changes."""
     with db.transaction() as tx:
         head = next_turn().scalar_subquery()
         said = and_(Job.id == head, func.coalesce(Job.reason, "") != reason)
-        job_id = change(tx, said, reason=reason, facts=dict(facts))
-        return None if job_id is None else load_job(tx, job_id)
+        change(tx, said, reason=reason, facts=dict(facts))
 
 
 @writes

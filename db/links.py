@@ -38,12 +38,5 @@ def job_of(db: Database, token: str) -> int | None:
     return found
 
 
-@writes
-def revoke(db: Database, job_id: int) -> int:
-    """Take back all links to a job; returns how many there were."""
-    with db.transaction() as tx:  # heard at once by those who keep in mind where it led
-        return tx.execute(delete(Link).where(Link.job_id == job_id)).rowcount
-
-
 def _hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

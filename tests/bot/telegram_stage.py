@@ -180,8 +180,11 @@ class Stage:
         from db.models import Platform
 
         async def settled() -> bool:
-            unhandled = await inbox.unhandled(self.db, Platform.TELEGRAM)
-            return not unhandled and not await canvases.due(self.db, Platform.TELEGRAM)
+            if await inbox.unhandled(self.db, Platform.TELEGRAM):
+                return False
+            now = self.db.steady()
+            pending = await canvases.pending(self.db, Platform.TELEGRAM)
+            return all(each.shown >= each.wanted or each.not_before_ms > now for each in pending)
 
         await self.until(settled)
 

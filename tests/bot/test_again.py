@@ -14,14 +14,15 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from test_intake import NARROW, asked, png, rules
 
+from bot.config import Role
 from bot.errors import Refused
 from bot.intake import By, Intake, ModelFacts, parse_prompts, said_after, unmade
 from bot.words import duration, say
 from db import jobs, operators, requests, sections
 from db.connect import Database
 from db.media import Media
+from db.models import Flow, Platform, State
 from db.models import Job as JobRow
-from db.models import Platform, State
 from db.query import section_shape
 from db.rows import Job
 from db.sections import Made
@@ -74,6 +75,14 @@ async def refusal(doing: Any) -> str:
         await doing
     assert say("zh", caught.value.key, **caught.value.facts) != say("en", caught.value.key, **caught.value.facts)
     return caught.value.key
+
+
+async def test_a_button_where_no_roles_are_known_leaves_their_share_of_the_turns_as_it_was(taker: Intake) -> None:
+    taker.rules = dataclasses.replace(taker.rules, roles={"gold": Role(weight=3.0)})
+    job = await film(taker, finished=1, roles=("gold",))
+    await taker.again(job.id, ANN, key="again", keep="all")
+    with taker.db.reading() as tx:
+        assert tx.scalars(select(Flow.weight)).all() == [3.0]
 
 
 async def test_extending_keeps_everything_and_goes_on(taker: Intake) -> None:

@@ -17,11 +17,13 @@ from bot.errors import Refused
 from bot.intake import (
     PROMPT_LIMIT,
     Asked,
+    By,
     Intake,
     ModelFacts,
     Planned,
     Prompts,
     Rules,
+    Wish,
     parse_prompts,
 )
 from bot.words import say
@@ -29,7 +31,9 @@ from db import jobs, operators
 from db.connect import Database
 from db.media import Media
 from db.models import Platform, State
+from db.operators import OwnLimits
 from db.requests import Limits
+from db.rows import QueueState
 from tests.ready import ready
 
 PLENTY = {"queued_per_user": 50, "queued_per_chat": 50, "queued_in_all": 50}
@@ -365,6 +369,15 @@ async def test_roles_and_servers_change_what_one_may_ask_for(tmp_path: Path) -> 
         with pytest.raises(Refused) as caught:
             await taker.submit(asked(user_id="bob", server_id="one", seconds=20))
         assert caught.value.facts["longest"] == 10
+
+
+async def test_a_line_that_is_full_is_foreseen_and_one_with_room_is_not(tmp_path: Path) -> None:
+    by = By(platform=Platform.PAGE, user_id="ann", chat_id="page", locale="en")
+    async with intake(tmp_path, queue=NARROW) as taker:
+        known = (by, Wish(prompt="fog"), OwnLimits(server={}), QueueState())
+        await taker.foresee(*known, NARROW.queued_per_user - 1)
+        with pytest.raises(Refused):
+            await taker.foresee(*known, NARROW.queued_per_user)
 
 
 @pytest.mark.parametrize(

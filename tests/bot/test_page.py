@@ -375,6 +375,7 @@ async def test_a_strangers_name_is_not_answered(tmp_path: Path, host: str) -> No
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:1"},
         {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
     ],
 )
 async def test_a_post_from_another_site_is_not_carried_out(tmp_path: Path, headers: dict[str, str]) -> None:

@@ -22,10 +22,11 @@ from hypothesis import strategies as st
 from page_stage import GRAINY, PLAN, Service, photo, service
 from test_page import HTML, JSON, form, refusal, submit, visitor
 
+from bot import page_guard
 from bot.errors import Refused
 from bot.intake import Asked, moment
 from bot.page_guard import PER_MINUTE, SESSION, TOKEN_HEADER, Guard, machine_names, read_key
-from db import engines, jobs, links, operators, renditions
+from db import engines, jobs, links, operators, people, renditions
 from db.models import Platform
 from db.rows import Job
 
@@ -210,6 +211,28 @@ def test_who_asks_too_often_is_one_network(first: str, second: str, one: bool) -
             guard.slow_down("login", other)
     else:
         guard.slow_down("login", other)
+
+
+def test_who_waits_may_ask_again_and_saves_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    guard, clock = Guard("0.0.0.0", PASSWORD), [1000.0]
+    monkeypatch.setattr(page_guard, "REMEMBERED", 2)
+    monkeypatch.setattr(page_guard.time, "monotonic", lambda: clock[0])
+
+    def answered(who: str) -> int:
+        """How many of ten at once."""
+        got = 0
+        for _ in range(10):
+            with suppress(Refused):
+                guard.slow_down("login", make_mocked_request("POST", "/login").clone(remote=f"192.0.2.{who}"))
+                got += 1
+        return got
+
+    assert answered("1") == PER_MINUTE["login"]
+    clock[0] += 60 / PER_MINUTE["login"]
+    assert answered("1") == 1
+    clock[0] += 3600
+    assert answered("1") == PER_MINUTE["login"]
+    assert [answered(who) for who in "231"] == [PER_MINUTE["login"]] * 3, "the longest unseen is forgotten"
 
 
 async def test_the_names_of_this_machine_are_asked_for_once(tmp_path: Path) -> None:
@@ -780,7 +803,7 @@ async def test_a_link_shows_one_film_until_it_ends(tmp_path: Path) -> None:
             for deed in ("stop", "delete"):
                 async with stranger.post(f"{path}/{deed}", headers=JSON) as answer:
                     assert answer.status in (403, 404)
-        await links.revoke(found.db, number)
+        await people.forget_job(found.db, number)
         async with ClientSession(found.url) as stranger, stranger.get(path, headers=JSON) as answer:
             await refusal(answer, 404)
 

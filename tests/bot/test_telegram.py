@@ -934,6 +934,9 @@ async def test_cancel_by_command(tmp_path: Path) -> None:
         there.server.says(ANN, chat, "/cancel")
         panel = await there.message(chat, "Which film?")
         assert len(labels(panel)) == 2
+        theirs = there.server.private(BOB)
+        there.server.says(BOB, theirs, "/cancel")
+        await there.message(theirs, "None of your films")
         there.server.says(ANN, chat, "/cancel 1")
         await there.message(chat, "film 1")
         there.server.says(ANN, chat, "/cancel 999")

@@ -4,10 +4,12 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from db import canvases
 from db.connect import Database
 from db.models import Platform
 from db.query import measured_pace, section_shape
 from db.requests import Ask, Limits
+from db.rows import Canvas
 from db.sections import Made
 
 PLENTY = Limits(queued_per_user=1000, queued_per_chat=1000, queued_in_all=1000)
@@ -53,6 +55,12 @@ def made(n: int, name: str = "", **changes: Any) -> Made:
     files = {kind: sha(f"{name} {kind} {n}") for kind in ("latents", "clip", "tail", "film")}
     times = {"sampling_ms": 700, "decode_ms": 200, "encode_ms": 100}
     return Made(**{"n": n, "frames": 36 * (n + 1) + 1, **files, **times} | changes)
+
+
+async def due(db: Database, platform: Platform = Platform.PAGE) -> list[Canvas]:
+    """The messages that should show something newer now."""
+    pending = await canvases.pending(db, platform)
+    return [each for each in pending if each.shown < each.wanted and each.not_before_ms <= db.steady()]
 
 
 def pace(db: Database, plan: Mapping[str, Any]) -> int | None:

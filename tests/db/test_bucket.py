@@ -89,6 +89,11 @@ def test_a_fetched_file_is_used_from_here_and_fetched_once(s3: "S3", ours: Bucke
     assert theirs.read(name) == b"film"
 
 
+def test_what_is_only_in_the_bucket_is_brought_here_and_looked_at(ours: Bucket, theirs: Bucket) -> None:
+    name = ours.put(b"film")
+    assert theirs.verify(name) and here(theirs) == [name]
+
+
 def test_what_is_damaged_here_is_brought_anew(s3: "S3", ours: Bucket, tmp_path: Path) -> None:
     name = ours.put(b"a film")
     ours.path(name).write_bytes(b"a f")

@@ -1,20 +1,23 @@
+from dataclasses import asdict, replace
+
 import pytest
-from makers import LEASE_MS, PLENTY, Clock, ask
+from makers import LEASE_MS, PLENTY, Clock, ask, due
 
 from db import canvases, jobs, requests
 from db.connect import Database
 from db.errors import NoSuchJob
-from db.models import Platform
+from db.models import Delivery, Platform
+from db.rows import At
 
 
 async def test_a_new_message_is_due_until_it_is_shown(db: Database) -> None:
     job = await requests.submit(db, ask(), PLENTY)
     canvas = await canvases.create(db, job.id, Platform.DISCORD, "channel 1")
     assert (canvas.wanted, canvas.shown, canvas.message_id) == (1, 0, None)
-    assert await canvases.due(db, Platform.DISCORD) == [canvas]
-    assert await canvases.due(db, Platform.TELEGRAM) == []
+    assert await due(db, Platform.DISCORD) == [canvas]
+    assert await due(db, Platform.TELEGRAM) == []
     await canvases.shown(db, job.id, 1, "message 1")
-    assert await canvases.due(db, Platform.DISCORD) == []
+    assert await due(db, Platform.DISCORD) == []
 
 
 async def test_showing_twice_or_an_older_revision_harms_nothing(db: Database) -> None:
@@ -23,18 +26,18 @@ async def test_showing_twice_or_an_older_revision_harms_nothing(db: Database) ->
     await canvases.shown(db, job.id, 2, "message 1")
     await canvases.shown(db, job.id, 2)
     await canvases.shown(db, job.id, 1)
-    assert await canvases.due(db, Platform.PAGE) == []
+    assert await due(db) == []
     await requests.wish(db, job.id, "stop", "ann")
-    (canvas,) = await canvases.due(db, Platform.PAGE)
+    (canvas,) = await due(db)
     assert (canvas.message_id, canvas.shown, canvas.wanted) == ("message 1", 2, 3)
 
 
 async def test_a_change_while_a_message_is_sent_leaves_it_due(db: Database) -> None:
     job = await requests.submit(db, ask(canvas=True), PLENTY)
-    (seen,) = await canvases.due(db, Platform.PAGE)
+    (seen,) = await due(db)
     await jobs.claim(db, "w", LEASE_MS)
     await canvases.shown(db, job.id, seen.wanted)
-    (canvas,) = await canvases.due(db, Platform.PAGE)
+    (canvas,) = await due(db)
     assert (canvas.shown, canvas.wanted) == (1, 2)
 
 
@@ -42,14 +45,25 @@ async def test_a_message_put_off_waits_for_its_time(db: Database, clock: Clock) 
     job = await requests.submit(db, ask(canvas=True), PLENTY)
     for tries in (1, 2):
         await canvases.put_off(db, job.id, 500)
-        assert await canvases.due(db, Platform.PAGE) == []
+        assert await due(db) == []
         clock.forward(500)
-        (canvas,) = await canvases.due(db, Platform.PAGE)
+        (canvas,) = await due(db)
         assert canvas.tries == tries
     await canvases.shown(db, job.id, 1)
     await jobs.claim(db, "w", LEASE_MS)
-    (canvas,) = await canvases.due(db, Platform.PAGE)
+    (canvas,) = await due(db)
     assert canvas.tries == 0
+
+
+async def test_the_message_of_a_new_job_is_known_with_all_that_its_chat_says_of_it(db: Database) -> None:
+    job = await requests.submit(db, ask(platform=Platform.DISCORD), PLENTY)
+    at = At(message_id="7", message_ms=5, reply_to="6", server_id="one", thread_id="8")
+    assert await canvases.placed(db, job.id, at)
+    canvas = await canvases.get(db, job.id)
+    assert canvas and canvas.delivery == Delivery.LIVE
+    assert {name: getattr(canvas, name) for name in asdict(at)} == asdict(at)
+    assert not await canvases.placed(db, job.id, replace(at, message_id="9"))
+    assert await canvases.get(db, job.id) == canvas
 
 
 async def test_there_is_no_message_for_no_job(db: Database) -> None:

@@ -108,7 +108,7 @@ async def test_the_reading_engine_refuses_writes(db: Database) -> None:
 async def test_a_row_that_refers_to_none_is_refused(db: Database) -> None:
     with pytest.raises(IntegrityError, match="FOREIGN KEY"), db.transaction() as tx:
         tx.execute(insert(Canvas).values(job_id=99, platform=Platform.PAGE, chat_id="page", wanted=1))
-    assert await canvases.due(db, Platform.PAGE) == []
+    assert await canvases.pending(db, Platform.PAGE) == []
 
 
 @pytest.mark.sqlite

@@ -85,7 +85,6 @@ async def test_a_lost_lease_changes_no_row(db: Database, clock: Clock) -> None:
     clock.forward(LEASE_MS + 1)
     before = await jobs.get(db, claim.job.id)
     for write in (
-        jobs.keep_conditioning(db, claim, "c" * 64),
         jobs.release(db, claim, crashed=True),
         jobs.fail(db, claim, Reason.OUT_OF_MEMORY, {}),
         jobs.end(db, claim, State.CANCELLED),
@@ -212,6 +211,21 @@ async def test_three_leases_lost_at_one_section_fail_the_job_and_free_the_rest(d
     assert (job.state, job.reason, job.crashes) == (State.FAILED, Reason.WORKER_LOST, 3)
 
 
+async def test_leases_that_end_at_the_same_moment_are_each_told_of_their_own_worker(db: Database, clock: Clock) -> None:
+    for key in "ab":
+        await requests.submit(db, ask(key), PLENTY)
+    claims = [await claimed(db, worker) for worker in "ab"]
+    assert claims[0].fence == claims[1].fence
+    clock.forward(LEASE_MS + 1)
+    await operators.pause(db, "terminal")
+    commits = db.commits
+    assert await jobs.claim(db, "c", LEASE_MS) is None
+    assert db.commits > commits, "who waits hears of it, though nothing was claimed"
+    for claim in claims:
+        job = await jobs.get(db, claim.job.id)
+        assert (job.state, job.crashes, job.facts["worker"]) == (State.QUEUED, 1, claim.worker)
+
+
 async def test_giving_a_turn_back_is_no_crash(db: Database) -> None:
     claim = await running(db)
     for _ in range(5):
@@ -224,7 +238,7 @@ async def test_giving_a_turn_back_is_no_crash(db: Database) -> None:
     ("wish", "done", "state"),
     [("stop", 0, State.CANCELLED), ("stop", 1, State.STOPPED), ("cancel", 1, State.CANCELLED)],
 )
-@pytest.mark.parametrize("how", ["release", "crash", "lose", "recover"])
+@pytest.mark.parametrize("how", ["release", "crash", "lose", "recover", "abandon"])
 async def test_a_wish_is_kept_however_the_turn_ends(
     db: Database, clock: Clock, how: str, wish: str, done: int, state: State
 ) -> None:
@@ -239,6 +253,8 @@ async def test_a_wish_is_kept_however_the_turn_ends(
             assert await jobs.claim(db, "v", LEASE_MS) is None
         case "recover":
             await jobs.recover(db, "w")
+        case "abandon":
+            await jobs.abandon(db, "w")
         case _:
             await jobs.release(db, claim, crashed=how == "crash")
     assert (await jobs.get(db, claim.job.id)).state == state
@@ -255,13 +271,6 @@ async def test_a_job_is_ended_as_wished_in_the_middle_of_a_section(db: Database)
     await sections.record(db, claim, made(0))
     job = await jobs.end(db, await claimed(db), State.STOPPED)
     assert (job.state, job.film, job.tail) == (State.STOPPED, made(0).film, None)
-
-
-async def test_the_conditioning_is_kept_for_the_next_turn(db: Database) -> None:
-    claim = await running(db)
-    await jobs.keep_conditioning(db, claim, "c" * 64)
-    await sections.record(db, claim, made(0))
-    assert (await claimed(db)).job.conditioning == "c" * 64
 
 
 async def test_after_a_restart_what_ran_is_queued_and_the_old_claim_is_void(db: Database) -> None:
@@ -292,6 +301,7 @@ async def test_recent_jobs_come_newest_first_and_by_person(db: Database) -> None
     assert [job.id for job in await jobs.recent(db, 2)] == [4, 3]
     assert [job.id for job in await jobs.recent(db, 9, "ann")] == [4, 3, 1]
     assert [job.id for job in await jobs.recent(db, 9, "ann", Platform.PAGE)] == [3, 1]
+    assert [job.id for job in await jobs.open_jobs(db, Platform.PAGE, "ann")] == [1, 3]
 
 
 async def test_the_place_in_line_counts_the_jobs_and_sections_before_it(db: Database) -> None:
@@ -311,6 +321,17 @@ async def test_the_place_in_line_counts_the_jobs_and_sections_before_it(db: Data
     assert not (await jobs.place(db, second.id)).running
     with pytest.raises(NoSuchJob):
         await jobs.place(db, 99)
+
+
+async def test_in_the_queues_numbers_the_oldest_is_one_that_has_no_section_yet(db: Database, clock: Clock) -> None:
+    assert (await jobs.numbers(db)).people == 0
+    await sections.record(db, await running(db), made(0))
+    clock.forward(5000)
+    assert (await jobs.numbers(db)).oldest_s == 0.0
+    await requests.submit(db, ask("fresh"), PLENTY)
+    clock.forward(2000)
+    numbers = await jobs.numbers(db)
+    assert (numbers.oldest_s, numbers.people, numbers.sections_left) == (2.0, 1, 5)
 
 
 async def test_the_pace_is_measured_never_guessed(db: Database, clock: Clock) -> None:

@@ -1,7 +1,7 @@
 """What goes wrong at one job: files that are damaged, services that die, memory that runs out, workers that freeze."""
 
 import pytest
-from makers import LEASE_MS, PLENTY, Clock, ask, made, sha
+from makers import LEASE_MS, PLENTY, Clock, ask, made
 
 from db import jobs, progress, requests, sections
 from db.connect import Database
@@ -123,6 +123,15 @@ async def test_switching_off_a_pc_between_and_within_sections_fails_no_film(db: 
     assert job.state == State.DONE
 
 
+async def test_the_death_counts_where_a_section_had_been_begun_and_at_no_other_job(db: Database) -> None:
+    for key in "ab":
+        await requests.submit(db, ask(key), PLENTY)
+    other, begun = await claimed(db), await claimed(db)
+    await progress.report(db, begun, 0, 1, 8, "sampling", None)
+    await jobs.recover(db, "w")
+    assert [(await jobs.get(db, claim.job.id)).deaths for claim in (other, begun)] == [0, 1]
+
+
 async def test_after_the_third_death_others_have_their_turns_first(db: Database, clock: Clock) -> None:
     poison = await requests.submit(db, ask("poison"), PLENTY)
     for _ in range(3):
@@ -169,7 +178,6 @@ async def test_a_zombie_is_refused_while_the_other_still_works(db: Database, clo
         jobs.release(db, a),
         jobs.fail(db, a, "internal", {}),
         jobs.end(db, a, State.CANCELLED),
-        jobs.keep_conditioning(db, a, sha("a")),
         progress.report(db, a, 0, 8, 8, "sampling", None),
         sections.lose(db, a, 0, {}),
     ):

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from makers import PLENTY, Clock, ask, made
+from makers import PLENTY, Clock, ask, due, made
 from sqlalchemy import select
 
 from db import canvases, jobs, progress, requests, sections, turns
 from db.connect import Database
 from db.errors import LeaseLost
 from db.media import media_keep
-from db.models import Canvas, Platform, Section, State, Tick
+from db.models import Canvas, Section, State, Tick
 from db.rows import Claim, Job
 
 LEASE_MS = 1000
@@ -305,9 +305,9 @@ class Memory(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def show(self, data: st.DataObject) -> None:
-        due = self.runner.run(canvases.due(self.db, Platform.PAGE))
-        if due:
-            canvas = data.draw(st.sampled_from(due))
+        late = self.runner.run(due(self.db))
+        if late:
+            canvas = data.draw(st.sampled_from(late))
             self.runner.run(canvases.shown(self.db, canvas.job_id, canvas.wanted, "message"))
 
     @precondition(lambda self: self.jobs)
@@ -316,8 +316,8 @@ class Memory(RuleBasedStateMachine):
         """A chat asks to be left alone for a while; until then it is."""
         job_id = data.draw(st.sampled_from(sorted(self.jobs)))
         self.runner.run(canvases.put_off(self.db, job_id, retry_in_ms))
-        due = [canvas.job_id for canvas in self.runner.run(canvases.due(self.db, Platform.PAGE))]
-        assert retry_in_ms == 0 or job_id not in due
+        late = [canvas.job_id for canvas in self.runner.run(due(self.db))]
+        assert retry_in_ms == 0 or job_id not in late
 
     @invariant()
     def holds_what_always_holds(self) -> None:

@@ -106,6 +106,15 @@ async def test_an_operator_cancels_anybodys_film(db: Database) -> None:
     assert await deeds(db) == [("discord:9", "cancel", "all", f"{job.id}", "not here")]
 
 
+async def test_a_film_that_is_done_is_not_cancelled(db: Database) -> None:
+    await requests.submit(db, ask(sections=1), PLENTY)
+    claim = await jobs.claim(db, "w", LEASE_MS)
+    assert claim
+    done = (await sections.record(db, claim, made(0))).job
+    assert await operators.cancel(db, "discord:9", done.id) == done
+    assert await jobs.get(db, done.id) == done and await deeds(db) == []
+
+
 async def test_a_ban_says_until_when_and_why_and_ends_by_itself(db: Database, clock: Clock) -> None:
     until = clock.ms + HOUR_MS
     await operators.ban(db, "discord:9", Platform.PAGE, "ann", until, "spam")
@@ -130,12 +139,21 @@ async def test_a_ban_of_one_server_holds_there_alone_and_can_be_lifted(db: Datab
     assert [deed[1:4] for deed in await deeds(db)] == [("ban", "one", "discord:ann"), ("unban", "one", "discord:ann")]
 
 
+async def test_bans_are_listed_the_newest_first(db: Database) -> None:
+    for user in ("ann", "bob", "cem"):
+        await operators.ban(db, "terminal", Platform.PAGE, user, scope="one" if user == "bob" else "all")
+    assert [ban.user_id for ban in await operators.bans(db)] == ["cem", "bob", "ann"]
+    assert [ban.user_id for ban in await operators.bans(db, "all")] == ["cem", "ann"]
+
+
 async def test_a_ban_outlives_that_somebody_is_forgotten_and_their_name_goes_out_of_the_audit(db: Database) -> None:
-    await operators.ban(db, "page:mod", Platform.PAGE, "ann", None)
+    for user in ("ann", "bob"):
+        await operators.ban(db, "page:mod", Platform.PAGE, user, None)
     await people.forget(db, Platform.PAGE, "ann")
+    assert [deed[0::3] for deed in await deeds(db)] == [("page:mod", ""), ("page:mod", "page:bob")]
     await people.forget(db, Platform.PAGE, "mod")
     assert await operators.banned(db, Platform.PAGE, "ann")
-    assert await deeds(db) == [("", "ban", "all", "", "")]
+    assert await deeds(db) == [("", "ban", "all", "", ""), ("", "ban", "all", "page:bob", "")]
 
 
 async def test_a_days_gpu_time_is_a_sum_that_no_forgetting_resets(db: Database, clock: Clock) -> None:
@@ -219,6 +237,8 @@ async def test_a_servers_limits_are_kept_and_a_wrong_name_is_refused(db: Databas
     assert theirs == OwnLimits(server={"cooldown_s": 60}, roles=({"queued_per_user": 3},))
     with pytest.raises(ValueError, match="not queued_in_all"):
         await operators.limit_server(db, "discord:9", "one", {"queued_in_all": 1})
+    with pytest.raises(ValueError, match="from 0 on; not cooldown_s"):
+        await operators.limit_server(db, "discord:9", "one", {"queued_per_user": 0, "cooldown_s": -1})
     assert [deed[1:4] for deed in await deeds(db)] == [
         ("limits", "one", ""),
         ("limits", "one", ""),

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
-from makers import LEASE_MS, PLAN, PLENTY, Clock, ask, made
+from makers import LEASE_MS, PLAN, PLENTY, Clock, ask, due, made
 from sqlalchemy import select
 
-from db import canvases, doors, flows, jobs, operators, requests, sections
+from db import doors, flows, jobs, operators, requests, sections
 from db.connect import Database
 from db.errors import QueueFull
 from db.models import Flow, Platform, State, Tick
@@ -36,7 +36,7 @@ async def test_films_of_a_model_that_does_not_run_leave_the_line_and_come_back_w
         assert (now.state, now.reason, now.facts) == (State.QUEUED, "other_model", {"made": THEN, "loaded": NOW})
     said = await jobs.get(db, begun.id)
     assert (said.done, said.film is not None, said.revision) == (1, True, before + 1), "its message says so"
-    assert [canvas.wanted for canvas in await canvases.due(db, Platform.PAGE)] == [before + 1]
+    assert [canvas.wanted for canvas in await due(db)] == [before + 1]
     assert await jobs.forecast(db, waiting.id) is None
     assert [job.id for job in (await jobs.line(db, 9))[0]] == [mine.id, begun.id, waiting.id]
     assert [await turn(db), await turn(db)] == [mine.id, None]

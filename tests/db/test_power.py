@@ -138,6 +138,18 @@ async def test_after_a_cut_at_any_step_what_was_answered_is_there_and_every_file
         assert await jobs.claim(db, "w", LEASE_MS) is not None
 
 
+def test_whose_a_folder_is_stands_there_whole_after_a_cut_at_any_step(tmp_path: Path) -> None:
+    data_dir, cuts = tmp_path / "data", tmp_path / "cuts"
+    data_dir.mkdir()
+    disk = Forgetful(data_dir, cuts)
+    media = Media(data_dir / "media", disk)
+    owners = [None, "ours 1", "ours 2"]
+    for owner in owners[1:]:
+        media.mark(str(owner))
+    found = [Media(left / "media").owner() for left in sorted(cuts.iterdir())]
+    assert set(found) == set(owners) and found[-2:] == ["ours 2", "ours 2"]
+
+
 async def log_of_some_commits(data_dir: Path) -> tuple[list[int], bytes]:
     """The size of the write-ahead log after each answer, and the log."""
     sizes = []

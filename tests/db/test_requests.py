@@ -169,7 +169,7 @@ async def test_old_jobs_are_forgotten_with_all_that_belongs_to_them(db: Database
         await jobs.get(db, old.id)
     assert (await jobs.get(db, child.id)).parent_id is None
     assert await sections.of(db, old.id) == [] and await progress.of(db, old.id) is None
-    assert await canvases.due(db, Platform.PAGE) == []
+    assert await canvases.pending(db, Platform.PAGE) == []
     assert await requests.find(db, "old") is None
     assert await media_keep(db) == {sha("picture")}
     assert (await requests.submit(db, ask("new"), PLENTY)).id > child.id  # numbers are not given twice

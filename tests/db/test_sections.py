@@ -1,12 +1,12 @@
 import pytest
-from makers import LEASE_MS, PLENTY, ask, made, sha
+from makers import LEASE_MS, PLENTY, ask, due, made, sha
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from db import canvases, jobs, progress, requests, sections
 from db.connect import Database
 from db.errors import LeaseLost
-from db.models import Platform, Section, State
+from db.models import Section, State
 from db.rows import Claim
 
 
@@ -110,10 +110,10 @@ async def test_a_canvas_wants_what_was_committed(db: Database) -> None:
     claim = await running(db)
     for n in range(2):
         job = (await sections.record(db, claim, made(n))).job
-        (canvas,) = await canvases.due(db, Platform.PAGE)
+        (canvas,) = await due(db)
         assert canvas.wanted == job.revision
         await canvases.shown(db, job.id, canvas.wanted, "message 1")
-        assert await canvases.due(db, Platform.PAGE) == []
+        assert await due(db) == []
         claim = await claimed(db)
 
 

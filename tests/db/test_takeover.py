@@ -1,15 +1,15 @@
 """A film out of another one: sections that are taken over, a plan that changes while it is made."""
 
 import pytest
-from makers import LEASE_MS, PLAN, PLENTY, Clock, ask, made, pace, sha
+from makers import LEASE_MS, PLAN, PLENTY, Clock, ask, due, made, pace, sha
 from sqlalchemy import select
 
-from db import canvases, jobs, requests, sections
+from db import jobs, requests, sections
 from db.connect import Database
 from db.errors import NoSuchJob, NotFinished
 from db.media import media_keep
 from db.models import Job as JobRow
-from db.models import Platform, State
+from db.models import State
 from db.requests import Limits
 from db.rows import Claim, Job
 
@@ -39,7 +39,7 @@ async def test_a_longer_film_has_the_sections_of_the_first_one_at_birth(db: Data
     for one, other in zip(mine, theirs, strict=True):
         assert (one.n, one.latents, one.clip, one.frames) == (other.n, other.latents, other.clip, other.frames)
         assert one.sampling_ms == one.decode_ms == one.encode_ms == one.gpu_ms == 0  # the parent has paid for it
-    assert [canvas.job_id for canvas in await canvases.due(db, Platform.PAGE)] == [child.id]
+    assert [canvas.job_id for canvas in await due(db)] == [child.id]
     assert (await jobs.get(db, parent.id)) == parent
     with db.reading() as tx:
         assert tx.scalar(select(JobRow.since).where(JobRow.id == child.id)) == 3  # it waits to go on since now
@@ -138,7 +138,7 @@ async def test_steering_changes_the_plan_and_what_is_said_of_the_film(db: Databa
     assert steered is not None
     assert (steered.plan["prompts"], steered.prompt) == (["a", "b", "b"], "a | 1.2s: b")
     assert steered.revision > job.revision
-    assert [canvas.wanted for canvas in await canvases.due(db, Platform.PAGE)] == [steered.revision]
+    assert [canvas.wanted for canvas in await due(db)] == [steered.revision]
     assert (await turn(db)).job.plan == steered.plan
 
 
@@ -178,6 +178,13 @@ async def test_a_steered_running_section_is_recorded_as_it_was_claimed(db: Datab
     assert (after.done, after.plan["steered"], after.conditioning) == (1, 1, sha("old words"))
     assert (await turn(db)).job.plan == after.plan
     assert (await jobs.get(db, job.id)).prompt == "new"
+
+
+async def test_a_film_that_is_done_is_not_steered(db: Database) -> None:
+    await requests.submit(db, ask(sections=1), PLENTY)
+    done = (await sections.record(db, await turn(db), made(0))).job
+    assert await requests.steer(db, done, {**PLAN, "late": 1}, "late") is None
+    assert await jobs.get(db, done.id) == done
 
 
 @pytest.mark.parametrize("end", ["stop", "cancel"])

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from makers import LEASE_MS, PLENTY, Clock, ask, made
+from makers import LEASE_MS, PLENTY, Clock, ask, due, made
 
 from db import canvases, chats, jobs, removals, requests, sections
 from db.clocks import Steady, now_ms
@@ -128,9 +128,9 @@ async def test_a_set_clock_prolongs_no_wait(db: Database, clock: Clock, steady: 
     await canvases.put_off(db, job.id, 30_000)
     clock.forward(jump)
     assert await jobs.claim(db, "a", LEASE_MS) is None
-    assert await canvases.due(db, Platform.PAGE) == []
+    assert await due(db) == []
     steady.forward(30_001)
-    assert [canvas.job_id for canvas in await canvases.due(db, Platform.PAGE)] == [job.id]
+    assert [canvas.job_id for canvas in await due(db)] == [job.id]
     assert await jobs.claim(db, "a", LEASE_MS) is not None
 
 
@@ -142,7 +142,7 @@ async def test_a_clock_set_back_while_the_service_was_down_keeps_nobody_waiting(
     await canvases.put_off(db, job.id, 30_000)
     steady.forward(-24 * HOUR_MS)
     await jobs.recover(db, "w")
-    assert len(await canvases.due(db, Platform.PAGE)) == 1
+    assert len(await due(db)) == 1
     assert await jobs.claim(db, "a", LEASE_MS) is not None
 
 

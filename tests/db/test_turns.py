@@ -304,6 +304,16 @@ def test_who_had_their_share_gets_no_turn_for_having_waited_long() -> None:
     assert 10 not in served(line, 81)
 
 
+def test_when_one_that_has_waited_long_had_its_turn_the_others_of_its_flow_go_on_in_their_order() -> None:
+    left = [2, 3, 11, 8, 4, 12]  # sections, of films that go on with others: as many as they are, they are begun
+    line = Line(count=EVERY * GAP)
+    line.flow(1, flow=turns.Flow())
+    for film, sections_ in enumerate(left):
+        line.hold(1, film, 1, 1 + sections_, since=0 if film == 1 else line.count)
+    line.settle(1)
+    assert [line.take() for _ in left] == [1, 0, 4, 3, 2, 5]
+
+
 @pytest.mark.parametrize(("gap", "every"), [(GAP, EVERY), (4, 2)])
 async def test_the_service_takes_the_very_turns_of_the_line_in_memory(
     db: Database, monkeypatch: pytest.MonkeyPatch, gap: int, every: int

@@ -191,6 +191,13 @@ def test_the_same_frames_give_the_same_bytes_every_time(tmp_path: Path, threads:
     assert len(seen) == 1
 
 
+def test_as_many_threads_encode_as_were_asked_for_whatever_the_machine_has(tmp_path: Path) -> None:
+    for threads in (1, 2):
+        film.encode_clip(numbered(0, 2, 256, 256), tmp_path / "clip.mp4", FPS, threads=threads)
+        said = f"threads={threads} lookahead_threads={threads} "  # x264 writes down what it did
+        assert said.encode() in (tmp_path / "clip.mp4").read_bytes()
+
+
 def test_no_time_and_no_program_version_stands_in_the_container(tmp_path: Path) -> None:
     film.join(written(tmp_path, numbered(0, 3)), tmp_path / "film.mp4", fps=FPS)
     data = (tmp_path / "film.mp4").read_bytes()

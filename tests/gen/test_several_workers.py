@@ -138,12 +138,19 @@ async def test_what_a_model_cannot_be_loaded_for_costs_no_film_and_is_found_over
         assert (now.state, now.reason, now.crashes, now.tighter, now.fence) == (State.QUEUED, None, 0, 0, 1)
         said = [record.levelname for record in caplog.records if "worker rests" in record.message]
         assert said[:3] == ["WARNING", "INFO", "INFO"]
+        assert (worker.tighter > 0) == ("room" in script), "where memory was short it is tried in less"
         worker.model = ModelConfig(name="{}", device="cpu", threads=1)
         worker.rests_until = 0.0
         team.db.notify()
         (now,) = await team.ended([film])
     assert (now.state, now.fence, worker.rests) == (State.DONE, 3, 0)
     assert "worker is well again" in caplog.text
+
+
+async def test_one_of_several_removes_no_file_that_another_may_be_about_to_name(team: Team) -> None:
+    sha = team.media.put(b"latents")
+    await team.worker("a").drop([sha])
+    assert team.media.exists(sha)
 
 
 async def test_a_rest_is_twice_as_long_each_time_and_ten_minutes_at_most(team: Team) -> None:
@@ -220,6 +227,7 @@ async def test_a_worker_that_is_alone_fails_a_film_that_kills_its_child(
     async with working(team.worker("a", dies=1)):
         bad, good = await team.ended([bad, good])
     assert (bad.state, bad.reason, bad.done, bad.facts["crashes"]) == (State.FAILED, "worker_crashed", 1, 3)
+    assert bad.fence == 1 + 3, "each crash counted"
     assert good.state == State.DONE
 
 

@@ -1,0 +1,40 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+from makers import Clock
+from sqlalchemy import select
+
+from db import workers
+from db.connect import Database
+from db.models import Worker
+
+
+@pytest.mark.parametrize("host", ["a:b", "x" * 200])
+def test_a_name_stays_whatever_the_machine_is_called(tmp_path: Path, host: str) -> None:
+    assert workers.name_of(tmp_path, host) == workers.name_of(tmp_path, host)
+
+
+async def test_who_works_says_so_again_and_needs_to_look_for_nobody(
+    db: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "EVERY_S", 0.01)
+    crew = workers.Crew(db, "gpu", "tiny@1", works=True)
+    await crew.join()
+    assert crew.there
+    clock.forward(workers.GONE_MS + 1)
+    assert await workers.working(db) == []
+    running = asyncio.create_task(crew.run())
+    async with asyncio.timeout(10):
+        while not await workers.working(db):
+            await db.changed(db.commits, 0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_who_was_not_heard_of_for_a_day_is_forgotten(db: Database, clock: Clock) -> None:
+    for name in ("old", "young", "new"):
+        clock.forward(workers.KEPT_MS - 1 if name == "young" else 2)
+        await workers.here(db, name, "tiny@1", works=True)
+    with db.reading() as tx:
+        assert set(tx.scalars(select(Worker.name))) == {"young", "new"}
