@@ -563,7 +563,7 @@ class DiscordBot(discord.Client):
             case "stop":
                 await self._wish(interaction, job, "stop")
             case "cancel" if job.done > 0 and not job.state.terminal:
-                await self._ask_cancel(interaction, job)
+                await self.ask_cancel(interaction, job)
             case "cancel":
                 await self._wish(interaction, job, "cancel")
             case "edit" | "steer":
@@ -619,12 +619,12 @@ class DiscordBot(discord.Client):
         """What the film may become here."""
         return await terms_of(self.db, self.intake.rules.longest_seconds, job)
 
-    async def _ask_cancel(self, interaction: Ix, job: Job) -> None:
+    async def ask_cancel(self, interaction: Ix, job: Job) -> None:
         """What shall become of what is ready: it stays in the message, unless the server has it otherwise, or goes."""
         locale, facts = self.locale(interaction), {"job": job.id, "seconds": (await look(self.db, job)).seconds_done}
         asked, answers = "discord.cancel_drops", {"cancel": "discord.sure_cancel"}
         if (await of_server(self.db, job.server_id)).keep_cancelled:
-            asked, answers = "chat.cancel_sure", {"cancel": "chat.cancel_keep", "delete": "chat.cancel_delete"}
+            asked, answers = "chat.cancel_sure", {"cancel": "chat.cancel_keep", "scrap": "chat.cancel_delete"}
         view = ui.View(timeout=None)
         for act, key in {**answers, "leave": "chat.cancel_not"}.items():
             view.add_item(SureButton(act, job.id, say(locale, key, **facts)))
@@ -702,9 +702,9 @@ class DiscordBot(discord.Client):
         job = await jobs.get(self.db, job_id)
         self.need_right(interaction, job)
         locale = self.locale(interaction)
+        if act in ("cancel", "scrap") and job.state.terminal:  # it became ready meanwhile
+            raise Refused("refused.job_over")
         if act == "cancel":
-            if job.state.terminal:
-                raise Refused("refused.job_over")
             await requests.wish(self.db, job_id, "cancel", str(interaction.user.id))
             await interaction.response.edit_message(content=say(locale, "headline.cancelling"), view=None)
         elif act == "leave":

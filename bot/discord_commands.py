@@ -131,6 +131,9 @@ def _cancel(tree: app_commands.CommandTree[Any], bot: "DiscordBot") -> None:
         bot.need_right(interaction, found)
         if found.state.terminal:
             raise Refused("refused.job_over")
+        if found.done:
+            await bot.ask_cancel(interaction, found)
+            return
         await requests.wish(bot.db, found.id, "cancel", str(interaction.user.id))
         await bot.whisper(interaction, say(bot.locale(interaction), "discord.cancelled", job=found.id))
 

@@ -33,9 +33,9 @@ class TermsButton(ui.DynamicItem[ui.Button[Any]], template=r"fpterms:(?P<questio
 
 
 class SureButton(
-    ui.DynamicItem[ui.Button[Any]], template=r"fpsure:(?P<act>cancel|delete|leave):(?P<job>[0-9a-z]{1,12})"
+    ui.DynamicItem[ui.Button[Any]], template=r"fpsure:(?P<act>cancel|scrap|delete|leave):(?P<job>[0-9a-z]{1,12})"
 ):
-    """The second click; leave: all stays as it is."""
+    """The second click. scrap: cancel and delete; leave: all stays as it is"""
 
     def __init__(self, act: str, job: int, label: str = "…") -> None:
         style = discord.ButtonStyle.secondary if act == "leave" else discord.ButtonStyle.danger

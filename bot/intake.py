@@ -59,7 +59,7 @@ RISING: Final = ("draft", "standard", "best")
 Keep = int | Literal["all", "all_but_last"]  # how many of a film's finished sections stay
 
 # "| 3s:", "| 2.5 seconds :", "｜3秒：", and behind a bar without the colon; what does not look like this stays text
-_AMOUNT: Final = r"\d{1,6}(?:[.,]\d{1,3})?"
+_AMOUNT: Final = r"\d{1,6}(?:\.\d{1,3}|,\d{1,2})?"
 _UNIT: Final = r"\s*(?:s|secs?|seconds?|秒)"
 _COLON: Final = r"\s*[:：]"
 _TEXT: Final = r"(?=\s*[^\s|｜])"
@@ -720,8 +720,8 @@ def said_after(before: str, kept_s: float, prompt: str) -> str:
 
 
 def _number(got: float | str) -> float | None:
-    """The number that was meant, be it written 2.5 or 2,5; None for what is none."""
-    if isinstance(got, str) and re.fullmatch(r"\s*[+-]?\d{0,9},\d{1,9}\s*", got):
+    """The number that was meant, be it written 2.5 or 2,5; None for what is none, or is read as two: 1,000."""
+    if isinstance(got, str) and re.fullmatch(r"\s*[+-]?\d{0,9},\d{1,2}\s*", got):
         got = got.replace(",", ".")
     try:
         number = float(got)

@@ -362,8 +362,8 @@ class Page:
             keeps_end = end is None and "keep_end" in form
             if form.get("from") and (picture is None or keeps_end):
                 before = await self._own(request, form["from"])
-                picture = await self._kept(before.picture) if picture is None else picture
-                end = await self._kept(before.end_picture) if keeps_end and before.end_picture else end
+                picture = await self._once_more(before.picture) if picture is None else picture
+                end = await self._once_more(before.end_picture) if keeps_end and before.end_picture else end
             if picture is None:
                 raise Refused("refused.picture_none")
             asked = Asked(
@@ -477,6 +477,13 @@ class Page:
         with suppress(FileNotFoundError):
             return await fetched(self.media, sha)
         return self.media.path(sha)
+
+    async def _once_more(self, sha: str) -> Path:
+        """Where a picture is that a film was made of. raises: Refused."""
+        try:
+            return await fetched(self.media, sha)
+        except FileNotFoundError:
+            raise Refused("refused.picture_gone") from None
 
     async def file(self, sha: str, headers: Mapping[str, str]) -> web.FileResponse:
         """The file as an answer, with ranges."""

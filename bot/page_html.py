@@ -145,6 +145,7 @@ def home(
     """The form, and the visitor's newest films beneath it. before: whose settings it begins with."""
     limit = rules.max_bytes / MIB
     asked: Mapping[str, Any] = before.settings if before else {}
+    quality = asked.get("quality")
     return render(
         "home.html",
         locale,
@@ -155,7 +156,7 @@ def home(
         seconds=f"{asked.get('seconds', rules.default_seconds):g}",
         longest=say(locale, "page.seconds_hint", longest=rules.longest_seconds),
         examples=_examples(locale, examples),
-        quality=_qualities(locale, rules.listed, asked.get("quality", rules.qualities[0])),
+        quality=_qualities(locale, rules.listed, quality if quality in rules.qualities else rules.qualities[0]),
         films=_films(locale, films, jobs),
         more=_more(locale, "/gallery", "page.all_films") if films else Html(""),
         prompt=before.prompt if before else "",

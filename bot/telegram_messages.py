@@ -17,7 +17,7 @@ from bot.telegram_admin import ADMIN
 from bot.telegram_commands import operator_plans
 from bot.telegram_order import Order, make, picture_of
 from bot.telegram_panels import cancel_panel, history_panel, queue_panel, settings_panel
-from bot.telegram_press import wish
+from bot.telegram_press import ask_cancel, wish
 from bot.telegram_send import calling
 from bot.telegram_talk import TELEGRAM, Here, Talk, one_by_one, replied_to, sentence
 from bot.telegram_text import command_of, data
@@ -251,7 +251,12 @@ async def cancel(talk: Talk, here: Here, message: Message, text: str) -> None:
     """/cancel, with a film's number or a choice of one's own"""
     if text:
         number = number_of(text)
-        said = await wish(talk, here, await jobs.get(talk.db, number), "cancel")
+        job = await jobs.get(talk.db, number)
+        await talk.owned(here, job)
+        if job.done and not job.state.terminal:
+            await ask_cancel(talk, here, job)
+            return
+        said = await wish(talk, here, job, "cancel")
         await talk.tell(here, f"{sentence(here.locale, 'chat.job', job=number)}: {said}", fleeting=True)
         return
     html, rows = await cancel_panel(talk, here)

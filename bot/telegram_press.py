@@ -63,14 +63,19 @@ async def cancel(talk: Talk, here: Here, query: CallbackQuery, number: int, rev:
     if not job.done or job.state.terminal:
         return await wish(talk, here, job, "cancel")
     if talk.once(query, f"{query.data} {here.user_id}", TAP_S):
-        facts = {"job": number, "seconds": (await look(talk.db, job)).seconds_done}
-        answers = {"halt": "chat.cancel_keep", "scrap": "chat.cancel_delete", "leave": "chat.cancel_not"}
-        rows: list[Row] = [
-            [(say(here.locale, key, **facts), "data:" + data(act, number), "plain" if act == "leave" else "danger")]
-            for act, key in answers.items()
-        ]
-        await talk.tell_of(here, [number], sentence(here.locale, "chat.cancel_sure", **facts), rows)
+        await ask_cancel(talk, here, job)
     return None
+
+
+async def ask_cancel(talk: Talk, here: Here, job: Job) -> None:
+    """What shall become of what is ready?"""
+    facts = {"job": job.id, "seconds": (await look(talk.db, job)).seconds_done}
+    answers = {"halt": "chat.cancel_keep", "scrap": "chat.cancel_delete", "leave": "chat.cancel_not"}
+    rows: list[Row] = [
+        [(say(here.locale, key, **facts), "data:" + data(act, job.id), "plain" if act == "leave" else "danger")]
+        for act, key in answers.items()
+    ]
+    await talk.tell_of(here, [job.id], sentence(here.locale, "chat.cancel_sure", **facts), rows)
 
 
 async def halt(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
@@ -84,8 +89,12 @@ async def halt(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: i
 
 
 async def scrap(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
-    """Asked, they want nothing of it to be left."""
-    await talk.owned(here, await jobs.get(talk.db, number))
+    """Asked, they want nothing of it to be left; one that became ready meanwhile is deleted as any is."""
+    job = await jobs.get(talk.db, number)
+    await talk.owned(here, job)
+    if job.state.terminal:
+        await close(talk, here, query, number, rev)
+        raise Refused("refused.job_over")
     await drop(talk, await people.forget_job(talk.db, number))
     await close(talk, here, query, number, rev)
     return say(here.locale, "telegram.deleted")

@@ -20,7 +20,7 @@ _TAG: Final = re.compile(r"<[^<>]*>")
 _DATA: Final = re.compile(r"fp:([a-z]{1,12}):([0-9a-z]{1,13})(?::([0-9a-z]{1,13}))?")
 _COMMAND: Final = re.compile(r"/([A-Za-z0-9_]{1,32})(?:@([A-Za-z0-9_]{3,32}))?(?:\s+|$)")
 _SECONDS: Final = re.compile(
-    r"(?:^|\s)(?:seconds=)?(\d{1,6}(?:\.\d{1,3})?)\s?(?:s|secs?|seconds?|秒)$", re.ASCII | re.I
+    r"(?:^|\s)(?:seconds=)?(\d{1,6}(?:\.\d{1,3}|,\d{1,2})?)\s?(?:s|secs?|seconds?|秒)$", re.ASCII | re.I
 )
 _SEED: Final = re.compile(r"(?:^|\s)seed\s?[=:]\s?(\S{1,40})$", re.I)
 _SPOILER: Final = re.compile(r"(?:^|\s)(spoiler|剧透)$", re.I)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.words import Reader, say
+from bot.words import Reader, say, translate
 from flipbot.arguments import arguments
 from flipbot.called import COMMANDS, Called, called, program_of
+from gen.errors import CheckpointMissing
 
 ODD = "/films/{of} Ann's"
 
@@ -21,7 +22,8 @@ def test_hints_carry_what_the_command_was_called_with() -> None:
     words = shlex.split(said.removesuffix(" makes it longer."))
     assert words == [".venv/bin/flipbot", "animate", "-c", "my.toml", "--data-dir", ODD, "--extend", "7"]
     assert arguments().parse_args(words[1:]).extend == 7
-    assert reader.spell("fetch them with `flipbot download tiny`").count(".venv/bin/flipbot download -c my.toml") == 1
+    missing = translate(reader, CheckpointMissing(name="tiny", where="/flipbot film/tiny").said())
+    assert "`.venv/bin/flipbot download -c my.toml" in missing and "(/flipbot film/tiny)" in missing
 
 
 def test_what_people_wrote_is_no_hint() -> None:

@@ -51,12 +51,8 @@ class Reader(str):
         reader.command = command
         return reader
 
-    def spell(self, text: str) -> str:
-        """The text with its commands as they have to be typed."""
-        return COMMAND.sub(lambda found: self.command(found[1]), text)
-
     def template(self, text: str) -> str:
-        """As `spell`, for a text whose fields are yet to be filled."""
+        """A text whose fields are yet to be filled, with its commands as they have to be typed."""
         return COMMAND.sub(lambda found: self.command(found[1]).replace("{", "{{").replace("}", "}}"), text)
 
 
@@ -92,8 +88,9 @@ def translate(locale: str, text: str) -> str:
     if locale in text.written:
         return clean(text.written[locale])
     template = SENTENCES.get(locale, {}).get(text.template)
-    if template is None:
-        return locale.spell(str(text)) if isinstance(locale, Reader) else str(text)
+    if template is None and not (text.template and isinstance(locale, Reader)):
+        return str(text)
+    template = template or text.template
     if isinstance(locale, Reader):
         template = locale.template(template)
     return template.format_map(_Facts({name: _put(locale, fact) for name, fact in text.facts.items()}))

@@ -13,6 +13,7 @@ WORDS: Final = {
     # requests that are turned down: what happened, what to do
     "refused.picture_none": "There is no picture yet. Add one and try again.",
     "refused.picture_address": "{path} is an address. Download the picture first, and give the name of its file.",
+    "refused.picture_gone": "The picture of that film is not here any more. Choose one.",
     "refused.picture_missing": "There is no file at {path}. Check the name and try again.",
     "refused.picture_folder": "{path} is a folder. Name one picture inside it.",
     "refused.picture_unreadable": "{path} cannot be read. Check that it is an ordinary file and that you may open it.",
@@ -392,7 +393,8 @@ WORDS: Final = {
     ),
     "discord.accepted": "Thank you. Now ask for your film once more.",
     "discord.cancel_drops": (
-        "Cancel film {job}? Its {seconds} s go out of the message, as this server has it. Stop here would keep them."
+        "Cancel film {job}? Its {seconds} s go out of the message, as this server has it. Stop here, under the film, "
+        "would keep them."
     ),
     "discord.sure_cancel": "Cancel the film",
     "discord.delete": "Delete this film",

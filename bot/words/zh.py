@@ -13,6 +13,7 @@ WORDS: Final = {
     # requests that are turned down: what happened, what to do
     "refused.picture_none": "还没有图片。请先添加一张再试。",
     "refused.picture_address": "{path} 是网址。请先把图片下载下来，再给出文件名。",
+    "refused.picture_gone": "那部影片的图片已不在这里，请另选一张图片。",
     "refused.picture_missing": "{path} 处没有文件。请检查文件名后再试。",
     "refused.picture_folder": "{path} 是一个文件夹。请指定其中的一张图片。",
     "refused.picture_unreadable": "无法读取 {path}。请确认它是普通文件，并且你有权打开它。",
@@ -358,7 +359,7 @@ WORDS: Final = {
     ),
     "discord.accepted": "谢谢。请再次发送你的请求。",
     "discord.cancel_drops": (
-        "要取消影片 {job} 吗？按此服务器的设置，已完成的 {seconds} 秒会从消息里移除；按“到此为止”则会保留。"
+        "要取消影片 {job} 吗？按此服务器的设置，已完成的 {seconds} 秒会从消息里移除；按影片下方的“到此为止”则会保留。"
     ),
     "discord.sure_cancel": "取消影片",
     "discord.delete": "删除这部影片",
@@ -747,7 +748,7 @@ WORDS: Final = {
     "terminal.film_lost": "影片 {job} 的文件已不在数据文件夹里。",
     "terminal.cancelled": "已取消。还没有完成的部分，因此没有保留任何内容。",
     "terminal.elsewhere": "这里已有服务在运行，由它来制作影片。",
-    "terminal.stopping": "正在停止，已完成的部分会保留。再按一次 Ctrl-C 立即离开。",
+    "terminal.stopping": "正在停止，已完成的部分会保留。再按一次 Ctrl-C 立即退出。",
     "terminal.leaving": "立即退出。",
     "terminal.page": "页面在 {url}。按 Ctrl-C 停止。",
     # 管理

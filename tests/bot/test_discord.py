@@ -127,6 +127,23 @@ async def test_cancelled_and_deleted_nothing_of_it_is_left(tmp_path: Path) -> No
         ]
 
 
+async def test_a_film_that_became_ready_meanwhile_is_not_deleted_by_an_old_question(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        await s.there.answer(await s.animate())
+        await s.job(1)
+        await s.work()
+        typed = await s.there.command("cancel", {"job": "1"})  # asks as the button does
+        await s.there.answer(typed)
+        (sure,) = s.there.said_to(typed)
+        while (await jobs.get(s.db, 1)).state != State.DONE:
+            await s.work()
+        for button in ("Cancel and delete", "Cancel, keep the 1.2 s"):
+            pressed = await s.there.press(sure, button)
+            await s.there.answer(pressed)
+            assert "already ended" in s.there.said_to(pressed)[0].content
+        assert (await jobs.get(s.db, 1)).state == State.DONE
+
+
 async def test_while_it_grows_the_rest_can_be_told_something_else(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         message = (await s.there.answer(await s.animate()))["message"]

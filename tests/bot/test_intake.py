@@ -170,6 +170,7 @@ async def test_a_decimal_comma_is_a_number(tmp_path: Path) -> None:
         ({"seconds": float("nan")}, "seconds_no_number"),
         ({"seconds": float("inf")}, "seconds"),
         ({"seconds": "abc"}, "seconds_no_number"),
+        ({"seconds": "1,000"}, "seconds_no_number"),
         ({"seconds": "1,000.5"}, "seconds_no_number"),
         ({"seconds": "60,5"}, "seconds"),
         ({"seconds": "-0,5"}, "seconds"),

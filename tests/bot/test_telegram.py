@@ -149,7 +149,7 @@ async def test_cancelling_asks_twice_once_something_is_ready(tmp_path: Path) -> 
         there.server.sends(ANN, chat, caption="second 2.4s")
         await there.section()
         grown = await there.message(chat, "second", kind="animation")
-        there.server.presses(ANN, chat, grown["message_id"], "Cancel")
+        there.server.says(ANN, chat, "/cancel 2")  # as its button does
         asked = await there.message(chat, "Cancel film 2? 1.2 s of it are ready.")
         assert labels(asked) == ["Cancel, keep the 1.2 s", "Cancel and delete", "Don't cancel"]
         left = there.server.presses(ANN, chat, asked["message_id"], "Don't cancel")
@@ -191,7 +191,8 @@ async def test_cancelled_and_deleted_nothing_of_it_is_left_in_the_group(tmp_path
             await there.record(claim)
 
 
-async def test_a_question_about_a_film_that_has_ended_meanwhile_goes_away(tmp_path: Path) -> None:
+@pytest.mark.parametrize("answer", ["Cancel, keep", "Cancel and delete"])
+async def test_a_question_about_a_film_that_has_ended_meanwhile_goes_away(tmp_path: Path, answer: str) -> None:
     async with stage(tmp_path) as there:
         chat = there.server.private(ANN)
         there.server.sends(ANN, chat, caption="fog 2.4s")
@@ -200,7 +201,7 @@ async def test_a_question_about_a_film_that_has_ended_meanwhile_goes_away(tmp_pa
         there.server.presses(ANN, chat, grown["message_id"], "Cancel")
         asked = await there.message(chat, "Cancel film 1?")
         await there.finish()
-        query = there.server.presses(ANN, chat, asked["message_id"], "Cancel, keep")
+        query = there.server.presses(ANN, chat, asked["message_id"], answer)
         assert "already ended" in await answered(there, query)
         await there.server.until(lambda: asked not in there.server.of_bot(chat))
         assert (await there.jobs(1))[0].state == State.DONE

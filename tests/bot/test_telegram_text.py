@@ -32,6 +32,7 @@ HOSTILE = st.text(
     [
         ("fog rolls in", Wishes(prompt="fog rolls in")),
         ("fog rolls in 5s seed=42 q=draft", Wishes(prompt="fog rolls in", seconds="5", seed="42", quality="draft")),
+        ("fog 2,5s", Wishes(prompt="fog", seconds="2,5")),
         ("fog q=draft 2.5 s", Wishes(prompt="fog", seconds="2.5", quality="draft")),
         ("fog rolls in | 3s: night falls 8s", Wishes(prompt="fog rolls in | 3s: night falls", seconds="8")),
         ("fog | 3s: night", Wishes(prompt="fog | 3s: night")),
