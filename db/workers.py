@@ -20,7 +20,8 @@ GONE_MS = 60_000  # who said nothing for so long is not
 KEPT_MS = 24 * 3600 * 1000
 FILE = "worker"  # in the data folder: the name stays the same from start to start
 LEAVE_S = 5.0  # how long the end waits to say so
-_NAME = re.compile("[^:]{1,80}:[0-9a-f]{8}")
+_NUMBER = re.compile("[0-9a-f]{8}")
+_NAME = re.compile(f"[^:]{{1,80}}:{_NUMBER.pattern}")
 
 
 def name_of(data_dir: Path, host: str) -> str:
@@ -33,7 +34,8 @@ def name_of(data_dir: Path, host: str) -> str:
     file = data_dir / FILE
     known = file.read_text("utf-8", "replace").strip() if file.is_file() else ""
     if not _NAME.fullmatch(known):
-        known = f"{host[:80].replace(':', '-')}:{secrets.token_hex(4)}"
+        number = known if _NUMBER.fullmatch(known) else secrets.token_hex(4)  # an older version wrote it alone
+        known = f"{host[:80].replace(':', '-')}:{number}"
         file.write_text(known, "utf-8")
     return known
 

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-COMMANDS = (  # that take -c and --data-dir
-    *("run", "front", "worker", "animate", "queue", "pause", "resume", "drain", "first", "ban", "unban", "audit"),
+COMMANDS = (  # that take -c and --data-dir; a worker is told of as something for other machines
+    *("run", "front", "animate", "queue", "pause", "resume", "drain", "first", "ban", "unban", "audit"),
     *("cancel", "film", "move", "doctor", "download"),
 )
+WITH_MODELS = ("run", "front", "animate", "doctor", "download")
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,14 @@ class Called:
 
     program: str = "flipbot"
     options: tuple[str, ...] = ()
+    of_models: tuple[str, ...] = ()  # for those commands that look for checkpoints
 
     def command(self, name: str) -> str:
         """`flipbot NAME`, to be typed; of what is no command, as it stands."""
         if name not in COMMANDS:
             return f"flipbot {name}"
-        return " ".join([self.program, name, *([quoted(self.options)] if self.options else [])])
+        options = self.options + (self.of_models if name in WITH_MODELS else ())
+        return " ".join([self.program, name, *([quoted(options)] if options else [])])
 
 
 def called(args: argparse.Namespace, argv0: str) -> Called:
@@ -37,7 +40,8 @@ def called(args: argparse.Namespace, argv0: str) -> Called:
         options += ["-c", str(args.config)]
     if getattr(args, "data_dir", None):
         options += ["--data-dir", str(args.data_dir)]
-    return Called(program_of(argv0), tuple(options))
+    models_dir = getattr(args, "models_dir", None)
+    return Called(program_of(argv0), tuple(options), ("--models-dir", str(models_dir)) if models_dir else ())
 
 
 def program_of(argv0: str) -> str:

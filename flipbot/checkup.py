@@ -2,9 +2,11 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from rich.cells import set_cell_size
@@ -26,11 +28,18 @@ SPEED_OF = 30  # sections that the doctor judges the speed by
 
 
 def doctor_command(settings: Settings) -> list[str]:
-    """The doctor's command line, for the same settings."""
+    """The doctor's command line, for the same settings. It needs `where_we_are`: a folder it is started in may hold a
+    clone, a folder named flipbot."""
     file = ["--config", str(settings.file)] if settings.file else []
     folders = ["--data-dir", str(settings.data_dir), "--models-dir", str(settings.models_dir)]
     size = ["--size", settings.model.size] if settings.model.size else []
-    return [sys.executable, "-m", "flipbot", "doctor", *file, *folders, "--model", settings.model.name, *size]
+    return [sys.executable, "-P", "-m", "flipbot", "doctor", *file, *folders, "--model", settings.model.name, *size]
+
+
+def where_we_are() -> dict[str, str]:
+    """What a Python of ours has in its environment, so that it finds this Flipbot and no other folder of that name."""
+    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    return {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def command_doctor(args: argparse.Namespace, console: Console, locale: str) -> int:

@@ -30,10 +30,9 @@ from db.errors import MediaAway, OtherStore
 from db.house import housekeeping, tidy_here
 from db.media import Media, settle_store
 from db.room import Room
-from db.rows import Worker
 from db.speaker import Speaker
 from db.trouble import patiently
-from flipbot.checkup import doctor_command
+from flipbot.checkup import doctor_command, where_we_are
 from flipbot.planning import make_planner, make_replanner, model_facts, rules
 from flipbot.settings import Settings, make_folder
 from gen.card import PRESETS, Card, find_checkpoint
@@ -87,7 +86,8 @@ async def service(
         await jobs.recover(db, name)
         crew = workers.Crew(db, name, card.identity, works=works)
         helps = db.shared and not page  # makes what a front of its own plans
-        others = await join(crew, stack) if db.shared else []
+        if db.shared:
+            await join(crew, stack)
         media = settings.open_media()
         planner, replanner = make_planner(card, settings.model, settings.video), make_replanner(card)
         public = settings.web.public_url if page else ""
@@ -100,7 +100,7 @@ async def service(
         if db.shared:
             starting += [crew.run, partial(tidy_here, db, media)]
         serves = not helps and (works or db.shared)
-        begins = partial(begin, intake, card, anew=not (helps or others), serves=serves)
+        begins = partial(begin, intake, crew, helps=helps, serves=serves)
         try:
             if refused := await begins():
                 raise refused
@@ -221,33 +221,32 @@ async def give_up(ended: "asyncio.Future[None]", crew: workers.Crew, loaded: str
     return loaded
 
 
-async def join(crew: workers.Crew, stack: AsyncExitStack) -> list[Worker]:
-    """Be one of the processes on a shared database until the stack ends; returns the others.
+async def join(crew: workers.Crew, stack: AsyncExitStack) -> None:
+    """Be one of the processes on a shared database until the stack ends.
 
-    raises: Refused, where their model differs
+    raises: Refused, where the others' model differs
     """
     stack.push_async_callback(crew.leave)
-    others = await crew.join()
-    for other in others:
+    for other in await crew.join():
         if other.model != crew.model:
             at = other.name.partition(":")[0]
             raise Refused("refused.several_models", got=crew.model, served=other.model, at=at)
-    return others
 
 
-async def begin(intake: Intake, card: Card, *, anew: bool, serves: bool) -> Refused | None:
+async def begin(intake: Intake, crew: workers.Crew, *, helps: bool, serves: bool) -> Refused | None:
     """What comes before the first film: its files are where the others' are, and it is planned for what runs now.
 
-    anew:   the files may be elsewhere than before
+    helps:  it makes what others plan, so that its files are not elsewhere than before, though it be alone
     serves: this process says which model runs
     returns: why it cannot begin
     """
     try:
+        anew = intake.db.shared and not helps and not await crew.others()
         await settle_store(intake.db, intake.media, anew=anew)
     except OtherStore as other:
         return Refused("refused.worker_media", place=other.where)
     if serves:
-        await intake.serve_model(card.identity)
+        await intake.serve_model(crew.model)
     return None
 
 
@@ -264,7 +263,7 @@ def make_page(settings: Settings, intake: Intake, db: Database, media: Media, cr
 
     async def examined(locale: str) -> str:
         """What `flipbot doctor` says; it imports torch, so it does so in a process of its own."""
-        quiet = {**os.environ, **QUIET, "NO_COLOR": "1", "LC_ALL": locale, "PYTHONUTF8": "1"}
+        quiet = {**os.environ, **QUIET, "NO_COLOR": "1", "LC_ALL": locale, "PYTHONUTF8": "1", **where_we_are()}
         child = await asyncio.create_subprocess_exec(
             *doctor_command(settings), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=quiet
         )

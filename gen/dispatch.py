@@ -255,6 +255,7 @@ class Dispatch:
             await self.crashed(claim, Reason.INTERNAL, {"what": type(error).__name__})
         finally:
             keeping.cancel()
+            keeping.add_done_callback(heard)
             if out is not None:
                 shutil.rmtree(out, ignore_errors=True)  # not in a thread: who is cancelled then would leave it
 
@@ -552,6 +553,12 @@ class Dispatch:
             if job.fence == claim.fence and job.done > claim.job.done:
                 return
         log.warning("lease lost job=%d n=%d fence=%d; it is dropped", claim.job.id, claim.job.done + 1, claim.fence)
+
+
+def heard(keeping: "asyncio.Task[None]") -> None:
+    """What ended the keeping of a lease, but for the turn's end."""
+    if not keeping.cancelled() and (error := keeping.exception()):
+        log.error("a lease was not kept any more", exc_info=error)
 
 
 async def nobody(_told: Told) -> None:

@@ -208,7 +208,8 @@ class Last:
 
     def rounded(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """As the function does it; once for a tensor that was not changed since."""
-        if torch.compiler.is_compiling():  # a compiler sees by itself what is computed twice
+        # A compiler sees by itself what is computed twice; what is made for inference alone does not know its changes
+        if torch.compiler.is_compiling() or x.is_inference():
             return rounded(x)
         if self.made is None or self.x is None or self.x() is not x or self.version != x._version:
             self.forget()

@@ -213,10 +213,16 @@ def send(browser: WebDriver) -> None:
     until(browser, "document.querySelector('.watch') !== null && document.readyState === 'complete'")
 
 
-# Counts how often the film was loaded anew, or jumped back but from its end, where it begins again.
+# Counts how often the film was loaded anew, set back by the page, or jumped back by itself, but to its beginning, where
+# it begins again. Screenshots hold up this look at it.
 TRACK = """
 window.back = 0; window.rounds = 0; window.stood = 0;
-let at = 0, end = 0, moved = performance.now();
+let at = 0, moved = performance.now(), looked = moved;
+const time = Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, 'currentTime');
+Object.defineProperty(HTMLMediaElement.prototype, 'currentTime', {
+  get() { return time.get.call(this); },
+  set(to) { if (to < this.currentTime - .05) back += 1; time.set.call(this, to); },
+});
 window.begun = document.querySelector('.film'); window.emptied = 0;
 begun.addEventListener('emptied', () => { emptied += 1; });
 window.ready = () => {
@@ -225,11 +231,12 @@ window.ready = () => {
 };
 (function look() {
   const film = document.querySelector('.film');
-  if (film.currentTime < at) window[at > end - .4 ? 'rounds' : 'back'] += 1;
-  if (film.currentTime !== at) moved = performance.now();
-  stood = Math.max(stood, performance.now() - moved);
+  const now = performance.now();
+  if (film.currentTime < at) window[film.currentTime < (now - looked) / 1000 + .3 ? 'rounds' : 'back'] += 1;
+  if (film.currentTime !== at) moved = now;
+  stood = Math.max(stood, now - moved);
   at = film.currentTime;
-  end = ready();
+  looked = now;
   requestAnimationFrame(look);
 })();
 """

@@ -26,6 +26,14 @@ def test_hints_carry_what_the_command_was_called_with() -> None:
     assert "`.venv/bin/flipbot download -c my.toml" in missing and "(/flipbot film/tiny)" in missing
 
 
+def test_a_hint_says_where_checkpoints_are_to_those_who_look_for_them() -> None:
+    args = arguments().parse_args(["run", "--models-dir", "/big/disk"])
+    reader = Reader("en", called(args, "flipbot").command)
+    missing = translate(reader, CheckpointMissing(name="framepack", where="x").said())
+    assert "`flipbot download --models-dir /big/disk framepack`" in missing
+    assert "flipbot resume goes on" in say(reader, "terminal.paused")
+
+
 def test_what_people_wrote_is_no_hint() -> None:
     reader = Reader("en", Called("x/flipbot").command)
     assert say(reader, "terminal.paused_because", reason="flipbot run is slow").startswith(

@@ -1,5 +1,7 @@
 import dataclasses
+import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from bot.config import Role, TelegramConfig, WebConfig
 from db.config import MediaConfig, ServiceConfig, load
 from db.errors import ConfigError
 from flipbot.arguments import arguments
-from flipbot.checkup import doctor_command
+from flipbot.checkup import doctor_command, where_we_are
 from flipbot.settings import SECTIONS, settings_of
 from gen.config import ModelConfig, Quality, VideoConfig
 
@@ -254,7 +256,11 @@ def test_the_page_s_doctor_examines_the_settings_of_its_service(tmp_path: Path) 
     file.write_text('[model]\nsize = "192"\n')
     started = ["run", "-c", str(file), "--data-dir", str(tmp_path / "data"), "--model", "tiny"]
     settings = settings_of(arguments().parse_args(started))
-    examined = settings_of(arguments().parse_args(doctor_command(settings)[3:]))
+    examined = settings_of(arguments().parse_args(doctor_command(settings)[4:]))
     named = dataclasses.replace(settings.model, models_dir=str(settings.models_dir))
     assert examined == dataclasses.replace(settings, model=named)
     assert examined.model.size == "192"
+    (tmp_path / "flipbot").mkdir()  # as a clone lies where a service is started
+    asked, where = [*doctor_command(settings), "--help"], {**os.environ, **where_we_are()}
+    said = subprocess.run(asked, cwd=tmp_path, env=where, capture_output=True, text=True, check=True).stdout
+    assert said.startswith("usage: flipbot doctor")

@@ -15,6 +15,11 @@ def test_a_name_stays_whatever_the_machine_is_called(tmp_path: Path, host: str) 
     assert workers.name_of(tmp_path, host) == workers.name_of(tmp_path, host)
 
 
+def test_a_name_of_an_older_version_stays(tmp_path: Path) -> None:
+    (tmp_path / workers.FILE).write_text("0badcafe")
+    assert workers.name_of(tmp_path, "gpu") == "gpu:0badcafe" == workers.name_of(tmp_path, "other")
+
+
 async def test_who_works_says_so_again_and_needs_to_look_for_nobody(
     db: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
