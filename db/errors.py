@@ -36,8 +36,9 @@ class DbError(Exception):
     reason: ClassVar[str] = "internal"
 
     def __init__(self, sentence: Said, /, **facts: object) -> None:
+        """facts: none takes those of the sentence."""
         super().__init__(sentence)
-        self.sentence, self.facts = sentence, facts
+        self.sentence, self.facts = sentence, facts or dict(sentence.facts)
 
     def said(self) -> Said:
         """The sentence, which can be said in other languages."""
@@ -51,11 +52,7 @@ class LeaseLost(DbError):
 
     def __init__(self, job: int, fence: int) -> None:
         super().__init__(
-            said(
-                "The claim on job {job} (fence {fence}) is no longer held; nothing was written.", job=job, fence=fence
-            ),
-            job=job,
-            fence=fence,
+            said("The claim on job {job} (fence {fence}) is no longer held; nothing was written.", job=job, fence=fence)
         )
 
 
@@ -142,7 +139,7 @@ class Duplicate(DbError):
     reason = "duplicate"
 
     def __init__(self, job: int) -> None:
-        super().__init__(said("This is the same film as job {job}.", job=job), job=job)
+        super().__init__(said("This is the same film as job {job}.", job=job))
         self.job = job
 
 
@@ -152,7 +149,7 @@ class NoSuchJob(DbError):
     reason = "no_such_job"
 
     def __init__(self, job: int) -> None:
-        super().__init__(said("There is no job {job}.", job=job), job=job)
+        super().__init__(said("There is no job {job}.", job=job))
 
 
 class NotYours(DbError):
@@ -161,7 +158,7 @@ class NotYours(DbError):
     reason = "not_yours"
 
     def __init__(self, job: int) -> None:
-        super().__init__(said("Job {job} belongs to somebody else.", job=job), job=job)
+        super().__init__(said("Job {job} belongs to somebody else.", job=job))
 
 
 class NotFinished(DbError):
@@ -176,10 +173,7 @@ class NotFinished(DbError):
                 job=job,
                 done=done,
                 wanted=wanted,
-            ),
-            job=job,
-            done=done,
-            wanted=wanted,
+            )
         )
 
 
@@ -189,9 +183,7 @@ class LatentsGone(DbError):
     reason = "latents_gone"
 
     def __init__(self, job: int) -> None:
-        super().__init__(
-            said("What job {job} could be gone on with is not kept any more; its film is.", job=job), job=job
-        )
+        super().__init__(said("What job {job} could be gone on with is not kept any more; its film is.", job=job))
 
 
 class DatabaseInUse(DbError):
@@ -222,11 +214,9 @@ class DatabaseNewer(DbError):
         super().__init__(
             said(
                 "{path} was made by a newer flipbot (schema {version}): update flipbot, or use another data directory.",
-                path=path,
+                path=str(path),
                 version=version,
-            ),
-            path=str(path),
-            version=version,
+            )
         )
 
 
@@ -236,8 +226,7 @@ class DatabaseUnusable(DbError):
     reason = "database_unusable"
 
     def __init__(self, path: Path | str, why: str) -> None:
-        sentence = said("{path} cannot be used as the database: {why}.", path=path, why=why)
-        super().__init__(sentence, path=str(path), why=why)
+        super().__init__(said("{path} cannot be used as the database: {why}.", path=str(path), why=why))
 
 
 class DiskFull(DbError):
@@ -246,8 +235,7 @@ class DiskFull(DbError):
     reason = "disk_full"
 
     def __init__(self, path: Path | str) -> None:
-        sentence = said("No room is left on the disk of {path}: free some and try again.", path=path)
-        super().__init__(sentence, path=str(path))
+        super().__init__(said("No room is left on the disk of {path}: free some and try again.", path=str(path)))
 
 
 class DiskFailed(DbError):
@@ -259,11 +247,9 @@ class DiskFailed(DbError):
         super().__init__(
             said(
                 "The disk of {path} cannot be used now ({why}): look at the disk; flipbot tries again by itself.",
-                path=path,
+                path=str(path),
                 why=why,
-            ),
-            path=str(path),
-            why=why,
+            )
         )
 
 
@@ -306,11 +292,9 @@ class DatabaseBusy(DbError):
         super().__init__(
             said(
                 "{path} is locked by another program since {waited_s} s: end that one (a backup, a database browser?).",
-                path=path,
+                path=str(path),
                 waited_s=waited_s,
-            ),
-            path=str(path),
-            waited_s=waited_s,
+            )
         )
 
 

@@ -213,21 +213,24 @@ def no_cuda() -> Said:
         return without_cuda(torch.__version__)
     if shutil.which("nvidia-smi") is None:
         return said("no NVIDIA driver is installed.")
-    try:
-        asked = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.SubprocessError):
+    if (asked := cards_of_driver()) is None:
         return said("the NVIDIA driver does not answer; restart the computer.")
     if asked.returncode:
         return said("the NVIDIA driver shows no card.")
     return said("the driver and this PyTorch do not go together.")
 
 
+def cards_of_driver() -> "subprocess.CompletedProcess[str] | None":
+    """What NVIDIA's driver answers when it is asked for its cards; None where it does not answer."""
+    try:
+        return subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
 def without_cuda(version: str) -> Said:
     """What to do where this PyTorch is a build for the CPU; nothing where no card is there that it leaves unused."""
-    try:
-        asked = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.SubprocessError):
-        asked = None
+    asked = cards_of_driver()
     if asked is None or asked.returncode or "GPU" not in asked.stdout:
         return said("this PyTorch is a build for the CPU only.")
     python = f'"{sys.executable}"' if " " in sys.executable else sys.executable

@@ -213,6 +213,15 @@ def send(browser: WebDriver) -> None:
     until(browser, "document.querySelector('.watch') !== null && document.readyState === 'complete'")
 
 
+def ask(browser: WebDriver, address: str, picture: Path, prompt: str, seconds: str) -> None:
+    """Opens the form there and asks for a film so long."""
+    browser.get(address)
+    fill(browser, picture, prompt)
+    clear(browser, "#seconds")
+    enter(browser, "#seconds", seconds)
+    send(browser)
+
+
 # Counts how often the film was loaded anew, set back by the page, or jumped back by itself, but to its beginning, where
 # it begins again. Screenshots hold up this look at it.
 TRACK = """

@@ -7,7 +7,7 @@ from typing import Any
 
 import discord
 import pytest
-from discord_stage import png, stage
+from discord_stage import Stage, png, stage
 
 from bot.config import DiscordConfig
 from bot.discord_bot import DiscordBot
@@ -742,6 +742,13 @@ async def test_a_film_made_anew_belongs_to_the_channel_it_is_made_in(tmp_path: P
         assert (made.server_id, made.settings.get("adult")) == ("", None)
 
 
+async def typing(s: Stage, typed: str) -> None:
+    """Somebody types that much of a number behind /cancel."""
+    data = {"id": next(c["id"] for c in s.there.commands if c["name"] == "cancel"), "name": "cancel", "type": 1}
+    data["options"] = [{"name": "job", "type": 3, "value": typed, "focused": True}]
+    await s.there.answer(await s.there.interaction(4, data))
+
+
 async def test_what_autocomplete_and_lists_say(tmp_path: Path) -> None:
     async with stage(tmp_path) as s:
         await s.animate()
@@ -749,9 +756,7 @@ async def test_what_autocomplete_and_lists_say(tmp_path: Path) -> None:
         asked = await s.there.command("queue")
         await s.there.answer(asked)
         assert s.there.said_to(asked)[0].content.startswith("**1 · Next in line")
-        data = {"id": next(c["id"] for c in s.there.commands if c["name"] == "cancel"), "name": "cancel", "type": 1}
-        data["options"] = [{"name": "job", "type": 3, "value": "", "focused": True}]
-        await s.there.answer(await s.there.interaction(4, data))
+        await typing(s, "")
         assert s.there.choices == [{"name": "1 · fog rolls in", "value": "1"}]
         for name in ("help", "privacy", "settings", "history"):
             asked = await s.there.command(name, locale="zh-CN")
@@ -782,9 +787,7 @@ async def test_a_film_has_one_number_wherever_a_person_reads_or_types_it(tmp_pat
         asked = await s.there.command("queue")
         await s.there.answer(asked)
         assert s.there.said_to(asked)[0].content.startswith("**36 · ")
-        data = {"id": next(c["id"] for c in s.there.commands if c["name"] == "cancel"), "name": "cancel", "type": 1}
-        data["options"] = [{"name": "job", "type": 3, "value": "#3", "focused": True}]
-        await s.there.answer(await s.there.interaction(4, data))
+        await typing(s, "#3")
         assert s.there.choices == [{"name": "36 · fog rolls in", "value": "36"}]
         asked = await s.there.command("cancel", {"job": "1o"})
         await s.there.answer(asked)

@@ -17,6 +17,7 @@ from tests.browsers import (
     TRACK,
     WIDE,
     Browsers,
+    ask,
     clear,
     click,
     complaints,
@@ -97,11 +98,7 @@ async def test_what_is_ready_plays_again_until_more_is_there(tmp_path: Path, bro
     run = asyncio.to_thread
     async with service(tmp_path) as found:
         chrome = await run(browser)
-        await run(chrome.get, found.url)
-        await run(fill, chrome, tmp_path / "dawn.png", "snow")
-        await run(clear, chrome, "#seconds")
-        await run(enter, chrome, "#seconds", "12")
-        await run(send, chrome)
+        await run(ask, chrome, found.url, tmp_path / "dawn.png", "snow", "12")
         await found.section()
         await run(until, chrome, "document.querySelector('.film').currentTime > 0.3")
         await run(chrome.execute_script, TRACK)
@@ -322,11 +319,7 @@ async def test_a_film_goes_on_with_another_text_and_length(tmp_path: Path, brows
     run = asyncio.to_thread
     async with service(tmp_path) as found:
         chrome = await run(browser)
-        await run(chrome.get, found.url)
-        await run(fill, chrome, tmp_path / "dawn.png", "snow")
-        await run(clear, chrome, "#seconds")
-        await run(enter, chrome, "#seconds", "2.4")
-        await run(send, chrome)
+        await run(ask, chrome, found.url, tmp_path / "dawn.png", "snow", "2.4")
         await found.section()
         assert not await run(shown, chrome, "#longer")
         await found.section()

@@ -12,7 +12,7 @@ import pytest
 from db import jobs, sections
 from db.connect import Database
 from db.rows import Section
-from tests.browsers import TRACK, Browsers, clear, complaints, enter, fill, send, shoot, text, until
+from tests.browsers import TRACK, Browsers, ask, complaints, shoot, text, until
 from tests.e2e.conftest import start
 
 pytestmark = pytest.mark.slow
@@ -51,11 +51,7 @@ def test_a_film_goes_on_in_the_browser_though_the_service_is_killed(
     chrome = browser()
     service = serving(data_dir, small, config)
     try:
-        chrome.get(f"http://127.0.0.1:{port}/")
-        fill(chrome, photo, "snow")
-        clear(chrome, "#seconds")
-        enter(chrome, "#seconds", "7.2")
-        send(chrome)
+        ask(chrome, f"http://127.0.0.1:{port}/", photo, "snow", "7.2")
         address = chrome.current_url
         until(chrome, "document.querySelector('.film').currentTime > 0.1", LOADING_S)
         chrome.execute_script(TRACK)
