@@ -248,10 +248,11 @@ def end_with_parent() -> None:
 
 
 def family(pid: int | None) -> list[psutil.Process]:
-    """A process and those that it started."""
+    """A process and those that it started; not one that has not begun its own program: its memory is its parent's."""
     with suppress(psutil.Error):
         first = psutil.Process(pid)
-        return [first, *first.children(recursive=True)]
+        mine = first.cmdline()
+        return [first, *(each for each in first.children(recursive=True) if each.cmdline() != mine)]
     return []
 
 

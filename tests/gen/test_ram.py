@@ -6,9 +6,13 @@ import argparse
 import io
 import json
 import math
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from rich.console import Console
@@ -58,6 +62,26 @@ def test_a_small_checkpoint_is_loaded_and_watched(capsys: pytest.CaptureFixture[
     assert "a new prompt, in a process" in said
     assert "s, for a new prompt, beside it" in said
     assert "failed" not in said
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only a POSIX system starts a program in two steps")
+def test_a_process_on_its_way_to_a_program_is_not_counted_twice() -> None:
+    # As a process is between fork and exec: it has its parent's memory, and for Linux as much of its own.
+    two = "import os, subprocess, sys, time; os.fork() or time.sleep(60); subprocess.Popen(['sleep', '60'])"
+    print_it = "; print('now', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", two + print_it], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"now\n"
+            children = psutil.Process(process.pid).children()
+            found = [each.pid for each in ram.family(process.pid)]
+        finally:
+            for each in psutil.Process(process.pid).children():
+                each.kill()
+            process.kill()
+    (sleeps,) = (each.pid for each in children if each.pid in found)
+    assert len(children) == 2
+    assert found == [process.pid, sleeps]
 
 
 def test_what_fails_in_the_other_process_is_said(tmp_path: Path) -> None:
