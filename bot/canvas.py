@@ -23,6 +23,7 @@ WAITS: Final = {  # what a job that is in line is held up by
     "disk_failed": "held_up",
     "disk_full": "no_room",
     "limit_too_small": "engine_away",
+    "machine_short": "engine_away",
     "media_away": "media_away",
     OTHER_MODEL: "other_model",
     "out_of_memory": "smaller",

@@ -7,6 +7,7 @@ anything. What comes out is a ChatMessage whose lines are ready to be sent as th
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, Protocol
@@ -193,8 +194,11 @@ def job_of(text: str) -> int | None:
 
 
 def number_of(typed: str) -> int:
-    """The film that somebody's number names, as every message says it; "#" before it is fine. raises: Refused"""
-    digits = typed.strip().removeprefix("#")
+    """The film that somebody's number names, as every message says it, however it was typed. raises: Refused
+
+    "#" before it is fine, and so is a full stop after it, and the full width of Chinese keyboards.
+    """
+    digits = unicodedata.normalize("NFKC", typed).strip().removeprefix("#").removesuffix(".").removesuffix("。")
     if not re.fullmatch(r"\d{1,18}", digits, re.ASCII):
         raise Refused("refused.number", got=clean(typed, 20))
     return int(digits)
@@ -324,7 +328,23 @@ def _buttons(job: Job, view: View, terms: Terms) -> tuple[tuple[Button, ...], ..
 def extend_s(view: View, terms: Terms) -> float:
     """How many seconds one click adds; 0 where the film is as long as it may be."""
     room = terms.longest_s - view.seconds_done
-    return min(terms.extend_s, float(int(room)))
+    return max(0.0, min(terms.extend_s, float(int(room))))
+
+
+def need_room(view: View, terms: Terms) -> float:
+    """As extend_s. raises: Refused, where that is none: the limit may have been lowered since the button was shown."""
+    if (more := extend_s(view, terms)) <= 0:
+        raise Refused("refused.long_enough", got=view.seconds_done, longest=terms.longest_s)
+    return more
+
+
+def left_alone(locale: str, job: Job) -> str:
+    """What somebody hears who does not cancel a film: how it is, whatever others did meanwhile."""
+    if job.state.terminal:
+        return say(locale, "chat.is_now", job=job.id, state=say(locale, f"state.{job.state}"))
+    if job.wish:
+        return say(locale, "headline.stopping" if job.wish == "stop" else "headline.cancelling")
+    return say(locale, "chat.not_cancelled", job=job.id)
 
 
 def can_steer(job: Job) -> bool:

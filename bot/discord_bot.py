@@ -26,7 +26,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot.canvas import look
-from bot.chat import Now, Terms, checking, code, compose, extend_s, job_of, settings_of
+from bot.chat import Now, Terms, checking, code, compose, job_of, left_alone, need_room, settings_of
 from bot.config import DiscordConfig, SafetyConfig
 from bot.discord_commands import Translator, add_commands
 from bot.discord_forms import ForgetButton, HistorySelect, SureButton, TermsButton, fields_of, modal
@@ -573,7 +573,7 @@ class DiscordBot(discord.Client):
                 await self.anew(interaction, job, keep=0, seed="new")
             case "extend":
                 view_now = await look(self.db, job)
-                more = extend_s(view_now, await self.terms(job))
+                more = need_room(view_now, await self.terms(job))
                 await self.anew(interaction, job, keep="all", add_seconds=more)
             case "again":
                 await self.anew(interaction, job, keep=0)
@@ -631,9 +631,7 @@ class DiscordBot(discord.Client):
         await self.whisper(interaction, say(locale, asked, **facts), view)
 
     async def _wish(self, interaction: Ix, job: Job, wish: Any) -> None:
-        if job.state.terminal:
-            raise Refused("refused.job_over")
-        await requests.wish(self.db, job.id, wish, str(interaction.user.id))
+        await self.intake.wish(job, wish, str(interaction.user.id))
         await interaction.response.defer()  # of a button this shows nothing; the message itself changes
 
     async def anew(self, interaction: Ix, job: Job, **how: Any) -> None:
@@ -702,18 +700,19 @@ class DiscordBot(discord.Client):
         job = await jobs.get(self.db, job_id)
         self.need_right(interaction, job)
         locale = self.locale(interaction)
-        if act in ("cancel", "scrap") and job.state.terminal:  # it became ready meanwhile
-            raise Refused("refused.job_over")
         if act == "cancel":
-            await requests.wish(self.db, job_id, "cancel", str(interaction.user.id))
-            await interaction.response.edit_message(content=say(locale, "headline.cancelling"), view=None)
+            wished = await self.intake.wish(job, "cancel", str(interaction.user.id))
+            said = say(locale, "headline.stopping" if wished.wish == "stop" else "headline.cancelling")
         elif act == "leave":
-            await interaction.response.edit_message(content=say(locale, "chat.not_cancelled", job=job_id), view=None)
+            said = left_alone(locale, job)
         else:
-            gone = await people.forget_job(self.db, job_id)
-            await self.intake.discard(gone.files)
+            if act == "scrap":  # of what grows; what has ended meanwhile is deleted as any is
+                await self.intake.scrap(job_id)
+            else:
+                await self.intake.discard((await people.forget_job(self.db, job_id)).files)
             self.db.notify()
-            await interaction.response.edit_message(content=say(locale, "discord.deleted"), view=None)
+            said = say(locale, "discord.deleted")
+        await interaction.response.edit_message(content=said, view=None)
 
     # Modals
 

@@ -20,7 +20,7 @@ from bot.errors import Refused
 from bot.picture import judge_size
 from bot.words import LANGUAGES, clean, say, typed_quality
 from bot.words.en import WORDS
-from db import canvases, inbox, jobs, people, requests
+from db import canvases, inbox, jobs, people
 from db.models import Platform
 
 if TYPE_CHECKING:
@@ -129,12 +129,10 @@ def _cancel(tree: app_commands.CommandTree[Any], bot: "DiscordBot") -> None:
     async def cancel(interaction: Ix, job: Range[str, 1, 20]) -> None:
         found = await jobs.get(bot.db, number_of(job))
         bot.need_right(interaction, found)
-        if found.state.terminal:
-            raise Refused("refused.job_over")
-        if found.done:
+        if found.done and not found.state.terminal:
             await bot.ask_cancel(interaction, found)
             return
-        await requests.wish(bot.db, found.id, "cancel", str(interaction.user.id))
+        await bot.intake.wish(found, "cancel", str(interaction.user.id))
         await bot.whisper(interaction, say(bot.locale(interaction), "discord.cancelled", job=found.id))
 
     @cancel.autocomplete("job")

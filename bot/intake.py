@@ -22,7 +22,7 @@ from bot.held_up import held_up
 from bot.limits import Allowance, allowance
 from bot.picture import PNG_BYTES, Picture, content_of, size_of
 from bot.words import clean, duration, say
-from db import jobs, links, operators, requests
+from db import jobs, links, operators, people, requests
 from db.connect import Database
 from db.errors import (
     Banned,
@@ -42,6 +42,7 @@ from db.media import Media, in_thread, media_unreferenced
 from db.models import Platform, State
 from db.operators import OwnLimits
 from db.rows import At, Job, QueueState
+from db.rows import Wish as Wished
 from db.trouble import TROUBLE
 
 log = logging.getLogger("flipbot.intake")
@@ -418,6 +419,20 @@ class Intake:
             steered = await requests.steer(self.db, job, planned.plan, text)
             if steered is not None:
                 return steered
+
+    async def wish(self, job: Job, wish: Wished, by: str) -> Job:
+        """Stop or cancel a film. job: as it was looked at. raises: Refused, where it had ended by itself by then."""
+        wished = job if job.state.terminal else await requests.wish(self.db, job.id, wish, by)
+        if job.state.terminal or wished.state in (State.DONE, State.FAILED):
+            raise Refused("refused.job_over")
+        return wished
+
+    async def scrap(self, job_id: int) -> None:
+        """Cancel a film that grows, and delete it. raises: Refused, where it has ended; then nothing is deleted."""
+        gone = await people.forget_job(self.db, job_id, growing=True)
+        if not gone.jobs:
+            raise Refused("refused.ended_meanwhile")
+        await self.discard(gone.files)
 
     async def serve_model(self, model: str) -> None:
         """Films are made by this model from now on: what was planned for another one is planned anew where it can be,

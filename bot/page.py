@@ -10,10 +10,10 @@ import hashlib
 import json
 import logging
 import re
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -26,22 +26,26 @@ from bot.held_up import held_up
 from bot.intake import Asked, By, Example, Intake, ModelFacts, seconds_of
 from bot.once import Once
 from bot.page_admin import Admin
+from bot.page_door import MOST, Door
 from bot.page_guard import TOKEN, TOKEN_HEADER, Guard, locale_of, machine_names
 from bot.page_watch import Watch
 from bot.upload import BROKEN, read_form
 from bot.words import clean, say
-from db import inbox, jobs, links, operators, people, progress, renditions, requests, sections
+from db import inbox, jobs, links, operators, people, progress, renditions, sections
 from db.connect import Database
 from db.errors import NoSuchJob
 from db.media import Media, fetched
 from db.models import Platform
 from db.rows import Job, Wish
-from db.trouble import TROUBLE
+from db.trouble import TROUBLE, is_short, patiently
 
 log = logging.getLogger(__name__)
 
 FORM_BYTES: Final = 1 << 17  # of a form without a picture
-STREAMS: Final = 1000  # at once
+FORM_S: Final = 30.0  # until such a form is there whole
+STREAMS_OF_ONE: Final = 20  # at once, of one visitor; of a link, a quarter of all
+CHECK_S: Final = 15.0  # between two looks whether a stream may still be seen
+OTHERS_S: Final = 5.0  # until it is noticed that another front signed everybody out
 FRAGMENTS_BYTES: Final = 16 << 20  # of films that are watched just now, kept in memory
 UPLOADS: Final = 8  # at once
 STILL_HERE_S: Final = 15.0  # between two signs of life of a stream
@@ -79,11 +83,14 @@ STATUS: Final = {  # of refusals; all others are 422
     "refused.owner_only": 403,
     "refused.sign_in": 401,
     "refused.too_often": 429,
+    "refused.streams_yours": 429,
+    "refused.streams_full": 503,
     "refused.not_yours": 404,
     "refused.link_over": 404,
     "refused.no_such_page": 404,
     "refused.no_such_job": 404,
     "refused.no_film_yet": 404,
+    "refused.film_gone": 404,
     "refused.method": 405,
     "refused.queue_full": 429,
     "refused.queue_full_user": 429,
@@ -135,6 +142,7 @@ class Page:
         public_url: str = "",
         key: bytes = b"",
         doctor: Callable[[str], Awaitable[str]] | None = None,
+        connections: int = MOST,
     ) -> None:
         """port:     0 takes a free one
         model:    None takes the intake's
@@ -145,6 +153,7 @@ class Page:
         public_url: where the world finds the page; empty: films have no links
         key:      signs cookies (page_guard.read_key)
         doctor:   says what works on this machine, in lines, in a language
+        connections: at once; half as many may be streams
         """
         self.intake, self.db, self.media, self.host, self.port = intake, db, media, host, port
         self.model, self.trouble = model or intake.model, trouble
@@ -155,7 +164,10 @@ class Page:
         self._uploads = asyncio.Semaphore(UPLOADS)
         self.once = Once(db)
         self._fragments: OrderedDict[str, bytes] = OrderedDict()
-        self._streams: set[asyncio.Task[Any]] = set()
+        self.door, self.check_s = Door(min(connections, MOST)), CHECK_S
+        self._streams: dict[asyncio.Task[Any], tuple[str, ...]] = {}  # and whose they are
+        self._server: asyncio.Server | None = None
+        self._following: asyncio.Task[None] | None = None
         app = web.Application(middlewares=[self._answer], client_max_size=FORM_BYTES)
         app.on_response_prepare.append(_protect)
         app.on_shutdown.append(self._end_streams)
@@ -195,23 +207,40 @@ class Page:
         raises: Refused, where the port is taken, or a password is missing
         """
         self.guard.check()
-        self.guard.generation = int(await inbox.memo(self.db, GENERATION) or 0)
+        self.guard.generation = await self._generation()
         if not self.guard.is_local:
             await asyncio.to_thread(machine_names)
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self.host, self.port).start()
+            self._server = await self.door.open(self._runner, self.host, self.port)
         except (OSError, OverflowError) as error:
             await self._runner.cleanup()
             raise _not_there(error, self.host, self.port) from error
-        self.port = self._runner.addresses[0][1]
+        self.port = self._server.sockets[0].getsockname()[1]
+        if self.guard.password:
+            self._following = asyncio.create_task(self._follow())
         shown = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         self.url = f"http://[{shown}]:{self.port}/" if ":" in shown else f"http://{shown}:{self.port}/"
         return self.url
 
     async def stop(self) -> None:
         """End what is under way and close the port."""
+        if self._following is not None:
+            self._following.cancel()
+        if self._server is not None:
+            self._server.close()
         await self._runner.cleanup()
+
+    async def _generation(self) -> int:
+        return int(await inbox.memo(self.db, GENERATION) or 0)
+
+    async def _follow(self) -> None:
+        """Notice that another front signed everybody out."""
+        while True:
+            seen = self.db.commits
+            self.guard.generation = max(self.guard.generation, await patiently(self._generation, "the page"))
+            await asyncio.sleep(2 * BREATH_S)
+            await self.db.changed(seen, OTHERS_S)
 
     async def _end_streams(self, _: web.Application) -> None:
         for task in self._streams:
@@ -221,6 +250,7 @@ class Page:
 
     @web.middleware
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self.door.asks(request)
         try:
             self.guard.check_origin(request, self.url)
             self.guard.check_role(request)
@@ -243,7 +273,9 @@ class Page:
             return refusal
         except (ConnectionError, asyncio.CancelledError):
             raise
-        except Exception:
+        except Exception as error:
+            if is_short(error):
+                return self._refusal(request, Refused("refused.held_up"))
             log.exception("page failed method=%s", request.method)
             return self._refusal(request, Refused("refused.trouble"))
 
@@ -253,7 +285,8 @@ class Page:
         given = request.headers.get(TOKEN_HEADER)
         if (request.path, request.content_type) != (UPLOAD, "multipart/form-data"):
             try:
-                form = await request.post()  # kept: handlers read it again
+                async with asyncio.timeout(FORM_S):
+                    form = await request.post()  # kept: handlers read it again
             except BROKEN as error:
                 raise Refused("refused.upload_broken") from error
             given = given or str(form.get(TOKEN, ""))
@@ -320,11 +353,12 @@ class Page:
 
     async def _logout(self, request: web.Request) -> web.Response:
         """End the session of a guest's browser; of an owner's every session, wherever the cookie may have got to."""
-        answer = web.Response(status=303, headers={"Location": "/"})
+        answer = web.Response(status=303, headers={"Location": "/", "Clear-Site-Data": '"cache"'})
         if self.guard.is_owner(request):
-            following = self.guard.generation + 1
+            following = max(self.guard.generation, await self._generation()) + 1
             await inbox.remember(self.db, GENERATION, str(following))  # first: a restart must not forget it
             self.guard.generation = following
+            self.db.notify()  # streams look whose they are
         self.guard.sign_out(request, answer)
         return answer
 
@@ -357,8 +391,7 @@ class Page:
             if TOKEN_HEADER not in request.headers:
                 self.guard.check_token(request, form.pop(TOKEN, ""))
             form.pop(TOKEN, "")
-            picture: bytes | Path | None = pictures.get("picture")
-            end: bytes | Path | None = pictures.get("end_picture")
+            picture, end = pictures.get("picture"), pictures.get("end_picture")
             keeps_end = end is None and "keep_end" in form
             if form.get("from") and (picture is None or keeps_end):
                 before = await self._own(request, form["from"])
@@ -472,22 +505,19 @@ class Page:
         headers = {"Content-Type": "image/jpeg", "Cache-Control": FOREVER}
         return await self.file(made.sha, headers)
 
-    async def _kept(self, sha: str) -> Path:
-        """Where the file is, or would be; who reads it says that it is gone."""
-        with suppress(FileNotFoundError):
-            return await fetched(self.media, sha)
-        return self.media.path(sha)
-
-    async def _once_more(self, sha: str) -> Path:
-        """Where a picture is that a film was made of. raises: Refused."""
+    async def _once_more(self, sha: str) -> bytes:
+        """A picture that a film was made of: read now, for the film may be deleted any moment. raises: Refused."""
         try:
-            return await fetched(self.media, sha)
+            return await self._read(sha)
         except FileNotFoundError:
             raise Refused("refused.picture_gone") from None
 
     async def file(self, sha: str, headers: Mapping[str, str]) -> web.FileResponse:
-        """The file as an answer, with ranges."""
-        return web.FileResponse(await self._kept(sha), headers=headers)
+        """The file as an answer, with ranges. raises: Refused"""
+        try:
+            return web.FileResponse(await fetched(self.media, sha), headers=headers)
+        except FileNotFoundError:
+            raise Refused("refused.film_gone") from None
 
     async def _film_page(self, request: web.Request) -> web.Response:
         job, locale = await self._own(request), locale_of(request)
@@ -496,33 +526,60 @@ class Page:
         return self.html(request, state["title"], body)
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        return await self.stream(request, await self._own(request))
+        return await self.stream(request, self._own)
 
-    async def stream(self, request: web.Request, job: Job, base: str | None = None) -> web.StreamResponse:
-        """A stream of the job's states, one whenever it changes, until it has ended. base: as in state()."""
-        if len(self._streams) >= STREAMS:
-            raise Refused("refused.too_busy")
+    async def stream(
+        self, request: web.Request, find: Callable[[web.Request], Awaitable[Job]], link: str = ""
+    ) -> web.StreamResponse:
+        """A stream of a job's states, one whenever it changes, until it has ended or may not be seen any more.
+
+        find: the job, for who asks. raises: Refused; link: the token by which they ask, where they do
+        """
+        job, base = await find(request), f"/w/{link}" if link else None
+        whose = (self.guard.visitor(request), *([link] if link else []))
+        self._room(whose)
         headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         response = web.StreamResponse(headers=headers)  # the last for nginx, which would keep what comes to itself
         task = asyncio.current_task()
         assert task is not None
-        self._streams.add(task)
+        self._streams[task] = whose
+        may = partial(self._may_watch, request, find)
         try:
             await response.prepare(request)
-            with suppress(NoSuchJob, ConnectionError):  # the answer has begun: whatever ends it, it can only end
-                async for line in self._lines(job.id, locale_of(request), base):
+            # The answer has begun: whatever ends it, it can only end
+            with suppress(NoSuchJob, Refused, ConnectionError):
+                async for line in self._lines(job.id, locale_of(request), base, may):
                     await response.write(line)
         finally:
-            self._streams.discard(task)
+            self._streams.pop(task, None)
         return response
 
-    async def _lines(self, job_id: int, locale: str, base: str | None) -> AsyncIterator[bytes]:
+    def _room(self, whose: tuple[str, ...]) -> None:
+        """Whether one more stream may begin, of this visitor, and by this link. raises: Refused"""
+        most, taken = self.door.most // 2, Counter(each for some in self._streams.values() for each in some)
+        if taken[whose[0]] >= STREAMS_OF_ONE:
+            raise Refused("refused.streams_yours", limit=STREAMS_OF_ONE)
+        if len(self._streams) >= most or any(taken[link] >= max(1, most // 4) for link in whose[1:]):
+            raise Refused("refused.streams_full")
+
+    async def _may_watch(self, request: web.Request, find: Callable[[web.Request], Awaitable[Job]]) -> None:
+        """Whether what was open to them is so still. raises: Refused, NoSuchJob"""
+        self.guard.check_role(request)
+        await find(request)
+
+    async def _lines(
+        self, job_id: int, locale: str, base: str | None, may: Callable[[], Awaitable[None]]
+    ) -> AsyncIterator[bytes]:
         """The job's states as they change; a comment from time to time, so that a stream nobody reads is noticed."""
         seen = b""
         loop = asyncio.get_running_loop()
-        told = loop.time()
+        told = checked = loop.time()
+        generation = self.guard.generation
         while True:
             commits = self.db.commits
+            if generation != self.guard.generation or loop.time() - checked >= self.check_s:
+                await may()
+                generation, checked = self.guard.generation, loop.time()
             line, over = await self.once.ask(("line", job_id, locale, base), lambda: self._line(job_id, locale, base))
             if line != seen:
                 seen, told = line, loop.time()
@@ -537,10 +594,8 @@ class Page:
 
     async def _wish(self, request: web.Request) -> web.Response:
         job = await self._own(request)
-        if job.state.terminal:
-            raise Refused("refused.job_over")
         wish: Wish = "stop" if request.match_info["wish"] == "stop" else "cancel"
-        job = await requests.wish(self.db, job.id, wish, by=job.user_id)
+        job = await self.intake.wish(job, wish, job.user_id)
         return self.went(request, f"/j/{job.id}", **await self.state(job, locale_of(request)))
 
     async def _film(self, request: web.Request) -> web.StreamResponse:
@@ -683,6 +738,8 @@ def _not_there(error: Exception, host: str, port: int) -> Refused:
 
 
 async def _protect(request: web.Request, response: web.StreamResponse) -> None:
+    if response.status >= 400:  # also of a file that went while it was being sent
+        response.headers["Cache-Control"] = "no-store"
     if response.content_type in WORDED or response.status == web.HTTPSeeOther.status_code:
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers["Vary"] = "Accept, Accept-Language"

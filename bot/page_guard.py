@@ -183,7 +183,7 @@ class Guard:
     def _signed_in(self, request: web.Request) -> tuple[Role | None, int]:
         """Whose session this browser has, and until when it is good, or was; None where it never gave a password."""
         session, _, sign = request.cookies.get(SESSION, "").rpartition(".")
-        found = re.fullmatch(r"(owner|guest)\.([0-9]{1,12})\.([0-9]{1,12})", session)
+        found = re.fullmatch(r"(owner|guest)\.([0-9]{1,12})\.([0-9]{1,12})(\.[A-Za-z0-9_-]{16})?", session)
         role: Role = "guest" if found and found[1] == "guest" else "owner"
         if not (self.password and found and role in self._keys and _same(sign, self._sign_session(role, session))):
             return None, 0
@@ -194,9 +194,9 @@ class Guard:
         self.slow_down("login", request)
         of_owner, of_guests = _same(password, self.password), _same(password, self.guest_password)  # both, in any case
         if self.password and of_owner:
-            self._set_session(request, response, "owner", int(time.time()) + SESSION_AGE_S)
+            self._begin(request, response, "owner")
         elif self.password and self.guest_password and of_guests:
-            self._set_session(request, response, "guest", int(time.time()) + SESSION_AGE_S)
+            self._begin(request, response, "guest")
         else:
             raise Refused("refused.wrong_password")
 
@@ -204,11 +204,15 @@ class Guard:
         """End this browser's session; the generation that is raised with an owner's ends all others."""
         role, _ = self._signed_in(request)
         if role is not None:
-            self._set_session(request, response, role, 0)
+            self._set_session(request, response, role, f"{role}.0.{self.generation}")
 
-    def _set_session(self, request: web.Request, response: web.StreamResponse, role: Role, until: int) -> None:
+    def _begin(self, request: web.Request, response: web.StreamResponse, role: Role) -> None:
+        """A session of this browser alone, though another one signs in within the same second."""
+        until = int(time.time()) + SESSION_AGE_S
+        self._set_session(request, response, role, f"{role}.{until}.{self.generation}.{secrets.token_urlsafe(12)}")
+
+    def _set_session(self, request: web.Request, response: web.StreamResponse, role: Role, session: str) -> None:
         """The cookie outlives the session: an owner's browser is known by it, see slow_down."""
-        session = f"{role}.{until}.{self.generation}"
         self._set(request, response, SESSION, f"{session}.{self._sign_session(role, session)}", VISITOR_AGE_S)
 
     def slow_down(self, what: str, request: web.Request) -> None:

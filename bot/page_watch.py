@@ -60,8 +60,7 @@ class Watch:
         return response
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        job = await self._job(request)
-        return await self.page.stream(request, job, f"/w/{request.match_info['token']}")
+        return await self.page.stream(request, self._job, request.match_info["token"])
 
     async def _film(self, request: web.Request) -> web.StreamResponse:
         return await self.page.film(request, await self._job(request))

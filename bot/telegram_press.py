@@ -12,7 +12,7 @@ from typing import Any, Final
 from telegram import CallbackQuery, Message
 
 from bot.canvas import look
-from bot.chat import Terms, extend_s, settings_of
+from bot.chat import Terms, left_alone, need_room, settings_of
 from bot.errors import Refused
 from bot.sender import Unknown
 from bot.telegram_order import accepted
@@ -20,7 +20,7 @@ from bot.telegram_panels import history_film, set_settings, settings_panel
 from bot.telegram_talk import TELEGRAM, TERMS, Here, Talk, sentence
 from bot.telegram_text import Row, TelegramStyle, data, data_of, in_parts
 from bot.words import say
-from db import inbox, jobs, people, reports, requests
+from db import inbox, jobs, people, reports
 from db.errors import NoSuchJob
 from db.rows import At, Job, Question
 
@@ -89,14 +89,13 @@ async def halt(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: i
 
 
 async def scrap(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
-    """Asked, they want nothing of it to be left; one that became ready meanwhile is deleted as any is."""
+    """Asked, they want nothing of it to be left; one that has ended meanwhile is deleted as any is."""
     job = await jobs.get(talk.db, number)
     await talk.owned(here, job)
-    if job.state.terminal:
+    try:
+        await talk.intake.scrap(number)
+    finally:
         await close(talk, here, query, number, rev)
-        raise Refused("refused.job_over")
-    await drop(talk, await people.forget_job(talk.db, number))
-    await close(talk, here, query, number, rev)
     return say(here.locale, "telegram.deleted")
 
 
@@ -104,15 +103,13 @@ async def leave(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: 
     """Asked, they do not cancel it."""
     await talk.owned(here, await jobs.get(talk.db, number))
     await close(talk, here, query, number, rev)
-    return say(here.locale, "chat.not_cancelled", job=number)
+    return left_alone(here.locale, await jobs.get(talk.db, number))
 
 
 async def wish(talk: Talk, here: Here, job: Job, what: Any) -> str:
     """Stop or cancel a film. raises: Refused."""
     await talk.owned(here, job)
-    if job.state.terminal:
-        raise Refused("refused.job_over")
-    ended = await requests.wish(talk.db, job.id, what, here.user_id)
+    ended = await talk.intake.wish(job, what, here.user_id)
     kept = ended.wish == "stop"
     return say(here.locale, "headline.stopping" if kept else "headline.cancelling")
 
@@ -137,9 +134,7 @@ async def extend(talk: Talk, here: Here, query: CallbackQuery, number: int, rev:
     """Some seconds more."""
     job = await jobs.get(talk.db, number)
     await talk.owned(here, job)
-    more = extend_s(await look(talk.db, job), Terms(longest_s=talk.intake.rules.longest_seconds))
-    if more <= 0:
-        raise Refused("refused.seconds", got=0, longest=talk.intake.rules.longest_seconds)
+    more = need_room(await look(talk.db, job), Terms(longest_s=talk.intake.rules.longest_seconds))
     return await again(talk, here, query, job, keep="all", add_seconds=more)
 
 

@@ -20,6 +20,7 @@ DbError
 ├── NotEmpty          a queue was to be moved to a database that has one already
 ├── DiskFull          no room left; nothing half-written stays behind
 ├── DiskFailed        the disk refuses to read or write, full or not
+├── MachineShort      the system has no more open files or memory to give
 ├── MediaAway         the bucket of the media does not answer, or not to us
 └── ConfigError       a configuration that cannot be used
 """
@@ -248,6 +249,21 @@ class DiskFailed(DbError):
             said(
                 "The disk of {path} cannot be used now ({why}): look at the disk; flipbot tries again by itself.",
                 path=str(path),
+                why=why,
+            )
+        )
+
+
+class MachineShort(DbError):
+    """The system has no more of something to give: open files, memory. why: in the system's words"""
+
+    reason = "machine_short"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            said(
+                "The system gives flipbot no more ({why}): raise its limits or end other programs; "
+                "flipbot tries again.",
                 why=why,
             )
         )

@@ -31,11 +31,11 @@ from sqlalchemy import select
 from db import inbox
 from db.config import MediaConfig
 from db.connect import Database, reads
-from db.errors import CONFIGURATION, ConfigError, DiskFailed, DiskFull, OtherStore
+from db.errors import CONFIGURATION, ConfigError, DiskFailed, DiskFull, MachineShort, OtherStore
 from db.models import Memo
 from db.query import SHAS, unreferenced
 from db.said import of_system, said
-from db.trouble import TROUBLE
+from db.trouble import TROUBLE, is_short
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -332,6 +332,8 @@ def on_disk(path: Path) -> Iterator[None]:
             raise DiskFull(path) from error
         if error.errno in _FAILED:
             raise DiskFailed(path, of_system(error)) from error
+        if is_short(error):
+            raise MachineShort(of_system(error)) from error
         raise
 
 

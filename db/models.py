@@ -85,6 +85,7 @@ class Reason(StrEnum):
     DISK_FULL = "disk_full"
     ENCODER_FAILED = "encoder_failed"
     INTERNAL = "internal"
+    MACHINE_SHORT = "machine_short"
     LIMIT_TOO_SMALL = "limit_too_small"
     MEDIA_AWAY = "media_away"
     NAN_LATENTS = "nan_latents"

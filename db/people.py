@@ -114,10 +114,14 @@ def forget(db: Database, platform: Platform, user_id: str) -> Forgotten:
 
 
 @writes
-def forget_job(db: Database, job_id: int) -> Forgotten:
-    """Delete one film with everything of it; its message goes out of the chat. raises NoSuchJob."""
+def forget_job(db: Database, job_id: int, *, growing: bool = False) -> Forgotten:
+    """Delete one film with everything of it; its message goes out of the chat. raises NoSuchJob.
+
+    growing: only while it has not ended; else nothing is deleted
+    """
     with db.transaction() as tx:
-        return _erase(tx, [load_job(tx, job_id)], db.now())
+        job = load_job(tx, job_id)
+        return _erase(tx, [] if growing and job.state.terminal else [job], db.now())
 
 
 def _erase(tx: Connection, jobs: Sequence[rows.Job], now_ms: int) -> Forgotten:

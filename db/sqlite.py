@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from db import migrations
 from db.clocks import Clock, Steady, now_ms
-from db.errors import DatabaseBusy, DatabaseUnusable, DbError, DiskFailed, DiskFull
+from db.errors import DatabaseBusy, DatabaseUnusable, DbError, DiskFailed, DiskFull, MachineShort
 from db.said import known, said
 
 PRAGMAS = ("busy_timeout=10000", "journal_size_limit=67108864")
@@ -26,6 +26,7 @@ MIGRATING = (*PRAGMAS, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=OFF
 READERS = 4
 FULL = {sqlite3.SQLITE_FULL}
 FAILED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
+SHORT = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM}  # of a file that was opened before: no more may be open
 
 
 class Sqlite:
@@ -76,6 +77,8 @@ class Sqlite:
         code = _code(error)
         if code in FULL:
             return DiskFull(self.place)
+        if code in SHORT:
+            return MachineShort(known(str(error.orig)))
         return DiskFailed(self.place, known(str(error.orig))) if code in FAILED else error
 
     def tell(self, tx: Connection, *, lightly: bool) -> None:
@@ -102,7 +105,9 @@ def migrate(path: Path) -> None:
                 raise DatabaseUnusable(str(path), said("a row refers to one that is missing"))
     except DBAPIError as error:
         mapped = Sqlite(path).mapped(error)
-        raise mapped if mapped is not error else DatabaseUnusable(str(path), known(str(error.orig))) from error
+        if isinstance(mapped, DiskFull | DiskFailed):
+            raise mapped from error
+        raise DatabaseUnusable(str(path), known(str(error.orig))) from error
     finally:
         engine.dispose()
 

@@ -1,18 +1,26 @@
 """Troubles of the machine: what they are, and how something that runs for ever gets over them."""
 
 import asyncio
+import errno
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from db.errors import DatabaseAway, DatabaseBusy, DiskFailed, DiskFull, MediaAway
+from db.errors import DatabaseAway, DatabaseBusy, DiskFailed, DiskFull, MachineShort, MediaAway
 
 log = logging.getLogger("flipbot.trouble")
 T = TypeVar("T")
 
-TROUBLE: Final = (DiskFull, DiskFailed, DatabaseBusy, DatabaseAway, MediaAway)  # of the machine, of no film: they pass
+# Of the machine, of no film: they pass
+TROUBLE: Final = (DiskFull, DiskFailed, MachineShort, DatabaseBusy, DatabaseAway, MediaAway)
+SHORT: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # what the system says where it is MachineShort
 FIRST_S: Final = 1.0  # before the second try, then twice that
 LATEST_S: Final = 30.0
+
+
+def is_short(error: BaseException) -> bool:
+    """Whether the system had no more to give: what `db.media.on_disk` makes a MachineShort of."""
+    return isinstance(error, OSError) and error.errno in SHORT
 
 
 async def patiently(turn: Callable[[], Awaitable[T]], what: str) -> T:
@@ -24,12 +32,13 @@ async def patiently(turn: Callable[[], Awaitable[T]], what: str) -> T:
     while True:
         try:
             got = await turn()
-        except TROUBLE as trouble:
-            if not troubled:
-                log.warning("%s waits: %s", what, trouble)
-            troubled = True
-        except Exception:
-            log.exception("%s failed", what)
+        except Exception as error:
+            if not isinstance(error, TROUBLE) and not is_short(error):
+                log.exception("%s failed", what)
+            else:
+                if not troubled:
+                    log.warning("%s waits: %s", what, error)
+                troubled = True
         else:
             if troubled:
                 log.info("%s goes on", what)

@@ -33,6 +33,7 @@ from db.room import Room
 from db.speaker import Speaker
 from db.trouble import patiently
 from flipbot.checkup import doctor_command, where_we_are
+from flipbot.open_files import Short, raise_limit
 from flipbot.planning import make_planner, make_replanner, model_facts, rules
 from flipbot.settings import Settings, make_folder
 from gen.card import PRESETS, Card, find_checkpoint
@@ -78,6 +79,8 @@ async def service(
     card, folder = described(settings, works=works)
     sizes = settings.video.sizes(settings.model)
     largest(card, sizes)  # raises, where the checkpoint has no such size
+    files = raise_limit()
+    asyncio.get_running_loop().set_exception_handler(Short())
     make_folder(data_dir)
     async with AsyncExitStack() as stack:
         url = settings.database.url
@@ -117,7 +120,7 @@ async def service(
         stack.push_async_callback(controls.stop)
         address = None
         if page:
-            shown = make_page(settings, intake, db, media, crew)
+            shown = make_page(settings, intake, db, media, crew, files)
             address = await shown.start()
             stack.push_async_callback(shown.stop)
         if page and (at := settings.service.metrics_at()) is not None:
@@ -257,8 +260,8 @@ async def later(begins: Callable[[], Coroutine[Any, Any, Refused | None]]) -> No
     await asyncio.Event().wait()
 
 
-def make_page(settings: Settings, intake: Intake, db: Database, media: Media, crew: workers.Crew) -> Page:
-    """The page as it is configured."""
+def make_page(settings: Settings, intake: Intake, db: Database, media: Media, crew: workers.Crew, files: int) -> Page:
+    """The page as it is configured. files: that this process may have open, of which the page gets half"""
     web, data_dir = settings.web, settings.data_dir
 
     async def examined(locale: str) -> str:
@@ -280,6 +283,7 @@ def make_page(settings: Settings, intake: Intake, db: Database, media: Media, cr
         public_url=web.public_url,
         key=read_key(data_dir),
         doctor=examined,
+        connections=files // 2,
     )
 
 

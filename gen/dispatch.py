@@ -15,8 +15,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from db import engines, jobs, progress, sections, workers
 from db.connect import Database
-from db.errors import DiskFailed, DiskFull, LeaseLost, MediaAway, NoSuchJob, OtherStore
-from db.media import Media, fetched, in_thread, settle_store
+from db.errors import DiskFailed, DiskFull, LeaseLost, MachineShort, MediaAway, NoSuchJob, OtherStore
+from db.media import Media, fetched, in_thread, on_disk, settle_store
 from db.models import Reason, State
 from db.room import Room
 from db.rows import Claim, Job
@@ -53,7 +53,7 @@ TIGHTER = 1  # steps down from the first memory plan that are tried
 GONE = (DeviceMissing.reason, CheckpointMissing.reason, CheckpointIncomplete.reason, CheckpointCorrupt.reason)
 LOADS = 3  # children in a row that die before they have loaded: then it counts as the job's crash, so that it ends
 # Where several workers share a database, a trouble of one is no film's: it gives the film back, and rests
-OF_FILES = (DiskFull.reason, DiskFailed.reason, MediaAway.reason)
+OF_FILES = (DiskFull.reason, DiskFailed.reason, MachineShort.reason, MediaAway.reason)
 OF_MACHINE = (*GONE, *OF_FILES)  # beside whatever a model could not be loaded for
 # The film's or the machine's, which another worker finds out
 DOUBTFUL = (OutOfMemory.reason, TextEncoderDied.reason, NanLatents.reason, Reason.INTERNAL)
@@ -308,7 +308,8 @@ class Dispatch:
                 return self.child
             await self.child.close()
         await tell(Told("loading"))  # of a large model it takes a minute or more
-        self.child = await self.children.start()
+        with on_disk(self.media.root):  # the system may have no more files or memory to give, which is no film's fault
+            self.child = await self.children.start()
         self.tighter, self.loaded = tighter, False
         started = time.monotonic()
         try:

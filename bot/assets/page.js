@@ -338,10 +338,15 @@ function watchPage(watch) {
     source = null;
   }
 
-  // Why there is nothing to watch any more: the film was deleted, a link or a session ended. A stream does not say it.
+  // Why there is nothing to watch: the film was deleted, a link or a session ended, too many watch. A stream does not
+  // say it. over: it is of no use to ask again
   async function refusal() {
-    const answer = await fetch(watch.dataset.base, { headers: { Accept: "application/json" } }).catch(() => null);
-    return answer && [401, 404].includes(answer.status) ? answer.json().then(({ error }) => error, () => "") : "";
+    const asked = new AbortController();
+    const headers = { Accept: "application/json" };
+    const answer = await fetch(`${watch.dataset.base}/events`, { headers, signal: asked.signal }).catch(() => null);
+    const said = answer && !answer.ok ? await answer.json().then(({ error }) => error, () => "") : "";
+    asked.abort();
+    return { said, over: Boolean(said) && [401, 404].includes(answer.status) };
   }
 
   function open() {
@@ -354,8 +359,8 @@ function watchPage(watch) {
     source.onerror = async () => {
       close();
       const refused = await refusal();
-      say(one("#offline"), refused || watch.dataset.offline);
-      if (refused || source || document.hidden) return;
+      say(one("#offline"), refused.said || watch.dataset.offline);
+      if (refused.over || source || document.hidden) return;
       clearTimeout(again);
       again = setTimeout(open, 2000);
     };
@@ -387,11 +392,13 @@ function sure(form, text, needed = () => true) {
 }
 
 function ownPage(watch, show) {
-  const told = (refused) => say(one("#why"), sentence(refused, watch.dataset.offline));
+  // Of its own, for the next step of the film says anew what else is to be read.
+  const told = (refused) => say(one("#refused"), refused ? sentence(refused, watch.dataset.offline) : "");
   const handle = (form, then) => form.addEventListener("submit", async (event) => {
     if (event.defaultPrevented) return;
     event.preventDefault();
     const body = new URLSearchParams(new FormData(form, event.submitter));
+    told(null);
     try {
       then(await post(form.action, body), form);
     } catch (refused) {

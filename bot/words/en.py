@@ -112,7 +112,12 @@ WORDS: Final = {
         "This film is too old to go on with: what that needs is not kept for so long. It can be made anew."
     ),
     "refused.no_film_yet": "There is no film to see yet. Come back after its first second is ready.",
+    "refused.film_gone": "The file of this film is not here any more. Make the film again to see it.",
     "refused.job_over": "This film has already ended, so there is nothing to stop.",
+    "refused.ended_meanwhile": (
+        "This film ended before it could be cancelled, so nothing was deleted. Delete stands under Details."
+    ),
+    "chat.is_now": "Film {job}: {state}",
     # making a film again, longer or otherwise
     "refused.not_yours": "Only the one who asked for this film, or a moderator here, can do that.",
     "refused.still_growing": "This film is still growing. Wait until it is ready, or stop it here first.",
@@ -121,6 +126,7 @@ WORDS: Final = {
     "refused.made_by_other_model": (
         "{made} made this film, and {loaded} is what runs now. Send the picture again to make a new one."
     ),
+    "refused.long_enough": "This film has {got} s, and {longest} s is the limit, so it cannot be made longer.",
     "refused.too_long_to_extend": "The film would have {got} s then, and {longest} s is the limit. Add fewer seconds.",
     "refused.steer_over": "This film has ended or is about to. Extend it to say what happens next.",
     "refused.steer_too_late": "The last part is being made already. Extend the film when it is ready.",
@@ -257,6 +263,7 @@ WORDS: Final = {
         "Try a lower quality or a shorter film."
     ),
     "failed.disk_failed": "The disk cannot be used. Look at it, and ask for the film again.",
+    "failed.machine_short": "The machine has no more open files or memory to give. Ask for the film again later.",
     "failed.database_away": "The queue's database cannot be reached. Look at its server, and ask for the film again.",
     "failed.database_busy": "The queue is locked by another program. End that one, and ask for the film again.",
     "failed.media_away": "The place where films are kept did not answer. Ask for the film again.",
@@ -518,6 +525,10 @@ WORDS: Final = {
     "refused.sign_in": "Sign in first.",
     "refused.form_expired": "This form is too old, or not from this page. Reload the page and try again.",
     "refused.too_often": "Too many tries within a minute. Wait a little and try again.",
+    "refused.streams_yours": (
+        "You follow {limit} films as they grow already, and that is the limit. Close some of those pages."
+    ),
+    "refused.streams_full": "Too many people are watching right now. This page tries again by itself.",
     "refused.no_public_url": "Films have no links here. The owner can set [web] public_url in the configuration.",
     "refused.link_over": "This link does not lead to a film any more. Ask for a new one.",
     "page.nav": "Pages",
@@ -534,6 +545,7 @@ WORDS: Final = {
     "page.sign_out_guest": "Sign out",
     "page.sign_out": "Sign out everywhere",
     "page.password": "Password",
+    "page.films_stay": "Films stay with the browser they were asked for in, also after you sign out.",
     "page.details": "More settings",
     "page.camera": "Take a photo",
     "page.end": "Picture at the end",

@@ -94,13 +94,17 @@ WORDS: Final = {
     "refused.no_such_job": "这里没有这部影片：可能已被删除，或属于别人。",
     "refused.latents_gone": "这部影片太旧，接着做所需的数据已不再保留。可以从头重新生成。",
     "refused.no_film_yet": "还没有可看的影片。第一秒完成后再来吧。",
+    "refused.film_gone": "这部影片的文件已经不在这里了。想看的话请重新制作。",
     "refused.job_over": "这部影片已经结束，不需要再停止。",
+    "refused.ended_meanwhile": "这部影片在取消之前已经结束，所以没有删除任何内容。要删除请点“详情”。",
+    "chat.is_now": "影片 {job}：{state}",
     # making a film again, longer or otherwise
     "refused.not_yours": "只有提交这部影片的人或这里的管理员才能这样做。",
     "refused.still_growing": "这部影片还在生成。请等它完成，或先让它到此为止。",
     "refused.film_is_whole": "这部影片已经完成。可以增加秒数、修改提示词或换个种子。",
     "refused.made_backwards": "这部影片是从结尾往前生成的，只能换种子或换提示词整部重做。",
     "refused.made_by_other_model": "这部影片由 {made} 生成，而现在运行的是 {loaded}。请重新发送图片来制作新影片。",
+    "refused.long_enough": "这部影片已有 {got} 秒，上限是 {longest} 秒，所以不能再延长。",
     "refused.too_long_to_extend": "加长后影片将有 {got} 秒，而上限是 {longest} 秒。请少加几秒。",
     "refused.steer_over": "这部影片已经结束或即将结束。可以延长它来决定接下来发生什么。",
     "refused.steer_too_late": "最后一段已经在生成了。等影片完成后可以再延长。",
@@ -227,6 +231,7 @@ WORDS: Final = {
     "headline.other_model": "等待中：需要模型 {model}，它现在没有运行；运行后会自动继续",
     "failed.service_died": "制作这一段时，整个服务停止了 {deaths} 次。请换低一些的画质，或缩短影片。",
     "failed.disk_failed": "磁盘无法使用。请检查磁盘，然后重新制作。",
+    "failed.machine_short": "这台机器没有更多的内存或可打开的文件了。请稍后重新制作。",
     "failed.database_away": "连接不上队列的数据库。请检查数据库服务器，然后重新制作。",
     "failed.database_busy": "队列被另一个程序锁住了。请结束那个程序，然后重新制作。",
     "failed.media_away": "存放影片的地方没有响应。请重新制作。",
@@ -476,6 +481,8 @@ WORDS: Final = {
     "refused.sign_in": "请先登录。",
     "refused.form_expired": "这个表单已过期，或不是来自本页面。请刷新页面再试。",
     "refused.too_often": "一分钟内尝试的次数太多了。请稍等再试。",
+    "refused.streams_yours": "你已经同时在看 {limit} 部正在生成的影片，这是上限。请关闭其中一些页面。",
+    "refused.streams_full": "现在观看的人太多。本页会自动重试。",
     "refused.no_public_url": "这里的影片没有链接。管理者可以在配置中设置 [web] public_url。",
     "refused.link_over": "这个链接已经不再指向任何影片。请向对方要一个新的。",
     "page.nav": "页面",
@@ -492,6 +499,7 @@ WORDS: Final = {
     "page.sign_out_guest": "退出登录",
     "page.sign_out": "在所有设备上退出",
     "page.password": "密码",
+    "page.films_stay": "影片保存在制作时所用的浏览器里，退出登录后仍在。",
     "page.details": "更多设置",
     "page.camera": "拍照",
     "page.end": "结尾图片",
@@ -882,6 +890,9 @@ SENTENCES: Final[dict[str, str]] = {
     # 系统和 SQLite 的话
     "No such file or directory": "没有这个文件或文件夹",
     "Permission denied": "没有权限",
+    "Too many open files": "打开的文件太多",
+    "Too many open files in system": "整个系统打开的文件太多",
+    "Cannot allocate memory": "无法分配内存",
     "Is a directory": "它是一个文件夹",
     "Not a directory": "它不是文件夹",
     "Read-only file system": "文件系统是只读的",
@@ -1002,6 +1013,9 @@ SENTENCES: Final[dict[str, str]] = {
     "No room is left on the disk of {path}: free some and try again.": ("{path} 所在的磁盘已满：请腾出空间后再试。"),
     "The disk of {path} cannot be used now ({why}): look at the disk; flipbot tries again by itself.": (
         "{path} 所在的磁盘暂时无法使用（{why}）：请检查磁盘；flipbot 会自动重试。"
+    ),
+    "The system gives flipbot no more ({why}): raise its limits or end other programs; flipbot tries again.": (
+        "系统没有更多资源可以给 flipbot（{why}）：请提高系统限制，或关闭其他程序；flipbot 会再试。"
     ),
     "{path} is locked by another program since {waited_s} s: end that one (a backup, a database browser?).": (
         "{path} 已被另一个程序锁住 {waited_s} 秒：请结束那个程序（备份程序或数据库浏览器？）。"

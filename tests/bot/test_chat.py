@@ -4,7 +4,7 @@ import pytest
 from test_canvas import SHA, a_job, at_step, place, some_sections, told
 
 from bot.canvas import OPEN, view
-from bot.chat import Now, Style, Terms, compose, number_of
+from bot.chat import Now, Style, Terms, compose, left_alone, need_room, number_of
 from bot.discord_sender import STYLE
 from bot.errors import Refused
 from bot.telegram_text import TelegramStyle
@@ -117,12 +117,38 @@ def test_what_is_ready_of_a_cancelled_film_stays_or_goes() -> None:
     assert "by <@5>" in gone.text and "made from film 40" in gone.text
 
 
-@pytest.mark.parametrize("typed", ["36", "#36", " #36 ", "036"])
+@pytest.mark.parametrize(
+    ("longest_s", "more"), [(60.0, 5.0), (4.0, 1.0), (3.0, None), (2.4, None), (1.0, None)]
+)  # the limit may have been lowered since
+def test_a_click_adds_what_there_is_room_for(longest_s: float, more: float | None) -> None:
+    found = view(a_job(state=State.STOPPED, film=SHA, done=2), some_sections(2), None, None, None)
+    assert found.seconds_done == 2.4
+    if more is not None:
+        assert need_room(found, Terms(longest_s=longest_s)) == more
+        return
+    with pytest.raises(Refused) as refused:
+        need_room(found, Terms(longest_s=longest_s))
+    assert (refused.value.key, refused.value.facts) == ("refused.long_enough", {"got": 2.4, "longest": longest_s})
+
+
+def test_who_does_not_cancel_hears_how_the_film_is() -> None:
+    said = {
+        "Film 7 is not cancelled.": a_job(),
+        "Cancelling": a_job(state=State.RUNNING, wish="cancel"),
+        "Stopping here, keeping what is ready": a_job(state=State.RUNNING, wish="stop"),
+        "Film 7: cancelled": a_job(state=State.CANCELLED),
+        "Film 7: ready": a_job(state=State.DONE, film=SHA, done=2),
+    }
+    for sentence, job in said.items():
+        assert left_alone("en", job) == sentence
+
+
+@pytest.mark.parametrize("typed", ["36", "#36", " #36 ", "036", "36.", "３６", "＃36", "#３６。"])
 def test_a_films_number_is_typed_as_it_is_shown(typed: str) -> None:
     assert number_of(typed) == 36
 
 
-@pytest.mark.parametrize("typed", ["", "#", "2n9c", "1.5", "-1", "３６", "9" * 19, "film 36"])
+@pytest.mark.parametrize("typed", ["", "#", ".", "2n9c", "1.5", "-1", "９" * 19, "film 36"])
 def test_what_is_no_number_is_answered_with_where_the_numbers_are(typed: str) -> None:
     with pytest.raises(Refused) as refused:
         number_of(typed)

@@ -277,6 +277,15 @@ async def test_another_text_for_what_comes_next_shows_at_once(tmp_path: Path, br
         assert said == (await jobs.get(found.db, 1)).prompt
         assert await run(value, chrome, "#edit") == said
         assert said in await run(chrome.execute_script, "return document.querySelector('#copy').dataset.text")
+        await run(click, chrome, "#steer summary")
+        await run(enter, chrome, "#next", " | 50s: fog")
+        await run(click, chrome, "#steer button")
+        await run(until, chrome, "document.querySelector('#refused').textContent.includes('names second 50')")
+        await found.section()  # what it says then takes nothing of that away
+        await run(until, chrome, "document.querySelector('#headline').textContent.startsWith('2.4 of')")
+        assert await run(shown, chrome, "#refused")
+        await run(click, chrome, "#stop button")
+        await run(until, chrome, "document.querySelector('#refused').hidden")
         while (await found.section()).state != "done":
             pass
         await run(until, chrome, "document.querySelector('.watch').classList.contains('over')")

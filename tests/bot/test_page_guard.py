@@ -20,13 +20,15 @@ from aiohttp.web import Response
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from page_stage import GRAINY, PLAN, Service, photo, service
-from test_page import HTML, JSON, form, refusal, submit, visitor
+from test_page import HTML, JSON, events, form, refusal, submit, visitor
 
 from bot import page_guard
 from bot.errors import Refused
 from bot.intake import Asked, moment
+from bot.page import Page
 from bot.page_guard import PER_MINUTE, SESSION, TOKEN_HEADER, Guard, machine_names, read_key
 from db import engines, jobs, links, operators, people, renditions
+from db.media import Media
 from db.models import Platform
 from db.rows import Job
 
@@ -441,6 +443,46 @@ async def test_a_guest_signs_out_alone_and_the_owner_everybody(tmp_path: Path) -
                 await refusal(answer, 401)
 
 
+async def test_guests_who_sign_in_at_the_same_time_have_sessions_of_their_own(tmp_path: Path) -> None:
+    async with (
+        service(tmp_path, password=PASSWORD, guest_password=GUEST) as found,
+        guest(found) as one,
+        guest(found) as other,
+    ):
+        assert cookies_of(one)[SESSION] != cookies_of(other)[SESSION]
+
+
+async def test_signing_out_everywhere_ends_what_is_watched_at_every_front(tmp_path: Path) -> None:
+    async with service(tmp_path, password=PASSWORD) as found, owner(found) as client, owner(found) as other:
+        number = await submit(client)
+        where: dict[str, Any] = {"host": "127.0.0.1", "port": 0, "password": PASSWORD, "key": read_key(tmp_path)}
+        second = Page(found.intake, found.db, found.media, **where)
+        async with ClientSession(await second.start(), cookie_jar=client.cookie_jar) as elsewhere:
+            told = [events(client, number), events(elsewhere, number)]
+            await asyncio.gather(*(anext(each) for each in told))
+            async with other.post("/logout", headers=HTML, allow_redirects=False) as answer:
+                assert answer.headers["Clear-Site-Data"] == '"cache"'
+            async with asyncio.timeout(2.0):
+                for each in told:
+                    with pytest.raises(StopAsyncIteration):
+                        await anext(each)
+            async with elsewhere.get("/", headers=JSON) as answer:
+                await refusal(answer, 401)
+        await second.stop()
+
+
+async def test_what_is_watched_by_a_link_ends_with_the_link(tmp_path: Path) -> None:
+    async with service(tmp_path, public_url=PUBLIC, password=PASSWORD) as found, owner(found) as client:
+        found.page.check_s = 0.05
+        token = await links.make(found.db, await submit(client), 0.2)
+        async with ClientSession(found.url) as stranger, stranger.get(f"/w/{token}/events") as answer:
+            assert answer.status == 200
+            await asyncio.sleep(0.25)
+            found.db.notify()
+            async with asyncio.timeout(2.0):
+                await answer.read()
+
+
 async def test_a_session_ends_with_the_password_that_began_it(tmp_path: Path) -> None:
     async with service(tmp_path, password=PASSWORD, guest_password=GUEST) as found:
         async with owner(found) as client:
@@ -463,15 +505,16 @@ async def test_a_session_ends_with_the_password_that_began_it(tmp_path: Path) ->
 async def test_a_guests_cookie_does_not_become_the_owners(tmp_path: Path) -> None:
     async with service(tmp_path, password=PASSWORD, guest_password=GUEST) as found, guest(found) as client:
         cookies = cookies_of(client)
-        role, until, generation, sign = cookies[SESSION].split(".")
+        role, until, generation, nonce, sign = cookies[SESSION].split(".")
         assert role == "guest"
         for forged in (
-            f"owner.{until}.{generation}.{sign}",
-            f"{until}.{generation}.{sign}",
-            f"owner.{until}.{generation}.",
-            f"guest.{int(until) + 1}.{generation}.{sign}",
-            f"owner.guest.{until}.{generation}.{sign}",
-            f"admin.{until}.{generation}.{sign}",
+            f"owner.{until}.{generation}.{nonce}.{sign}",
+            f"{until}.{generation}.{nonce}.{sign}",
+            f"owner.{until}.{generation}.{nonce}.",
+            f"guest.{int(until) + 1}.{generation}.{nonce}.{sign}",
+            f"guest.{until}.{generation}.{nonce[::-1]}.{sign}",
+            f"owner.guest.{until}.{generation}.{nonce}.{sign}",
+            f"admin.{until}.{generation}.{nonce}.{sign}",
         ):
             async with (
                 ClientSession(found.url, cookies={**cookies, SESSION: forged}) as stranger,
@@ -941,6 +984,27 @@ async def test_a_picture_that_is_larger_as_it_is_kept_is_used_again(tmp_path: Pa
             assert answer.status == 201, await answer.text()
             again = await jobs.get(found.db, (await answer.json())["job"])
         assert again.picture == picture
+
+
+class Vanishing(Media):
+    """Whose files go just after they were looked for, as of a film that is deleted in that moment."""
+
+    vanish = False
+
+    def here(self, sha: str) -> Path | None:
+        path = super().here(sha)
+        if self.vanish:
+            self.drop(sha)
+        return path
+
+
+async def test_a_picture_that_goes_while_it_is_used_again_is_missed_in_a_sentence(tmp_path: Path) -> None:
+    media = Vanishing(tmp_path / "media")
+    async with service(tmp_path, media=media) as found, visitor(found) as client:
+        data = FormData({"from": str(await submit(client)), "prompt": "rain"}, default_to_multipart=True)
+        media.vanish = True
+        async with client.post("/jobs", data=data, headers=JSON) as answer:
+            assert "The picture of that film is not here any more" in await refusal(answer, 422)
 
 
 WILD = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)

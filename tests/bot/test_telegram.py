@@ -202,8 +202,30 @@ async def test_a_question_about_a_film_that_has_ended_meanwhile_goes_away(tmp_pa
         asked = await there.message(chat, "Cancel film 1?")
         await there.finish()
         query = there.server.presses(ANN, chat, asked["message_id"], answer)
-        assert "already ended" in await answered(there, query)
+        assert ("already ended" if answer.endswith("keep") else "nothing was deleted") in await answered(there, query)
         await there.server.until(lambda: asked not in there.server.of_bot(chat))
+        assert (await there.jobs(1))[0].state == State.DONE
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"), [("Cancel, keep", "already ended"), ("Cancel and delete", "nothing was deleted")]
+)
+async def test_a_film_that_ends_while_it_is_asked_who_moderates_stays(tmp_path: Path, answer: str, said: str) -> None:
+    async with stage(tmp_path) as there:
+        group = there.server.group()
+        group.admins.add(BOB["id"])
+        photo = there.server.sends(ANN, group)
+        there.server.says(ANN, group, "/animate fog 2.4s", reply_to=photo)
+        await there.section()
+        grown = await there.message(group, "fog", kind="animation")
+        there.server.presses(ANN, group, grown["message_id"], "Cancel")
+        asked = await there.message(group, "Cancel film 1?")
+        there.server.faults.append(Fault(kind="wait", when=lambda call: call.method == "getChatMember"))
+        query = there.server.presses(BOB, group, asked["message_id"], answer)
+        await there.server.until(lambda: there.server.called("getChatMember"))
+        await there.finish()
+        there.server.hanging.set()
+        assert said in await answered(there, query)
         assert (await there.jobs(1))[0].state == State.DONE
 
 

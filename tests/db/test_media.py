@@ -16,7 +16,7 @@ from makers import LEASE_MS, PLENTY, ask, made, sha
 from db import inbox, jobs, requests, sections
 from db.bucket import Bucket
 from db.connect import Database
-from db.errors import DiskFailed, DiskFull, OtherStore
+from db.errors import DiskFailed, DiskFull, MachineShort, OtherStore
 from db.media import (
     STORE,
     Disk,
@@ -330,7 +330,8 @@ class Failing(Disk):
 
 @pytest.mark.parametrize("step", ["sync", "rename"])
 @pytest.mark.parametrize(
-    ("number", "error"), [(errno.EIO, DiskFailed), (errno.EROFS, DiskFailed), (errno.ENOSPC, DiskFull)]
+    ("number", "error"),
+    [(errno.EIO, DiskFailed), (errno.EROFS, DiskFailed), (errno.ENOSPC, DiskFull), (errno.EMFILE, MachineShort)],
 )
 def test_a_disk_that_fails_has_a_name_and_leaves_nothing(
     tmp_path: Path, step: str, number: int, error: type[Exception]

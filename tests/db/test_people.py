@@ -117,6 +117,14 @@ async def test_one_film_is_deleted_and_its_message_has_to_go(db: Database) -> No
         await people.forget_job(db, first)
 
 
+async def test_a_film_that_has_ended_is_not_deleted_as_one_that_grows(db: Database) -> None:
+    job = await film(db, "a", "ann", "a", done=2)
+    assert await people.forget_job(db, job, growing=True) == people.Forgotten(jobs=(), files=())
+    assert (await jobs.get(db, job)).state == State.DONE
+    other = await film(db, "b", "ann", "a", done=0)
+    assert (await people.forget_job(db, other, growing=True)).jobs == (other,)
+
+
 async def test_every_message_that_showed_something_of_a_film_has_to_go(db: Database) -> None:
     job, other = await film(db, "a", "ann", "a"), await film(db, "b", "ann", "b", done=0)
     await canvases.create(db, job, TELEGRAM, "group", "shown again")

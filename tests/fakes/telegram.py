@@ -65,10 +65,10 @@ class Fault:
     """What happens instead of an answer, so many times, to the calls for which `when` holds.
 
     kind: "refuse" (with `refusal`), "lost" (the effect stands, the connection breaks), "hang" (the effect stands, no
-    answer comes), "break" (no effect, the connection breaks)
+    answer comes), "wait" (both come once `hanging` is set), "break" (no effect, the connection breaks)
     """
 
-    kind: Literal["refuse", "lost", "hang", "break"]
+    kind: Literal["refuse", "lost", "hang", "wait", "break"]
     when: Callable[[Call], bool]
     refusal: Refusal | None = None
     times: int = 1
@@ -333,11 +333,13 @@ class Telegram:
         if fault and fault.kind == "refuse":
             assert fault.refusal
             raise fault.refusal
+        if fault and fault.kind == "wait":
+            await self.hanging.wait()
         result = await self._do(call, names)
         self._changed.set()
         if fault and fault.kind == "hang":
             await self.hanging.wait()
-        if fault:
+        if fault and fault.kind != "wait":
             return _broken(request)
         return web.json_response({"ok": True, "result": result})
 

@@ -745,6 +745,31 @@ async def test_a_database_that_cannot_be_written_to_is_waited_for(
     assert (now.state, now.crashes) == (State.DONE, 0)
 
 
+class Crowded(StandIn):
+    """Of which the first cannot be started: this process may open no more files."""
+
+    refused = False
+
+    @classmethod
+    async def start(cls) -> Self:
+        if not cls.refused:
+            cls.refused = True
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return await super().start()
+
+
+async def test_a_machine_without_open_files_is_waited_for(quick: Bench) -> None:
+    quick.dispatch.children, quick.dispatch.retry_ms = Crowded, 100
+    job = await quick.submit(1)
+    async with quick.working():
+        held_up = await quick.until(job, lambda now: now.reason is not None)
+        assert (held_up.reason, held_up.crashes) == ("machine_short", 0)
+        await asyncio.sleep(0.2)
+        quick.db.notify()  # it would look by itself later
+        now = await quick.ended(job)
+    assert (now.state, now.crashes) == (State.DONE, 0)
+
+
 async def test_a_film_of_another_model_waits_for_it_and_holds_up_nobody(quick: Bench, tmp_path: Path) -> None:
     card = tmp_path / "card"
     quick.script(card=str(card))

@@ -1,0 +1,89 @@
+"""Who connects to the page and says nothing, or no HTTP: they go, hold nobody up, and fill no log."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from page_stage import Service, service
+from test_page import JSON, events, refusal, submit, visitor
+
+from bot.page import STREAMS_OF_ONE
+
+pytestmark = pytest.mark.filterwarnings("ignore:unread_data:DeprecationWarning")
+
+
+@asynccontextmanager
+async def silent(found: Service) -> AsyncIterator[asyncio.StreamReader]:
+    """A connection that asks nothing."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", found.page.port)
+    try:
+        yield reader
+    finally:
+        writer.close()
+
+
+async def test_a_connection_that_asks_nothing_is_closed_and_one_that_did_stays(tmp_path: Path) -> None:
+    async with service(tmp_path) as found, visitor(found) as client:
+        number = await submit(client)
+        found.page.door.silent_s = 0.1
+        told = events(client, number)
+        await anext(told)
+        async with silent(found) as idle, asyncio.timeout(2.0):
+            assert await idle.read() == b""
+        await found.begin()
+        assert await anext(told)
+
+
+async def test_where_all_are_taken_the_longest_silent_gives_way_and_never_who_watches(tmp_path: Path) -> None:
+    async with service(tmp_path) as found, visitor(found) as client, asyncio.timeout(5.0):
+        told = events(client, await submit(client))
+        await anext(told)
+        door = found.page.door
+        door.most = len(door.there)
+        async with silent(found) as refused:
+            with suppress(ConnectionResetError):
+                assert await refused.read() == b""
+        door.most += 2
+        async with silent(found) as first, silent(found) as second, silent(found):
+            assert await first.read() == b""
+            assert len(door.there) == door.most and not second.at_eof()
+        await found.begin()
+        assert await anext(told)
+
+
+async def test_what_is_no_http_is_no_news(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with service(tmp_path) as found:
+        reader, writer = await asyncio.open_connection("127.0.0.1", found.page.port)
+        writer.write(b"GET admin HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await reader.read(12)).endswith(b"400")
+        writer.close()
+    assert "Traceback" not in caplog.text and "Error handling" not in caplog.text
+
+
+async def test_nobody_takes_all_streams(tmp_path: Path) -> None:
+    async with service(tmp_path) as found, visitor(found) as client, visitor(found) as other:
+        mine, theirs = await submit(client), await submit(other, prompt="rain")
+        told = [events(client, mine) for _ in range(STREAMS_OF_ONE)]
+        await asyncio.gather(*(anext(each) for each in told))
+        async with client.get(f"/j/{mine}/events", headers=JSON) as answer:
+            assert f"follow {STREAMS_OF_ONE} films" in await refusal(answer, 429)
+        assert await anext(events(other, theirs))
+        found.page.door.most = 2 * STREAMS_OF_ONE
+        async with other.get(f"/j/{theirs}/events", headers=JSON) as answer:
+            assert "Too many people are watching" in await refusal(answer, 503)
+
+
+async def test_a_file_that_is_gone_is_said_and_not_kept(tmp_path: Path) -> None:
+    async with service(tmp_path) as found, visitor(found) as client:
+        number = await submit(client, seconds="1")
+        job = await found.section()
+        assert job.film
+        found.media.drop(job.film)
+        for address in (f"/j/{number}/download", f"/j/{number}/film/{job.film[:16]}.mp4"):
+            async with client.get(address, headers=JSON) as answer:
+                assert answer.headers["Cache-Control"] == "no-store"
+                assert "is not here any more" in await refusal(answer, 404)
