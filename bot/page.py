@@ -238,7 +238,10 @@ class Page:
         """Notice that another front signed everybody out."""
         while True:
             seen = self.db.commits
-            self.guard.generation = max(self.guard.generation, await patiently(self._generation, "the page"))
+            generation = await patiently(self._generation, "the page")
+            if generation > self.guard.generation:
+                self.guard.generation = generation
+                self.db.notify()  # streams look whose they are; the commit has woken them too early
             await asyncio.sleep(2 * BREATH_S)
             await self.db.changed(seen, OTHERS_S)
 

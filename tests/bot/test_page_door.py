@@ -28,10 +28,10 @@ async def silent(found: Service) -> AsyncIterator[asyncio.StreamReader]:
 async def test_a_connection_that_asks_nothing_is_closed_and_one_that_did_stays(tmp_path: Path) -> None:
     async with service(tmp_path) as found, visitor(found) as client:
         number = await submit(client)
-        found.page.door.silent_s = 0.1
         told = events(client, number)
         await anext(told)
-        async with silent(found) as idle, asyncio.timeout(2.0):
+        found.page.door.silent_s = 0.1
+        async with silent(found) as idle, asyncio.timeout(5.0):
             assert await idle.read() == b""
         await found.begin()
         assert await anext(told)

@@ -462,7 +462,7 @@ async def test_signing_out_everywhere_ends_what_is_watched_at_every_front(tmp_pa
             await asyncio.gather(*(anext(each) for each in told))
             async with other.post("/logout", headers=HTML, allow_redirects=False) as answer:
                 assert answer.headers["Clear-Site-Data"] == '"cache"'
-            async with asyncio.timeout(2.0):
+            async with asyncio.timeout(5.0):
                 for each in told:
                     with pytest.raises(StopAsyncIteration):
                         await anext(each)
@@ -473,13 +473,16 @@ async def test_signing_out_everywhere_ends_what_is_watched_at_every_front(tmp_pa
 
 async def test_what_is_watched_by_a_link_ends_with_the_link(tmp_path: Path) -> None:
     async with service(tmp_path, public_url=PUBLIC, password=PASSWORD) as found, owner(found) as client:
-        found.page.check_s = 0.05
-        token = await links.make(found.db, await submit(client), 0.2)
+        found.page.check_s = 0.0
+        token = await links.make(found.db, await submit(client), 600)
         async with ClientSession(found.url) as stranger, stranger.get(f"/w/{token}/events") as answer:
             assert answer.status == 200
-            await asyncio.sleep(0.25)
-            found.db.notify()
-            async with asyncio.timeout(2.0):
+            found.page.door.most = 8  # half of which may be streams, and a quarter of those of one link
+            async with ClientSession(found.url) as late, late.get(f"/w/{token}/events", headers=JSON) as second:
+                assert "Too many people" in await refusal(second, 503)
+            with found.db.transaction() as tx:
+                tx.exec_driver_sql("UPDATE link SET until_ms = 1")
+            async with asyncio.timeout(5.0):
                 await answer.read()
 
 
@@ -1001,10 +1004,16 @@ class Vanishing(Media):
 async def test_a_picture_that_goes_while_it_is_used_again_is_missed_in_a_sentence(tmp_path: Path) -> None:
     media = Vanishing(tmp_path / "media")
     async with service(tmp_path, media=media) as found, visitor(found) as client:
-        data = FormData({"from": str(await submit(client)), "prompt": "rain"}, default_to_multipart=True)
+        number = await submit(client)
+        picture = (await jobs.get(found.db, number)).picture
+        content = media.read(picture)
+        data = FormData({"from": str(number), "prompt": "rain"}, default_to_multipart=True)
         media.vanish = True
         async with client.post("/jobs", data=data, headers=JSON) as answer:
             assert "The picture of that film is not here any more" in await refusal(answer, 422)
+        media.put(content)
+        async with client.get(f"/j/{number}/picture/{picture[:16]}.png") as answer:
+            assert (answer.status, answer.headers["Cache-Control"]) == (404, "no-store")  # it was there to be kept
 
 
 WILD = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
