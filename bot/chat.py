@@ -326,9 +326,9 @@ def _buttons(job: Job, view: View, terms: Terms) -> tuple[tuple[Button, ...], ..
 
 
 def extend_s(view: View, terms: Terms) -> float:
-    """How many seconds one click adds; 0 where the film is as long as it may be."""
+    """How many seconds one click adds; 0 or less where the film is as long as it may be."""
     room = terms.longest_s - view.seconds_done
-    return max(0.0, min(terms.extend_s, float(int(room))))
+    return min(terms.extend_s, float(int(room)))
 
 
 def need_room(view: View, terms: Terms) -> float:

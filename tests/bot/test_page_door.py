@@ -25,10 +25,9 @@ async def silent(found: Service) -> AsyncIterator[asyncio.StreamReader]:
         writer.close()
 
 
-async def test_a_connection_that_asks_nothing_is_closed_and_one_that_did_stays(tmp_path: Path) -> None:
+async def test_a_connection_that_asks_nothing_is_closed(tmp_path: Path) -> None:
     async with service(tmp_path) as found, visitor(found) as client:
-        number = await submit(client)
-        told = events(client, number)
+        told = events(client, await submit(client))
         await anext(told)
         found.page.door.silent_s = 0.1
         async with silent(found) as idle, asyncio.timeout(5.0):
