@@ -225,6 +225,8 @@ class Desk:
         self.todo = todo
         for job_id in self._awaited.keys() - todo.keys():
             self._forget(job_id)
+        for job_id in self._looked.keys() - todo.keys():
+            del self._looked[job_id]
         if todo and (self.task is None or self.task.done()):
             self.task = asyncio.create_task(self._run(), name=f"{self.sender.platform} {self.chat_id}")
         if changed:
