@@ -704,6 +704,8 @@ class Desk:
 
 def _lane(canvas: Canvas, message: ChatMessage) -> Lane | None:
     """What kind of news this is, None where it is not to be sent."""
+    if canvas.delivery == Delivery.OVER:
+        return None
     if canvas.delivery == Delivery.GONE:
         return Lane.TERMINAL if message.result else None
     if message.terminal:
