@@ -487,6 +487,20 @@ def test_a_film_that_takes_long_delays_no_other_message_of_its_chat(tmp_path: Pa
         run(play)
 
 
+def test_a_film_that_takes_a_few_seconds_is_waited_for(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask(n=1)
+        await w.settled()
+        w.slow_s = 5.0
+        await w.make()
+        await w.settled()
+        (message,) = w.room.of(job.id)
+        assert message.film and len(message.history) == 1, "not first without it"
+
+    with world(tmp_path) as run:
+        run(play)
+
+
 def test_what_was_superseded_is_never_sent(tmp_path: Path) -> None:
     async def play(w: World) -> None:
         job = await w.ask(n=20)
@@ -606,6 +620,29 @@ def test_a_freeze_of_four_minutes_in_one_chat_delays_no_other(tmp_path: Path) ->
         await w.settled()
         assert w.room.of(slow.id)[0].text.startswith("Cancelled")
         assert 200 < w.loop.time() - began < 300
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_freeze_of_the_whole_platform_holds_in_every_chat_and_after_a_restart(tmp_path: Path, restart: bool) -> None:
+    async def play(w: World) -> None:
+        one, other = await w.ask("one"), await w.ask("other")
+        await w.settled()
+        w.room.next_error.append(PutOff(240.0, "all"))
+        await requests.wish(w.db, one.id, "cancel", "ann1")
+        await w.erred()
+        w.room.freeze("all", 235.0)
+        await requests.wish(w.db, other.id, "cancel", "ann2")
+        if restart:
+            await asyncio.sleep(1)
+            await w.kill()
+            w.start()
+        await asyncio.sleep(200)
+        assert len(w.room.calls["one"]) + len(w.room.calls["other"]) == 3
+        await w.settled()
+        assert all(w.room.of(job.id)[0].text.startswith("Cancelled") for job in (one, other))
 
     with world(tmp_path) as run:
         run(play)
@@ -964,6 +1001,19 @@ def test_messages_over_an_hour_old_are_slow_and_have_films_only(tmp_path: Path) 
         assert w.room.of(job.id)[0].text.startswith("Your film is ready")
 
     with world(tmp_path) as run:
+        run(play)
+
+
+def test_where_old_messages_are_no_slower_they_go_on_as_ever(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask(n=1)
+        await w.settled()
+        w.loop.skipped += 3600
+        await w.make()
+        await w.settled(60)
+        assert w.room.of(job.id)[0].text.startswith("Your film is ready")
+
+    with world(tmp_path, TELEGRAM_PRIVATE) as run:
         run(play)
 
 

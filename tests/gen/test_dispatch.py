@@ -479,9 +479,7 @@ async def test_that_a_lease_is_not_kept_any_more_is_said(caplog: pytest.LogCaptu
     assert "a lease was not kept any more" in caplog.text and "nobody thought" in caplog.text
 
 
-async def test_a_section_is_given_up_where_its_store_stays_away(
-    quick: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_section_is_given_up_where_its_store_stays_away(quick: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gen.dispatch.AWAY_S", 0.02)
     quick.dispatch.retry_ms = 30
     tries = []
