@@ -612,9 +612,7 @@ class Desk:
         text = ready_ping(job, await look(self.db, job), self.sender.style)
         try:
             await self.sender.notify(_spot(canvas), text, job.user_id, f"{code(job.id)}-ping", silent=how == "silent")
-        except Unknown:
-            if not self.sender.nonce:
-                await canvases.change(self.db, job.id, notice=Notice.OVER)
+        except Unknown:  # it stays begun: said again where its nonce makes it the same one, else it counts as said
             raise
         except (PutOff, Failed):
             await canvases.change(self.db, job.id, notice=Notice.DUE)

@@ -26,7 +26,7 @@ from bot.intake import Asked, Intake
 from db import engines, jobs, people, progress, requests, sections
 from db.config import load
 from db.connect import Database
-from db.errors import MediaAway
+from db.errors import LeaseLost, MediaAway
 from db.media import Disk, Media, media_keep
 from db.models import Platform, State
 from db.room import Room
@@ -494,6 +494,11 @@ async def test_a_section_is_given_up_where_its_store_stays_away(quick: Bench, mo
     with pytest.raises(MediaAway):
         await quick.dispatch.taken_in(claim, adopt)
     assert len(tries) > 1
+    monkeypatch.undo()
+    await jobs.release(quick.db, claim)
+    assert await jobs.claim(quick.db, "another", 60_000)
+    with pytest.raises(LeaseLost):  # nor longer than anybody has a use for it
+        await quick.dispatch.taken_in(claim, adopt)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system freezes no processes")
