@@ -495,7 +495,7 @@ async def test_a_section_is_given_up_where_its_store_stays_away(quick: Bench, mo
     with pytest.raises(MediaAway):
         await quick.dispatch.taken_in(claim, adopt)
     assert len(tries) > 1
-    monkeypatch.undo()
+    monkeypatch.setattr("gen.dispatch.AWAY_S", 5.0)
     await jobs.release(quick.db, claim)
     assert await jobs.claim(quick.db, "another", 60_000)
     with pytest.raises(LeaseLost):  # nor longer than anybody has a use for it
