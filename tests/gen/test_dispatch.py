@@ -29,6 +29,7 @@ from db.media import Disk, Media, media_keep
 from db.models import Platform, State
 from db.room import Room
 from db.rows import Job
+from db.said import packed, said
 from db.workers import Crew
 from flipbot.checkup import paces_of
 from flipbot.planning import make_planner, model_facts, rules
@@ -36,6 +37,7 @@ from flipbot.service import changed_model, give_up
 from flipbot.settings import SECTIONS, Settings
 from gen.bench import films
 from gen.card import find_checkpoint
+from gen.child import Child
 from gen.config import ModelConfig
 from gen.dispatch import Dispatch
 from gen.film import probe, read_frames
@@ -452,6 +454,24 @@ async def test_a_cancel_is_heard_while_the_model_is_loaded(quick: Bench) -> None
         await requests.wish(quick.db, job.id, "cancel", by="me")
         job = await quick.ended(job)
     assert (job.state, job.done) == (State.CANCELLED, 0)
+
+
+async def test_why_a_film_failed_arrives_as_what_can_be_translated(quick: Bench) -> None:
+    why = said("{package} is not installed", package="flash-attn")
+    quick.script(ill="attention_missing", facts=packed({"name": "flash", "why": why}))
+    job = await quick.submit(1)
+    async with quick.working():
+        job = await quick.ended(job)
+    assert (job.state, job.reason, job.facts) == (State.FAILED, "attention_missing", {"name": "flash", "why": why})
+    assert job.facts["why"].template == why.template
+
+
+async def test_what_a_child_fails_at_goes_as_what_can_be_translated(model: Path) -> None:
+    wanted = {"model": str(model), "models_dir": "", "device": "cpu", "precision": "auto", "attention": "sage"}
+    told: list[dict[str, Any]] = []
+    Child(told.append, lambda _: False).answer({"do": "load", "threads": 0, **wanted})
+    (event,) = json.loads(json.dumps(told))
+    assert event["facts"]["why"] == {"said": "there is no card that it could run on", "facts": {}}
 
 
 async def test_stop_keeps_what_is_finished(bench: Bench) -> None:
