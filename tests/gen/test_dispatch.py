@@ -456,7 +456,9 @@ async def test_a_cancel_is_heard_while_the_model_is_loaded(quick: Bench) -> None
     assert (job.state, job.done) == (State.CANCELLED, 0)
 
 
-async def test_why_a_film_failed_arrives_as_what_can_be_translated(quick: Bench) -> None:
+async def test_why_a_film_failed_arrives_as_what_can_be_translated(
+    quick: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
     why = said("{package} is not installed", package="flash-attn")
     quick.script(ill="attention_missing", facts=packed({"name": "flash", "why": why}))
     job = await quick.submit(1)
@@ -464,6 +466,7 @@ async def test_why_a_film_failed_arrives_as_what_can_be_translated(quick: Bench)
         job = await quick.ended(job)
     assert (job.state, job.reason, job.facts) == (State.FAILED, "attention_missing", {"name": "flash", "why": why})
     assert job.facts["why"].template == why.template
+    assert "'why': 'flash-attn is not installed'" in caplog.text
 
 
 async def test_what_a_child_fails_at_goes_as_what_can_be_translated(model: Path) -> None:
