@@ -986,6 +986,21 @@ SENTENCES: Final[dict[str, str]] = {
     "What job {job} could be gone on with is not kept any more; its film is.": (
         "影片 {job} 接着做所需的数据已不再保留；影片本身还在。"
     ),
+    # the command line: what argparse says by itself
+    "usage: ": "用法：",
+    "options": "选项",
+    "positional arguments": "位置参数",
+    "show this help message and exit": "显示这份帮助并退出",
+    "show program's version number and exit": "显示版本号并退出",
+    "{prog}: error: {message}": "{prog}：错误：{message}",
+    "argument {name}: {message}": "参数 {name}：{message}",
+    "the following arguments are required: {names}": "缺少以下参数：{names}",
+    "unrecognized arguments: {words}": "无法识别的参数：{words}",
+    "invalid choice: {got} (choose from {known})": "没有 {got} 这个选择（可选：{known}）",
+    "invalid int value: {got}": "{got} 不是整数",
+    "ambiguous option: {got} could match {known}": "选项 {got} 有歧义，可能是 {known}",
+    "ignored explicit argument {got}": "这个选项不带值，但给出了 {got}",
+    "expected one argument": "需要一个值",
     " (process {pid})": "（进程 {pid}）",
     "{path} is in use by another flipbot{by}: stop that one first, or use another data directory.": (
         "{path} 正被另一个 flipbot{by}使用：请先停止它，或换一个数据文件夹。"
