@@ -446,7 +446,6 @@ class Canvas(Base):
     __tablename__ = "canvas"
     __table_args__ = (
         CheckConstraint("wanted >= 1 AND shown >= 0 AND shown <= wanted AND tries >= 0", name="counts"),
-        Index("ix_canvas_due", "not_before_ms", "job_id", **where("shown < wanted")),
         Index("ix_canvas_notice", "job_id", **where("notice IN ('due', 'begun')")),
         Index("ix_canvas_message", "platform", "chat_id", "message_id"),
     )
