@@ -37,7 +37,6 @@ from flipbot.service import changed_model, give_up
 from flipbot.settings import SECTIONS, Settings
 from gen.bench import films
 from gen.card import find_checkpoint
-from gen.child import Child
 from gen.config import ModelConfig
 from gen.dispatch import Dispatch
 from gen.film import probe, read_frames
@@ -467,14 +466,6 @@ async def test_why_a_film_failed_arrives_as_what_can_be_translated(
     assert (job.state, job.reason, job.facts) == (State.FAILED, "attention_missing", {"name": "flash", "why": why})
     assert job.facts["why"].template == why.template
     assert "'why': 'flash-attn is not installed'" in caplog.text
-
-
-async def test_what_a_child_fails_at_goes_as_what_can_be_translated(model: Path) -> None:
-    wanted = {"model": str(model), "models_dir": "", "device": "cpu", "precision": "auto", "attention": "sage"}
-    told: list[dict[str, Any]] = []
-    Child(told.append, lambda _: False).answer({"do": "load", "threads": 0, **wanted})
-    (event,) = json.loads(json.dumps(told))
-    assert event["facts"]["why"] == {"said": "there is no card that it could run on", "facts": {}}
 
 
 async def test_stop_keeps_what_is_finished(bench: Bench) -> None:
