@@ -140,7 +140,7 @@ async def settings_panel(talk: Talk, here: Here) -> tuple[str, list[Row]]:
         at = values.index(value) if value in values else 0
         label = f"{say(here.locale, f'telegram.setting.{name}')}: {said(here.locale, value)}"
         rows.append([(label, "data:" + data("set", n, (at + 1) % len(values)), "plain")])
-    rows.append([(say(here.locale, "telegram.button.close"), "data:" + data("close", 0), "plain")])
+    rows.append([(say(here.locale, "telegram.button.close"), "data:" + data("close", 0, int(here.user_id)), "plain")])
     return sentence(here.locale, "telegram.settings_title"), rows
 
 

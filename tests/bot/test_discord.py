@@ -365,7 +365,7 @@ async def test_a_server_decides_whether_a_cancelled_films_part_stays(tmp_path: P
         assert list(sure.buttons()) == (
             ["Cancel, keep the 1.2 s", "Cancel and delete", "Don't cancel"]
             if keep
-            else ["Cancel the film", "Don't cancel"]
+            else ["Cancel the film", "Cancel and delete", "Don't cancel"]
         )
         await s.there.press(sure, next(iter(sure.buttons())))
         await s.there.until(lambda: "Cancelled" in message.content)
@@ -373,6 +373,14 @@ async def test_a_server_decides_whether_a_cancelled_films_part_stays(tmp_path: P
         assert list(message.buttons()) == ["Run again", "Edit prompt", "Details"]
         again = (await s.there.answer(await s.there.press(message, "Run again")))["message"]
         assert "made from film 1" in again.content
+        await s.job(2)
+        await s.work()
+        says = "stay in its message" if keep else "go out of its message and are kept"
+        for told in (f"Film 2 is cancelled. The 1.2 s that were ready {says}; Details", "This film has already ended"):
+            asked = await s.there.command("cancel", {"job": "2"}, group="studio", user="1")
+            await s.there.answer(asked)
+            assert s.there.said_to(asked)[0].content.startswith(told)
+        assert [deed.action for deed in await operators.audit(s.db, 5)] == ["cancel"]
 
 
 async def test_when_roles_change_what_could_not_be_said_is_tried_again(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from db.media import Disk, Media, media_keep
 from db.models import Platform, State
 from db.room import Room
 from db.rows import Job
+from db.said import packed, said
 from db.workers import Crew
 from flipbot.checkup import paces_of
 from flipbot.planning import make_planner, model_facts, rules
@@ -543,6 +544,19 @@ async def test_a_cancel_is_heard_while_the_model_is_loaded(quick: Bench) -> None
         await requests.wish(quick.db, job.id, "cancel", by="me")
         job = await quick.ended(job)
     assert (job.state, job.done) == (State.CANCELLED, 0)
+
+
+async def test_why_a_film_failed_arrives_as_what_can_be_translated(
+    quick: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    why = said("{package} is not installed", package="flash-attn")
+    quick.script(ill="attention_missing", facts=packed({"name": "flash", "why": why}))
+    job = await quick.submit(1)
+    async with quick.working():
+        job = await quick.ended(job)
+    assert (job.state, job.reason, job.facts) == (State.FAILED, "attention_missing", {"name": "flash", "why": why})
+    assert job.facts["why"].template == why.template
+    assert "'why': 'flash-attn is not installed'" in caplog.text
 
 
 async def test_stop_keeps_what_is_finished(bench: Bench) -> None:
