@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, Protocol
 from bot.canvas import BEGINNINGS, View
 from bot.errors import Refused
 from bot.intake import unmade
-from bot.words import clean, duration, say, why
+from bot.words import clean, duration, say, translate, why
 from bot.words.en import WORDS
 from db.models import State
 from db.rows import Job
@@ -216,7 +216,10 @@ def _lines(job: Job, view: View, style: Style, now: Now) -> list[str]:
         case State.DONE | State.STOPPED | State.CANCELLED:
             lines.append(" · ".join(_result(job, view, style)))
         case State.FAILED:
-            facts = {name: style.escape(fact) if isinstance(fact, str) else fact for name, fact in job.facts.items()}
+            facts = {
+                name: style.escape(translate(locale, fact)) if isinstance(fact, str) else fact
+                for name, fact in job.facts.items()
+            }
             lines.append(why(locale, job.reason, facts))
             lines.append(say(locale, "chat.job", job=job.id))
         case _ if now.restarted:

@@ -114,8 +114,7 @@ class Control:
         try:
             response: web.StreamResponse = await handler(request)
         except Refused as refused:
-            facts = {name: packed(fact) for name, fact in refused.facts.items()}
-            return web.json_response({"refused": refused.key, "facts": facts}, status=422)
+            return web.json_response({"refused": refused.key, "facts": packed(refused.facts)}, status=422)
         except TROUBLE as trouble:
             log.warning("control path=%s: %s", request.path, trouble)
             return web.json_response({"refused": "refused.held_up", "facts": {}}, status=503)
@@ -236,7 +235,7 @@ async def _watch(request: web.Request) -> web.Response:
     until = loop.time() + POLL_S
     while True:
         commits = db.commits
-        state = await facts(db, await jobs.get(db, id))
+        state = packed(await facts(db, await jobs.get(db, id)))
         stamp = json.dumps(state, sort_keys=True)
         if seen is None or str(hash(stamp)) != seen or loop.time() >= until:
             return web.json_response({**state, "stamp": str(hash(stamp))})
@@ -334,7 +333,7 @@ class Remote:
         while True:
             state = await self._answer("GET", f"/jobs/{job}", params={"seen": stamp} if stamp else {})
             stamp = state["stamp"]
-            yield state
+            yield unpacked(state)
 
     async def wish(self, job: int, wish: str) -> str:
         """Ask for `stop` or `cancel`; returns the job's state. raises: Refused (no_such_job)."""
@@ -410,7 +409,7 @@ def _whole(target: Path) -> Iterator[Path]:
 
 
 def _refuse(answer: Any) -> NoReturn:
-    raise Refused(answer["refused"], **{name: unpacked(fact) for name, fact in answer["facts"].items()})
+    raise Refused(answer["refused"], **unpacked(answer["facts"]))
 
 
 @asynccontextmanager

@@ -622,11 +622,11 @@ class DiscordBot(discord.Client):
     async def ask_cancel(self, interaction: Ix, job: Job) -> None:
         """What shall become of what is ready: it stays in the message, unless the server has it otherwise, or goes."""
         locale, facts = self.locale(interaction), {"job": job.id, "seconds": (await look(self.db, job)).seconds_done}
-        asked, answers = "discord.cancel_drops", {"cancel": "discord.sure_cancel"}
+        asked, keeps = "discord.cancel_drops", "discord.sure_cancel"
         if (await of_server(self.db, job.server_id)).keep_cancelled:
-            asked, answers = "chat.cancel_sure", {"cancel": "chat.cancel_keep", "scrap": "chat.cancel_delete"}
+            asked, keeps = "chat.cancel_sure", "chat.cancel_keep"
         view = ui.View(timeout=None)
-        for act, key in {**answers, "leave": "chat.cancel_not"}.items():
+        for act, key in {"cancel": keeps, "scrap": "chat.cancel_delete", "leave": "chat.cancel_not"}.items():
             view.add_item(SureButton(act, job.id, say(locale, key, **facts)))
         await self.whisper(interaction, say(locale, asked, **facts), view)
 

@@ -7,10 +7,10 @@ import discord
 from discord import app_commands
 from discord.app_commands import AppCommandChannel, Range, Transform
 
-from bot.canvas import WAITS, awaited
+from bot.canvas import WAITS, awaited, look
 from bot.chat import number_of
 from bot.discord_sender import STYLE
-from bot.discord_server import ServerSettings, set_for
+from bot.discord_server import ServerSettings, of_server, set_for
 from bot.discord_words import Ix, word
 from bot.errors import Refused
 from bot.intake import need_decent
@@ -118,8 +118,16 @@ def _films(group: app_commands.Group, desk: Desk) -> None:
     @app_commands.rename(job=word("name.job"))
     async def cancel(interaction: Ix, job: Range[str, 1, 20]) -> None:
         found = await desk.theirs(interaction, job)
+        if found.state.terminal:
+            raise Refused("refused.job_over")
         await operators.cancel(desk.db, desk.who(interaction), found.id)
-        await desk.tell(interaction, "discord.cancelled", job=found.id)
+        if not found.done:
+            await desk.tell(interaction, "discord.cancelled", job=found.id)
+            return
+        keeps = (await of_server(desk.db, found.server_id)).keep_cancelled
+        seconds = (await look(desk.db, found)).seconds_done
+        key = f"discord.cancelled_{'keeps' if keeps else 'drops'}"
+        await desk.tell(interaction, key, job=found.id, seconds=seconds)
 
     @group.command(name=word("name.priority"), description=word("about.priority"))
     @app_commands.describe(job=word("about.job"))

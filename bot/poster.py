@@ -225,6 +225,8 @@ class Desk:
         self.todo = todo
         for job_id in self._awaited.keys() - todo.keys():
             self._forget(job_id)
+        for job_id in self._looked.keys() - todo.keys():
+            del self._looked[job_id]
         if todo and (self.task is None or self.task.done()):
             self.task = asyncio.create_task(self._run(), name=f"{self.sender.platform} {self.chat_id}")
         if changed:
@@ -612,9 +614,7 @@ class Desk:
         text = ready_ping(job, await look(self.db, job), self.sender.style)
         try:
             await self.sender.notify(_spot(canvas), text, job.user_id, f"{code(job.id)}-ping", silent=how == "silent")
-        except Unknown:
-            if not self.sender.nonce:
-                await canvases.change(self.db, job.id, notice=Notice.OVER)
+        except Unknown:  # it stays begun: said again where its nonce makes it the same one, else it counts as said
             raise
         except (PutOff, Failed):
             await canvases.change(self.db, job.id, notice=Notice.DUE)
@@ -704,6 +704,8 @@ class Desk:
 
 def _lane(canvas: Canvas, message: ChatMessage) -> Lane | None:
     """What kind of news this is, None where it is not to be sent."""
+    if canvas.delivery == Delivery.OVER:
+        return None
     if canvas.delivery == Delivery.GONE:
         return Lane.TERMINAL if message.result else None
     if message.terminal:

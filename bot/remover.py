@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from bot.sender import Closed, Gone, Moved, PutOff, Sender, SendError, Spot, Unreachable
+from bot.sender import Moved, PutOff, Sender, SendError, Spot
 from db import removals
 from db.connect import Database
 from db.rows import Removal
@@ -19,16 +19,18 @@ log = logging.getLogger("flipbot.remover")
 
 BETWEEN_S: Final = 1.1  # two calls of one platform: it is never urgent
 LOOK_S: Final = 2.0
-TRIES: Final = 12
 BACKOFF_MS: Final = 5_000
-LATEST_MS: Final = 3_600_000
+LATEST_MS: Final = 6 * 3_600_000
+TRIES: Final = 40  # a week: a role that lost a channel may get it back
 
 
 class Remover:
     """Runs beside the poster."""
 
-    def __init__(self, db: Database, senders: Sequence[Sender], between_s: float = BETWEEN_S) -> None:
-        self.db, self.senders, self.between_s = db, senders, between_s
+    def __init__(
+        self, db: Database, senders: Sequence[Sender], between_s: float = BETWEEN_S, backoff_ms: int = BACKOFF_MS
+    ) -> None:
+        self.db, self.senders, self.between_s, self.backoff_ms = db, senders, between_s, backoff_ms
 
     async def run(self) -> None:
         """Remove until cancelled."""
@@ -55,11 +57,9 @@ class Remover:
             return
         except Moved as moved:  # its messages stayed behind in the old group, where nobody can reach them
             log.info("a message to remove stayed in the group that moved to %s", moved.chat_id)
-        except (Gone, Unreachable, Closed) as error:
-            log.info("a message cannot be removed any more: %s", type(error).__name__)
         except SendError as error:
             if removal.tries < TRIES:
-                later_ms = min(LATEST_MS, BACKOFF_MS * 2**removal.tries)
+                later_ms = min(LATEST_MS, self.backoff_ms * 2**removal.tries)
                 await removals.put_off(self.db, removal.id, later_ms)
                 return
             log.warning("a message could not be removed: %s", error)

@@ -244,7 +244,8 @@ async def forget_me(talk: Talk, here: Here, message: Message, text: str) -> None
 
 async def queue(talk: Talk, here: Here, message: Message, text: str) -> None:
     """/queue"""
-    await talk.tell(here, await queue_panel(talk, here))
+    html, quoted = await queue_panel(talk, here)
+    await talk.tell_of(here, quoted, html)
 
 
 async def cancel(talk: Talk, here: Here, message: Message, text: str) -> None:
@@ -259,8 +260,8 @@ async def cancel(talk: Talk, here: Here, message: Message, text: str) -> None:
         said = await wish(talk, here, job, "cancel")
         await talk.tell(here, f"{sentence(here.locale, 'chat.job', job=number)}: {said}", fleeting=True)
         return
-    html, rows = await cancel_panel(talk, here)
-    await talk.tell(here, html, rows=rows)
+    html, rows, shown = await cancel_panel(talk, here)
+    await talk.tell_of(here, shown, html, rows)
 
 
 async def history(talk: Talk, here: Here, message: Message, text: str) -> None:

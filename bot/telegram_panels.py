@@ -20,13 +20,14 @@ SECONDS: Final = (2.0, 3.0, 5.0, 8.0, 10.0, 15.0, 20.0, 30.0)  # what the settin
 NOTIFY: Final = ("ping", "silent", "off")
 
 
-async def queue_panel(talk: Talk, here: Here) -> str:
-    """What runs, and the next ten; one's own in bold, and only their prompts."""
+async def queue_panel(talk: Talk, here: Here) -> tuple[str, list[int]]:
+    """What runs, and the next ten; one's own in bold, and only their prompts; and the numbers of those."""
     line, more = await jobs.line(talk.db, QUEUE_SHOWN + 1)
     if not line:
-        return sentence(here.locale, "telegram.queue_empty")
+        return sentence(here.locale, "telegram.queue_empty"), []
     style = TelegramStyle(talk.names)
     lines = [style.strong(sentence(here.locale, "telegram.queue_title", films=len(line) + more))]
+    quoted = []
     for n, job in enumerate(line, start=1):
         view = await look(talk.db, job)
         parts = [f"{n}.", sentence(here.locale, "chat.job", job=job.id)]
@@ -35,20 +36,22 @@ async def queue_panel(talk: Talk, here: Here) -> str:
             parts.append(say(here.locale, "eta.left", left=duration(here.locale, view.eta_ms / 1000)))
         mine = (job.platform, job.user_id) == (TELEGRAM, here.user_id)
         prompt = job.prompt[:60] if mine and readable(here, job) else ""
+        quoted += [job.id] if prompt else []
         said = " · ".join([*parts, style.quote(prompt)] if prompt else parts)
         lines.append(f"{said} ←" if prompt else style.strong(said) if mine else said)
     if more > 0:
         lines.append(sentence(here.locale, "telegram.queue_more", films=more))
-    return "\n".join(lines)
+    return "\n".join(lines), quoted
 
 
-async def cancel_panel(talk: Talk, here: Here) -> tuple[str, list[Row]]:
-    """One's own films that wait or grow, a button for each."""
+async def cancel_panel(talk: Talk, here: Here) -> tuple[str, list[Row], list[int]]:
+    """One's own films that wait or grow, a button for each; and the films' numbers."""
     open_ = await jobs.open_jobs(talk.db, TELEGRAM, here.user_id)
     if not open_:
-        return sentence(here.locale, "telegram.nothing_to_cancel"), []
-    rows: list[Row] = [[(film_label(here, job), "data:" + data("cancel", job.id), "danger")] for job in open_[:20]]
-    return sentence(here.locale, "telegram.cancel_which"), rows
+        return sentence(here.locale, "telegram.nothing_to_cancel"), [], []
+    shown = open_[:20]
+    rows: list[Row] = [[(film_label(here, job), "data:" + data("cancel", job.id), "danger")] for job in shown]
+    return sentence(here.locale, "telegram.cancel_which"), rows, [job.id for job in shown]
 
 
 async def history_panel(talk: Talk, here: Here) -> tuple[str, list[Row], list[int]]:
@@ -137,7 +140,7 @@ async def settings_panel(talk: Talk, here: Here) -> tuple[str, list[Row]]:
         at = values.index(value) if value in values else 0
         label = f"{say(here.locale, f'telegram.setting.{name}')}: {said(here.locale, value)}"
         rows.append([(label, "data:" + data("set", n, (at + 1) % len(values)), "plain")])
-    rows.append([(say(here.locale, "telegram.button.close"), "data:" + data("close", 0), "plain")])
+    rows.append([(say(here.locale, "telegram.button.close"), "data:" + data("close", 0, int(here.user_id)), "plain")])
     return sentence(here.locale, "telegram.settings_title"), rows
 
 

@@ -182,14 +182,15 @@ async def details(talk: Talk, here: Here, query: CallbackQuery, number: int, rev
         lines.append(sentence(here.locale, "chat.parent", job=job.parent_id))
     if job.film and await talk.owns(here, job) and (link := await talk.intake.link(job.id)):
         lines.append(sentence(here.locale, "chat.watch", link=link))
-    await talk.tell_of(here, [number], "\n".join(lines), details_rows(here.locale, job))
+    await talk.tell_of(here, [number], "\n".join(lines), details_rows(here, job))
     for part in rest:
         await talk.tell_of(here, [number], style.quote(part))
     return None
 
 
-def details_rows(locale: str, job: Job) -> list[Row]:
-    """The buttons of the details."""
+def details_rows(here: Here, job: Job) -> list[Row]:
+    """The buttons of the details; who opened them closes them."""
+    locale, mine = here.locale, int(here.user_id)
     seed = job.settings.get("seed")
     rows: list[Row] = []
     if isinstance(seed, int):
@@ -200,7 +201,7 @@ def details_rows(locale: str, job: Job) -> list[Row]:
             (say(locale, "telegram.button.report"), "data:" + data("report", job.id), "plain"),
         ]
     )
-    rows.append([(say(locale, "telegram.button.close"), "data:" + data("close", job.id), "plain")])
+    rows.append([(say(locale, "telegram.button.close"), "data:" + data("close", job.id, mine), "plain")])
     return rows
 
 
@@ -222,7 +223,9 @@ async def drop(talk: Talk, gone: people.Forgotten) -> None:
 
 
 async def close(talk: Talk, here: Here, query: CallbackQuery, number: int, rev: int) -> str | None:
-    """Take the bot's own panel away."""
+    """Take the bot's own panel away. rev: who opened it, who alone closes it but for moderators; 0: anybody."""
+    if rev and str(rev) != here.user_id and not await talk.moderates(here):
+        raise Refused("telegram.question_not_yours")
     if panel := panel_of(query):
         await talk.take_away(here, panel)
     return None

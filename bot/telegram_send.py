@@ -31,7 +31,6 @@ from telegram.error import (
     NetworkError,
     RetryAfter,
     TelegramError,
-    TimedOut,
 )
 
 from bot.chat import ChatMessage, Style
@@ -125,14 +124,10 @@ def mapped(error: TelegramError) -> SendError:
             return Failed(said)
         case InvalidToken() | Conflict():
             return Failed(said)
-        case TimedOut() if "not* sent" in said or _never_sent(error):
-            return Failed(said)
-        case TimedOut():
-            return Unknown(said)
-        case NetworkError() if "entity too large" in low or "413" in low:
-            return TooBig()
         case NetworkError() if _never_sent(error):
             return Failed(said)
+        case NetworkError() if "entity too large" in low or "413" in low:
+            return TooBig()
         case _:
             return Unknown(said)
 

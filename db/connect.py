@@ -123,7 +123,7 @@ class Database:
         raises: DatabaseInUse, DatabaseNewer, DatabaseUnusable, DatabaseAway, DiskFull, ConfigError (url)
         """
         engines, path = engines_of(url, data_dir), file_of(url, data_dir)
-        lock = await _lock(path) if alone else None
+        lock = await _lock(path, data_dir if engines.shared else path) if alone else None
         try:
             await asyncio.to_thread(engines.open)
             db = cls(engines, path, clock, steady, busy_s)
@@ -276,15 +276,19 @@ def _seen(verb: asyncio.Future[Any]) -> None:
         log.error("a statement failed after its caller had gone", exc_info=error)
 
 
-async def _lock(path: Path) -> Lock:
-    """The file's lock, waited for as long as a command needs that only looks something up. raises: DatabaseInUse."""
+async def _lock(path: Path, named: Path) -> Lock:
+    """The file's lock, waited for as long as a command needs that only looks something up.
+
+    named:  what is in use, for people: beside a server's database no file has the data
+    raises: DatabaseInUse
+    """
     until = time.monotonic() + LOCKED_S
     while True:
         try:
             return Lock(path)
-        except DatabaseInUse:
+        except DatabaseInUse as in_use:
             if time.monotonic() >= until:
-                raise
+                raise DatabaseInUse(named, in_use.pid) from None
         await asyncio.sleep(LOCKED_S / 50)
 
 

@@ -25,18 +25,21 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
+    Dialect,
     Enum,
     ForeignKey,
     Index,
     Integer,
     MetaData,
     String,
+    TypeDecorator,
     UniqueConstraint,
     false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from db.said import packed, unpacked
 from db.turns import STARTED
 
 
@@ -145,6 +148,21 @@ def where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
+class Facts(TypeDecorator[dict[str, Any]]):
+    """What a sentence can be made of, as JSON; sentences among them come out as they went in, for every language."""
+
+    impl = JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: dict[str, Any] | None, dialect: Dialect) -> Any:
+        """As JSON takes it."""
+        return packed(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """As it was; what older versions wrote is plain text."""
+        return unpacked(value)
+
+
 class Base(DeclarativeBase):
     """Every constraint has a name, so that a migration can change it."""
 
@@ -234,7 +252,7 @@ class Job(Base):
     tighter: Mapped[int] = mapped_column(default=0, server_default="0")  # steps down from the first memory plan
     not_before_ms: Mapped[int] = mapped_column(BigInteger, default=0)
     reason: Mapped[str | None] = mapped_column(String(100))
-    facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    facts: Mapped[dict[str, Any]] = mapped_column(Facts, default=dict)
     conditioning: Mapped[str | None] = mapped_column(Sha, index=True)
     tail: Mapped[str | None] = mapped_column(Sha, index=True)
     film: Mapped[str | None] = mapped_column(Sha, index=True)
@@ -352,7 +370,7 @@ class Audit(Base):
     scope: Mapped[str] = mapped_column(String(100))
     target: Mapped[str] = mapped_column(String(200))  # a job's number, or "platform:user"
     reason: Mapped[str]
-    facts: Mapped[dict[str, Any]] = mapped_column(JSON)
+    facts: Mapped[dict[str, Any]] = mapped_column(Facts)
 
 
 class Section(Base):
@@ -407,7 +425,7 @@ class Rendition(Base):
     height: Mapped[int] = mapped_column(default=0)
     duration_ms: Mapped[int] = mapped_column(default=0)
     reason: Mapped[str | None] = mapped_column(String(100))
-    facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    facts: Mapped[dict[str, Any]] = mapped_column(Facts, default=dict)
     tries: Mapped[int] = mapped_column(default=0)  # that ended with the death of the process
     created_ms: Mapped[int] = mapped_column(BigInteger)
 
@@ -429,7 +447,6 @@ class Canvas(Base):
     __tablename__ = "canvas"
     __table_args__ = (
         CheckConstraint("wanted >= 1 AND shown >= 0 AND shown <= wanted AND tries >= 0", name="counts"),
-        Index("ix_canvas_due", "not_before_ms", "job_id", **where("shown < wanted")),
         Index("ix_canvas_notice", "job_id", **where("notice IN ('due', 'begun')")),
         Index("ix_canvas_message", "platform", "chat_id", "message_id"),
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from functools import reduce
 from pathlib import PurePath
 from types import MappingProxyType
+from typing import Any
 
 
 class Said(str):
@@ -33,18 +34,21 @@ def _made(template: str, facts: Mapping[str, object]) -> Said:
     return made
 
 
-def packed(fact: object) -> object:
-    """A fact as JSON takes it to another process, where `unpacked` makes the same sentence of it."""
+def packed(fact: Any) -> Any:
+    """A fact, or all of them by name, as JSON takes them to where `unpacked` makes the same sentences of them."""
     if isinstance(fact, Said) and fact.template:
-        return {"said": fact.template, "facts": {name: packed(each) for name, each in fact.facts.items()}}
+        return {"said": fact.template, "facts": packed(fact.facts)}
+    if isinstance(fact, Mapping):
+        return {name: packed(each) for name, each in fact.items()}
     return str(fact) if isinstance(fact, PurePath) else fact
 
 
-def unpacked(value: object) -> object:
+def unpacked(value: Any) -> Any:
     """What was packed."""
-    if isinstance(value, dict) and value.keys() == {"said", "facts"}:
-        return _made(value["said"], {name: unpacked(each) for name, each in value["facts"].items()})
-    return value
+    if not isinstance(value, dict):
+        return value
+    facts = {name: unpacked(each) for name, each in value.items()}
+    return _made(facts["said"], facts["facts"]) if facts.keys() == {"said", "facts"} else facts
 
 
 def written(texts: Mapping[str, str]) -> Said:

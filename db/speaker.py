@@ -80,7 +80,7 @@ class Speaker:
                 self._over.wait(self.every_s)
 
     def _heard(self, until: float, said: str) -> None:
-        self.until = until or min(self.until, time.monotonic())
+        self.until = until
         self._changed.set()
         if said and said != self._said:
             log.info("%s", said)

@@ -3,11 +3,13 @@
 import argparse
 import locale as system_locale
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, NoReturn
 
 from rich.console import Console
 
@@ -41,6 +43,60 @@ BOT_BENCHES = ("page", "answer")  # of what people meet; the others are the engi
 BOTH = said("On one machine, `flipbot run` does both: `front` and `worker` exclude each other on one SQLite file.")
 
 
+class Help(argparse.HelpFormatter):
+    """Help whose own few words are in the reader's language."""
+
+    def __init__(self, say: Callable[[str], str], prog: str) -> None:
+        super().__init__(prog)
+        self.say = say
+
+    def add_usage(self, usage: Any, actions: Any, groups: Any, prefix: str | None = None) -> None:
+        """The first line."""
+        super().add_usage(usage, actions, groups, self.say(said("usage: ")) if prefix is None else prefix)
+
+    def start_section(self, heading: str | None) -> None:
+        """A list of arguments."""
+        known: dict[str, str] = {each: self.say(each) for each in (said("options"), said("positional arguments"))}
+        super().start_section(known.get(heading, heading) if heading else heading)
+
+
+class RawHelp(Help, argparse.RawDescriptionHelpFormatter):
+    """The same, with lines as they were written."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that speaks the reader's language."""
+
+    def __init__(self, say: Callable[[str], str], **settings: Any) -> None:
+        super().__init__(formatter_class=partial(Help, say), add_help=False, **settings)
+        self.say = say
+        self.add_argument("-h", "--help", action="help", help=say(said("show this help message and exit")))
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the arguments, and end."""
+        self.print_usage(sys.stderr)
+        self.exit(2, self.say(said("{prog}: error: {message}", prog=self.prog, message=of_argparse(message))) + "\n")
+
+
+def of_argparse(message: str) -> str:
+    """What argparse says is wrong, as a sentence that can be translated where it is something usual."""
+    if found := re.fullmatch("argument (.+?): (.+)", message, re.DOTALL):
+        return said("argument {name}: {message}", name=found[1], message=of_argparse(found[2]))
+    if found := re.fullmatch("the following arguments are required: (.+)", message):
+        return said("the following arguments are required: {names}", names=found[1])
+    if found := re.fullmatch("unrecognized arguments: (.+)", message, re.DOTALL):
+        return said("unrecognized arguments: {words}", words=found[1])
+    if found := re.fullmatch(r"invalid choice: (.+) \(choose from (.+)\)", message, re.DOTALL):
+        return said("invalid choice: {got} (choose from {known})", got=found[1], known=found[2])
+    if found := re.fullmatch("invalid int value: (.+)", message, re.DOTALL):
+        return said("invalid int value: {got}", got=found[1])
+    if found := re.fullmatch("ambiguous option: (.+) could match (.+)", message, re.DOTALL):
+        return said("ambiguous option: {got} could match {known}", got=found[1], known=found[2])
+    if found := re.fullmatch("ignored explicit argument (.+)", message, re.DOTALL):
+        return said("ignored explicit argument {got}", got=found[1])
+    return said("expected one argument") if message == "expected one argument" else message
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code: 0 done, 1 failed, 2 bad usage or bad input, 130 cancelled."""
     spoken = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG")
@@ -71,17 +127,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def arguments(locale: str = words.DEFAULT) -> argparse.ArgumentParser:
-    """The parser of every command. What argparse says by itself stays English."""
+    """The parser of every command."""
     say = partial(words.translate, locale)
-    parser = argparse.ArgumentParser(
-        prog="flipbot", description=say(said("A picture becomes a film, second by second."))
+    parser = Parser(say, prog="flipbot", description=say(said("A picture becomes a film, second by second.")))
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"flipbot {version('flipbot')}",
+        help=say(said("show program's version number and exit")),
     )
-    parser.add_argument("--version", action="version", version=f"flipbot {version('flipbot')}")
     parser.set_defaults(command=None)
-    commands = parser.add_subparsers(metavar="COMMAND")
+    speaking: Any = partial(Parser, say)  # called as a class is
+    commands = parser.add_subparsers(metavar="COMMAND", parser_class=speaking)
 
     def add(name: str, command: Callable[..., int], about: Said) -> argparse.ArgumentParser:
-        sub = commands.add_parser(name, help=say(about), description=say(about))
+        sub: Parser = commands.add_parser(name, help=say(about), description=say(about))
         sub.add_argument(
             "-c", "--config", type=Path, help=say(said("configuration file (default: config.toml here, if any)"))
         )
@@ -176,8 +236,8 @@ def arguments(locale: str = words.DEFAULT) -> argparse.ArgumentParser:
         help=say(said("measure")),
         description=say(said("Measure; each prints a small table.")),
         epilog=gen.bench.listed(BENCHES),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    bench.formatter_class = partial(RawHelp, say)
     bench.add_argument("name", nargs="?", choices=BENCHES, metavar="NAME", help=say(said("what to measure")))
     bench.add_argument(
         "rest", nargs=argparse.REMAINDER, metavar="...", help=say(said("its options: flipbot bench NAME --help"))

@@ -25,6 +25,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from db.said import packed
 from gen import attention, errors, film, inputs, weights
 from gen.card import PARTS, Card, find_checkpoint
 from gen.device import device_of, usual_device
@@ -69,7 +70,7 @@ class Child:
                 self.tidy(self.section(message))
         except errors.GenError as error:
             self.tidy(True)  # a cancel is one: there may be nothing to do after it
-            self.say({"event": "error", "reason": error.reason, "facts": dict(error.facts)})
+            self.say({"event": "error", "reason": error.reason, "facts": packed(error.facts)})
         except Exception as error:  # the edge of the process: the parent hears a reason, the log has the rest
             if errors.ran_out(error):
                 self.tidy(True)

@@ -184,7 +184,7 @@ class Dispatch:
             if reason == MediaAway.reason:
                 await settle_store(self.db, self.media)
             elif reason not in OF_FILES:  # in less memory, if that was what was short
-                smaller = reason == OutOfMemory.reason and not self.loaded and self.tighter < TIGHTER
+                smaller = reason == OutOfMemory.reason and self.tighter < TIGHTER
                 await self.ready_child(self.tighter + smaller, nobody)
         except ChildDied as died:
             self.rest(Reason.WORKER_CRASHED, {"status": died.status}, self.retry_ms / 1000)

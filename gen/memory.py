@@ -42,6 +42,8 @@ WORKSPACE = 0.25 * GB  # cuBLAS and cuDNN
 # Of what the allocator holds, what it cannot give anybody; without expandable segments (Windows, virtual cards) as a
 # replay of a section's tensors through a model of the allocator came out
 FRAGMENTS, FRAGMENTS_FIXED = 0.04, 0.12
+# Kept free where blocks stay: one that travels costs nothing beside a step, an allocator at its limit holds the card up
+ROOM = 0.1 * GB
 RUNTIME_RAM = 2.6 * GB  # torch, CUDA's kernels and the libraries in RAM
 RUNTIME_CPU = 0.5 * GB  # the same without a GPU
 # What a decode takes ÷ its tensors: cuDNN's own copies of what goes into a convolution and comes out of it, where its
@@ -344,9 +346,9 @@ def plan_for(
     if least:
         return within(plan)
     everything = replace(plan, resident=tuple(range(len(parts.blocks))))
-    if everything.vram <= vram_limit:
+    if everything.vram <= vram_limit - ROOM:
         return within(everything)
-    room = int((vram_limit - plan.vram) / (1 + machine.fragments))
+    room = int((vram_limit - ROOM - plan.vram) / (1 + machine.fragments))
     return within(replace(plan, resident=spread(parts.blocks, room)))
 
 

@@ -13,6 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
+from db.said import unpacked
+
 log = logging.getLogger("flipbot.process")
 
 # The libraries' progress bars and hints would stand in the middle of ours.
@@ -160,7 +162,7 @@ class ChildProcess:
             event: dict[str, Any] = json.loads(line)
             match event["event"]:
                 case "error":
-                    raise ChildFailed(event["reason"], event["facts"])
+                    raise ChildFailed(event["reason"], unpacked(event["facts"]))
                 case "phase":
                     told = Told(event["phase"], told.step, told.of)
                 case "step":

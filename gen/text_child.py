@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from db.said import packed, said
+
 
 def main() -> int:
     """Answer the line on stdin. Returns 0, or 1 where error.json says why not."""
@@ -29,7 +31,7 @@ def main() -> int:
     except GenError as error:
         return told(asked, error.reason, error.facts)
     except MemoryError:
-        return told(asked, OutOfMemory.reason, {"doing": "encoding the prompt"})
+        return told(asked, OutOfMemory.reason, {"doing": said("encoding the prompt")})
     from safetensors.torch import save_file
 
     out = Path(asked["out"])
@@ -46,8 +48,8 @@ def end_with_parent() -> None:
 
 def told(asked: Mapping[str, Any], reason: str, facts: Mapping[str, object]) -> int:
     """Write down what went wrong."""
-    said = json.dumps({"reason": reason, "facts": facts}, default=str)
-    (Path(asked["out"]) / "error.json").write_text(said, encoding="utf-8")
+    answer = json.dumps({"reason": reason, "facts": packed(facts)}, default=str)
+    (Path(asked["out"]) / "error.json").write_text(answer, encoding="utf-8")
     return 1
 
 
@@ -55,7 +57,6 @@ def encoded(asked: Mapping[str, Any]) -> dict[str, Any]:
     """The tensors of every prompt, on the CPU."""
     import torch
 
-    from db.said import said
     from gen import encode, weights
     from gen.card import PromptTemplate
     from gen.device import device_of

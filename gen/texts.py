@@ -26,6 +26,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from db.said import unpacked
 from gen import encode
 from gen.card import Checkpoint, PromptTemplate
 from gen.errors import DeviceMissing, EncoderFailed, GenError, OutOfMemory, TextEncoderDied, by_reason
@@ -218,7 +219,7 @@ class TextsElsewhere:
 
 def error_of(said: Mapping[str, object]) -> GenError:
     """The error that the process wrote down."""
-    kind, facts = by_reason(str(said["reason"])), said["facts"]
+    kind, facts = by_reason(str(said["reason"])), unpacked(said["facts"])
     assert isinstance(facts, dict)
     return (kind or EncoderFailed)(**facts)
 

@@ -25,6 +25,7 @@ from typing import Any
 from av.video.frame import PictureType
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
+from db.said import packed
 from gen import errors, film
 from gen.pipe import Message, Say, serve
 
@@ -208,7 +209,7 @@ def answer(say: Say, message: Message) -> None:
         said: dict[str, Any] = vars(made) | {"path": str(made.path) if made.path else None}
         say({"event": "rendered", **said})
     except errors.GenError as error:
-        say({"event": "error", "reason": error.reason, "facts": dict(error.facts)})
+        say({"event": "error", "reason": error.reason, "facts": packed(error.facts)})
     except Exception as error:  # the edge of the process: the parent hears a reason, the log has the rest
         log.exception("unexpected")
         say({"event": "error", "reason": "internal", "facts": {"what": type(error).__name__}})

@@ -400,8 +400,8 @@ WORDS: Final = {
     ),
     "discord.accepted": "Thank you. Now ask for your film once more.",
     "discord.cancel_drops": (
-        "Cancel film {job}? Its {seconds} s go out of the message, as this server has it. Stop here, under the film, "
-        "would keep them."
+        "Cancel film {job}? Its {seconds} s go out of the message, as this server has it, and are kept until you "
+        "delete them. Stop here, under the film, would keep them there."
     ),
     "discord.sure_cancel": "Cancel the film",
     "discord.delete": "Delete this film",
@@ -410,6 +410,13 @@ WORDS: Final = {
     "discord.reported": "Thank you. The moderators will look at it.",
     "discord.report": "Film {job} was reported by {user} (it belongs to {owner}). {link}",
     "discord.cancelled": "Film {job} is cancelled.",
+    "discord.cancelled_keeps": (
+        "Film {job} is cancelled. The {seconds} s that were ready stay in its message; Details there can delete them."
+    ),
+    "discord.cancelled_drops": (
+        "Film {job} is cancelled. The {seconds} s that were ready go out of its message and are kept; Details there "
+        "can delete them."
+    ),
     "discord.no_films": "You have no films here yet. Begin with /animate.",
     "discord.history": "Choose a film to show it here again.",
     "discord.more": "and {count} more",
@@ -459,7 +466,7 @@ WORDS: Final = {
     "discord.delete_cancels": "Deleting the message of a growing film cancels it.",
     "discord.delete_keeps": "A film whose message is deleted is finished and posted anew.",
     "discord.keeps_cancelled": "What is ready of a cancelled film stays in its message.",
-    "discord.drops_cancelled": "A cancelled film goes out of its message.",
+    "discord.drops_cancelled": "A cancelled film goes out of its message, and is kept until it is deleted.",
     "discord.config": "Films up to {longest} s, {per_user} in line per person, qualities: {qualities}",
     # the page
     "page.title": "Flipbot",

@@ -364,7 +364,8 @@ WORDS: Final = {
     ),
     "discord.accepted": "谢谢。请再次发送你的请求。",
     "discord.cancel_drops": (
-        "要取消影片 {job} 吗？按此服务器的设置，已完成的 {seconds} 秒会从消息里移除；按影片下方的“到此为止”则会保留。"
+        "要取消影片 {job} 吗？按此服务器的设置，已完成的 {seconds} 秒会从消息里移除，但在删除之前仍会保存；"
+        "按影片下方的“到此为止”则会留在消息里。"
     ),
     "discord.sure_cancel": "取消影片",
     "discord.delete": "删除这部影片",
@@ -373,6 +374,10 @@ WORDS: Final = {
     "discord.reported": "谢谢。管理员会查看。",
     "discord.report": "影片 {job} 被 {user} 举报（属于 {owner}）。{link}",
     "discord.cancelled": "影片 {job} 已取消。",
+    "discord.cancelled_keeps": "影片 {job} 已取消。已完成的 {seconds} 秒会留在消息里；可以在那里的“详情”中删除。",
+    "discord.cancelled_drops": (
+        "影片 {job} 已取消。已完成的 {seconds} 秒会从消息里移除，但仍会保存；可以在那里的“详情”中删除。"
+    ),
     "discord.no_films": "你在这里还没有影片。请用 /animate 开始。",
     "discord.history": "选择一部影片，在这里再次显示。",
     "discord.more": "还有 {count} 部",
@@ -419,7 +424,7 @@ WORDS: Final = {
     "discord.delete_cancels": "删除正在生成的影片的消息，就会取消这部影片。",
     "discord.delete_keeps": "影片的消息被删除后，影片仍会完成，并重新发出。",
     "discord.keeps_cancelled": "取消影片后，已完成的部分会留在消息里。",
-    "discord.drops_cancelled": "取消影片后，影片会从消息里移除。",
+    "discord.drops_cancelled": "取消影片后，影片会从消息里移除，但在删除之前仍会保存。",
     "discord.config": "影片最长 {longest} 秒，每人排队 {per_user} 部，画质：{qualities}",
     # the page
     "page.title": "Flipbot",
@@ -997,6 +1002,21 @@ SENTENCES: Final[dict[str, str]] = {
     "What job {job} could be gone on with is not kept any more; its film is.": (
         "影片 {job} 接着做所需的数据已不再保留；影片本身还在。"
     ),
+    # the command line: what argparse says by itself
+    "usage: ": "用法：",
+    "options": "选项",
+    "positional arguments": "位置参数",
+    "show this help message and exit": "显示这份帮助并退出",
+    "show program's version number and exit": "显示版本号并退出",
+    "{prog}: error: {message}": "{prog}：错误：{message}",
+    "argument {name}: {message}": "参数 {name}：{message}",
+    "the following arguments are required: {names}": "缺少以下参数：{names}",
+    "unrecognized arguments: {words}": "无法识别的参数：{words}",
+    "invalid choice: {got} (choose from {known})": "没有 {got} 这个选择（可选：{known}）",
+    "invalid int value: {got}": "{got} 不是整数",
+    "ambiguous option: {got} could match {known}": "选项 {got} 有歧义，可能是 {known}",
+    "ignored explicit argument {got}": "这个选项不带值，但给出了 {got}",
+    "expected one argument": "需要一个值",
     " (process {pid})": "（进程 {pid}）",
     "{path} is in use by another flipbot{by}: stop that one first, or use another data directory.": (
         "{path} 正被另一个 flipbot{by}使用：请先停止它，或换一个数据文件夹。"

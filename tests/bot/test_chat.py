@@ -10,6 +10,7 @@ from bot.errors import Refused
 from bot.telegram_text import TelegramStyle
 from db.models import State
 from db.rows import Forecast, Job, Place, Progress, QueueState
+from db.said import said
 
 NOW = Now(ms=1_000_000_000)
 USUAL = Terms()
@@ -115,6 +116,22 @@ def test_what_is_ready_of_a_cancelled_film_stays_or_goes() -> None:
     assert kept.film and not kept.dropped and kept.result and "2.4 s" in kept.text
     assert gone.film is None and gone.dropped and not gone.result and "2.4 s" not in gone.text
     assert "by <@5>" in gone.text and "made from film 40" in gone.text
+
+
+WHY = said("does not fit this model: it has no layer for {key}", key="a*b*c")
+
+
+@pytest.mark.parametrize(
+    ("locale", "why", "says"),
+    [
+        ("zh", WHY, r"配置中的 LoRA 无法使用：x.safetensors（不适合这个模型：没有与 a\*b\*c 对应的层）。"),
+        ("en", WHY, r"x.safetensors does not fit this model: it has no layer for a\*b\*c."),
+        ("zh", str(WHY), r"x.safetensors（does not fit this model: it has no layer for a\*b\*c）。"),  # an older row's
+    ],
+)
+def test_why_a_film_failed_is_said_in_the_readers_language(locale: str, why: str, says: str) -> None:
+    job = a_job(locale=locale, state=State.FAILED, reason="lora_unusable", facts={"file": "x.safetensors", "why": why})
+    assert compose(job, view(job, [], None, None, None), STYLE, Terms(), NOW).lines[1].endswith(says)
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,13 @@ from PIL import Image
 from bot import control
 from bot.errors import Gone, Refused, Silent
 from bot.intake import Intake, ModelFacts, Planned, Rules
-from bot.words import say
+from bot.words import say, why
 from db import jobs, requests, sections
 from db.connect import Database
 from db.media import Media
 from db.models import State
 from db.requests import Limits
+from db.said import said
 from db.sections import Made
 from gen.errors import SizeNotSupported
 from tests.ready import ready
@@ -90,6 +91,17 @@ def long(tmp_path: Path) -> Path:
 def data_dir(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     place: Callable[[Path], Path] = request.param
     return place(tmp_path)
+
+
+async def test_why_a_film_failed_comes_in_every_language(tmp_path: Path) -> None:
+    async with serving(tmp_path / "d") as db, control.connect(tmp_path / "d") as remote:
+        assert remote is not None
+        id = await remote.submit(png(64, 64), ASKED)
+        claim = await jobs.claim(db, "w", 60_000)
+        assert claim is not None
+        await jobs.fail(db, claim, "attention_missing", {"name": "sage", "why": said("it needs Ampere or newer")})
+        state = await anext(remote.watch(id))
+        assert "：它需要 Ampere 或更新的显卡。" in why("zh", state["reason"], state["reason_facts"])
 
 
 async def test_a_job_goes_in_and_is_watched_to_its_end(data_dir: Path) -> None:

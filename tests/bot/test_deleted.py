@@ -14,6 +14,7 @@ from telegram_stage import ANN
 
 from bot.remover import Remover
 from bot.telegram_text import data
+from db import people
 from tests.fakes.telegram import Chat, labels
 
 
@@ -46,6 +47,21 @@ async def test_forgetting_somebody_takes_every_message_about_their_films_along(t
         assert "secret" not in str(there.server.of_bot(chat))
 
 
+@pytest.mark.parametrize("command", ["/queue", "/cancel"])
+async def test_what_was_said_of_a_film_in_line_goes_with_it(tmp_path: Path, command: str) -> None:
+    async with telegram_stage.stage(tmp_path) as there:
+        server, chat = there.server, there.server.private(ANN)
+        server.sends(ANN, chat, caption="secret")
+        await there.jobs(1)
+        await there.message(chat, "secret")
+        before = len(server.of_bot(chat))
+        server.says(ANN, chat, command)
+        await server.until(lambda: len(server.of_bot(chat)) > before)
+        assert str(server.of_bot(chat)[before:]).count("secret") == 1
+        await people.forget_job(there.db, 1)
+        await server.until(lambda: not server.of_bot(chat))
+
+
 async def test_deleting_a_film_takes_every_message_about_it_along(tmp_path: Path) -> None:
     async with shown_everywhere(tmp_path) as (there, chat):
         details = await there.message(chat, "secret", kind="text")
@@ -74,6 +90,21 @@ async def test_on_discord_the_messages_before_the_last_one_go_as_well(tmp_path: 
         assert there.bot
         removing = asyncio.create_task(Remover(there.db, [there.bot.sender], 0.05).run())
         await there.there.until(lambda: first.deleted and again.deleted)
+        removing.cancel()
+
+
+async def test_a_message_in_a_channel_that_is_shut_goes_once_it_is_open(tmp_path: Path) -> None:
+    async with discord(tmp_path) as there:
+        film = (await there.there.answer(await there.animate("secret")))["message"]
+        await there.job(1)
+        while await there.work():
+            pass
+        await there.there.until(lambda: "ready" in film.content)
+        there.there.fail("DELETE", "/messages/", (403, 50001), times=2)
+        await people.forget_job(there.db, 1)
+        assert there.bot
+        removing = asyncio.create_task(Remover(there.db, [there.bot.sender], 0.02, 20).run())
+        await there.there.until(lambda: film.deleted)
         removing.cancel()
 
 

@@ -4,8 +4,10 @@ import asyncio
 import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import aiohttp
 import discord
 import pytest
 from discord_stage import Stage, png, stage
@@ -13,9 +15,9 @@ from discord_stage import Stage, png, stage
 from bot.config import DiscordConfig
 from bot.discord_bot import DiscordBot
 from bot.discord_commands import OPTIONS
-from bot.discord_sender import STYLE
+from bot.discord_sender import STYLE, DiscordSender
 from bot.errors import Refused
-from bot.sender import Spot
+from bot.sender import Blocked, Closed, Failed, Gone, PutOff, SendError, Spot, TooBig, Unknown, Unreachable
 from bot.words import say
 from db import canvases, chats, inbox, jobs, operators, people, removals, renditions, requests
 from db.models import Platform, State
@@ -371,7 +373,7 @@ async def test_a_server_decides_whether_a_cancelled_films_part_stays(tmp_path: P
         assert list(sure.buttons()) == (
             ["Cancel, keep the 1.2 s", "Cancel and delete", "Don't cancel"]
             if keep
-            else ["Cancel the film", "Don't cancel"]
+            else ["Cancel the film", "Cancel and delete", "Don't cancel"]
         )
         await s.there.press(sure, next(iter(sure.buttons())))
         await s.there.until(lambda: "Cancelled" in message.content)
@@ -379,6 +381,14 @@ async def test_a_server_decides_whether_a_cancelled_films_part_stays(tmp_path: P
         assert list(message.buttons()) == ["Run again", "Edit prompt", "Details"]
         again = (await s.there.answer(await s.there.press(message, "Run again")))["message"]
         assert "made from film 1" in again.content
+        await s.job(2)
+        await s.work()
+        says = "stay in its message" if keep else "go out of its message and are kept"
+        for told in (f"Film 2 is cancelled. The 1.2 s that were ready {says}; Details", "This film has already ended"):
+            asked = await s.there.command("cancel", {"job": "2"}, group="studio", user="1")
+            await s.there.answer(asked)
+            assert s.there.said_to(asked)[0].content.startswith(told)
+        assert [deed.action for deed in await operators.audit(s.db, 5)] == ["cancel"]
 
 
 async def test_when_roles_change_what_could_not_be_said_is_tried_again(tmp_path: Path) -> None:
@@ -980,3 +990,103 @@ async def test_a_discord_that_cannot_be_reached_yet_is_tried_again(
         assert caplog.text.count("Discord cannot be reached") == 1, "said once"
         await s.animate()
         assert (await s.job()).sections == 3
+
+
+def http(status: int, code: int = 0, wait: str | None = None) -> discord.HTTPException:
+    """What discord.py makes of an answer. wait: what it says of a later try"""
+    answer: Any = SimpleNamespace(status=status, reason="", headers={} if wait is None else {"Retry-After": wait})
+    kind = {403: discord.Forbidden, 404: discord.NotFound}.get(status, discord.HTTPException)
+    return kind(answer, {"code": code, "message": "what it says"})
+
+
+class Broken:
+    """A client, and each of its channels: every call of them ends with that. asked: what a channel is found to be"""
+
+    def __init__(self, error: BaseException, asked: Any = None) -> None:
+        self.error, self.asked = error, asked
+
+    def get_partial_messageable(self, _: int) -> "Broken":
+        return self
+
+    async def send(self, *_: object, **__: object) -> None:
+        raise self.error
+
+    async def fetch_channel(self, _: int) -> Any:
+        if isinstance(self.asked, Exception):
+            raise self.asked
+        return self.asked
+
+
+async def told(client: Any) -> SendError:
+    """What the poster hears of it."""
+    with pytest.raises(SendError) as caught:
+        await DiscordSender(client).revive(Spot(chat_id="7"), "hello")
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (http(404, 10008), Gone),
+        (http(400, 50083), Closed),
+        (http(400, 200000), Blocked),
+        (http(400, 200001), Blocked),
+        (http(413), TooBig),
+        (http(400, 40005), TooBig),
+        (http(400, 400001), TooBig),
+        (http(403, 50013), Unreachable),
+        (http(403, 99999), Unreachable),
+        (http(403), Failed),  # of what stands before Discord
+        (http(403, 40333), Failed),
+        (http(404, 10003), Unreachable),
+        (http(400, 50278), Unreachable),
+        (http(400, 50008), Unreachable),
+        (http(500), Unknown),
+        (http(503), Unknown),
+        (http(400, 50035), Failed),
+        (aiohttp.ServerDisconnectedError(), Unknown),
+        (aiohttp.ClientConnectorError(SimpleNamespace(host="", port=1, ssl=True), OSError(1, "no")), Failed),  # type: ignore[arg-type]
+        (TimeoutError(), Unknown),
+        (ConnectionResetError(), Unknown),
+        (ValueError(), Failed),
+    ],
+    ids=repr,
+)
+async def test_what_a_call_fails_with_is_said_in_the_posters_words(error: Exception, kind: type[SendError]) -> None:
+    assert type(await told(Broken(error))) is kind
+
+
+@pytest.mark.parametrize(
+    ("error", "wait_s", "scope"),
+    [
+        (http(429, 0, "7.5"), 7.5, "all"),
+        (http(429), 60.0, "all"),
+        (http(429, 0, "soon"), 60.0, "all"),
+        (http(429, 30046, "12"), 12.0, "chat"),  # one old message, which says nothing of others
+        (http(429, 30046), 10.0, "chat"),
+        (http(401), 60.0, "all"),
+        (discord.RateLimited(3.0), 3.0, "chat"),
+    ],
+    ids=repr,
+)
+async def test_how_long_discord_wants_to_be_left_alone(error: Exception, wait_s: float, scope: str) -> None:
+    put_off = await told(Broken(error))
+    assert isinstance(put_off, PutOff) and (put_off.retry_after_s, put_off.scope) == (wait_s, scope)
+
+
+@pytest.mark.parametrize(
+    ("found", "kind", "elsewhere"),
+    [
+        (SimpleNamespace(parent_id=70), Closed, "70"),
+        (SimpleNamespace(), Unreachable, None),
+        (http(404, 10003), Unreachable, None),
+        (http(403, 50001), Unreachable, None),
+        (http(500), Failed, None),
+    ],
+    ids=repr,
+)
+async def test_above_a_locked_thread_is_what_discord_says(
+    found: object, kind: type[SendError], elsewhere: str | None
+) -> None:
+    error = await told(Broken(http(400, 160005), found))
+    assert type(error) is kind and getattr(error, "elsewhere", None) == elsewhere

@@ -3,7 +3,7 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from sqlalchemy import Connection
 
 from bot.config import Role
 from bot.errors import Refused
@@ -29,6 +30,7 @@ from bot.intake import (
 from bot.words import say
 from db import jobs, operators
 from db.connect import Database
+from db.errors import DatabaseAway
 from db.media import Media
 from db.models import Platform, State
 from db.operators import OwnLimits
@@ -144,6 +146,34 @@ async def test_the_same_key_is_one_job_and_one_picture(tmp_path: Path) -> None:
         assert files(taker) == [first.picture]
 
 
+class Losing(Database):
+    """One on a server whose answers are lost, so many of them: what was written is there."""
+
+    shared, lost = True, 0
+
+    @contextmanager
+    def transaction(self, **how: bool) -> Iterator[Connection]:
+        with super().transaction(**how) as tx:
+            yield tx
+        if self.lost:
+            self.lost -= 1
+            raise DatabaseAway("postgresql://films", "server closed the connection unexpectedly")
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+async def test_where_the_answer_of_the_database_is_lost_the_film_is_in_line_once(tmp_path: Path, lost: int) -> None:
+    async with Losing.open(data_dir=ready(tmp_path)) as db:
+        taker = Intake(db, Media(tmp_path / "media"), planner, rules(), ModelFacts(name="still@1", trained=True))
+        request = asked()
+        db.lost = lost
+        if lost > 1:
+            with pytest.raises(Refused, match=r"refused\.held_up"):
+                await taker.submit(request)
+        job = await taker.submit(request)
+        assert [each.id for each in await jobs.open_jobs(db)] == [job.id]
+        assert files(taker) == [job.picture]
+
+
 async def test_of_a_moving_picture_the_job_says_so(tmp_path: Path) -> None:
     out = io.BytesIO()
     frames = [Image.new("RGB", (64, 64), colour) for colour in ("red", "blue")]
@@ -175,6 +205,7 @@ async def test_a_decimal_comma_is_a_number(tmp_path: Path) -> None:
         ({"seconds": "60,5"}, "seconds"),
         ({"seconds": "-0,5"}, "seconds"),
         ({"seconds": "9" * 5000}, "seconds"),
+        ({"seconds": 10**400}, "seconds"),
         ({"seconds": 60.5}, "seconds"),
         ({"seed": -1}, "seed"),
         ({"seed": 2**32}, "seed"),

@@ -548,6 +548,14 @@ def test_both_passwords_are_compared_whichever_is_right(monkeypatch: pytest.Monk
         assert compared == [PASSWORD, GUEST]
 
 
+@pytest.mark.parametrize(("password", "guests"), [("", ""), (PASSWORD, ""), (PASSWORD, GUEST)])
+def test_who_gives_no_password_has_given_none(password: str, guests: str) -> None:
+    guard, answer = Guard("127.0.0.1", password, guest_password=guests), Response()
+    with pytest.raises(Refused, match=r"refused\.wrong_password"):
+        guard.sign_in(make_mocked_request("POST", "/login"), "", answer)
+    assert not answer.cookies
+
+
 @pytest.mark.parametrize(
     ("password", "guests", "key"),
     [("", GUEST, "refused.guests_alone"), (PASSWORD, PASSWORD, "refused.guests_own")],

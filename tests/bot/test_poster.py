@@ -109,6 +109,8 @@ class Room:
         self.nonces: dict[str, str] = {}
         self.limit = 1 << 30
         self.next_error: list[Exception] = []
+        self.next_ping: list[Exception] = []  # it happens all the same where one says so
+        self.next_alone: list[Exception] = []
         self.archived = False
         self.created: dict[int, int] = defaultdict(int)
         self.unsure: Counter[int] = Counter()  # messages of a job that are there, and nobody may know it
@@ -223,10 +225,15 @@ class Room:
 
     async def notify(self, spot: Spot, text: str, user_id: str, nonce: str, *, silent: bool) -> None:
         def act() -> None:
+            error = self.next_ping.pop(0) if self.next_ping else None
+            if error and "happened" not in error.args:
+                raise error
             if not (self.nonce and nonce in self.nonces):
                 self.nonces[nonce] = "ping"
                 self.pings.append(text)
                 self.silent.append(silent)
+            if error:
+                raise error
 
         await self._call(spot.chat_id, act)
 
@@ -237,6 +244,8 @@ class Room:
         await self._call(spot.chat_id, act)
 
     async def alone(self, user_id: str) -> str:
+        if self.next_alone:
+            raise self.next_alone.pop(0)
         return f"{user_id} alone"
 
     def of(self, job_id: int) -> list[Message]:
@@ -478,6 +487,21 @@ def test_a_film_that_takes_long_delays_no_other_message_of_its_chat(tmp_path: Pa
         run(play)
 
 
+def test_a_film_that_takes_a_few_seconds_is_waited_for(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask(n=1)
+        await w.settled()
+        w.slow_s = 5.0
+        await w.make()
+        await w.settled()
+        (message,) = w.room.of(job.id)
+        assert message.film
+        assert len([said for said in message.history if "ready" in said]) == 1, "not first without it"
+
+    with world(tmp_path) as run:
+        run(play)
+
+
 def test_what_was_superseded_is_never_sent(tmp_path: Path) -> None:
     async def play(w: World) -> None:
         job = await w.ask(n=20)
@@ -562,6 +586,26 @@ def test_the_ping_is_as_loud_as_the_person_likes(tmp_path: Path) -> None:
         run(play)
 
 
+@pytest.mark.parametrize("pace", [DISCORD, TELEGRAM_PRIVATE], ids=["discord", "telegram"])
+@pytest.mark.parametrize("error", [Unknown("happened"), Unknown(), Failed("500"), PutOff(7.0), Gone()], ids=repr)
+def test_a_ping_that_fails_is_tried_again_only_where_nobody_can_hear_two(
+    tmp_path: Path, pace: Pace, error: Exception
+) -> None:
+    async def play(w: World) -> None:
+        w.room.next_ping.append(error)
+        job = await w.ask(n=1)
+        await w.make(took_s=61)
+        await w.settled()
+        assert not w.room.next_ping, "it was tried"
+        again = isinstance(error, Failed | PutOff) or (isinstance(error, Unknown) and w.room.nonce)
+        assert len(w.room.pings) == ("happened" in error.args or again)
+        canvas = await canvases.get(w.db, job.id)
+        assert canvas and (canvas.notice, canvas.delivery) == ("over", "live")
+
+    with world(tmp_path, pace) as run:
+        run(play)
+
+
 def test_a_freeze_of_four_minutes_in_one_chat_delays_no_other(tmp_path: Path) -> None:
     async def play(w: World) -> None:
         slow, fast = await w.ask("frozen"), await w.ask("free")
@@ -577,6 +621,29 @@ def test_a_freeze_of_four_minutes_in_one_chat_delays_no_other(tmp_path: Path) ->
         await w.settled()
         assert w.room.of(slow.id)[0].text.startswith("Cancelled")
         assert 200 < w.loop.time() - began < 300
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_freeze_of_the_whole_platform_holds_in_every_chat_and_after_a_restart(tmp_path: Path, restart: bool) -> None:
+    async def play(w: World) -> None:
+        one, other = await w.ask("one"), await w.ask("other")
+        await w.settled()
+        w.room.next_error.append(PutOff(240.0, "all"))
+        await requests.wish(w.db, one.id, "cancel", "ann1")
+        await w.erred()
+        w.room.freeze("all", 235.0)
+        await requests.wish(w.db, other.id, "cancel", "ann2")
+        if restart:
+            await asyncio.sleep(1)
+            await w.kill()
+            w.start()
+        await asyncio.sleep(200)
+        assert len(w.room.calls["one"]) + len(w.room.calls["other"]) == 3
+        await w.settled()
+        assert all(w.room.of(job.id)[0].text.startswith("Cancelled") for job in (one, other))
 
     with world(tmp_path) as run:
         run(play)
@@ -646,6 +713,23 @@ def test_a_deleted_message_comes_back_once_with_the_result(tmp_path: Path) -> No
         assert message.film and message.film.startswith("final:")
 
     with world(tmp_path) as run:
+        run(play)
+
+
+def test_a_message_that_is_deleted_twice_stays_away(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        w.room.happened = lambda: w.room.deleted.update(w.room.messages)
+        job = await w.ask(n=1)
+        await w.settled()
+        await w.make(took_s=61)
+        await w.settled()
+        assert w.room.created == {job.id: 2}, "the result came as text, and its film found it gone"
+        canvas, calls = await canvases.get(w.db, job.id), len(w.room.calls["room"])
+        assert canvas and (canvas.delivery, canvas.message_id) == ("over", None)
+        await asyncio.sleep(600)
+        assert (len(w.room.calls["room"]), w.room.pings) == (calls, [])
+
+    with world(tmp_path, TELEGRAM_PRIVATE) as run:
         run(play)
 
 
@@ -735,6 +819,22 @@ def test_a_person_who_lets_nothing_in_either_is_tried_once_and_the_film_waits_th
         run(play)
 
 
+def test_who_cannot_be_reached_alone_now_is_later(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask(n=1)
+        await w.settled()
+        w.room.next_error.append(Unreachable("50001"))
+        w.room.next_alone.append(Failed("500"))
+        await w.make(took_s=1)
+        await asyncio.sleep(15)
+        assert w.room.next_alone == [] and list(w.room.calls) == ["room"]
+        await asyncio.sleep(180)
+        assert [m.text[:18] for m in w.room.of(job.id) if m.chat_id == "ann1 alone"] == ["Your film is ready"]
+
+    with world(tmp_path) as run:
+        run(play)
+
+
 def test_a_film_that_no_chat_takes_can_be_watched_elsewhere(tmp_path: Path) -> None:
     async def play(w: World) -> None:
         async def link(job: Job) -> str:
@@ -764,6 +864,26 @@ def test_an_archived_thread_is_opened_again(tmp_path: Path) -> None:
         await w.make()
         await w.settled()
         assert w.room.of(job.id)[0].text.startswith("1.2 of 3.6 s are ready")
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+@pytest.mark.parametrize("error", [Closed(), Closed("above"), Failed("500")], ids=str)
+def test_a_thread_that_does_not_open_is_no_reason_to_say_nothing(tmp_path: Path, error: Exception) -> None:
+    """Locked since, or Discord is in trouble: the message goes on later, or above."""
+
+    async def play(w: World) -> None:
+        job = await w.ask(n=1)
+        await w.settled()
+        w.room.next_error += [Closed(), error]
+        await w.make(took_s=1)
+        await w.settled()
+        message, at = w.room.of(job.id)[-1], w.room.calls["room"][1:]
+        assert message.text.startswith("Your film is ready")
+        assert message.chat_id == ("above" if getattr(error, "elsewhere", None) else "room")
+        assert len(at) == (2 if message.chat_id == "above" else 3)
+        assert (at[-1] - at[1] > 29) == (str(error) == "closed"), "that is given half a minute"
 
     with world(tmp_path) as run:
         run(play)
@@ -866,6 +986,22 @@ def test_what_was_too_large_once_is_not_for_ever(tmp_path: Path) -> None:
         run(play)
 
 
+def test_what_is_too_large_by_nobody_knows_how_much_is_made_smaller(tmp_path: Path) -> None:
+    """As Discord says it; then the film is asked for once more, with a limit below what it had."""
+
+    async def play(w: World) -> None:
+        job = await w.ask(n=1)
+        await w.settled()
+        w.room.next_error.append(TooBig())
+        await w.make()
+        await w.settled()
+        assert w.room.of(job.id)[0].film and w.fetched == 2
+        assert (await chats.get(w.db, w.room.platform, "room")).limit_bytes == round(0.9 * w.room.limit)
+
+    with world(tmp_path) as run:
+        run(play)
+
+
 def test_messages_over_an_hour_old_are_slow_and_have_films_only(tmp_path: Path) -> None:
     async def play(w: World) -> None:
         job = await w.ask(n=8)
@@ -882,6 +1018,19 @@ def test_messages_over_an_hour_old_are_slow_and_have_films_only(tmp_path: Path) 
         assert w.room.of(job.id)[0].text.startswith("Your film is ready")
 
     with world(tmp_path) as run:
+        run(play)
+
+
+def test_where_old_messages_are_no_slower_they_go_on_as_ever(tmp_path: Path) -> None:
+    async def play(w: World) -> None:
+        job = await w.ask(n=1)
+        await w.settled()
+        w.loop.skipped += 3600
+        await w.make()
+        await w.settled(60)
+        assert w.room.of(job.id)[0].text.startswith("Your film is ready")
+
+    with world(tmp_path, TELEGRAM_PRIVATE) as run:
         run(play)
 
 

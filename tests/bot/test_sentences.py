@@ -191,6 +191,9 @@ def test_a_sentence_can_be_copied_sent_and_kept() -> None:
     assert isinstance(sent, Said)
     assert (sent, translate("zh", sent)) == (made, translate("zh", made))
     assert [unpacked(packed(each)) for each in ("plain", 3, [1], {"said": 1})] == ["plain", 3, [1], {"said": 1}]
+    facts = {"why": made, "of": {"how": made}}
+    again = unpacked(json.loads(json.dumps(packed(facts))))
+    assert again == facts and isinstance(again["of"]["how"], Said), "all the facts of a sentence, too"
     assert packed(said("no {file}", file=Path("a"))) == {"said": "no {file}", "facts": {"file": "a"}}
 
 

@@ -6,11 +6,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from telegram.error import (
+    BadRequest,
+    ChatMigrated,
+    Conflict,
+    Forbidden,
+    InvalidToken,
+    NetworkError,
+    TelegramError,
+    TimedOut,
+)
 from telegram_stage import ANN, BOB, MEI, OPERATOR, Stage, stage
 
 from bot import telegram_bot
 from bot.intake import Example
+from bot.sender import Closed, Failed, Gone, Moved, SendError, Spot, TooBig, Unknown, Unreachable
+from bot.telegram_send import TelegramSender, mapped
+from bot.telegram_text import TelegramStyle
 from bot.words import say
 from db import chats, inbox, jobs, operators, people, removals, reports
 from db.errors import LeaseLost
@@ -1096,3 +1110,85 @@ async def test_another_poller_is_named_once_and_this_one_goes_on(
         assert there.server.faults[0].met == 2
         said = [record.getMessage() for record in caplog.records if "Another program" in record.getMessage()]
         assert len(said) == 1
+
+
+# What the library fails with
+
+
+def caused(error: TelegramError, cause: Exception) -> TelegramError:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ChatMigrated(-1007), Moved),
+        (Forbidden("bot was kicked from the group chat"), Unreachable),
+        (BadRequest("Message to edit not found"), Gone),
+        (BadRequest("MESSAGE_ID_INVALID"), Gone),
+        (BadRequest("TOPIC_CLOSED"), Closed),
+        (BadRequest("Not enough rights to send text messages to the chat"), Unreachable),
+        (BadRequest("CHAT_SEND_VIDEOS_FORBIDDEN"), Unreachable),
+        (BadRequest("File is too big"), TooBig),
+        (BadRequest("Can't parse entities"), Failed),
+        (InvalidToken(), Failed),
+        (Conflict("terminated by other getUpdates request"), Failed),
+        (TimedOut(), Unknown),
+        (caused(TimedOut(), httpx.ReadTimeout("")), Unknown),
+        (caused(TimedOut(), httpx.ConnectTimeout("")), Failed),
+        (caused(TimedOut(), httpx.PoolTimeout("")), Failed),
+        (NetworkError("Request Entity Too Large"), TooBig),
+        (NetworkError("Unknown HTTPError (413)"), TooBig),
+        (caused(NetworkError("httpx.ConnectError: "), httpx.ConnectError("")), Failed),
+        (caused(NetworkError("httpx.ReadError: "), httpx.ReadError("")), Unknown),
+        (TelegramError("Internal Server Error"), Unknown),
+    ],
+    ids=repr,
+)
+def test_what_a_call_fails_with_is_said_in_the_posters_words(error: TelegramError, kind: type[SendError]) -> None:
+    said = mapped(error)
+    assert type(said) is kind
+    assert getattr(said, "chat_id", "-1007") == "-1007"
+
+
+class Answering:
+    """A bot of which each call ends as the next of these says, and is kept."""
+
+    def __init__(self, *ends: Exception | None) -> None:
+        self.ends, self.called = list(ends), list[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        async def call(*_: object, **__: object) -> None:
+            self.called.append(name)
+            if (error := self.ends.pop(0)) is not None:
+                raise error
+
+        return call
+
+
+TOO_OLD = BadRequest("Message can't be deleted for everyone")
+
+
+@pytest.mark.parametrize(
+    ("ends", "called", "kind"),
+    [
+        ([None], ["delete_message"], None),
+        ([BadRequest("Message to delete not found")], ["delete_message"], None),
+        ([BadRequest("else")], ["delete_message"], Failed),
+        ([TOO_OLD, None], ["delete_message", "edit_message_media"], None),
+        ([TOO_OLD, BadRequest("Message to edit not found")], ["delete_message", "edit_message_media"], None),
+        ([TOO_OLD, TimedOut()], ["delete_message", "edit_message_media"], Unknown),
+    ],
+)
+async def test_a_message_too_old_to_be_deleted_loses_what_it_shows(
+    ends: list[Exception | None], called: list[str], kind: type[SendError] | None
+) -> None:
+    bot: Any = Answering(*ends)
+    nowhere: Any = None
+    got: type[SendError] | None = None
+    try:
+        await TelegramSender(bot, TelegramStyle({}), local=False, db=nowhere).delete(Spot(chat_id="-7", message_id="8"))
+    except SendError as error:
+        got = type(error)
+    assert (bot.called, got) == (called, kind)

@@ -131,6 +131,13 @@ async def test_who_sees_a_film_in_a_group_sees_its_details_but_gets_no_link(tmp_
         await there.finish()
         done = await there.message(group, "ready", kind="video")
         there.server.presses(BOB, group, done["message_id"], "Details")
-        assert "films.example" not in (await there.message(group, "film 1", kind="text"))["text"]
+        panel = await there.message(group, "film 1", kind="text")
+        assert "films.example" not in panel["text"]
+        query = there.server.presses(ANN, group, panel["message_id"], "Close")  # who opened it closes it
+        await there.server.until(lambda: query in there.server.answers)
+        assert "somebody else" in there.server.answers[query]["text"]
+        assert panel in there.server.of_bot(group)
+        there.server.presses(BOB, group, panel["message_id"], "Close")
+        await there.server.until(lambda: panel not in there.server.of_bot(group))
         there.server.presses(ANN, group, done["message_id"], "Details")
         await there.message(group, "film 1", "https://films.example/w/", kind="text")

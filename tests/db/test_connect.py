@@ -52,13 +52,21 @@ def owner(data_dir: Path) -> subprocess.Popen[str]:
     )
 
 
+async def opened(data_dir: Path, url: str) -> None:
+    async with Database.open(url, data_dir=data_dir):
+        pass
+
+
 async def test_a_second_owner_is_refused_and_a_killed_one_leaves_its_answered_jobs_and_no_lock(tmp_path: Path) -> None:
     with owner(tmp_path) as process:
         assert process.stdout
         answered = int(await asyncio.to_thread(process.stdout.readline))
-        with pytest.raises(DatabaseInUse, match=f"in use by another flipbot \\(process {process.pid}\\)"):
-            async with Database.open(data_dir=tmp_path):
-                pass
+        urls = ("", "postgresql://nowhere.invalid/flipbot")
+        refused = await asyncio.gather(*(opened(tmp_path, url) for url in urls), return_exceptions=True)
+        says = (
+            f"is in use by another flipbot (process {process.pid}): stop that one first, or use another data directory."
+        )
+        assert [str(each) for each in refused] == [f"{tmp_path / 'flipbot.db'} {says}", f"{tmp_path} {says}"]
         process.send_signal(signal.SIGKILL)
         process.wait()
     async with Database.open(data_dir=tmp_path) as db:

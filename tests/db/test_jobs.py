@@ -8,6 +8,7 @@ from db.connect import Database
 from db.errors import LeaseLost, NoSuchJob
 from db.models import Platform, Reason, State
 from db.rows import Claim
+from db.said import Said, said
 
 
 async def claimed(db: Database, worker: str = "w") -> Claim:
@@ -264,6 +265,15 @@ async def test_a_failed_job_keeps_its_reason_whatever_the_word(db: Database) -> 
     claim = await running(db)
     job = await jobs.fail(db, claim, "a_reason_of_tomorrow", {"file": "x.safetensors"})
     assert (job.state, job.reason, job.facts) == (State.FAILED, "a_reason_of_tomorrow", {"file": "x.safetensors"})
+
+
+async def test_a_fact_that_is_a_sentence_is_one_still_when_it_is_read(db: Database) -> None:
+    why = said("{package} {version} has no {absent}", package="flash", version="2.6", absent="f")
+    job = await jobs.fail(db, await running(db), "attention_missing", {"name": "flash", "why": why})
+    found = (await jobs.get(db, job.id)).facts
+    assert (found, job.facts) == ({"name": "flash", "why": "flash 2.6 has no f"}, found)
+    assert isinstance(found["why"], Said)
+    assert (found["why"].template, dict(found["why"].facts)) == (why.template, why.facts)
 
 
 async def test_a_job_is_ended_as_wished_in_the_middle_of_a_section(db: Database) -> None:

@@ -217,6 +217,41 @@ async def test_of_two_fronts_one_speaks_and_the_other_takes_over(url: str, serve
     await asyncio.gather(first, second, return_exceptions=True)
 
 
+async def test_what_speaking_ends_with_is_heard_and_the_word_passes_on(
+    url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where it only returns, it is called again; where it fails, nobody holds the word any more."""
+    caplog.set_level("INFO", "flipbot.front")
+    said: list[str] = []
+    more = asyncio.Event()
+
+    async def fails() -> None:
+        said.append("first")
+        if len(said) == 1:
+            more.set()
+            await asyncio.sleep(0.1)  # the other one asks in vain, several times
+        else:
+            raise RuntimeError("the chats are closed")
+
+    async def speaks() -> None:
+        said.append("second")
+        more.set()
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(30.0):
+        first = asyncio.create_task(Speaker(url, every_s=0.02, valid_s=0.1).run(fails))
+        await more.wait()
+        second = asyncio.create_task(Speaker(url, every_s=0.02, valid_s=0.1).run(speaks))
+        with pytest.raises(RuntimeError, match="closed"):
+            await first
+        more.clear()
+        await more.wait()
+    second.cancel()
+    await asyncio.gather(second, return_exceptions=True)
+    assert said == ["first", "first", "second"]
+    assert caplog.text.count("another front speaks") == 1, "that is no news each time"
+
+
 async def test_a_front_that_stands_still_loses_the_word(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its connection lives: the kernel answers for a process that is frozen."""
     monkeypatch.setattr("db.postgres.WORD_MS", 500)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from flipbot.arguments import main
 from tests.e2e import conftest
 from tests.e2e.conftest import ENVIRONMENT, quick
 
@@ -20,6 +21,7 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> None:
     secrets = ("DISCORD_TOKEN", "TELEGRAM_TOKEN", "FLIPBOT_PASSWORD")
     spoken: Mapping[str, str] = {name: value for name, value in CHINESE.items() if name not in secrets}
     monkeypatch.setattr(conftest, "ENVIRONMENT", spoken)
+    monkeypatch.setenv("LC_ALL", CHINESE["LC_ALL"])
 
 
 def chinese(text: str) -> str:
@@ -75,18 +77,36 @@ def test_a_wrong_key_is_one_chinese_sentence(tmp_path: Path) -> None:
     )
 
 
-def test_help_is_chinese_but_for_argparses_own_words(tmp_path: Path) -> None:
-    """Of every command; what argparse says by itself stays English."""
-    own = ("show this help message and exit", "show program's version number and exit", "positional arguments")
+def test_help_is_chinese_to_the_last_word(tmp_path: Path) -> None:
+    """Of every command, be it argparse that says it."""
     named = re.findall(r"^    ([a-z]+)\b", quick("--help").stdout, re.MULTILINE)
     assert {"run", "doctor", "bench"} <= {*named}
     for name in [None, *(name for name in named if name != "bench")]:
         done = quick(*filter(None, [name]), "--help")
         assert (done.returncode, done.stderr) == (0, "")
-        text = " ".join(done.stdout.split())
-        for words in own:
-            text = text.replace(words, "")
-        chinese(text)
+        text = chinese(" ".join(done.stdout.split()))
+        assert text.startswith("用法：flipbot") and "显示这份帮助并退出" in text
+        assert [word for word in ("usage", "options:", "positional") if word in text] == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("--nope", "flipbot：错误：无法识别的参数：--nope"),
+        ("nope", "flipbot：错误：参数 COMMAND：没有 'nope' 这个选择（可选："),
+        ("first", "flipbot first：错误：缺少以下参数：JOB"),
+        ("animate --extend x", "flipbot animate：错误：参数 --extend：'x' 不是整数"),
+        ("pause --server", "flipbot pause：错误：参数 --server：需要一个值"),
+        ("animate --mod x", "flipbot animate：错误：选项 --mod 有歧义，可能是 --model, --models-dir"),
+        ("queue --once=3", "flipbot queue：错误：参数 --once：这个选项不带值，但给出了 '3'"),
+    ],
+)
+def test_wrong_arguments_are_said_in_chinese(typed: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(typed.split())
+    told = capsys.readouterr().err
+    assert (ended.value.code, told.splitlines()[-1][: len(says)]) == (2, says)
+    assert told.startswith("用法：flipbot")
 
 
 def test_what_the_engine_refuses_is_one_chinese_sentence(photo: Path, tmp_path: Path) -> None:

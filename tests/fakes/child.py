@@ -10,7 +10,7 @@ What goes wrong with it says the model's name, which is JSON:
     {"step_s": 0.05}     how long each of its two steps takes
     {"load_s": 2.0}      how long loading takes
     {"unborn": true}     ends like a crash while it loads
-    {"ill": "internal"}  has loaded, and gives this reason for every section
+    {"ill": "internal"}  has loaded, and gives this reason for every section ({"facts": ...} with it)
     {"card": path}       loads the model whose identity stands in the file, and makes films of no other one;
                          there is none where there is no file
 
@@ -81,7 +81,7 @@ class StandIn:
             self.say({"event": "error", "reason": "other_model", "facts": facts})
             return
         if "ill" in self.script:
-            self.say({"event": "error", "reason": self.script["ill"], "facts": {}})
+            self.say({"event": "error", "reason": self.script["ill"], "facts": self.script.get("facts", {})})
             return
         self.say({"event": "phase", "phase": "sampling"})
         for step in range(1, STEPS + 1):

@@ -5,11 +5,12 @@ import errno
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -25,10 +26,12 @@ from bot.intake import Asked, Intake
 from db import engines, jobs, people, progress, requests, sections
 from db.config import load
 from db.connect import Database
+from db.errors import LeaseLost, MediaAway
 from db.media import Disk, Media, media_keep
 from db.models import Platform, State
 from db.room import Room
 from db.rows import Job
+from db.said import packed, said
 from db.workers import Crew
 from flipbot.checkup import paces_of
 from flipbot.planning import make_planner, model_facts, rules
@@ -37,9 +40,9 @@ from flipbot.settings import SECTIONS, Settings
 from gen.bench import films
 from gen.card import find_checkpoint
 from gen.config import ModelConfig
-from gen.dispatch import Dispatch
+from gen.dispatch import Dispatch, heard
 from gen.film import probe, read_frames
-from gen.process import ChildFailed, ChildProcess, Told
+from gen.process import ChildFailed, ChildHung, ChildProcess, Told
 from tests.e2e.conftest import CARD, GOLDEN
 from tests.ready import ready
 
@@ -411,6 +414,95 @@ async def test_a_turn_ends_as_it_would_have_without_the_freeze(quick: Bench, how
         assert (job.state, job.crashes, job.fence) == (State.QUEUED, 0, 1)
 
 
+class Unstarted(StandIn):
+    """Of which none can be started, for the reason that the test gives."""
+
+    why: ClassVar[Exception]
+
+    @classmethod
+    async def start(cls) -> Self:
+        raise cls.why
+
+
+async def turned(bench: Bench, job: Job) -> Job:
+    """After one turn, which ends as it ends."""
+    claim = await jobs.claim(bench.db, "test", 60_000)
+    assert claim is not None and claim.job.id == job.id
+    await bench.dispatch.turn(claim)
+    return await jobs.get(bench.db, job.id)
+
+
+async def test_of_children_that_die_before_they_have_loaded_every_third_counts_against_the_film(
+    quick: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash of the engine's at its start is hardly the film's, but it must end somewhere."""
+    monkeypatch.setattr("gen.dispatch.CRASH_RETRY_MS", 0)
+    Unstarted.why, quick.dispatch.children = ChildHung(-9, 1800.0), Unstarted
+    job, crashes = await quick.submit(1), []
+    for quick.dispatch.died_loading in range(1, 5):
+        job = await turned(quick, job)
+        crashes.append(job.crashes)
+    assert crashes == [0, 0, 1, 1]
+    assert (job.state, job.reason) == (State.QUEUED, "worker_crashed")
+    assert job.facts["silent_s"] == 1800.0, "that it stopped answering is said, not only that it died"
+
+
+async def test_a_fault_of_ours_ends_the_attempt_and_not_the_service(quick: Bench) -> None:
+    Unstarted.why, quick.dispatch.children = ValueError("nobody thought of that"), Unstarted
+    job = await turned(quick, await quick.submit(1))
+    assert (job.state, job.reason, job.crashes) == (State.QUEUED, "internal", 1)
+    assert job.facts["what"] == "ValueError"
+
+
+async def test_what_cannot_be_given_back_now_is_before_the_next_turn(quick: Bench) -> None:
+    job = await quick.submit(1)
+    claim = await jobs.claim(quick.db, "test", 60_000)
+    assert claim is not None
+    quick.db.busy_s = 0.0
+    with quick.db.transaction() as tx:
+        tx.exec_driver_sql("PRAGMA busy_timeout = 0")
+    with closing(sqlite3.connect(quick.db.path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        await quick.dispatch.give_back(claim)
+        assert quick.dispatch.in_trouble
+        await quick.dispatch.note(engines.loaded(quick.db, "test cpu", "small", {}))  # nobody waits for that
+        assert (await jobs.get(quick.db, job.id)).state == State.RUNNING
+    claim = await quick.dispatch.next()
+    assert claim is not None and (claim.job.fence, quick.dispatch.in_trouble) == (2, False)
+
+
+async def test_that_a_lease_is_not_kept_any_more_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    async def keeps(error: Exception) -> None:
+        raise error
+
+    task = asyncio.create_task(keeps(ValueError("nobody thought of that")))
+    await asyncio.wait([task])
+    heard(task)
+    assert "a lease was not kept any more" in caplog.text and "nobody thought" in caplog.text
+
+
+async def test_a_section_is_given_up_where_its_store_stays_away(quick: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gen.dispatch.AWAY_S", 0.02)
+    quick.dispatch.retry_ms = 30
+    tries = []
+
+    def adopt() -> sections.Made:
+        tries.append(1)
+        raise MediaAway("s3://films", "it does not answer", "see to the network")
+
+    await quick.submit(1)
+    claim = await jobs.claim(quick.db, "test", 60_000)
+    assert claim is not None
+    with pytest.raises(MediaAway):
+        await quick.dispatch.taken_in(claim, adopt)
+    assert len(tries) > 1
+    monkeypatch.setattr("gen.dispatch.AWAY_S", 5.0)
+    await jobs.release(quick.db, claim)
+    assert await jobs.claim(quick.db, "another", 60_000)
+    with pytest.raises(LeaseLost):  # nor longer than anybody has a use for it
+        await quick.dispatch.taken_in(claim, adopt)
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system freezes no processes")
 async def test_a_child_that_was_frozen_together_with_the_service_is_not_taken_for_hung(quick: Bench) -> None:
     quick.script(step_s=0.5)
@@ -452,6 +544,19 @@ async def test_a_cancel_is_heard_while_the_model_is_loaded(quick: Bench) -> None
         await requests.wish(quick.db, job.id, "cancel", by="me")
         job = await quick.ended(job)
     assert (job.state, job.done) == (State.CANCELLED, 0)
+
+
+async def test_why_a_film_failed_arrives_as_what_can_be_translated(
+    quick: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    why = said("{package} is not installed", package="flash-attn")
+    quick.script(ill="attention_missing", facts=packed({"name": "flash", "why": why}))
+    job = await quick.submit(1)
+    async with quick.working():
+        job = await quick.ended(job)
+    assert (job.state, job.reason, job.facts) == (State.FAILED, "attention_missing", {"name": "flash", "why": why})
+    assert job.facts["why"].template == why.template
+    assert "'why': 'flash-attn is not installed'" in caplog.text
 
 
 async def test_stop_keeps_what_is_finished(bench: Bench) -> None:

@@ -9,12 +9,15 @@ import shutil
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 
+from db.said import Said
 from gen.card import Card, Checkpoint
+from gen.child import Child
 from gen.engine import Engine
 from gen.errors import Cancelled, CheckpointCorrupt, TextEncoderDied
 from gen.text_child import encoded
@@ -63,8 +66,10 @@ MAKES_ZEROS = """
 """
 SAYS_WHY = """
     import json, sys
+    from db.said import said
     from gen.text_child import told
-    told(json.loads(sys.stdin.readline()), "checkpoint_corrupt", {"file": "llama", "why": "is cut off"})
+    why = said("is cut off or no safetensors file")
+    told(json.loads(sys.stdin.readline()), "checkpoint_corrupt", {"file": "llama", "why": why})
     sys.exit(1)
 """
 
@@ -142,8 +147,17 @@ def test_what_a_card_cannot_encode_the_processor_does(elsewhere: TextsElsewhere,
 
 def test_what_it_says_is_wrong_is_said_here(elsewhere: TextsElsewhere, tmp_path: Path) -> None:
     elsewhere.program = program(tmp_path, SAYS_WHY)
-    with pytest.raises(CheckpointCorrupt, match="llama is cut off"):
+    with pytest.raises(CheckpointCorrupt, match="llama is cut off") as caught:
         elsewhere.encode(PROMPTS)
+    assert isinstance(caught.value.facts["why"], Said)
+
+
+def test_what_a_child_fails_at_goes_as_what_can_be_translated() -> None:
+    wanted = {"model": "tiny", "models_dir": "", "device": "cpu", "precision": "auto", "attention": "sage"}
+    told: list[dict[str, Any]] = []
+    Child(told.append, lambda _: False).answer({"do": "load", "threads": 0, **wanted})
+    (event,) = json.loads(json.dumps(told))
+    assert event["facts"]["why"] == {"said": "there is no card that it could run on", "facts": {}}
 
 
 def test_a_damaged_encoder_is_named(checkpoint: Checkpoint, tmp_path: Path) -> None:
