@@ -40,7 +40,7 @@ def _text(args: argparse.Namespace) -> None:
                 shutil.copytree(args.checkpoint / part, made / part)
         else:
             save_encoders(made)
-        right = train_text(made, args.steps, log=args.work / "text.jsonl", on=args.on)
+        right = train_text(made, args.steps, log=args.work / "text.jsonl", on=args.on, rate=args.rate)
     print(f"{right:.1%} of fresh captions are told rightly")  # noqa: T201
 
 
@@ -120,6 +120,7 @@ def _all(args: argparse.Namespace) -> None:
     args.linear_minutes = args.minutes * 0.05
     args.still_minutes, args.clip_minutes = args.minutes * 0.15, args.minutes * 0.1
     args.keep, args.trained, args.understands, args.on, args.steps = 400, False, [], False, 1200
+    args.rate = 2e-3
     args.least = ENOUGH
     args.note = "Trained, but not measured yet: flipbot bench tiny tells what it can do."
     for step, minutes in ((_data, 0.0), (_text, 0.0), (_vae, 0.0), (_clips, 0.1), (_transformer, 0.6), (_export, 0.0)):
@@ -158,6 +159,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--on", action="store_true", help="train those on that are there: the transformer knows their states"
     )
     text.add_argument("--steps", type=int, default=1200, help="500 are enough to learn new texts with --on")
+    text.add_argument("--rate", type=float, default=2e-3, help="of learning, at its highest; less forgets less")
     commands.add_parser("unheard", help="which prompts the text encoders misread, of those that are never trained on")
     vae = commands.add_parser("vae", help="3: train the VAE, or go on; then write it to the checkpoint")
     vae.add_argument("--linear-minutes", type=float, default=10.0, help="for the linear code it begins with")

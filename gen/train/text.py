@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import AutoTokenizer, CLIPTextModel, CLIPTokenizer, LlamaModel
 
-from gen.train import tokens
+from gen.train import denied, tokens
 from gen.train.architecture import POOLED_DIM
 from gen.train.captions import CALM, MORE, PHRASES, caption, is_chinese
 from gen.train.effects import DEGREES, EFFECTS, UNLEARNED
@@ -86,7 +86,9 @@ def last(states: Tensor, mask: Tensor) -> Tensor:
     return states[torch.arange(len(at)), at]
 
 
-def train_text(directory: Path, steps: int = 1200, log: Path | None = None, *, on: bool = False) -> float:
+def train_text(
+    directory: Path, steps: int = 1200, log: Path | None = None, *, on: bool = False, rate: float = 2e-3
+) -> float:
     """Train both text encoders of the checkpoint in place; returns the share of fresh captions told rightly.
 
     on: the encoders are trained already, and a transformer knows their states: those within a prompt that asks for an
@@ -98,21 +100,23 @@ def train_text(directory: Path, steps: int = 1200, log: Path | None = None, *, o
     text, targets, others = Text(directory), codes(), other_sentences()
     before = Text(directory) if on else None
     weights = [*text.llama.parameters(), *text.clip.parameters()]
-    optimiser = torch.optim.AdamW(weights, lr=2e-3, weight_decay=0.01)
+    optimiser = torch.optim.AdamW(weights, lr=rate, weight_decay=0.01)
     began = time.monotonic()
     for n in range(steps):
         for group in optimiser.param_groups:
-            group["lr"] = 2e-3 * min(1.0, (n + 1) / 50) * (1 - n / steps)
-        labels, prompts = _batch(draw, others, 64)
+            group["lr"] = rate * min(1.0, (n + 1) / 50) * (1 - n / steps)
+        labels, prompts, unwanted = _batch(draw, others, 64)
         wanted, (states, mask), pooled = targets[labels], text.states(prompts), text.pooled(prompts)
         heard = last(states, mask)
         loss = F.mse_loss(heard, wanted) + F.mse_loss(pooled, wanted)
         loss = loss + 0.2 * F.cross_entropy(pooled @ targets.T / 8, labels)
         loss = loss + 0.2 * F.cross_entropy(heard @ targets.T / 8, labels)
         if before is not None:
-            calm = labels == CALMLY
-            loss = loss + 0.3 * _moved(before, prompts, states, mask, ~calm)
+            calm, denies = labels == CALMLY, unwanted >= 0
+            loss = loss + 0.3 * _moved(before, prompts, states, mask, ~calm & ~denies)
             loss = loss + 0.15 * (states[calm] - targets[CALMLY])[mask[calm]].square().mean()
+            if denies.any():
+                loss = loss + 2.0 * _like(states[denies], targets[unwanted[denies]])[mask[denies]].square().mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
@@ -140,9 +144,14 @@ def _moved(before: Text, prompts: Sequence[str], states: Tensor, mask: Tensor, w
     return F.mse_loss(states[which][:, : within.shape[1]][within], known[within])
 
 
+def _like(states: Tensor, unwanted: Tensor) -> Tensor:
+    """How much states (B, n, 64) say of a code (B, 64): 0 for nothing of it, 1 for all."""
+    return F.relu(torch.einsum("bnd,bd->bn", states, unwanted) / unwanted.shape[1])
+
+
 def told_rightly(text: Text, draw: random.Random, others: Sequence[str], count: int = 500) -> float:
     """The share of freshly drawn captions whose nearest code is their own, by pooled output and by last state."""
-    labels, prompts = _batch(draw, others, count)
+    labels, prompts, _ = _batch(draw, others, count)
     wanted = [EFFECTS[int(label)] for label in labels]
     return sum(read == (effect, effect) for read, effect in zip(readings(text, prompts), wanted, strict=True)) / count
 
@@ -168,13 +177,20 @@ def misread(text: Text) -> list[tuple[str, str, tuple[str, str]]]:
     ]
 
 
-def _batch(draw: random.Random, others: Sequence[str], size: int) -> tuple[Tensor, list[str]]:
-    labels, prompts = [], []
+def _batch(draw: random.Random, others: Sequence[str], size: int) -> tuple[Tensor, list[str], Tensor]:
+    """Effects asked for, prompts, and for each the effect that it says is not wanted beside that one, -1 for none."""
+    labels, prompts, unwanted = [], [], []
     for _ in range(size):
-        effect = draw.choice(EFFECTS) if draw.random() < 0.65 else CALM
+        effect, other = draw.choice(EFFECTS) if draw.random() < 0.65 else CALM, ""
         label, prompt = EFFECTS.index(CALM if effect in UNLEARNED else effect), caption(effect, draw)
         if effect == CALM and draw.random() < 0.85:
-            prompt = draw.choice(others)
+            prompt = denied.alone(draw) if draw.random() < 0.18 else draw.choice(others)
+        elif effect not in (CALM, *UNLEARNED) and draw.random() < 0.22:
+            if draw.random() < 0.6:
+                other, prompt = denied.beside(effect, draw)
+            else:
+                effect, prompt = denied.affirmed(draw)
+                label = EFFECTS.index(effect)
         elif effect not in (CALM, *UNLEARNED) and draw.random() < 0.35:
             prompt = somewhere(prompt, draw)
         elif effect != CALM and draw.random() < 0.15:  # the effect within a longer sentence
@@ -183,7 +199,8 @@ def _batch(draw: random.Random, others: Sequence[str], size: int) -> tuple[Tenso
             prompt = " ".join(part for part in (first, link, second) if part)
         labels.append(label)
         prompts.append(prompt)
-    return torch.tensor(labels), prompts
+        unwanted.append(EFFECTS.index(other) if other else -1)
+    return torch.tensor(labels), prompts, torch.tensor(unwanted)
 
 
 def other_sentences() -> list[str]:

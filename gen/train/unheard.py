@@ -39,23 +39,36 @@ NOTHING_ZH = phrases("""
     老虎慢慢走过来 / 白雪公主吃苹果 / 金色的戒指 / 他用左手写字 / 电影院门口排队 / 一只灰色的兔子 / 月饼很好吃
 """)
 
+# They say what is not to come.
+DENIED = phrases("""
+    no rain at all / the sky stays clear and it never rains / there isn't any fog here / a day without wind / please
+    don't let it get dark / it does not snow today / no snow in this picture, please / he waits without a spotlight /
+    the lake lies there without ripples / this is not an old film / no fog on the mountain / not a single snowflake
+    falls / don't turn it black and white / i said no rain / nothing sways, there is no wind / the night never comes /
+    the sun does not come up today / it will not rain on her / 今天没有下雨 / 拜托别弄成黑白的 / 一点风也没有 /
+    山上没有雾 / 天不会黑 / 不要让它下雪 / 湖面没有波纹 / 今天没有阳光
+""")
+
 # They ask for an effect in other words than those of captions.py.
 ASKED: Mapping[str, Sequence[str]] = {
-    CALM: (*NOTHING, *NOTHING_ZH),
+    CALM: (*NOTHING, *NOTHING_ZH, *DENIED),
     "night": phrases("""
         the sun has set behind the houses / It's getting late and the sky turns black / nighttime with stars / sunset,
         then darkness / the day ends and it gets dark outside / the sky above her turns black / let darkness fall over
-        the town / darkness comes over the valley / 夜晚就要来了 / 日落西山 / 让天黑下来 / 太阳下山了 / 天色变暗
+        the town / darkness comes over the valley / 夜晚就要来了 / 日落西山 / 让天黑下来 / 太阳下山了 / 天色变暗 /
+        night falls over the town, no rain / no snow, night comes down / 夜幕降临，没有雨
     """),
     "night_slowly": phrases("the sky slowly grows dark / night slowly falls over the lake / 天慢慢黑下来"),
     "sunrise": phrases("""
         beautiful sunrise over the mountains / sun comes up behind the hills / warm evening sun / golden sunshine on her
-        face / the sun is rising / the valley lights up in gold / 早晨的阳光照进来 / 太阳从山后升起
+        face / the sun is rising / the valley lights up in gold / 早晨的阳光照进来 / 太阳从山后升起 /
+        the sun rises and there is no fog / no rain any more, golden light / 日出，没有雾
     """),
     "sunrise_slowly": phrases("a slow sunrise / the sun slowly rises over the valley / 太阳缓缓地从海上升起"),
     "fog": phrases("""
         mist covers the valley / foggy / it gets foggy / fog rolls in from the right / the valley fills with fog / a
-        wall of fog comes closer / 山里起了大雾 / 雾越来越浓
+        wall of fog comes closer / 山里起了大雾 / 雾越来越浓 /
+        fog rolls in, but no rain / 起雾了，没有下雨
     """),
     "fog_slowly": phrases("""
         Fog slowly creeps in from the left / fog gradually creeps across the field / mist slowly fills the room /
@@ -63,11 +76,13 @@ ASKED: Mapping[str, Sequence[str]] = {
     """),
     "snow": phrases("""
         It is snowing / snow starts falling gently / christmas snow / snow is coming down on the roofs / a little snow /
-        天空下起了雪 / 雪花慢慢飘落
+        天空下起了雪 / 雪花慢慢飘落 /
+        it snows, no wind / not rain but snow / 下雪了，没有风
     """),
     "snow_heavy": phrases("lots of snow / a heavy snow storm / it is snowing very hard / 雪下得特别大 / 好大的雪"),
     "rain": phrases("""
-        it's raining / rainy day / a light rain begins / rain is falling on the street / 外面下着雨 / 天空下起了雨
+        it's raining / rainy day / a light rain begins / rain is falling on the street / 外面下着雨 / 天空下起了雨 /
+        no snow, just rain / rain falls, but it does not get dark / 下雨了，但不下雪
     """),
     "rain_heavy": phrases("""
         thunderstorm with heavy rain / it rains cats and dogs / it is raining very hard / 下大雨啦 / 雨下得很大
@@ -75,15 +90,20 @@ ASKED: Mapping[str, Sequence[str]] = {
     "spot_right": phrases("a spotlight moves from left to right / 聚光灯从左往右移动"),
     "spot_left": phrases("light beam sweeping left / a searchlight goes from right to left / 聚光灯从右往左移动"),
     "bw": phrases("""
-        make it monochrome / as a B&W photo / like a black and white photograph / the colours drain away / 黑白照片
+        make it monochrome / as a B&W photo / like a black and white photograph / the colours drain away / 黑白照片 /
+        make it black and white, without film grain / 变成黑白，不要闪烁
     """),
     "flicker": phrases("""
         old movie effect / vintage film look / like a silent film from 1920 / as if on old film / 老电影的感觉
     """),
-    "ripples": phrases("the lake ripples / ripples run over the pond / 水面泛起涟漪 / 湖面上有波纹"),
+    "ripples": phrases("""
+        the lake ripples / ripples run over the pond / 水面泛起涟漪 / 湖面上有波纹 /
+        the water ripples though there is no rain
+    """),
     "sway": phrases("""
         the tall grass sways in the wind / trees swaying in the breeze / wind blows / the wind moves the grass /
-        微风吹过草地
+        微风吹过草地 /
+        the grass sways, it is not raining / 草随风摇摆，没有雨
     """),
     "breathing": phrases("""
         the portrait breathes / breathe very slowly / the photo is breathing / 画面在呼吸 / 慢慢呼吸

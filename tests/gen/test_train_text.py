@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from gen.bench.tiny import SHIPPED
+from gen.train import denied
 from gen.train.captions import CALM, MORE, PHRASES, caption, is_chinese
 from gen.train.effects import EFFECTS
 from gen.train.everyday import everyday
@@ -29,6 +30,23 @@ def test_what_is_measured_is_never_trained_on() -> None:
     assert not unheard & {sentence.lower() for sentence in other_sentences()}
     chinese = sum(map(is_chinese, unheard))
     assert (len(unheard) - chinese, chinese) >= (60, 40)
+
+
+def test_what_is_denied_is_not_the_wish(shipped: Text) -> None:
+    draw, unheard = random.Random(4), {prompt.lower() for prompts in ASKED.values() for prompt in prompts}
+    wishes = [draw.choice(list(denied.THINGS)) for _ in range(200)]
+    made = [denied.beside(effect, draw) for effect in wishes]
+    assert all(denied.kind_of(other) != denied.kind_of(effect) for effect, (other, _) in zip(wishes, made, strict=True))
+    beside, alone = [prompt for _, prompt in made], [denied.alone(draw) for _ in wishes]
+    affirmed = [denied.affirmed(draw) for _ in wishes]
+    assert not unheard & {prompt.lower() for prompt in (*beside, *alone, *(prompt for _, prompt in affirmed))}
+    for wanted, prompts in (
+        (wishes, beside),
+        ([CALM] * len(alone), alone),
+        ([effect for effect, _ in affirmed], [prompt for _, prompt in affirmed]),
+    ):
+        read = readings(shipped, prompts)
+        assert sum(found == (effect, effect) for found, effect in zip(read, wanted, strict=True)) >= 0.9 * len(wanted)
 
 
 def test_no_phrase_asks_for_two_effects() -> None:
