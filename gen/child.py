@@ -336,7 +336,8 @@ def main() -> None:
         os.nice(NICE)
 
     def make(say: Say, cancelled: Callable[[int], bool]) -> Answer:
-        weights.import_all()
+        with weights.staying():
+            weights.import_all()
         return Child(say, cancelled).answer
 
     serve(make)

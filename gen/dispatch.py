@@ -78,12 +78,14 @@ class Dispatch:
         lease_ms: int = LEASE_MS,
         room: Room | None = None,
         retry_ms: int = DISK_RETRY_MS,
+        idle_s: float = IDLE_S,
         on_other_model: Callable[[str], Awaitable[str]] | None = None,
         children: type[ChildProcess] = ChildProcess,
     ) -> None:
         """worker: the name under which claims are made, one per running dispatcher; lease_ms: how long each holds.
 
         room: no turn is taken while the disk is too full; retry_ms: after a trouble of the machine
+        idle_s:   how often it looks by itself
         sizes:    that the model may be asked for, which is what memory is planned for; none: all
         on_other_model: called where a film was planned for another model than the one that is loaded: the checkpoint
                   may have been changed under the service. Has films planned for what is there now,
@@ -101,6 +103,7 @@ class Dispatch:
         self.lease_ms = lease_ms
         self.room = room
         self.retry_ms = retry_ms
+        self.idle_s = idle_s
         self.on_other_model = on_other_model
         self.child: ChildProcess | None = None
         self.tighter = 0  # the memory plan that the child has loaded, in steps below the first
@@ -130,7 +133,7 @@ class Dispatch:
                 except Exception:  # ends the turn, not the service; what it held is anybody's once its lease is over
                     log.exception("no turn worker=%s", self.worker)
                 else:
-                    await self.db.changed(seen, IDLE_S)
+                    await self.db.changed(seen, self.idle_s)
                     continue
                 await asyncio.sleep(self.retry_ms / 6000)
         finally:

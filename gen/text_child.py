@@ -23,8 +23,9 @@ def main() -> int:
     from gen import llama, weights  # noqa: F401  before anybody waits at stdin, as weights.import_all says
     from gen.errors import GenError, OutOfMemory
 
-    weights.model_class("text_encoder_2")
-    weights.processor("tokenizer", Path(asked["parts"]["tokenizer"]))
+    with weights.staying():
+        weights.model_class("text_encoder_2")
+        weights.processor("tokenizer", Path(asked["parts"]["tokenizer"]))
     threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         tensors = encoded(asked)

@@ -179,6 +179,17 @@ def import_all() -> None:
         processor(part, Path("nowhere"))
 
 
+@contextmanager
+def staying() -> Iterator[None]:
+    """What is imported within stays, and no collector looks through it now or later: a tenth of the import's time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
 def processor(part: str, folder: Path) -> Callable[..., Any]:
     """The loader of a part without weights. Pillow's image processor: the other one needs torchvision.
 

@@ -1,5 +1,6 @@
 """How long random tests go on, where their files lie, and what a run says last: which tests could not be run here."""
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -27,10 +28,18 @@ ROOM = 4 << 30  # bytes; a run takes one and a half at most
 
 
 def pytest_configure() -> None:
-    """Let temporary folders lie in memory, where there is plenty of it and nobody has said where."""
+    """One thread for each process that a test starts: models this small gain nothing by more, and they wait for one
+    another. Temporary folders lie in memory, where there is plenty of it and nobody has said where."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     usable = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM
     if usable and psutil.virtual_memory().available > 2 * ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays: no collector has to look through it, which takes longer than many a test."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

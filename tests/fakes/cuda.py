@@ -28,6 +28,11 @@ CUDA = torch.device("cuda", 0)
 GEN = str(Path(__file__).parents[2] / "gen")
 aten = torch.ops.aten
 MOVES = (aten._to_copy.default, aten.copy_.default, aten._local_scalar_dense.default)  # may be of two devices
+HOLDERS = (list, tuple)
+HELD = (Tensor, dict, *HOLDERS)  # where tensors are
+# What a processor takes up to seventy times as long for in 16 bits, and a card adds up in float32 anyway
+PRODUCTS = (aten.convolution.default, aten.addmm.default, aten.mm.default, aten.bmm.default)
+HALVES = (torch.float16, torch.bfloat16)
 INDEXED = (aten.index.Tensor, aten.index_put_.default)  # whose indices may lie in RAM
 
 
@@ -89,17 +94,19 @@ def changed(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     """What an operation takes or gives, each tensor changed. (torch's pytree takes longer than the engine.)"""
     if isinstance(value, Tensor):
         return change(value)
-    if isinstance(value, list | tuple):
-        return type(value)([changed(each, change) for each in value])
+    if isinstance(value, HOLDERS):
+        return type(value)([changed(each, change) if isinstance(each, HELD) else each for each in value])
     return {key: changed(each, change) for key, each in value.items()} if isinstance(value, dict) else value
 
 
-def tensors_of(value: Any) -> list[Tensor]:
-    """All tensors in what an operation takes."""
-    if isinstance(value, Tensor):
-        return [value]
-    held = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
-    return [tensor for each in held for tensor in tensors_of(each)]
+def tensors_of(value: Any, found: list[Tensor]) -> list[Tensor]:
+    """All tensors in what an operation takes, behind those that were found."""
+    for each in value.values() if isinstance(value, dict) else value:
+        if isinstance(each, Tensor):
+            found.append(each)
+        elif isinstance(each, HELD):
+            tensors_of(each, found)
+    return found
 
 
 def together(*values: Any) -> list[Any]:
@@ -113,8 +120,8 @@ def together(*values: Any) -> list[Any]:
 
 def run(func: Any, args: Any, kwargs: dict[str, Any], waits: list[str]) -> Any:
     """One operation, where its tensors are; what leaves the card is waited for."""
-    tensors = tensors_of((args, kwargs))
-    cards = any(map(on_card, tensors))
+    tensors = tensors_of(kwargs, tensors_of(args, []))
+    cards, first = any(map(on_card, tensors)), args[0] if args else None
     named = None if kwargs.get("device") is None else torch.device(kwargs["device"])
     if named is not None and named.type == "meta" and not cards:
         return func(*args, **kwargs)
@@ -129,14 +136,22 @@ def run(func: Any, args: Any, kwargs: dict[str, Any], waits: list[str]) -> Any:
     if func in MOVES:
         if cards and not there:
             waits.append(asking())
-    elif func not in INDEXED:
+    elif cards and func not in INDEXED:
         together(*tensors)
     if named is not None:
         kwargs = {**kwargs, "device": torch.device("cpu")}
-    out = func(*changed(args, inside), **changed(kwargs, inside))
-    if args and out is inside(args[0]):  # it was changed in place
-        return args[0]
+    if cards:
+        args, kwargs = changed(args, inside), changed(kwargs, inside)
+    out = product(func, args) if func in PRODUCTS and not kwargs else func(*args, **kwargs)
+    if args and out is args[0]:  # it was changed in place
+        return first
     return changed(out, OnCard) if there else out
+
+
+def product(func: Any, args: Any) -> Any:
+    """A convolution or a product of matrices; of 16 bits added up in float32, as a card does."""
+    kind = args[0].dtype
+    return func(*changed(args, torch.Tensor.float)).to(kind) if kind in HALVES else func(*args)
 
 
 def asking() -> str:

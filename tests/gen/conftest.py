@@ -11,6 +11,7 @@ import torch
 from diffusers import AutoencoderKLHunyuanVideo
 from PIL import Image
 
+from gen import weights
 from gen.bench.golden import card_of, checkpoint_of, models_of
 from gen.card import Card, Checkpoint
 from gen.engine import Engine
@@ -18,6 +19,7 @@ from gen.plan import make_plan
 from gen.types import Conditioning, Plan
 from gen.weights import Models
 
+weights.import_all()  # before what is imported is put out of the collector's way (tests/conftest.py)
 torch.set_num_threads(1)  # with models this small more threads only wait for one another
 
 GOLDEN = Path(__file__).parents[1] / "golden"

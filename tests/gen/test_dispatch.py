@@ -269,6 +269,7 @@ async def test_a_killed_child_costs_one_section_at_most(quick: Bench) -> None:
 
 async def test_a_job_that_kills_its_worker_fails_with_its_reason_and_frees_the_next(quick: Bench) -> None:
     quick.script(dies=1)
+    quick.dispatch.idle_s = 0.2
     job, other = await films.submit(quick.db, quick.media, quick.card, [3, 1])
     async with quick.working():
         job, other = await quick.ended(job), await quick.ended(other)
@@ -283,6 +284,7 @@ async def test_a_child_that_hangs_is_killed_and_its_section_tried_again(
 ) -> None:
     quick.script(hangs=str(tmp_path / "mended"))
     quick.dispatch.children = Impatient
+    quick.dispatch.idle_s = 0.2
     job = await quick.submit(2)
     async with quick.working():
         now = await quick.until(job, lambda now: now.crashes > 0)
@@ -296,6 +298,7 @@ async def test_a_film_waits_for_a_card_that_was_there_and_is_gone(quick: Bench, 
     gone = tmp_path / "gone"
     quick.script(gone=str(gone), step_s=0.2)
     quick.dispatch.retry_ms = 300
+    quick.dispatch.idle_s = 0.2
     job = await quick.submit(3)
     async with quick.working():
         await quick.until(job, lambda now: now.done >= 1)
@@ -795,6 +798,7 @@ class Failing(Disk):
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
 async def test_a_failing_disk_sets_the_job_aside_and_costs_no_film(quick: Bench, number: int) -> None:
     quick.dispatch.retry_ms = 100
+    quick.dispatch.idle_s = 0.1
     disk = Failing()
     quick.media.disk = disk
     job = await quick.submit(2)
@@ -818,6 +822,7 @@ async def test_a_file_system_without_room_costs_no_film(tmp_path: Path, model: P
         async with Database.open("", data_dir=ready(tmp_path)) as db:
             bench = Bench(db, small, model)
             bench.dispatch.retry_ms = 500
+            bench.dispatch.idle_s = 0.5
             job = await bench.submit(2)
             ballast = small / "ballast"
             with suppress(OSError), ballast.open("wb", buffering=0) as file:
