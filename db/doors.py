@@ -62,6 +62,8 @@ async def look(db: Database, knock: Knock) -> Door:
 
 @reads
 def _looked_up(db: Database, own: Call[Knock, Door]) -> Door:
+    if own.error is not None:  # this is the second try
+        own = db.knocking.wait(own.asked)
     door: Door = db.knocking.answer(own, functools.partial(_look_up, db), AT_ONCE)
     return door
 

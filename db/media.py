@@ -392,6 +392,7 @@ async def media_tidy(db: Database, media: Media, older_than_s: float) -> int | N
     A folder without a mark is taken over, unless it is strange: then it is marked as nobody's.
     raises: DatabaseBusy, DiskFull, DiskFailed
     """
+    began = time.time()
     keep, owner = await media_keep(db), await in_thread(media, media.owner)
     mark = await _mark(db)  # after the owner: of several that tidy one bucket another one may just have raised both
     marker = _named(await inbox.memo(db, STORE) or "")
@@ -400,7 +401,8 @@ async def media_tidy(db: Database, media: Media, older_than_s: float) -> int | N
         await in_thread(media, media.mark, owner)
     if owner is not None and not _holds(mark, owner):
         return None
-    swept = await in_thread(media, media.sweep, keep, older_than_s)
+    # This machine may have slept since, and others have made what `keep` does not name.
+    swept = await in_thread(media, media.sweep, keep, older_than_s + max(0.0, time.time() - began))
     with suppress(*TROUBLE):  # the next time will do
         name, count = (await _mark(db)).split()
         await inbox.remember(db, OWNER, f"{name} {int(count) + 1}")  # before the folder: a crash must not part them

@@ -1,11 +1,13 @@
 """Who speaks: of all processes on one database only one talks to the chats. Others stand by, and one takes over.
 
 Whoever holds a lock of the server's has the word. It is good for VALID_S from the moment it was last confirmed, and who
-gets the lock waits so long before it says anything: so two never speak at once, whatever became of a connection.
+gets the lock says nothing before it has held it, without a break, for so long: so two never speak at once, whatever
+became of a connection.
 """
 
 import asyncio
 import logging
+import math
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -25,7 +27,8 @@ class Speaker:
 
     def __init__(self, url: str, *, every_s: float = EVERY_S, valid_s: float = VALID_S) -> None:
         self.url, self.every_s, self.valid_s = url, every_s, valid_s
-        self.until = 0.0  # by the monotonic clock; before that this process may speak
+        self.until = 0.0  # by the monotonic clock; before that this process may go on speaking
+        self._may_begin = False  # it has held the lock for so long that no other word is good any more
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._over = threading.Event()
@@ -40,15 +43,13 @@ class Speaker:
         try:
             while True:
                 await self._wait()
-                await asyncio.sleep(self.valid_s)  # until then another one may not have heard that it lost the word
-                if time.monotonic() < self.until:
-                    await self._speak(speak)
+                await self._speak(speak)
         finally:
             self._over.set()
 
     async def _wait(self) -> None:
         """Until this process has the word."""
-        while time.monotonic() >= self.until:
+        while not self._may_begin or time.monotonic() >= self.until:
             self._changed.clear()
             await self._changed.wait()
 
@@ -56,7 +57,10 @@ class Speaker:
         speaking = asyncio.ensure_future(speak())
         try:
             while (left := self.until - time.monotonic()) > 0:
-                await asyncio.wait((speaking,), timeout=left)
+                self._changed.clear()
+                changed = asyncio.ensure_future(self._changed.wait())
+                await asyncio.wait((speaking, changed), timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                changed.cancel()
                 if speaking.done():
                     return speaking.result()
             log.warning("the database does not confirm that this front may speak: it stands by")
@@ -66,21 +70,24 @@ class Speaker:
 
     def _ask(self) -> None:
         """In its thread: ask for the lock again and again, and hold it."""
+        since = math.inf  # when it was taken; it has been held ever since
         with front_lock(self.url) as held:
             while not self._over.is_set():
                 asked = time.monotonic()
                 try:
                     mine = held()
-                except DatabaseAway as away:
-                    mine, said = False, f"{away}"
+                except DatabaseAway as away:  # what was confirmed holds: nobody else may begin yet
+                    mine, until, said = False, self.until, f"{away}"
                 else:
+                    until = asked + self.valid_s if mine else 0.0
                     said = "" if mine else "another front speaks to the chats: this one stands by, and takes over"
+                since = min(since, time.monotonic()) if mine else math.inf
                 with suppress(RuntimeError):  # the loop has ended
-                    self._loop.call_soon_threadsafe(self._heard, asked + self.valid_s if mine else 0.0, said)
+                    self._loop.call_soon_threadsafe(self._heard, until, asked >= since + self.valid_s, said)
                 self._over.wait(self.every_s)
 
-    def _heard(self, until: float, said: str) -> None:
-        self.until = until
+    def _heard(self, until: float, may_begin: bool, said: str) -> None:
+        self.until, self._may_begin = until, may_begin
         self._changed.set()
         if said and said != self._said:
             log.info("%s", said)

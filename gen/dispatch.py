@@ -15,7 +15,17 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from db import engines, jobs, progress, sections, workers
 from db.connect import Database
-from db.errors import DiskFailed, DiskFull, LeaseLost, MachineShort, MediaAway, NoSuchJob, OtherStore
+from db.errors import (
+    DatabaseAway,
+    DatabaseBusy,
+    DiskFailed,
+    DiskFull,
+    LeaseLost,
+    MachineShort,
+    MediaAway,
+    NoSuchJob,
+    OtherStore,
+)
 from db.media import Media, fetched, in_thread, on_disk, settle_store
 from db.models import Reason, State
 from db.room import Room
@@ -423,7 +433,7 @@ class Dispatch:
                 encode_ms=made["encode_ms"],
             )
 
-        recorded = await self.write(claim, sections.record, await self.taken_in(claim, adopt))
+        recorded = await self.recorded(claim, await self.taken_in(claim, adopt))
         if self.rests:
             log.info("worker is well again worker=%s", self.worker)
             self.rests = 0
@@ -435,6 +445,21 @@ class Dispatch:
         job = recorded.job
         took = time.monotonic() - started
         log.info("section recorded job=%d n=%d/%d took=%.1fs state=%s", job.id, job.done, job.sections, took, job.state)
+
+    async def recorded(self, claim: Claim, made: Made) -> sections.Recorded:
+        """Write the section's row, and again while the database is away, as for a store that is.
+
+        raises: TROUBLE; LeaseLost, where somebody has the film by now, and where it was written before the answer broke
+        """
+        until = time.monotonic() + AWAY_S
+        while True:
+            try:
+                return await self.write(claim, sections.record, made)
+            except (DatabaseAway, DatabaseBusy) as away:
+                if time.monotonic() >= until:
+                    raise
+                log.warning("section waits to be recorded job=%d n=%d: %s", claim.job.id, made.n + 1, away)
+            await asyncio.sleep(self.retry_ms / 6000)
 
     async def drop(self, shas: Sequence[str]) -> None:
         """Remove what no row names any more; where other workers may be about to name the same, the sweep does."""

@@ -20,6 +20,7 @@ from gen.card import find_checkpoint
 from gen.config import ModelConfig
 from gen.dispatch import LEASE_MS, Dispatch
 from gen.process import ChildProcess, Told
+from tests import postgres
 from tests.ready import ready
 
 if TYPE_CHECKING:
@@ -108,6 +109,28 @@ async def test_a_section_that_is_made_waits_for_a_store_that_is_away(s3: "S3", d
             s3.wire.mend()
             job = await machine.until(job, lambda now, done=done: now.done == done)  # type: ignore[misc]
     assert (job.state, job.fence, job.crashes) == (State.DONE, 2, 0), "no section was made twice"
+
+
+BREAKS = """
+    CREATE SEQUENCE tries;
+    CREATE FUNCTION breaks() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF nextval('tries') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()), pg_sleep(1); END IF;
+        RETURN new;
+    END $$;
+    CREATE TRIGGER breaks BEFORE INSERT ON section FOR EACH ROW EXECUTE FUNCTION breaks()
+"""
+
+
+async def test_a_section_that_is_made_waits_for_a_database_that_is_away(s3: "S3", tmp_path: Path) -> None:
+    with postgres.opened() as server:
+        url = server.fresh()
+        server.sql(BREAKS, url.split("@/")[1].split("?")[0])
+        async with Database.open(url, data_dir=tmp_path / "db") as db:
+            machine = Machine(db, s3.machine(tmp_path / "a"), "a:00000000")
+            job = (await films.submit(db, machine.media, find_checkpoint("tiny", tmp_path).card, [1]))[0]
+            async with machine.working():
+                job = await machine.until(job, lambda now: now.state.terminal)
+    assert (job.state, job.fence, job.crashes) == (State.DONE, 1, 0), "the section was made once"
 
 
 async def test_a_turn_whose_files_cannot_be_had_is_put_off(s3: "S3", db: Database, tmp_path: Path) -> None:
