@@ -59,8 +59,10 @@ class Speaker:
             while (left := self.until - time.monotonic()) > 0:
                 self._changed.clear()
                 changed = asyncio.ensure_future(self._changed.wait())
-                await asyncio.wait((speaking, changed), timeout=left, return_when=asyncio.FIRST_COMPLETED)
-                changed.cancel()
+                try:
+                    await asyncio.wait((speaking, changed), timeout=left, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    changed.cancel()
                 if speaking.done():
                     return speaking.result()
             log.warning("the database does not confirm that this front may speak: it stands by")

@@ -250,6 +250,7 @@ WORDS: Final = {
     "headline.no_room": "Waiting: the disk is full. It goes on by itself when there is room",
     "headline.held_up": "Waiting: the disk cannot be written to. It goes on by itself",
     "headline.media_away": "Waiting: the place where films are kept does not answer. It goes on by itself",
+    "headline.database_away": "Waiting: the queue's database does not answer. It goes on by itself",
     "headline.continuing": "A finished part was damaged on the disk; continuing from the last good one",
     "headline.engine_again": "The engine stopped and is started again; nothing is lost",
     "headline.smaller": "The memory ran out; trying again with less",

@@ -223,6 +223,7 @@ WORDS: Final = {
     "headline.no_room": "等待中：磁盘已满，有空间后会自动继续",
     "headline.held_up": "等待中：磁盘暂时无法写入，稍后会自动继续",
     "headline.media_away": "等待中：存放影片的地方暂时没有响应，稍后会自动继续",
+    "headline.database_away": "等待中：队列的数据库暂时没有响应，稍后会自动继续",
     "headline.continuing": "磁盘上一段已完成的内容损坏了，正从最后完好的一段继续",
     "headline.engine_again": "引擎停止了，正在重新启动；不会丢失任何内容",
     "headline.smaller": "内存不够，正用更省内存的方式重试",
