@@ -885,7 +885,7 @@ def test_a_thread_that_does_not_open_is_no_reason_to_say_nothing(tmp_path: Path,
         assert message.text.startswith("Your film is ready")
         assert message.chat_id == ("above" if getattr(error, "elsewhere", None) else "room")
         assert len(at) == (2 if message.chat_id == "above" else 3)
-        assert (at[-1] - at[1] > 29) == (str(error) == "closed"), "that is given half a minute"
+        assert at[-1] - at[1] > 29 or str(error) != "closed", "that is given half a minute"
 
     with world(tmp_path) as run:
         run(play)
