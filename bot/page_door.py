@@ -17,9 +17,8 @@ log = logging.getLogger(__name__)
 
 MOST: Final = 4096  # connections at once: each takes some 20 KiB
 SILENT_S: Final = 30.0  # until the first request is there whole, but for a form
-IDLE_S: Final = (
-    180.0  # between two requests: proxies keep a connection for a minute or two, and must be the first to end it
-)
+# Between two requests: proxies keep a connection for a minute or two, and must be the first to end it
+IDLE_S: Final = 180.0
 
 
 class Handler(web.RequestHandler):

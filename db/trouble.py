@@ -33,12 +33,12 @@ async def patiently(turn: Callable[[], Awaitable[T]], what: str) -> T:
         try:
             got = await turn()
         except Exception as error:
-            if not isinstance(error, TROUBLE) and not is_short(error):
-                log.exception("%s failed", what)
-            else:
+            if isinstance(error, TROUBLE) or is_short(error):
                 if not troubled:
                     log.warning("%s waits: %s", what, error)
                 troubled = True
+            else:
+                log.exception("%s failed", what)
         else:
             if troubled:
                 log.info("%s goes on", what)

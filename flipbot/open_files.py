@@ -19,11 +19,12 @@ def raise_limit() -> int:
         import resource
     except ModuleNotFoundError:  # Windows has no such limit
         return MOST
-    soft, hard = (MOST if n == resource.RLIM_INFINITY else n for n in resource.getrlimit(resource.RLIMIT_NOFILE))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = (MOST if n == resource.RLIM_INFINITY else n for n in limits)
     if soft >= min(hard, MOST):
         return soft
     try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, MOST), resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, MOST), limits[1]))
     except (OSError, ValueError) as error:  # macOS allows fewer than it says
         log.info("open files stay at %d: %s", soft, error)
         return soft

@@ -97,27 +97,26 @@ def denied(draw: random.Random, but: str = "", *, chinese: bool | None = None) -
     """An effect and words that deny it. but: an effect that it is not, nor a degree of it"""
     if chinese is None:
         chinese = draw.random() < 0.35
-    kinds = (CHINESE,) if chinese else (THINGS, THINGS, DOES, LOOKS)
-    said = draw.choice(kinds)
+    kinds = ((CHINESE, NOT_ZH),) if chinese else ((THINGS, NOT), (THINGS, NOT), (DOES, DOES_NOT), (LOOKS, IS_NOT))
+    said, forms = draw.choice(kinds)
     effect = draw.choice([name for name in said if kind_of(name) != kind_of(but)])
-    words = said[effect]
-    if said is CHINESE:
-        return effect, draw.choice(NOT_ZH).format(draw.choice(words))
-    if said is DOES:
-        n = 2 * draw.randrange(len(words) // 2)
-        return effect, draw.choice(DOES_NOT).format(*words[n : n + 2])
-    return effect, draw.choice(NOT if said is THINGS else IS_NOT).format(draw.choice(words))
+    return effect, in_form(draw, forms, said[effect], pairs=said is DOES)
 
 
 def affirmed(draw: random.Random) -> tuple[str, str]:
     """An effect and words that ask for it, in forms like those that deny it: the "no" makes the difference."""
-    said, so = draw.choice(((THINGS, SOME), (DOES, DOES_SO), (LOOKS, IS_SO), (CHINESE, SO_ZH)))
+    said, forms = draw.choice(((THINGS, SOME), (DOES, DOES_SO), (LOOKS, IS_SO), (CHINESE, SO_ZH)))
     effect = draw.choice([name for name in said if not name.startswith("spot")])
-    words = said[effect]
-    if said is DOES:
+    words = said[effect] if said is DOES else [each for each in said[effect] if not STRONG.search(each)]
+    return effect, in_form(draw, forms, words, pairs=said is DOES)
+
+
+def in_form(draw: random.Random, forms: Sequence[str], words: Sequence[str], *, pairs: bool) -> str:
+    """One of the words in one of the forms. pairs: who and what they do stand behind one another, and go together"""
+    if pairs:
         n = 2 * draw.randrange(len(words) // 2)
-        return effect, draw.choice(so).format(*words[n : n + 2])
-    return effect, draw.choice(so).format(draw.choice([each for each in words if not STRONG.search(each)]))
+        return draw.choice(forms).format(*words[n : n + 2])
+    return draw.choice(forms).format(draw.choice(words))
 
 
 def kind_of(effect: str) -> str:

@@ -74,11 +74,7 @@ async def test_deleting_a_film_takes_every_message_about_it_along(tmp_path: Path
 @pytest.mark.parametrize("whole", [True, False])
 async def test_on_discord_the_messages_before_the_last_one_go_as_well(tmp_path: Path, whole: bool) -> None:
     async with discord(tmp_path) as there:
-        first = (await there.there.answer(await there.animate("secret")))["message"]
-        await there.job(1)
-        while await there.work():
-            pass
-        await there.there.until(lambda: "ready" in first.content)
+        first = await made(there)
         menu = (await there.there.answer(await there.there.command("history")))["message"]
         again = (await there.there.answer(await there.there.press(menu, "fphistory", ["1"])))["message"]
         await there.there.until(lambda: "Details" in again.buttons())
@@ -95,17 +91,23 @@ async def test_on_discord_the_messages_before_the_last_one_go_as_well(tmp_path: 
 
 async def test_a_message_in_a_channel_that_is_shut_goes_once_it_is_open(tmp_path: Path) -> None:
     async with discord(tmp_path) as there:
-        film = (await there.there.answer(await there.animate("secret")))["message"]
-        await there.job(1)
-        while await there.work():
-            pass
-        await there.there.until(lambda: "ready" in film.content)
+        film = await made(there)
         there.there.fail("DELETE", "/messages/", (403, 50001), times=2)
         await people.forget_job(there.db, 1)
         assert there.bot
         removing = asyncio.create_task(Remover(there.db, [there.bot.sender], 0.02, 20).run())
         await there.there.until(lambda: film.deleted)
         removing.cancel()
+
+
+async def made(there: Stage) -> Any:
+    """The message of the first film, which is ready."""
+    message = (await there.there.answer(await there.animate("secret")))["message"]
+    await there.job(1)
+    while await there.work():
+        pass
+    await there.there.until(lambda: "ready" in message.content)
+    return message
 
 
 async def confirmed(there: Stage, message: Any) -> None:
