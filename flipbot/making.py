@@ -20,8 +20,9 @@ from db import jobs, operators
 from db.connect import Database, file_of, is_there
 from db.logs import start_log
 from db.trouble import patiently
+from flipbot.model import prepare_model
 from flipbot.planning import need_inverted, rules
-from flipbot.service import NO_WORKER, end, prepare_model, service
+from flipbot.service import NO_WORKER, end, service
 from flipbot.settings import Settings, settings_of
 from gen.errors import OtherModel
 
