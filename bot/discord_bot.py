@@ -34,6 +34,7 @@ from bot.discord_sender import NOBODY, STYLE, DiscordSender, FilmButton, content
 from bot.discord_server import memo_of, of_server, settings_in, terms_of
 from bot.discord_words import Ix
 from bot.errors import Refused
+from bot.held_up import held_up
 from bot.intake import Asked, By, Intake, Wish
 from bot.rush import Rush
 from bot.sender import DISCORD, Pace
@@ -300,6 +301,13 @@ class DiscordBot(discord.Client):
             text = say(locale, "refused.not_allowed")
         elif isinstance(error, discord.NotFound) and error.code == 10062:
             return  # too late for this interaction; the rows know what was asked
+        elif isinstance(error, TROUBLE):
+            log.warning("interaction held up: %s", error)
+            refused = await asyncio.to_thread(held_up, self.media, error, self.intake.rules.min_free)
+            text = say(locale, refused.key, **refused.facts)
+        elif isinstance(error, aiohttp.ClientError) or (self.is_closed() and isinstance(error, NOT_SAID)):
+            log.warning("interaction not answered: Discord is not reached any more (%s)", type(error).__name__)
+            return  # or this front stands by now, and another one speaks
         else:
             log.error("interaction failed", exc_info=error)
             text = say(locale, "refused.trouble")
