@@ -19,7 +19,7 @@ from bot.intake import prompts_of, quality_of, seconds_of, seed_of
 from bot.picture import read_picture
 from db import jobs, operators
 from db.connect import Database, file_of, is_there
-from db.errors import DatabaseAway
+from db.errors import DatabaseAway, DatabaseBusy
 from db.logs import start_log
 from db.trouble import patiently
 from flipbot.planning import need_inverted, rules
@@ -90,7 +90,7 @@ async def once_there(
     ending: asyncio.Event,
     every_s: float = AWAY_S,
 ) -> T | None:
-    """Begin as soon as the server of the database is there: after a power cut it may be up later than this machine.
+    """Begin as soon as the database can be had: after a power cut its server may be up later than this machine.
 
     returns: what began, until the stack ends; None where it is to end before that
     """
@@ -98,9 +98,9 @@ async def once_there(
     while not ending.is_set():
         try:
             return await stack.enter_async_context(begin())
-        except DatabaseAway as away:
+        except (DatabaseAway, DatabaseBusy) as trouble:  # busy: a machine that froze while it wrote, say
             if not told:
-                log.warning("the start waits: %s", away)
+                log.warning("the start waits: %s", trouble)
             told = True
         with suppress(TimeoutError):
             async with asyncio.timeout(every_s):
