@@ -243,28 +243,32 @@ class DiscordBot(discord.Client):
 
     async def on_guild_channel_update(self, _: object, after: discord.abc.GuildChannel) -> None:
         """Its permissions may have changed: what could not be said there is tried again."""
-        await chats.reachable(self.db, HERE, str(after.id))
+        await self._reachable(chats.reachable, after.id)
 
     async def on_raw_thread_update(self, payload: discord.RawThreadUpdateEvent) -> None:
         """As for channels; discord.py knows no threads that were archived, which may be open again now."""
-        await chats.reachable(self.db, HERE, str(payload.thread_id))
+        await self._reachable(chats.reachable, payload.thread_id)
 
     async def on_guild_update(self, _: object, after: discord.Guild) -> None:
         """As for channels, in all of them."""
-        await chats.server_reachable(self.db, HERE, str(after.id))
+        await self._reachable(chats.server_reachable, after.id)
 
     async def on_guild_role_update(self, _: object, after: discord.Role) -> None:
         """Most permissions come by a role."""
-        await chats.server_reachable(self.db, HERE, str(after.guild.id))
+        await self._reachable(chats.server_reachable, after.guild.id)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """The bot was let in, perhaps once more."""
-        await chats.server_reachable(self.db, HERE, str(guild.id))
+        await self._reachable(chats.server_reachable, guild.id)
 
     async def on_member_update(self, _: object, after: discord.Member) -> None:
         """Discord tells this of the bot itself without any intent: it may have got another role."""
         if self.user is not None and after.id == self.user.id:
-            await chats.server_reachable(self.db, HERE, str(after.guild.id))
+            await self._reachable(chats.server_reachable, after.guild.id)
+
+    async def _reachable(self, verb: Any, id: int) -> None:
+        """Discord tells it once: it is written down as soon as that can be."""
+        await patiently(lambda: verb(self.db, HERE, str(id)), "what Discord tells of its places")
 
     async def on_interaction(self, interaction: Ix) -> None:
         """Modals, whether this process opened them or the one before it."""
