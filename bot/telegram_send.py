@@ -78,6 +78,7 @@ SHUT: Final = (
 )  # fmt: skip
 NO_TEXT: Final = "no text in the message to edit"
 NO_CAPTION: Final = "no caption in the message to edit"
+SAME: Final = "not modified"
 
 
 def keyboard(rows: Sequence[Row]) -> InlineKeyboardMarkup | None:
@@ -119,6 +120,8 @@ def mapped(error: TelegramError) -> SendError:
             return Unreachable(said)
         case BadRequest() if "file is too big" in low or "too large" in low:
             return TooBig()
+        case BadRequest() if any(part in low for part in (NO_TEXT, NO_CAPTION, SAME)):
+            return Failed(said)  # `edit` asks whether it is so
         case BadRequest():
             log.error("refused by Telegram: %s", said)
             return Failed(said)
@@ -197,7 +200,7 @@ class TelegramSender:
             else:
                 await self._retell(where, message, markup, spot, text_first=False)
         except Failed as failed:
-            if "not modified" not in str(failed).lower():
+            if SAME not in str(failed).lower():
                 raise
 
     async def _retell(
