@@ -23,18 +23,20 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from bot.errors import Refused
-from bot.words import pick
+from bot.words import LANGUAGES, pick
 
 VISITOR: Final = "flipbot_visitor"
 SESSION: Final = "flipbot_session"
+LANGUAGE: Final = "flipbot_language"  # says nothing of who it is
 TOKEN: Final = "csrf"  # a form's field; scripts say it in a header
 TOKEN_HEADER: Final = "X-Flipbot-Token"
 VISITOR_AGE_S: Final = 400 * 24 * 3600  # what browsers allow at most
 SESSION_AGE_S: Final = 30 * 24 * 3600
 GUESTS: Final = (  # the addresses that a guest may ask for, as they are routed; any other is the owner's
-    "/", "/login", "/logout", "/gallery", "/jobs", "/examples/", "/j/", "/w/", "/assets/",
+    "/", "/login", "/logout", "/language/", "/gallery", "/jobs", "/examples/", "/j/", "/w/", "/assets/",
 )  # fmt: skip
-OPEN: Final = ("/login", "/assets/", "/w/")  # to those who have given no password
+CHANGES: Final = "/language/"  # though it is only asked for: no other site may lead there
+OPEN: Final = ("/login", "/language/", "/assets/", "/w/")  # to those who have given no password
 PER_MINUTE: Final = {"login": 6, "submit": 20, "change": 60}  # of one browser that gave the password, or one network
 WHO: Final = web.RequestKey("who", str)
 Role = Literal["owner", "guest"]
@@ -111,9 +113,8 @@ class Guard:
         origin = request.headers.get("Origin")
         # Some proxies pass the public name as Host, some the address that they ask; the browser says the public one.
         foreign = origin is not None and _netloc(origin) not in {host.lower(), self.public} - {""}
-        if request.method != "GET" and (
-            foreign or request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
-        ):
+        changes = request.method != "GET" or request.path.startswith(CHANGES)
+        if changes and (foreign or request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")):
             raise Refused("refused.wrong_origin", url=url)
 
     def _is_ours(self, host: str) -> bool:
@@ -150,6 +151,10 @@ class Guard:
         """Give a new visitor the cookie."""
         if self.is_new(request):
             self._set(request, response, VISITOR, request[NEW], VISITOR_AGE_S)
+
+    def speak(self, request: web.Request, response: web.StreamResponse, language: str) -> None:
+        """Let this browser read that language from now on."""
+        self._set(request, response, LANGUAGE, language, VISITOR_AGE_S)
 
     def token(self, request: web.Request) -> str:
         """What a form of this visitor has to carry."""
@@ -248,8 +253,9 @@ class Guard:
 
 
 def locale_of(request: web.Request) -> str:
-    """The language that this browser prefers."""
-    return pick(request.headers.get("Accept-Language", "")[:500])
+    """The language that was chosen in this browser, else the one that it prefers."""
+    chosen = request.cookies.get(LANGUAGE, "")
+    return chosen if chosen in LANGUAGES else pick(request.headers.get("Accept-Language", "")[:500])
 
 
 def _for_guests(canonical: str) -> bool:
