@@ -38,9 +38,7 @@ BAN_DAYS: Final = {"1": 1, "7": 7, "30": 30}  # any other: for ever
 class Admin:
     """The addresses under /admin."""
 
-    def __init__(
-        self, page: "Page", doctor: Callable[[str], Awaitable[str]] | None, chats: Sequence[Platform]
-    ) -> None:
+    def __init__(self, page: "Page", doctor: Callable[[str], Awaitable[str]] | None, chats: Sequence[Platform]) -> None:
         """doctor: says what works on this machine, in lines, in a language; it may take a while.
 
         chats: where somebody may have to be banned, beside the page

@@ -880,14 +880,28 @@ WORDS: Final = {
     "doctor.fine": "正常",
     "doctor.note": "注意",
     "doctor.miss": "问题",
+    "doctor.config": "配置文件：{path}。",
+    "doctor.no_config": "这里没有 {name}：全部使用默认值。",
+    "doctor.ready": "flipbot run 所需的一切都已就绪。",
+    "doctor.one_miss": "有 1 处需要解决：见标有“{mark}”的那一行。",
+    "doctor.misses": "有 {count} 处需要解决：见标有“{mark}”的各行。",
     "doctor.service": "{path} 上有服务正在运行（进程 {process}）。",
     "doctor.discord": "Discord 认识这个令牌（{name}）。邀请链接：{url}",
+    "doctor.discord_off": "没有启用 Discord：缺少令牌（DISCORD_TOKEN 或 [discord] token_file）。",
     "doctor.discord_token": "Discord 不接受这个令牌：请到开发者门户的 Bot 页面，用 Reset Token 重新生成并复制。",
     "doctor.discord_away": "无法连接 Discord（{url}，{why}）：请检查网络后再试。",
     "doctor.telegram": "Telegram 认识这个机器人：@{name}。",
     "doctor.telegram_private": "Telegram 认识这个机器人：@{name}，隐私模式已开启。",
+    "doctor.telegram_off": "没有启用 Telegram：缺少令牌（TELEGRAM_TOKEN 或 [telegram] token_file）。",
     "doctor.telegram_away": "从这里无法连接 Telegram（{why}），因此没有验证令牌。",
+    "doctor.away_name": "无法解析它的域名",
+    "doctor.away_refused": "连接被拒绝",
+    "doctor.away_certificate": "这台机器不信任它的证书",
+    "doctor.away_time": "没有及时回应",
+    "doctor.away_answer": "看不懂它的回应",
+    "doctor.away_broken": "连接失败",
     "doctor.page": "页面可以在 {host} 的端口 {port} 打开。",
+    "doctor.metrics": "监控指标可以在 {host} 的端口 {port} 打开。",
 }
 
 # What the other rooms say: the English template, and the same here.
@@ -954,6 +968,9 @@ SENTENCES: Final[dict[str, str]] = {
     "it is no text": "它不是文本文件",
     "it may not be written to": "没有写入权限",
     '"file:///" and a path': ' "file:///" 加路径',
+    "a bucket's name of 3 to 63 small letters, digits, dots and hyphens": (
+        "存储桶名（3 到 63 个小写字母、数字、点或连字符）"
+    ),
     'expected "s3://BUCKET/PREFIX" and nothing else': '只能是 "s3://BUCKET/PREFIX"，不能有别的内容',
     "a plain prefix": "普通的前缀",
     'expected "https://HOST" or "http://HOST:PORT"': '应为 "https://HOST" 或 "http://HOST:PORT"',
@@ -1019,6 +1036,10 @@ SENTENCES: Final[dict[str, str]] = {
     "argument {name}: {message}": "参数 {name}：{message}",
     "the following arguments are required: {names}": "缺少以下参数：{names}",
     "unrecognized arguments: {words}": "无法识别的参数：{words}",
+    'there is no command {got}; did you mean "{near}"?': "没有 {got} 这个命令；是不是想写“{near}”？",
+    "there is no command {got}; flipbot --help lists them": "没有 {got} 这个命令；完整列表见 flipbot --help",
+    'there is no bench {got}; did you mean "{near}"?': "没有 {got} 这项测量；是不是想写“{near}”？",
+    "there is no bench {got}; flipbot bench --help lists them": "没有 {got} 这项测量；完整列表见 flipbot bench --help",
     "invalid choice: {got} (choose from {known})": "没有 {got} 这个选择（可选：{known}）",
     "invalid int value: {got}": "{got} 不是整数",
     "ambiguous option: {got} could match {known}": "选项 {got} 有歧义，可能是 {known}",
@@ -1090,8 +1111,8 @@ SENTENCES: Final[dict[str, str]] = {
         "现在没有 worker 连接它：请在有显卡的机器上运行 flipbot worker。"
     ),
     "SQLite {version}.": "SQLite {version}。",
-    "One older than 3.51.3 is safe here only because one process alone opens the file.": (
-        "低于 3.51.3 的版本在这里之所以安全，只是因为仅有一个进程打开这个文件。"
+    "Leave its file to Flipbot alone: no other program should open it while the service runs.": (
+        "服务运行时，请不要用其他程序打开它的文件。"
     ),
     "Disk: {free:.1f} GiB left.": "磁盘：剩余 {free:.1f} GiB。",
     "Films wait until {mib} MiB are free ([media] min_free_mib): free some room.": (
