@@ -882,7 +882,7 @@ WORDS: Final = {
     "doctor.miss": "问题",
     "doctor.config": "配置文件：{path}。",
     "doctor.no_config": "这里没有 {name}：全部使用默认值。",
-    "doctor.ready": "flipbot run 所需的一切都已就绪。",
+    "doctor.ready": "一切就绪。",
     "doctor.one_miss": "有 1 处需要解决：见标有“{mark}”的那一行。",
     "doctor.misses": "有 {count} 处需要解决：见标有“{mark}”的各行。",
     "doctor.service": "{path} 上有服务正在运行（进程 {process}）。",

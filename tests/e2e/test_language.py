@@ -42,7 +42,7 @@ def test_the_doctor_speaks_chinese(tmp_path: Path) -> None:
     lines = chinese(done.stdout).splitlines()
     assert (done.returncode, done.stderr) == (0, "")
     assert lines[0] == f"正常 配置文件：{tmp_path / 'config.toml'}。"
-    assert lines.pop().startswith("flipbot run ") and lines[-2].startswith("注意 没有启用 Discord：缺少令牌")
+    assert lines.pop() == "一切就绪。" and lines[-2].startswith("注意 没有启用 Discord：缺少令牌")
     assert all(line.startswith(("正常 ", "注意 ")) for line in lines if line[0] not in "┏┃┡│├└ ")
     assert "tiny 在 CPU 上的内存规划" in done.stdout
     assert "它懂得：夜幕降临；" in done.stdout
