@@ -44,7 +44,7 @@ from db.connect import Database
 from db.doors import Door, Knock
 from db.errors import NoSuchJob
 from db.media import Media
-from db.models import Platform
+from db.models import Notice, Platform
 from db.rows import At, Job, Person, Report
 from db.trouble import TROUBLE, patiently
 
@@ -692,11 +692,10 @@ class DiscordBot(discord.Client):
         sent = await interaction.response.send_message(
             content_of(message), view=view_of(message.buttons, job.id), allowed_mentions=NOBODY
         )
-        where = str(interaction.channel_id)
-        await canvases.create(self.db, job.id, HERE, where, str(sent.message_id))
-        server_id = str(interaction.guild_id or "")
-        await canvases.change(self.db, job.id, server_id=server_id, message_ms=self.db.steady(), notice="over")
-        self.db.notify()
+        where: dict[str, Any] = {"server_id": str(interaction.guild_id or ""), "message_ms": self.db.steady()}
+        if job.state.terminal:
+            where["notice"] = Notice.OVER  # they have it before them
+        await canvases.create(self.db, job.id, HERE, str(interaction.channel_id), str(sent.message_id), **where)
 
     async def forget(self, interaction: Ix) -> None:
         """Delete everything of the person, and say so."""

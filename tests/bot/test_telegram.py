@@ -923,6 +923,21 @@ async def test_queue_and_history_show_only_ones_own_texts(tmp_path: Path) -> Non
         await there.jobs(3)
 
 
+async def test_a_growing_film_that_is_shown_again_goes_on_there_and_leaves_no_message_behind(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        chat = there.server.private(ANN)
+        there.server.sends(ANN, chat, caption="fog 3.6s")
+        await there.jobs(1)
+        old = await there.message(chat, "Next in line")
+        there.server.says(ANN, chat, "/history")
+        history = await there.message(chat, "Your latest films: 1")
+        there.server.presses(ANN, chat, history["message_id"], "fog")
+        await there.server.until(lambda: (chat.id, old["message_id"]) not in there.server.messages)
+        await there.finish()
+        new = await there.message(chat, "ready", kind="video")
+        assert new["message_id"] > history["message_id"]
+
+
 async def test_a_film_shown_again_is_sent_once_even_where_no_answer_comes(tmp_path: Path) -> None:
     async with stage(tmp_path) as there:
         chat = there.server.private(ANN)
