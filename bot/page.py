@@ -549,8 +549,8 @@ class Page:
         may = partial(self._may_watch, request, find)
         try:
             await response.prepare(request)
-            # The answer has begun: whatever ends it, it can only end
-            with suppress(NoSuchJob, Refused, ConnectionError):
+            # The answer has begun: whatever ends it, it can only end, and the browser asks anew
+            with suppress(NoSuchJob, Refused, ConnectionError, *TROUBLE):
                 async for line in self._lines(job.id, locale_of(request), base, may):
                     await response.write(line)
         finally:

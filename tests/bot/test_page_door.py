@@ -11,6 +11,7 @@ from page_stage import Service, service
 from test_page import JSON, events, refusal, submit, visitor
 
 from bot.page import STREAMS_OF_ONE
+from db.sqlite import Sqlite
 
 pytestmark = pytest.mark.filterwarnings("ignore:unread_data:DeprecationWarning")
 
@@ -74,6 +75,22 @@ async def test_nobody_takes_all_streams(tmp_path: Path) -> None:
         found.page.door.most = 2 * STREAMS_OF_ONE
         async with other.get(f"/j/{theirs}/events", headers=JSON) as answer:
             assert "Too many people are watching" in await refusal(answer, 503)
+
+
+async def test_a_stream_that_meets_trouble_ends_and_nothing_else_comes_in_it(tmp_path: Path) -> None:
+    async with service(tmp_path) as found, visitor(found) as client:
+        number = await submit(client)
+        async with client.get(f"/j/{number}/events") as answer:
+            await answer.content.readuntil(b"\n\n")
+            assert isinstance(found.db.engines, Sqlite) and found.db.engines.reading
+            found.db.engines.reading.dispose()
+            (tmp_path / "flipbot.db").rename(tmp_path / "away")  # opened anew, it is not to be had
+            (tmp_path / "flipbot.db").mkdir()
+            found.db.notify()
+            async with asyncio.timeout(5.0):
+                assert await answer.content.read() == b""  # raises, where something else came
+        (tmp_path / "flipbot.db").rmdir()
+        (tmp_path / "away").rename(tmp_path / "flipbot.db")
 
 
 async def test_a_file_that_is_gone_is_said_and_not_kept(tmp_path: Path) -> None:
