@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import os
+import resource
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from db import connect, flows, jobs, requests, sections, workers
 from db.connect import Database
 from db.errors import DatabaseAway, DatabaseBusy, DatabaseUnusable, LeaseLost
 from db.models import Base, Job, Section, State, Tick
-from db.postgres import front_lock
+from db.postgres import Postgres, front_lock
 from db.speaker import Speaker
 from db.trouble import TROUBLE
 from tests.postgres import Server
@@ -261,6 +263,41 @@ async def test_a_front_that_stands_still_loses_the_word(url: str, monkeypatch: p
         with pytest.raises(DatabaseAway):
             frozen()
         assert not frozen()
+
+
+@pytest.mark.parametrize("left", [0, 1])  # psycopg connects with one, and waits with another
+async def test_where_no_more_files_may_be_open_that_is_a_trouble_that_passes(
+    url: str, tmp_path: Path, left: int
+) -> None:
+    engines = Postgres(url)
+    engines.open()
+    db = Database(engines, tmp_path, busy_s=0.0)  # without its thread that listens, which has files of its own
+    with front_lock(url) as held, no_more_files(left):
+        with pytest.raises(DatabaseAway):
+            held()
+        with pytest.raises(TROUBLE):
+            await jobs.open_jobs(db)
+    assert await jobs.open_jobs(db) == []
+    await db.close()
+
+
+@contextmanager
+def no_more_files(left: int) -> Iterator[None]:
+    """The system lets this process open so many more."""
+    gc.collect()  # what is left over holds some
+    limits, taken = resource.getrlimit(resource.RLIMIT_NOFILE), [os.open(os.devnull, os.O_RDONLY)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 20, limits[1]))
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(left):
+            os.close(taken.pop())
+        yield
+    finally:
+        for each in taken:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 async def test_who_speaks_falls_silent_when_the_server_is_frozen(url: str, server: Server) -> None:
