@@ -1,7 +1,8 @@
 """Connections to the page: how many there are at once, and that who says nothing goes.
 
 Anybody can connect, and each connection is an open file of the whole service. So there are fewer than the system allows
-it, one that has asked nothing is closed soon, and where all are taken the one that has been silent longest gives way.
+it, one that has asked nothing is closed soon, and where all are taken one gives way that waits for nothing: of those
+that have asked nothing the longest silent, else the one that was answered longest ago.
 """
 
 import asyncio
@@ -43,6 +44,14 @@ class Handler(web.RequestHandler):
         self.door.goes(self)
         super().connection_lost(exc)
 
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """A request is answered, to its last byte."""
+        finished = await super().finish_response(request, resp, start_time)
+        self.door.rests(self)
+        return finished
+
 
 class Door:
     """Makes the connections of one server. most: of them, at once"""
@@ -51,6 +60,7 @@ class Door:
         self.most, self.silent_s = most, SILENT_S
         self.there: set[Handler] = set()
         self.silent: dict[Handler, asyncio.TimerHandle] = {}  # those that have asked nothing yet, the oldest first
+        self.resting: dict[Handler, None] = {}  # those that were answered, the longest ago first
 
     async def open(self, runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
         """Let connections to an address in. raises: OSError, OverflowError"""
@@ -64,9 +74,10 @@ class Door:
     def comes(self, handler: Handler) -> bool:
         """Whether one more may come in."""
         if len(self.there) >= self.most:
-            if not self.silent:
+            idle = next(iter(self.silent or self.resting), None)
+            if idle is None:
                 return False
-            self._end(next(iter(self.silent)))
+            self._end(idle)
         self.there.add(handler)
         self.silent[handler] = asyncio.get_running_loop().call_later(self.silent_s, self._end, handler)
         return True
@@ -75,12 +86,19 @@ class Door:
         """It has said something."""
         self._heard(request.protocol)
 
+    def rests(self, handler: Handler) -> None:
+        """It was answered, and may ask for more."""
+        if handler in self.there:
+            self._heard(handler)
+            self.resting[handler] = None
+
     def goes(self, handler: Handler) -> None:
         """It has ended."""
         self.there.discard(handler)
         self._heard(handler)
 
     def _heard(self, handler: Any) -> None:
+        self.resting.pop(handler, None)
         if (timer := self.silent.pop(handler, None)) is not None:
             timer.cancel()
 

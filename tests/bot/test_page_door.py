@@ -54,6 +54,32 @@ async def test_where_all_are_taken_the_longest_silent_gives_way_and_never_who_wa
         assert await anext(told)
 
 
+async def test_who_was_answered_and_says_nothing_more_gives_way_to_who_comes(tmp_path: Path) -> None:
+    async with service(tmp_path) as found, visitor(found) as client, visitor(found) as late, asyncio.timeout(5.0):
+        told = events(client, await submit(client))
+        await anext(told)
+        async with asked(found) as first, asked(found) as second:
+            found.page.door.most = len(found.page.door.there)
+            await submit(late)
+            assert await first.read() == b"" and not second.at_eof()
+        await found.begin()
+        assert await anext(told)
+
+
+@asynccontextmanager
+async def asked(found: Service) -> AsyncIterator[asyncio.StreamReader]:
+    """A connection that has asked once, and was answered."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", found.page.port)
+    writer.write(b"GET /assets/icon.svg HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(line for line in head.splitlines() if line.startswith(b"Content-Length: "))
+    await reader.readexactly(int(length.split()[1]))
+    try:
+        yield reader
+    finally:
+        writer.close()
+
+
 async def test_what_is_no_http_is_no_news(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     async with service(tmp_path) as found:
