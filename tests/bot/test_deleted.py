@@ -8,14 +8,20 @@ from typing import Any
 
 import pytest
 import telegram_stage
+from discord import Client, Intents
 from discord_stage import Stage
 from discord_stage import stage as discord
 from telegram_stage import ANN
 
-from bot.remover import Remover
+from bot.discord_sender import DiscordSender
+from bot.remover import TRIES, Remover
+from bot.sender import Failed, PutOff, SendError, Spot
 from bot.telegram_text import data
-from db import people
+from db import people, removals
+from db.connect import Database
+from db.models import Platform
 from tests.fakes.telegram import Chat, labels
+from tests.ready import ready
 
 
 @asynccontextmanager
@@ -97,6 +103,23 @@ async def test_a_message_in_a_channel_that_is_shut_goes_once_it_is_open(tmp_path
         assert there.bot
         removing = asyncio.create_task(Remover(there.db, [there.bot.sender], 0.02, 20).run())
         await there.there.until(lambda: film.deleted)
+        removing.cancel()
+
+
+async def test_a_message_is_not_given_up_because_its_chat_was_asked_too_often(tmp_path: Path) -> None:
+    gone = asyncio.Event()
+    answers: list[SendError | None] = [*([PutOff(-1.0)] * (TRIES + 1)), Failed("for once"), None]
+
+    class Busy(DiscordSender):
+        async def delete(self, spot: Spot) -> None:
+            if (answer := answers.pop(0)) is not None:
+                raise answer
+            gone.set()
+
+    async with Database.open(data_dir=ready(tmp_path)) as db, asyncio.timeout(10.0):
+        await removals.later(db, Platform.DISCORD, "1", "2", 0)
+        removing = asyncio.create_task(Remover(db, [Busy(Client(intents=Intents.none()))], 0.0, 0).run())
+        await gone.wait()
         removing.cancel()
 
 
