@@ -652,6 +652,7 @@ class DiscordBot(discord.Client):
         at = At(message_id=str(sent.message_id), message_ms=self.db.steady(), server_id=str(interaction.guild_id or ""))
         if not await canvases.placed(self.db, job.id, at):
             log.info("message of job=%d came too late", job.id)
+            await canvases.beside(self.db, [job.id], HERE, str(interaction.channel_id), str(sent.message_id))
         self.db.notify()
 
     async def _details(self, interaction: Ix, job: Job) -> None:
@@ -681,6 +682,7 @@ class DiscordBot(discord.Client):
             content_of(message), view=view_of(message.buttons, job.id), allowed_mentions=NOBODY
         )
         where = str(interaction.channel_id)
+        await canvases.beside(self.db, [job.id], HERE, where, str(sent.message_id))  # it goes, if the film just went
         await canvases.create(self.db, job.id, HERE, where, str(sent.message_id))
         server_id = str(interaction.guild_id or "")
         await canvases.change(self.db, job.id, server_id=server_id, message_ms=self.db.steady(), notice="over")

@@ -101,19 +101,14 @@ def shown(db: Database, /, job_id: int, revision: int, message_id: str | None = 
 
 @writes
 def placed(db: Database, job_id: int, at: rows.At) -> bool:
-    """The message of a new job is there. False where it had one already, or the poster has begun to send one: then it
-    stands beside that."""
+    """The message of a new job is there. False where it had one already, or the poster has begun to send one, or it was
+    deleted: then the message stands `beside`."""
     with db.transaction() as tx:
         mine = update(Canvas).where(Canvas.job_id == job_id, Canvas.delivery == Delivery.NEW)
         where = {"message_id": at.message_id, "message_ms": at.message_ms, "thread_id": at.thread_id}
         where |= {"reply_to": at.reply_to, "server_id": at.server_id}
         live = mine.values(delivery=Delivery.LIVE, not_before_ms=0, **where).returning(Canvas.job_id)
-        if tx.execute(live).first() is not None:
-            return True
-        here = tx.execute(select(Canvas.platform, Canvas.chat_id).where(Canvas.job_id == job_id)).first()
-        if here is not None and at.message_id is not None:
-            _note(tx, [job_id], here.platform, here.chat_id, at.message_id)
-        return False
+        return tx.execute(live).first() is not None
 
 
 @writes

@@ -17,7 +17,7 @@ from bot.discord_sender import DiscordSender
 from bot.remover import TRIES, Remover
 from bot.sender import Failed, PutOff, SendError, Spot
 from bot.telegram_text import data
-from db import people, removals
+from db import jobs, people, removals
 from db.connect import Database
 from db.models import Platform
 from tests.fakes.telegram import Chat, labels
@@ -92,6 +92,28 @@ async def test_on_discord_the_messages_before_the_last_one_go_as_well(tmp_path: 
         assert there.bot
         removing = asyncio.create_task(Remover(there.db, [there.bot.sender], 0.05).run())
         await there.there.until(lambda: first.deleted and again.deleted)
+        removing.cancel()
+
+
+@pytest.mark.parametrize("way", ["history", "seed"])
+async def test_a_message_that_was_on_its_way_while_its_film_was_deleted_goes(tmp_path: Path, way: str) -> None:
+    async with discord(tmp_path) as there:
+        film = await made(there)
+        if way == "history":
+            menu = (await there.there.answer(await there.there.command("history")))["message"]
+            there.there.fail("POST", "/callback", "slow")
+            pressed = await there.there.press(menu, "fphistory", ["1"])
+        else:
+            await there.there.until(lambda: "New seed" in film.buttons())
+            there.there.fail("POST", "/callback", "slow")
+            pressed = await there.there.press(film, "New seed")
+            await there.job(2)
+        await there.there.until(lambda: not there.there.faults[-1].times)
+        await people.forget(there.db, Platform.DISCORD, (await jobs.get(there.db, 1)).user_id)
+        late = (await there.there.answer(pressed))["message"]
+        assert there.bot and "secret" in late.content
+        removing = asyncio.create_task(Remover(there.db, [there.bot.sender], 0.02).run())
+        await there.there.until(lambda: film.deleted and late.deleted, 5.0)
         removing.cancel()
 
 
