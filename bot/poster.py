@@ -737,6 +737,7 @@ def _spot(canvas: Canvas) -> Spot:
         thread_id=canvas.thread_id,
         reply_to=canvas.reply_to,
         server_id=canvas.server_id,
+        filmed=canvas.shown_media is not None,
     )
 
 

@@ -76,8 +76,11 @@ SHUT: Final = (
     "chat not found", "not enough rights", "have no rights", "need administrator rights", "chat_write_forbidden",
     "chat_restricted", "chat_send_", "peer_id_invalid", "user_is_blocked", "group chat was deactivated",
 )  # fmt: skip
+NOT_MODIFIED: Final = "message is not modified"
+TOO_OLD: Final = "can't be deleted"
 NO_TEXT: Final = "no text in the message to edit"
 NO_CAPTION: Final = "no caption in the message to edit"
+USUAL: Final = (NOT_MODIFIED, TOO_OLD, NO_TEXT, NO_CAPTION)  # whoever called goes on from them
 
 
 def keyboard(rows: Sequence[Row]) -> InlineKeyboardMarkup | None:
@@ -120,7 +123,8 @@ def mapped(error: TelegramError) -> SendError:
         case BadRequest() if "file is too big" in low or "too large" in low:
             return TooBig()
         case BadRequest():
-            log.error("refused by Telegram: %s", said)
+            if not any(part in low for part in USUAL):
+                log.error("refused by Telegram: %s", said)
             return Failed(said)
         case InvalidToken() | Conflict():
             return Failed(said)
@@ -192,19 +196,15 @@ class TelegramSender:
         try:
             if film is not None:
                 await self._put_in(where, message, film, markup, spot)
-            elif message.film is None:
-                await self._retell(where, message, markup, spot, text_first=True)
             else:
-                await self._retell(where, message, markup, spot, text_first=False)
+                await self._retell(where, message, markup, spot)
         except Failed as failed:
-            if "not modified" not in str(failed).lower():
+            if NOT_MODIFIED not in str(failed).lower():
                 raise
 
-    async def _retell(
-        self, where: dict[str, Any], message: ChatMessage, markup: Any, spot: Spot, *, text_first: bool
-    ) -> None:
-        """Change the words. A message is text or has a caption; only Telegram knows which: try the likely first."""
-        for as_text in (text_first, not text_first):
+    async def _retell(self, where: dict[str, Any], message: ChatMessage, markup: Any, spot: Spot) -> None:
+        """Change the words. A message is text or has a caption, which is not known for sure after a lost answer."""
+        for as_text in (not spot.filmed, spot.filmed):
             try:
                 if as_text:
                     text = told(message, TEXT_LIMIT)
@@ -219,7 +219,7 @@ class TelegramSender:
                 await self._try(spot, say_it)
                 return
             except Failed as failed:
-                if as_text != text_first or (NO_TEXT if as_text else NO_CAPTION) not in str(failed).lower():
+                if as_text == spot.filmed or (NO_TEXT if as_text else NO_CAPTION) not in str(failed).lower():
                     raise
 
     async def _put_in(self, where: dict[str, Any], message: ChatMessage, film: Film, markup: Any, spot: Spot) -> None:
@@ -245,7 +245,7 @@ class TelegramSender:
         except Gone:
             return
         except Failed as failed:
-            if "can't be deleted" not in str(failed).lower():
+            if TOO_OLD not in str(failed).lower():
                 raise
             await self._blank(spot, where)
 
