@@ -17,6 +17,7 @@ from makers import LEASE_MS, PLENTY, Clock, ask, made
 from sqlalchemy import func, select, text, update
 
 from db import connect, flows, jobs, requests, sections, workers
+from db.clocks import passed_s
 from db.connect import Database
 from db.errors import DatabaseAway, DatabaseBusy, DatabaseUnusable, LeaseLost
 from db.models import Base, Job, Section, State, Tick
@@ -316,6 +317,32 @@ async def test_who_speaks_falls_silent_when_the_server_is_frozen(url: str, serve
         await asyncio.sleep(0.5)
         assert not silent.is_set()
         with server.frozen():
+            await silent.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_who_slept_does_not_speak_on(url: str, server: Server) -> None:
+    """Another front has had the word meanwhile; no timer of a machine that sleeps counts on."""
+    slept_s = 0.0
+    begun, silent = asyncio.Event(), asyncio.Event()
+
+    async def speak() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            silent.set()
+
+    async with asyncio.timeout(30.0):
+        speaker = Speaker(url, every_s=0.05, valid_s=0.2, clock=lambda: passed_s() + slept_s)
+        running = asyncio.create_task(speaker.run(speak))
+        await begun.wait()
+        with server.frozen():
+            speaker.until += 3600.0
+            await asyncio.sleep(0.3)
+            assert not silent.is_set()
+            slept_s = 7200.0
             await silent.wait()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
