@@ -305,9 +305,15 @@ def _number(text: str | None) -> int | None:
 
 
 def _opened(film: Film, stack: ExitStack) -> tuple[IO[bytes], IO[bytes] | None]:
-    """The film's files, open as long as the stack is; not in a thread, which nobody would close after if cancelled."""
-    poster = stack.enter_context(film.poster.open("rb")) if film.poster else None
-    return stack.enter_context(film.path.open("rb")), poster
+    """The film's files, open as long as the stack is; not in a thread, which nobody would close after if cancelled.
+
+    raises: Failed, where a longer film has taken its place just now
+    """
+    try:
+        poster = stack.enter_context(film.poster.open("rb")) if film.poster else None
+        return stack.enter_context(film.path.open("rb")), poster
+    except FileNotFoundError as error:
+        raise Failed("the film is not here any more") from error
 
 
 def _mp4(name: str) -> str:

@@ -23,7 +23,7 @@ from telegram_stage import ANN, BOB, MEI, OPERATOR, Stage, stage
 from bot import telegram_bot
 from bot.chat import ChatMessage, Wanted
 from bot.intake import Example
-from bot.sender import Closed, Failed, Gone, Moved, SendError, Spot, TooBig, Unknown, Unreachable
+from bot.sender import Closed, Failed, Film, Gone, Moved, SendError, Spot, TooBig, Unknown, Unreachable
 from bot.telegram_send import TelegramSender, mapped
 from bot.telegram_text import TelegramStyle
 from bot.words import say
@@ -1221,3 +1221,13 @@ async def test_words_are_changed_where_they_stand_and_what_is_usual_is_no_error(
     sender = TelegramSender(bot, TelegramStyle({}), local=False, db=nowhere)
     await sender.edit(Spot(chat_id="-7", message_id="8", filmed=filmed), FILM_TO_COME, None)
     assert (bot.called, caplog.text) == (called, "")
+
+
+async def test_a_film_that_gave_way_to_a_longer_one_is_no_error_of_ours(tmp_path: Path) -> None:
+    bot: Any = Answering()
+    nowhere: Any = None
+    film = Film(path=tmp_path / "gone", kind="preview", name="film.mp4", width=64, height=48, duration_ms=1200)
+    sender = TelegramSender(bot, TelegramStyle({}), local=False, db=nowhere)
+    with pytest.raises(Failed):
+        await sender.edit(Spot(chat_id="-7", message_id="8"), FILM_TO_COME, film)
+    assert bot.called == []
