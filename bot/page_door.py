@@ -7,6 +7,7 @@ that have asked nothing the longest silent, else the one that was answered longe
 
 import asyncio
 import logging
+import socket
 from typing import Any, Final
 
 from aiohttp import web
@@ -20,6 +21,7 @@ MOST: Final = 4096  # connections at once: each takes some 20 KiB
 SILENT_S: Final = 30.0  # until the first request is there whole, but for a form
 # Between two requests: proxies keep a connection for a minute or two, and must be the first to end it
 IDLE_S: Final = 180.0
+TAKES_S: Final = 60.0  # so long a connection may take nothing of what it is sent; a film that pauses is asked for anew
 
 
 class Handler(web.RequestHandler):
@@ -33,10 +35,11 @@ class Handler(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is served, or closed at once."""
+        assert isinstance(transport, asyncio.Transport)
         if self.door.comes(self):
+            hurry(transport, self.door.takes_s)
             super().connection_made(transport)
         else:
-            assert isinstance(transport, asyncio.Transport)
             transport.abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -57,7 +60,7 @@ class Door:
     """Makes the connections of one server. most: of them, at once"""
 
     def __init__(self, most: int) -> None:
-        self.most, self.silent_s = most, SILENT_S
+        self.most, self.silent_s, self.takes_s = most, SILENT_S, TAKES_S
         self.there: set[Handler] = set()
         self.silent: dict[Handler, asyncio.TimerHandle] = {}  # those that have asked nothing yet, the oldest first
         self.resting: dict[Handler, None] = {}  # those that were answered, the longest ago first
@@ -104,7 +107,16 @@ class Door:
 
     def _end(self, handler: Handler) -> None:
         self.goes(handler)
+        if handler.transport is not None:
+            handler.transport.abort()  # whether or not it has taken what it was sent
         handler.force_close()
+
+
+def hurry(transport: asyncio.Transport, within_s: float) -> None:
+    """Let the system end a connection that takes nothing for so long, where it can (Linux): else whoever asks and does
+    not read has it for ever."""
+    if hasattr(socket, "TCP_USER_TIMEOUT") and (own := transport.get_extra_info("socket")) is not None:
+        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(1000 * within_s))
 
 
 def tell(record: logging.LogRecord) -> bool:

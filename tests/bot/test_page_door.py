@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -78,6 +79,20 @@ async def asked(found: Service) -> AsyncIterator[asyncio.StreamReader]:
         yield reader
     finally:
         writer.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such limit")
+async def test_who_asks_and_takes_nothing_goes(tmp_path: Path) -> None:
+    async with service(tmp_path) as found, asyncio.timeout(20.0):
+        found.page.door.takes_s = 0.2
+        with socket.socket() as greedy:
+            greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            greedy.connect(("127.0.0.1", found.page.port))
+            greedy.sendall(b"GET /assets/page.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 400)  # more than is buffered
+            while not found.page.door.there:  # noqa: ASYNC110 - it says so to nobody
+                await asyncio.sleep(0.01)
+            while found.page.door.there:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
 
 
 async def test_what_is_no_http_is_no_news(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
