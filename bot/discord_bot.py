@@ -34,6 +34,7 @@ from bot.discord_sender import NOBODY, STYLE, DiscordSender, FilmButton, content
 from bot.discord_server import memo_of, of_server, settings_in, terms_of
 from bot.discord_words import Ix
 from bot.errors import Refused
+from bot.held_up import held_up
 from bot.intake import Asked, By, Intake, Wish
 from bot.rush import Rush
 from bot.sender import DISCORD, Pace
@@ -242,28 +243,32 @@ class DiscordBot(discord.Client):
 
     async def on_guild_channel_update(self, _: object, after: discord.abc.GuildChannel) -> None:
         """Its permissions may have changed: what could not be said there is tried again."""
-        await chats.reachable(self.db, HERE, str(after.id))
+        await self._reachable(chats.reachable, after.id)
 
     async def on_raw_thread_update(self, payload: discord.RawThreadUpdateEvent) -> None:
         """As for channels; discord.py knows no threads that were archived, which may be open again now."""
-        await chats.reachable(self.db, HERE, str(payload.thread_id))
+        await self._reachable(chats.reachable, payload.thread_id)
 
     async def on_guild_update(self, _: object, after: discord.Guild) -> None:
         """As for channels, in all of them."""
-        await chats.server_reachable(self.db, HERE, str(after.id))
+        await self._reachable(chats.server_reachable, after.id)
 
     async def on_guild_role_update(self, _: object, after: discord.Role) -> None:
         """Most permissions come by a role."""
-        await chats.server_reachable(self.db, HERE, str(after.guild.id))
+        await self._reachable(chats.server_reachable, after.guild.id)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """The bot was let in, perhaps once more."""
-        await chats.server_reachable(self.db, HERE, str(guild.id))
+        await self._reachable(chats.server_reachable, guild.id)
 
     async def on_member_update(self, _: object, after: discord.Member) -> None:
         """Discord tells this of the bot itself without any intent: it may have got another role."""
         if self.user is not None and after.id == self.user.id:
-            await chats.server_reachable(self.db, HERE, str(after.guild.id))
+            await self._reachable(chats.server_reachable, after.guild.id)
+
+    async def _reachable(self, verb: Any, id: int) -> None:
+        """Discord tells it once: it is written down as soon as that can be."""
+        await patiently(lambda: verb(self.db, HERE, str(id)), "what Discord tells of its places")
 
     async def on_interaction(self, interaction: Ix) -> None:
         """Modals, whether this process opened them or the one before it."""
@@ -300,6 +305,13 @@ class DiscordBot(discord.Client):
             text = say(locale, "refused.not_allowed")
         elif isinstance(error, discord.NotFound) and error.code == 10062:
             return  # too late for this interaction; the rows know what was asked
+        elif isinstance(error, TROUBLE):
+            log.warning("interaction held up: %s", error)
+            refused = await asyncio.to_thread(held_up, self.media, error, self.intake.rules.min_free)
+            text = say(locale, refused.key, **refused.facts)
+        elif isinstance(error, aiohttp.ClientError) or (self.is_closed() and isinstance(error, NOT_SAID)):
+            log.warning("interaction not answered: Discord is not reached any more (%s)", type(error).__name__)
+            return  # or this front stands by now, and another one speaks
         else:
             log.error("interaction failed", exc_info=error)
             text = say(locale, "refused.trouble")

@@ -462,7 +462,7 @@ class Desk:
             return
         if canvas.delivery in LIVE and said.hash() == canvas.shown_hash:
             if not without:
-                await self._shown(job, canvas, message, None)
+                await self._shown(job, canvas, message, None, edited=canvas.message_id)
             return
         if max(self._spaced_ms(chat, canvas, lane), self._free_ms(chat, canvas, lane)) > self.db.steady():
             return  # it became something else since it was chosen: its time will come
@@ -477,7 +477,7 @@ class Desk:
         if canvas.delivery in LIVE and said.hash() == canvas.shown_hash:  # but for a film that nobody can see
             if not without:
                 self._no_film[job.id] = self.db.steady() + round(self.pace.text_s * 1000)
-                await self._shown(job, canvas, message, None)
+                await self._shown(job, canvas, message, None, edited=canvas.message_id)
             return
         if canvas.delivery in LIVE:
             await self._edit(job, canvas, chat, message, film)
@@ -557,7 +557,7 @@ class Desk:
         if not await self._begin(canvas, chat, **unsure):
             return
         await self.sender.edit(_spot(canvas), message, film)
-        await self._shown(job, canvas, message, film)
+        await self._shown(job, canvas, message, film, edited=canvas.message_id)
 
     async def _send(self, job: Job, canvas: Canvas, chat: Chat, message: ChatMessage, film: Film | None) -> None:
         """A new message: the first one, or the result once more where the first was deleted."""
@@ -652,6 +652,8 @@ class Desk:
             case PutOff():
                 until = now + round(error.retry_after_s * 1000) + SECOND_MS
                 await self._chat(frozen_until_ms=until, slow_until_ms=until + SLOW_MS)
+            case Gone() if fresh.message_id != canvas.message_id:
+                pass  # the film is shown in another message by now
             case Gone() if canvas.delivery == Delivery.AGAIN:
                 await canvases.change(self.db, job.id, delivery=Delivery.OVER, message_id=None)
             case Gone():

@@ -76,11 +76,11 @@ SHUT: Final = (
     "chat not found", "not enough rights", "have no rights", "need administrator rights", "chat_write_forbidden",
     "chat_restricted", "chat_send_", "peer_id_invalid", "user_is_blocked", "group chat was deactivated",
 )  # fmt: skip
-NOT_MODIFIED: Final = "message is not modified"
+SAME: Final = "not modified"
 TOO_OLD: Final = "can't be deleted"
 NO_TEXT: Final = "no text in the message to edit"
 NO_CAPTION: Final = "no caption in the message to edit"
-USUAL: Final = (NOT_MODIFIED, TOO_OLD, NO_TEXT, NO_CAPTION)  # whoever called goes on from them
+USUAL: Final = (SAME, TOO_OLD, NO_TEXT, NO_CAPTION)  # whoever called goes on from them
 
 
 def keyboard(rows: Sequence[Row]) -> InlineKeyboardMarkup | None:
@@ -122,9 +122,10 @@ def mapped(error: TelegramError) -> SendError:
             return Unreachable(said)
         case BadRequest() if "file is too big" in low or "too large" in low:
             return TooBig()
+        case BadRequest() if any(part in low for part in USUAL):
+            return Failed(said)
         case BadRequest():
-            if not any(part in low for part in USUAL):
-                log.error("refused by Telegram: %s", said)
+            log.error("refused by Telegram: %s", said)
             return Failed(said)
         case InvalidToken() | Conflict():
             return Failed(said)
@@ -199,7 +200,7 @@ class TelegramSender:
             else:
                 await self._retell(where, message, markup, spot)
         except Failed as failed:
-            if NOT_MODIFIED not in str(failed).lower():
+            if SAME not in str(failed).lower():
                 raise
 
     async def _retell(self, where: dict[str, Any], message: ChatMessage, markup: Any, spot: Spot) -> None:

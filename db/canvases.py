@@ -12,7 +12,7 @@ A canvas's way: new ─▶ sending ─▶ live ─▶ (deleted by somebody) gone
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from db import chats, removals, rows
 from db.connect import Database, reads, writes
@@ -22,12 +22,16 @@ from db.query import load_job
 
 @writes
 def create(db: Database, job_id: int, platform: Platform, chat_id: str, message_id: str | None = None) -> rows.Canvas:
-    """Give a job its message, be it another one; message_id is None until it is sent. raises NoSuchJob."""
+    """Give a job its message, be it another one; message_id is None until it is sent. raises NoSuchJob.
+
+    Of a film that still grows the former message goes: it would say for ever what was true when it was left.
+    """
     with db.transaction() as tx:
         job = load_job(tx, job_id)
         where = {"platform": platform, "chat_id": chat_id, "message_id": message_id}
         delivery = Delivery.LIVE if message_id else Delivery.NEW
-        _leave(tx, job_id)
+        if (left := _leave(tx, job_id)) is not None and not job.state.terminal:
+            removals.note(tx, left.platform, left.chat_id, left.message_id, db.steady())
         tx.execute(delete(Canvas).where(Canvas.job_id == job_id))
         made = insert(Canvas).values(job_id=job_id, wanted=job.revision, delivery=delivery, **where)
         row = tx.execute(made.returning(*Canvas.__table__.columns)).one()
@@ -85,14 +89,19 @@ def begin(db: Database, /, seen: rows.Canvas, sent_ms: tuple[int, ...], **values
 
 
 @writes
-def shown(db: Database, /, job_id: int, revision: int, message_id: str | None = None, **values: Any) -> bool:
+def shown(
+    db: Database, /, job_id: int, revision: int, message_id: str | None = None, edited: str | None = None, **values: Any
+) -> bool:
     """A revision was shown, in the message with that id if it was just sent. Saying it twice harms nothing.
 
+    edited:  the message that was there before; where another one took its place meanwhile, nothing is noted
     values:  by the names of rows.Canvas: shown_hash, shown_media, edited_ms, media_ms, notice
-    returns: False where the job was deleted meanwhile
+    returns: False where the job was deleted meanwhile, or has another message
     """
     sent = {} if message_id is None else {"message_id": message_id}
     canvas = update(Canvas).where(Canvas.job_id == job_id)
+    if edited is not None:
+        canvas = canvas.where(Canvas.message_id == edited)
     with db.transaction(quiet=True) as tx:
         there = tx.execute(canvas.values(tries=0, not_before_ms=0, **sent, **values).returning(Canvas.job_id)).first()
         tx.execute(canvas.where(Canvas.shown < revision).values(shown=revision))
@@ -101,14 +110,22 @@ def shown(db: Database, /, job_id: int, revision: int, message_id: str | None = 
 
 @writes
 def placed(db: Database, job_id: int, at: rows.At) -> bool:
-    """The message of a new job is there. False where it had one already, or the poster has begun to send one, or it was
-    deleted: then the message stands `beside`."""
+    """The message of a new job is there. False where it had one already, or the poster has begun to send one: then it
+    stands beside that, and goes while the film grows, of which it would tell nothing new. False, too, where the film
+    was deleted meanwhile: `beside` takes it away."""
     with db.transaction() as tx:
         mine = update(Canvas).where(Canvas.job_id == job_id, Canvas.delivery == Delivery.NEW)
         where = {"message_id": at.message_id, "message_ms": at.message_ms, "thread_id": at.thread_id}
         where |= {"reply_to": at.reply_to, "server_id": at.server_id}
         live = mine.values(delivery=Delivery.LIVE, not_before_ms=0, **where).returning(Canvas.job_id)
-        return tx.execute(live).first() is not None
+        if tx.execute(live).first() is not None:
+            return True
+        here = tx.execute(select(Canvas.platform, Canvas.chat_id).where(Canvas.job_id == job_id)).first()
+        if here is not None and at.message_id is not None:
+            _note(tx, [job_id], here.platform, here.chat_id, at.message_id)
+            if not load_job(tx, job_id).state.terminal:
+                removals.note(tx, here.platform, here.chat_id, at.message_id, db.steady())
+        return False
 
 
 @writes
@@ -119,11 +136,13 @@ def beside(db: Database, job_ids: Collection[int], platform: Platform, chat_id: 
             removals.note(tx, platform, chat_id, message_id, db.steady())
 
 
-def _leave(tx: Connection, job_id: int) -> None:
-    """The job's message is to be another one: this one still stands."""
+def _leave(tx: Connection, job_id: int) -> Row[Any] | None:
+    """The job's message is to be another one: this one, which is returned, still stands."""
     canvas = tx.execute(select(*Canvas.__table__.columns).where(Canvas.job_id == job_id)).first()
-    if canvas is not None and canvas.message_id is not None:
-        _note(tx, [job_id], canvas.platform, canvas.chat_id, canvas.message_id)
+    if canvas is None or canvas.message_id is None:
+        return None
+    _note(tx, [job_id], canvas.platform, canvas.chat_id, canvas.message_id)
+    return canvas
 
 
 def _note(tx: Connection, job_ids: Collection[int], platform: Platform, chat_id: str, message_id: str) -> int:

@@ -74,6 +74,8 @@ _FULL: Final = {"53100"}
 _FAILED: Final = {"58030", "XX001", "XX002", "25006"}  # the last: it was made read-only
 _LOCKED: Final = "55P03"
 _WRONG: Final = {"28000", "28P01", "3D000", "42501"}  # who asks, or for what, is wrong: no waiting helps
+# The same before there is a session, where libpq tells no code; a server that speaks another language is waited for.
+_REFUSALS: Final = ("does not exist", "authentication failed", "no pg_hba.conf entry", "permission denied")
 
 
 class Postgres:
@@ -102,6 +104,8 @@ class Postgres:
                 self._migrate()
                 break
             except DBAPIError as error:
+                if refusal := _refusal(error):
+                    raise DatabaseUnusable(self.place, refusal) from error
                 if not self.passes(error):
                     mapped = self.mapped(error)
                     raise mapped if mapped is not error else DatabaseUnusable(self.place, _why(error)) from error
@@ -309,6 +313,14 @@ def _engine(url: URL, **options: Any) -> Engine:
 def _state(error: DBAPIError) -> str | None:
     """The five characters by which PostgreSQL names an error; None where it never got so far."""
     return getattr(error.orig, "sqlstate", None)
+
+
+def _refusal(error: DBAPIError) -> str | None:
+    """What a server says that lets nobody in who asks like this; None where waiting may help."""
+    for line in str(error.orig).splitlines():  # one for each address that was tried
+        if "FATAL" in line and any(words in line for words in _REFUSALS):
+            return line.strip().removesuffix(".")
+    return None
 
 
 def _why(error: DBAPIError) -> str:

@@ -40,11 +40,13 @@ BENCHES = {
     "answer": "how soon chats are answered in a burst",
 }
 BOT_BENCHES = ("page", "answer")  # of what people meet; the others are the engine's and the queue's
+Command = Callable[[argparse.Namespace, Console, str], int]
+Add = Callable[[str, Command, Said], argparse.ArgumentParser]
 BOTH = said("On one machine, `flipbot run` does both: `front` and `worker` exclude each other on one SQLite file.")
 
 
 class Help(argparse.HelpFormatter):
-    """Help whose own few words are in the reader's language."""
+    """Help in the reader's language: what was made by `said`, and argparse's own few words."""
 
     def __init__(self, say: Callable[[str], str], prog: str) -> None:
         super().__init__(prog)
@@ -59,6 +61,13 @@ class Help(argparse.HelpFormatter):
         known: dict[str, str] = {each: self.say(each) for each in (said("options"), said("positional arguments"))}
         super().start_section(known.get(heading, heading) if heading else heading)
 
+    def add_text(self, text: str | None) -> None:
+        """What the command is for."""
+        super().add_text(self.say(text) if text and text is not argparse.SUPPRESS else text)
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return self.say(action.help) if action.help else None
+
 
 class RawHelp(Help, argparse.RawDescriptionHelpFormatter):
     """The same, with lines as they were written."""
@@ -70,7 +79,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, say: Callable[[str], str], **settings: Any) -> None:
         super().__init__(formatter_class=partial(Help, say), add_help=False, **settings)
         self.say = say
-        self.add_argument("-h", "--help", action="help", help=say(said("show this help message and exit")))
+        self.add_argument("-h", "--help", action="help", help=said("show this help message and exit"))
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong with the arguments, and end."""
@@ -128,122 +137,142 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def arguments(locale: str = words.DEFAULT) -> argparse.ArgumentParser:
     """The parser of every command."""
-    say = partial(words.translate, locale)
-    parser = Parser(say, prog="flipbot", description=say(said("A picture becomes a film, second by second.")))
-    parser.add_argument(
-        "--version",
-        action="version",
-        version=f"flipbot {version('flipbot')}",
-        help=say(said("show program's version number and exit")),
-    )
+    speaking: Any = partial(Parser, partial(words.translate, locale))  # called as a class is
+    parser: Parser = speaking(prog="flipbot", description=said("A picture becomes a film, second by second."))
+    about = said("show program's version number and exit")
+    parser.add_argument("--version", action="version", version=f"flipbot {version('flipbot')}", help=about)
     parser.set_defaults(command=None)
-    speaking: Any = partial(Parser, say)  # called as a class is
     commands = parser.add_subparsers(metavar="COMMAND", parser_class=speaking)
 
-    def add(name: str, command: Callable[..., int], about: Said) -> argparse.ArgumentParser:
-        sub: Parser = commands.add_parser(name, help=say(about), description=say(about))
+    def add(name: str, command: Command, about: Said) -> argparse.ArgumentParser:
+        sub: argparse.ArgumentParser = commands.add_parser(name, help=about, description=about)
         sub.add_argument(
-            "-c", "--config", type=Path, help=say(said("configuration file (default: config.toml here, if any)"))
+            "-c", "--config", type=Path, help=said("configuration file (default: config.toml here, if any)")
         )
-        sub.add_argument("--data-dir", type=Path, help=say(said("folder of everything that is kept")))
+        sub.add_argument("--data-dir", type=Path, help=said("folder of everything that is kept"))
         sub.set_defaults(command=command, parser=sub)
         return sub
 
-    def with_model(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        sub.add_argument("--model", help=say(said("checkpoint: tiny, framepack, framepack-f1, or a folder")))
-        sub.add_argument("--size", help=say(said("the films' size, such as 192 (tiny) or 512 (framepack-f1)")))
-        sub.add_argument("--models-dir", type=Path, help=say(said("folder of downloaded checkpoints")))
-        return sub
+    for group in (services, animate, queue, bans, films, weights):
+        group(add)
+    benches(commands.add_parser("bench", help=said("measure"), epilog=gen.bench.listed(BENCHES)))
+    return parser
 
+
+def services(add: Add) -> None:
+    """What runs until it is ended."""
     with_model(add("run", command_run, said("everything on this machine: page, queue and engine")))
-    front = with_model(
-        add("front", command_front, said("only what people talk to: it takes films in, another process makes them"))
-    )
+    about = said("only what people talk to: it takes films in, another process makes them")
+    front = with_model(add("front", command_front, about))
     worker = with_model(add("worker", command_worker, said("only the engine: it makes the films that wait")))
-    front.epilog = worker.epilog = say(BOTH)
-    worker.add_argument("--until-empty", action="store_true", help=say(said("end when nothing is left to do")))
-    animate = with_model(add("animate", command_animate, said("turn one picture into a film, here in the terminal")))
-    animate.add_argument("image", nargs="?", metavar="IMAGE", help=say(said("the picture; not with --extend")))
-    animate.add_argument("prompt", nargs="*", default=[], metavar="PROMPT", help=say(said("what should happen")))
-    animate.add_argument(
-        "--extend", type=int, metavar="JOB", help=say(said("go on with a film that was made in a terminal"))
-    )
-    animate.add_argument("--seconds", help=say(said("length of the film")))
-    animate.add_argument("--seed", help=say(said("a whole number: the same one gives the same film")))
-    animate.add_argument("--quality", help=say(said("a preset of the configuration: draft, standard or best")))
-    animate.add_argument(
-        "--end-image", type=Path, metavar="IMAGE", help=say(said("the picture that the film ends with"))
-    )
-    animate.add_argument(
-        "-o", "--output", type=Path, metavar="OUT.mp4", help=say(said("the film (default: IMAGE's name, here)"))
-    )
-    queue = add("queue", command_queue, said("show what is in line, as it changes"))
-    queue.add_argument("--once", action="store_true", help=say(said("only as it is now")))
+    front.epilog = worker.epilog = BOTH
+    worker.add_argument("--until-empty", action="store_true", help=said("end when nothing is left to do"))
+
+
+def animate(add: Add) -> None:
+    """A film from the terminal."""
+    film = with_model(add("animate", command_animate, said("turn one picture into a film, here in the terminal")))
+    film.add_argument("image", nargs="?", metavar="IMAGE", help=said("the picture; not with --extend"))
+    film.add_argument("prompt", nargs="*", default=[], metavar="PROMPT", help=said("what should happen"))
+    film.add_argument("--extend", type=int, metavar="JOB", help=said("go on with a film that was made in a terminal"))
+    film.add_argument("--seconds", help=said("length of the film"))
+    film.add_argument("--seed", help=said("a whole number: the same one gives the same film"))
+    film.add_argument("--quality", help=said("a preset of the configuration: draft, standard or best"))
+    film.add_argument("--end-image", type=Path, metavar="IMAGE", help=said("the picture that the film ends with"))
+    with_output(film, said("the film (default: IMAGE's name, here)"))
+
+
+def queue(add: Add) -> None:
+    """The line of films, and what an operator does with it."""
+    line = add("queue", command_queue, said("show what is in line, as it changes"))
+    line.add_argument("--once", action="store_true", help=said("only as it is now"))
     gates = {
         "pause": said("begin no section any more"),
         "resume": said("go on after a pause, take films in again"),
         "drain": said("take no new films in; those in line are finished"),
     }
-    for name, says in gates.items():
-        gate = add(name, command_gate, says)
+    for name, about in gates.items():
+        gate = add(name, command_gate, about)
         gate.set_defaults(action=name)
-        gate.add_argument(
-            "--server", default="", metavar="ID", help=say(said("for one Discord server or Telegram group alone"))
-        )
+        with_server(gate, said("for one Discord server or Telegram group alone"))
         if name != "resume":
-            gate.add_argument("reason", nargs="*", metavar="REASON", help=say(said("what people are told")))
-    first = add("first", command_first, said("put a film before all others"))
-    first.add_argument("job", metavar="JOB", help=say(said("its number, as `flipbot queue` shows it")))
-    for name, says in (("ban", said("let somebody ask for nothing")), ("unban", said("lift a ban"))):
-        ban = add(name, command_ban, says)
+            gate.add_argument("reason", nargs="*", metavar="REASON", help=said("what people are told"))
+    for name, command, about in (
+        ("first", command_first, said("put a film before all others")),
+        ("cancel", command_cancel, said("stop a film, whether it waits or is being made")),
+    ):
+        one = add(name, command, about)
+        one.add_argument("job", metavar="JOB", help=said("its number, as `flipbot queue` shows it"))
+        if name == "cancel":
+            one.add_argument("reason", nargs="*", metavar="REASON", help=said("what flipbot audit says of it"))
+
+
+def bans(add: Add) -> None:
+    """Who may ask for nothing, and what operators did."""
+    for name, about in (("ban", said("let somebody ask for nothing")), ("unban", said("lift a ban"))):
+        ban = add(name, command_ban, about)
         ban.set_defaults(action=name)
-        ban.add_argument("who", metavar="WHO", help=say(said("discord:ID, telegram:ID, or page:ID as /admin shows it")))
-        ban.add_argument(
-            "--server", default="", metavar="ID", help=say(said("on one Discord server or Telegram group alone"))
-        )
+        ban.add_argument("who", metavar="WHO", help=said("discord:ID, telegram:ID, or page:ID as /admin shows it"))
+        with_server(ban, said("on one Discord server or Telegram group alone"))
         if name == "ban":
-            ban.add_argument(
-                "--for", dest="lasting", metavar="TIME", help=say(said("30m, 12h or 7d (default: for ever)"))
-            )
-            ban.add_argument("--reason", default="", help=say(said("what they are told")))
+            ban.add_argument("--for", dest="lasting", metavar="TIME", help=said("30m, 12h or 7d (default: for ever)"))
+            ban.add_argument("--reason", default="", help=said("what they are told"))
     add("audit", command_audit, said("show what operators did, newest first"))
-    cancel = add("cancel", command_cancel, said("stop a film, whether it waits or is being made"))
-    cancel.add_argument("job", metavar="JOB", help=say(said("its number, as `flipbot queue` shows it")))
-    cancel.add_argument("reason", nargs="*", metavar="REASON", help=say(said("what flipbot audit says of it")))
+
+
+def films(add: Add) -> None:
+    """What is kept."""
     film = add("film", command_film, said("save a film that is kept here, or what is ready of it"))
-    film.add_argument(
-        "job", nargs="?", metavar="JOB", help=say(said("its number (default: the last one asked for in a terminal)"))
-    )
-    film.add_argument(
-        "-o", "--output", type=Path, metavar="OUT.mp4", help=say(said("the film (default: film-JOB.mp4, here)"))
-    )
-    move = add(
-        "move", command_move, said("copy the queue, the people and all films to another database and media store")
-    )
-    move.add_argument(
-        "to", type=Path, metavar="TO.toml", help=say(said("configuration that says where to; the old place stays"))
-    )
+    about = said("its number (default: the last one asked for in a terminal)")
+    film.add_argument("job", nargs="?", metavar="JOB", help=about)
+    with_output(film, said("the film (default: film-JOB.mp4, here)"))
+    about = said("copy the queue, the people and all films to another database and media store")
+    move = add("move", command_move, about)
+    about = said("configuration that says where to; the old place stays")
+    move.add_argument("to", type=Path, metavar="TO.toml", help=about)
+
+
+def weights(add: Add) -> None:
+    """The models, and what this machine can do with them."""
     with_model(add("doctor", command_doctor, said("say what works on this machine, and what to do about the rest")))
     fetch = add("download", command_download, said("fetch the weights of a large model; it goes on where it stopped"))
-    fetch.add_argument("name", metavar="MODEL", help=say(said("framepack or framepack-f1")))
-    fetch.add_argument("--models-dir", type=Path, help=say(said("folder of downloaded checkpoints")))
-    fetch.add_argument(
-        "--from", dest="source", type=Path, metavar="DIR", help=say(said("take the files from a copy here"))
-    )
-    fetch.add_argument("--accept-licence", action="store_true", help=say(said("the licence is read and accepted")))
-    bench = commands.add_parser(
-        "bench",
-        help=say(said("measure")),
-        description=say(said("Measure; each prints a small table.")),
-        epilog=gen.bench.listed(BENCHES),
-    )
-    bench.formatter_class = partial(RawHelp, say)
-    bench.add_argument("name", nargs="?", choices=BENCHES, metavar="NAME", help=say(said("what to measure")))
-    bench.add_argument(
-        "rest", nargs=argparse.REMAINDER, metavar="...", help=say(said("its options: flipbot bench NAME --help"))
-    )
+    fetch.add_argument("name", metavar="MODEL", help=said("framepack or framepack-f1"))
+    with_models_dir(fetch)
+    fetch.add_argument("--from", dest="source", type=Path, metavar="DIR", help=said("take the files from a copy here"))
+    fetch.add_argument("--accept-licence", action="store_true", help=said("the licence is read and accepted"))
+
+
+def benches(bench: Parser) -> None:
+    """What is measured: each bench has arguments of its own."""
+    bench.description = said("Measure; each prints a small table.")
+    bench.formatter_class = partial(RawHelp, bench.say)
+    bench.add_argument("name", nargs="?", choices=BENCHES, metavar="NAME", help=said("what to measure"))
+    about = said("its options: flipbot bench NAME --help")
+    bench.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help=about)
     bench.set_defaults(command=command_bench)
-    return parser
+
+
+def with_model(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """The same, with the options that say which model, and at which size."""
+    sub.add_argument("--model", help=said("checkpoint: tiny, framepack, framepack-f1, or a folder"))
+    sub.add_argument("--size", help=said("the films' size, such as 192 (tiny) or 512 (framepack-f1)"))
+    with_models_dir(sub)
+    return sub
+
+
+def with_models_dir(sub: argparse.ArgumentParser) -> None:
+    """Where models are."""
+    sub.add_argument("--models-dir", type=Path, help=said("folder of downloaded checkpoints"))
+
+
+def with_output(sub: argparse.ArgumentParser, about: Said) -> None:
+    """Where a film goes."""
+    sub.add_argument("-o", "--output", type=Path, metavar="OUT.mp4", help=about)
+
+
+def with_server(sub: argparse.ArgumentParser, about: Said) -> None:
+    """Where it holds."""
+    sub.add_argument("--server", default="", metavar="ID", help=about)
 
 
 def command_bench(args: argparse.Namespace, console: Console, locale: str) -> int:

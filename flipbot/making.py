@@ -6,9 +6,10 @@ import logging
 import os
 import signal
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 
@@ -18,14 +19,18 @@ from bot.intake import prompts_of, quality_of, seconds_of, seed_of
 from bot.picture import read_picture
 from db import jobs, operators
 from db.connect import Database, file_of, is_there
+from db.errors import DatabaseAway, DatabaseBusy
 from db.logs import start_log
 from db.trouble import patiently
+from flipbot.model import prepare_model
 from flipbot.planning import need_inverted, rules
-from flipbot.service import NO_WORKER, end, prepare_model, service
+from flipbot.service import NO_WORKER, end, service
 from flipbot.settings import Settings, settings_of
 from gen.errors import OtherModel
 
 log = logging.getLogger("flipbot")
+T = TypeVar("T")
+AWAY_S = 2.0  # between two tries to begin while the server of the database is away
 PAUSED_S = 60.0  # how soon a pause is heard of that no commit here tells of
 
 
@@ -53,7 +58,10 @@ def stand(args: argparse.Namespace, console: Console, locale: str, **parts: bool
     async def running() -> None:
         ending = asyncio.Event()
         on_end_signals(asyncio.get_running_loop(), ending.set)
-        async with service(settings, **parts) as started:
+        async with AsyncExitStack() as stack:
+            started = await once_there(stack, lambda: service(settings, **parts), ending)
+            if started is None:
+                return
             if not card.trained:
                 terminal.tell(console, words.say(locale, "model.untrained"))
             if started.url:
@@ -75,6 +83,30 @@ def stand(args: argparse.Namespace, console: Console, locale: str, **parts: bool
 
     asyncio.run(running())
     return terminal.DONE
+
+
+async def once_there(
+    stack: AsyncExitStack,
+    begin: Callable[[], AbstractAsyncContextManager[T]],
+    ending: asyncio.Event,
+    every_s: float = AWAY_S,
+) -> T | None:
+    """Begin as soon as the database can be had: after a power cut its server may be up later than this machine.
+
+    returns: what began, until the stack ends; None where it is to end before that
+    """
+    told = False
+    while not ending.is_set():
+        try:
+            return await stack.enter_async_context(begin())
+        except (DatabaseAway, DatabaseBusy) as trouble:  # busy: a machine that froze while it wrote, say
+            if not told:
+                log.warning("the start waits: %s", trouble)
+            told = True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(every_s):
+                await ending.wait()
+    return None
 
 
 async def until_empty(db: Database) -> None:

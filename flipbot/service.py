@@ -5,18 +5,15 @@ import logging
 import os
 import platform
 import subprocess
-import sys
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from rich.console import Console
-
-from bot import control, terminal, words
+from bot import control
 from bot.errors import Refused
 from bot.front import Front
 from bot.intake import Intake
@@ -33,13 +30,12 @@ from db.room import Room
 from db.speaker import Speaker
 from db.trouble import patiently
 from flipbot.checkup import doctor_command, where_we_are
+from flipbot.model import changed_model, described, give_up, model_trouble
 from flipbot.open_files import Short, raise_limit
 from flipbot.planning import make_planner, make_replanner, model_facts, rules
 from flipbot.settings import Settings, make_folder
-from gen.card import PRESETS, Card, find_checkpoint
+from gen.card import Card
 from gen.dispatch import Dispatch
-from gen.errors import CheckpointMissing, GenError
-from gen.files import check, present
 from gen.memory import largest
 from gen.process import QUIET
 from gen.renditions import Renditions
@@ -48,6 +44,21 @@ log = logging.getLogger("flipbot")
 NO_WORKER = "terminal.no_worker"
 TROUBLE_S = 2.0  # how long what ails the model or the disk is taken to be so
 ENDING_S = 2.0  # how long a verb waits for a database that is away, once the service ends
+
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+Starting = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Listens(Protocol[T_co]):
+    """A part of the service that others talk to."""
+
+    def start(self) -> Awaitable[T_co]:
+        """Listen from now on."""
+
+    def stop(self) -> Awaitable[None]:
+        """Listen no more."""
 
 
 @dataclass(frozen=True)
@@ -91,76 +102,91 @@ async def service(
         helps = db.shared and not page  # makes what a front of its own plans
         if db.shared:
             await join(crew, stack)
-        media = settings.open_media()
-        planner, replanner = make_planner(card, settings.model, settings.video), make_replanner(card)
-        public = settings.web.public_url if page else ""
-        facts = model_facts(card, folder)
-        intake = Intake(db, media, planner, rules(settings), facts, replanner=replanner, public_url=public)
-        speaks = partial(speaking, settings, intake, db, media, chats=chats)
+        intake = make_intake(settings, db, card, folder, page=page)
+        speaks = partial(speaking, settings, intake, chats=chats)
         for each in speaks():  # raises ConfigError, before anything is started
             each.close()
-        starting: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        starting: list[Starting] = []
         if db.shared:
-            starting += [crew.run, partial(tidy_here, db, media)]
-        serves = not helps and (works or db.shared)
-        begins = partial(begin, intake, crew, helps=helps, serves=serves)
+            starting += [crew.run, partial(tidy_here, db, intake.media)]
+        begins = partial(begin, intake, crew, helps=helps, serves=not helps and (works or db.shared))
         try:
             if refused := await begins():
                 raise refused
         except MediaAway as away:
             log.warning("%s", away)
             starting.append(partial(later, begins))
-        said = {"version": version("flipbot"), "model": card.name, "trained": card.trained, "pid": os.getpid()}
-
-        def hello() -> dict[str, Any]:
-            return said | {"works": crew.there}
-
-        controls = control.Control(intake if takes else None, db, media, data_dir, hello)
-        await controls.start()
-        stack.push_async_callback(controls.stop)
+        hello = {"version": version("flipbot"), "model": card.name, "trained": card.trained, "pid": os.getpid()}
+        controls = control.Control(
+            intake if takes else None, db, intake.media, data_dir, lambda: hello | {"works": crew.there}
+        )
+        await opened(controls, stack)
         address = None
         if page:
-            shown = make_page(settings, intake, db, media, crew, files)
-            address = await shown.start()
-            stack.push_async_callback(shown.stop)
-        if page and (at := settings.service.metrics_at()) is not None:
-            measured = Metrics(db, *at)
-            await measured.start()
-            stack.push_async_callback(measured.stop)
+            address = await opened(make_page(settings, intake, crew, files), stack)
+            if (at := settings.service.metrics_at()) is not None:
+                await opened(Metrics(db, *at), stack)
         if not db.shared:
             starting.append(partial(first_of, speaks))
         elif page or chats:
             starting.append(partial(Speaker(url).run, partial(first_of, speaks)))
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if works:
-            room = Room(media, settings.min_free)
-            texts = data_dir / "texts"
 
             async def other_model(loaded: str) -> str:
                 """With others there this process does not say for all which model runs."""
                 if helps or (db.shared and await crew.others()):
                     return await give_up(ended, crew, loaded)
-                return await changed_model(settings, intake, crew, said)
+                return await changed_model(settings, intake, crew, hello)
 
-            dispatch = Dispatch(
-                *(db, media, settings.model, settings.models_dir),
-                worker=name,
-                room=room,
-                texts_dir=texts,
-                sizes=sizes,
-                on_other_model=other_model,
-            )
-            starting.append(dispatch.run)
+            starting.append(make_dispatch(settings, intake, name, sizes, other_model).run)
         tasks = tuple(asyncio.create_task(each()) for each in starting)
         stack.push_async_callback(end, tasks, CLOSING_S if db.shared else None)
         stack.callback(setattr, db, "busy_s", ENDING_S)  # who ends waits no longer for a server that is away
         yield Service(db, address, (*tasks, ended))
 
 
-def speaking(
-    settings: Settings, intake: Intake, db: Database, media: Media, *, chats: bool
-) -> list[Coroutine[Any, Any, None]]:
+async def opened(part: "Listens[T]", stack: AsyncExitStack) -> T:
+    """Start what listens, and stop it when the stack ends; returns what its start does."""
+    started = await part.start()
+    stack.push_async_callback(part.stop)
+    return started
+
+
+def make_intake(settings: Settings, db: Database, card: Card, folder: Path | None, *, page: bool) -> Intake:
+    """What takes films in. page: it is served, so that links lead to it"""
+    return Intake(
+        db,
+        settings.open_media(),
+        make_planner(card, settings.model, settings.video),
+        rules(settings),
+        model_facts(card, folder),
+        replanner=make_replanner(card),
+        public_url=settings.web.public_url if page else "",
+    )
+
+
+def make_dispatch(
+    settings: Settings,
+    intake: Intake,
+    name: str,
+    sizes: Sequence[str],
+    other_model: Callable[[str], Awaitable[str]],
+) -> Dispatch:
+    """What makes films, under this worker's name."""
+    return Dispatch(
+        *(intake.db, intake.media, settings.model, settings.models_dir),
+        worker=name,
+        room=Room(intake.media, settings.min_free),
+        texts_dir=settings.data_dir / "texts",
+        sizes=sizes,
+        on_other_model=other_model,
+    )
+
+
+def speaking(settings: Settings, intake: Intake, *, chats: bool) -> list[Coroutine[Any, Any, None]]:
     """What only one process on a database does: talk in the chats, fit films to them, and keep house."""
+    db, media = intake.db, intake.media
     front = Front(intake, db, media, settings.safety)
     if chats:
         front.discord(settings.discord)
@@ -193,35 +219,6 @@ async def end(tasks: Collection["asyncio.Task[Any]"], patience_s: float | None =
             ended, left = await asyncio.wait(left, timeout=patience_s)
             for task in ended:
                 task.cancelled() or task.exception()  # seen
-
-
-async def changed_model(settings: Settings, intake: Intake, crew: workers.Crew, said: dict[str, Any]) -> str:
-    """The checkpoint was changed under the service: from now on films are planned for the one that is there.
-
-    returns: its identity; of one that cannot be read, nothing, and all stays as it is
-    """
-    try:
-        checkpoint = await asyncio.to_thread(find_checkpoint, settings.model.name, settings.models_dir)
-    except GenError as error:
-        log.warning("the model cannot be read: %s", error)
-        return ""
-    card = checkpoint.card
-    log.warning("the model was changed under the service; it goes on with model=%s", card.identity)
-    intake.planner = make_planner(card, settings.model, settings.video)
-    intake.replanner, intake.model = make_replanner(card), model_facts(card, checkpoint.folder)
-    said |= {"model": card.name, "trained": card.trained}
-    crew.model = card.identity
-    await intake.serve_model(card.identity)
-    return card.identity
-
-
-async def give_up(ended: "asyncio.Future[None]", crew: workers.Crew, loaded: str) -> str:
-    """This process, one of several, was handed a film of another model than it has loaded. Where its checkpoint was
-    changed, it ends: all have one model, and it is not this one's to say which."""
-    if loaded != crew.model:
-        ended.set_exception(Refused("refused.model_changed", got=loaded, served=crew.model))
-        await asyncio.sleep(3600)
-    return loaded
 
 
 async def join(crew: workers.Crew, stack: AsyncExitStack) -> None:
@@ -260,9 +257,9 @@ async def later(begins: Callable[[], Coroutine[Any, Any, Refused | None]]) -> No
     await asyncio.Event().wait()
 
 
-def make_page(settings: Settings, intake: Intake, db: Database, media: Media, crew: workers.Crew, files: int) -> Page:
+def make_page(settings: Settings, intake: Intake, crew: workers.Crew, files: int) -> Page:
     """The page as it is configured. files: that this process may have open, of which the page gets half"""
-    web, data_dir = settings.web, settings.data_dir
+    web, media = settings.web, intake.media
 
     async def examined(locale: str) -> str:
         """What `flipbot doctor` says; it imports torch, so it does so in a process of its own."""
@@ -274,14 +271,14 @@ def make_page(settings: Settings, intake: Intake, db: Database, media: Media, cr
         return said.decode("utf-8", "replace")
 
     return Page(
-        *(intake, db, media),
+        *(intake, intake.db, media),
         host=web.host,
         port=web.port,
         trouble=lately(lambda: trouble_now(settings, media, crew), TROUBLE_S),
         password=web.secret(),
         guest_password=web.guest_secret(),
         public_url=web.public_url,
-        key=read_key(data_dir),
+        key=read_key(settings.data_dir),
         doctor=examined,
         connections=files // 2,
     )
@@ -292,49 +289,3 @@ def trouble_now(settings: Settings, media: Media, crew: workers.Crew) -> str | N
     if media.free_bytes() < settings.min_free:
         return "trouble.disk"
     return (model_trouble(settings) if crew.works else None) or (None if crew.there else NO_WORKER)
-
-
-def model_trouble(settings: Settings) -> str | None:
-    """The sentence of what ails the checkpoint now: it may have been moved away since the start."""
-    try:
-        present(find_checkpoint(settings.model.name, settings.models_dir))
-    except GenError as error:
-        return f"failed.{error.reason}"
-    return None
-
-
-def described(settings: Settings, *, works: bool) -> tuple[Card, Path | None]:
-    """The configured checkpoint's card and folder. works: films are made here; else a card alone will do.
-
-    raises: GenError
-    """
-    try:
-        checkpoint = find_checkpoint(settings.model.name, settings.models_dir)
-    except CheckpointMissing:
-        if works or settings.model.name not in PRESETS:
-            raise
-        return PRESETS[settings.model.name], None
-    return checkpoint.card, checkpoint.folder
-
-
-def prepare_model(settings: Settings, console: Console, locale: str, *, works: bool = True) -> Card:
-    """The card of the configured checkpoint, all of whose files are there if it works here.
-
-    Where the tiny one is not shipped, an untrained one is made, once.
-    """
-    if not works and settings.model.name != "tiny":
-        return described(settings, works=False)[0]
-    try:
-        checkpoint = find_checkpoint(settings.model.name, settings.models_dir)
-    except CheckpointMissing:
-        if settings.model.name != "tiny":
-            raise
-    else:
-        check(checkpoint)
-        return checkpoint.card
-    terminal.tell(console, words.say(locale, "terminal.setting_up"))
-    make_folder(settings.models_dir)
-    target = settings.models_dir / "tiny-untrained"
-    making = [sys.executable, "-m", "gen.train", "untrained", str(target)]
-    subprocess.run(making, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **QUIET})
-    return find_checkpoint("tiny", settings.models_dir).card

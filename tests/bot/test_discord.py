@@ -17,6 +17,7 @@ from bot.discord_bot import DiscordBot
 from bot.discord_commands import OPTIONS
 from bot.discord_sender import STYLE, DiscordSender
 from bot.errors import Refused
+from bot.remover import Remover
 from bot.sender import Blocked, Closed, Failed, Gone, PutOff, SendError, Spot, TooBig, Unknown, Unreachable
 from bot.words import say
 from db import canvases, chats, inbox, jobs, operators, people, removals, renditions, requests
@@ -731,6 +732,24 @@ async def test_a_film_of_an_age_restricted_channel_stays_in_such(tmp_path: Path)
         asked = await s.there.press(message, "Details", channel=ADULT)
         await s.there.answer(asked)
         assert "https://films.example/w/" in s.there.said_to(asked)[0].content
+
+
+async def test_a_growing_film_that_is_shown_again_goes_on_there_and_leaves_no_message_behind(tmp_path: Path) -> None:
+    async with stage(tmp_path) as s:
+        old = (await s.there.answer(await s.animate()))["message"]
+        await s.job(1)
+        await s.work()
+        await s.there.until(lambda: "Stop here" in old.buttons())
+        menu = (await s.there.answer(await s.there.command("history")))["message"]
+        new = (await s.there.answer(await s.there.press(menu, "fphistory", ["1"])))["message"]
+        removing = asyncio.create_task(Remover(s.db, [s.bot.sender], between_s=0.05).run())
+        await s.there.until(lambda: old.deleted)
+        removing.cancel()
+        while await s.work():
+            pass
+        await s.there.until(lambda: "New seed" in new.buttons())
+        assert (await s.job(1)).state == State.DONE
+        assert [message.id for message in s.there.in_channel()] == [new.id]
 
 
 async def test_a_film_made_anew_belongs_to_the_channel_it_is_made_in(tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ from telegram import Update
 from telegram_stage import ANN, stage
 
 from bot.discord_bot import SYNCED
-from db import inbox, removals
+from db import chats, inbox, removals
 from db.connect import Database
 from db.models import Platform
+from tests.fakes.discord import CHANNEL, GUILD, ROLE
 
 TELEGRAM = Platform.TELEGRAM
 Trouble = Callable[[Database], AbstractContextManager[None]]
@@ -109,3 +110,48 @@ async def test_discord_speaks_though_its_commands_cannot_be_noted(tmp_path: Path
         await there.stop()
         await there.start()
         assert await inbox.memo(there.db, SYNCED) != "others"
+
+
+async def test_who_presses_on_discord_while_nothing_can_be_written_is_told_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with discord(tmp_path) as there:
+        shown = (await there.there.answer(await there.animate()))["message"]
+        await there.there.until(lambda: "Cancel" in shown.buttons())
+        with locked(there.db):
+            pressed = await there.there.press(shown, "Cancel")
+            said = (await there.there.answer(pressed))["message"]
+        assert said.ephemeral and said.content.startswith("Nothing can be kept just now")
+    assert caplog.text.count("interaction held up: ") == 1 and "Traceback" not in caplog.text
+
+
+async def test_what_discord_tells_of_its_places_is_kept_once_that_can_be(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with discord(tmp_path) as there:
+        await there.there.answer(await there.animate())
+        await there.job()
+        await chats.change(there.db, Platform.DISCORD, CHANNEL, unreachable="50013")
+        with locked(there.db):
+            await there.there.dispatch("GUILD_ROLE_UPDATE", {"guild_id": GUILD, "role": ROLE})
+            await there.there.until(lambda: "what Discord tells of its places waits" in caplog.text)
+        async with asyncio.timeout(30):
+            while (await chats.get(there.db, Platform.DISCORD, CHANNEL)).unreachable:  # noqa: ASYNC110  (no event)
+                await asyncio.sleep(0.05)
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_front_that_stands_by_in_the_middle_of_an_answer_says_so_in_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with discord(tmp_path) as there:
+        shown = (await there.there.answer(await there.animate()))["message"]
+        await there.there.until(lambda: "Cancel" in shown.buttons())
+        with locked(there.db):
+            there.db.busy_s = 60.0
+            await there.there.press(shown, "Cancel")
+            while not there.db.under_way:  # noqa: ASYNC110  (nothing tells of it)
+                await asyncio.sleep(0.02)
+            await there.stop()
+        await there.there.until(lambda: "interaction not answered" in caplog.text)
+    assert "Traceback" not in caplog.text

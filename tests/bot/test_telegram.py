@@ -1171,6 +1171,16 @@ class Answering:
 TOO_OLD = BadRequest("Message can't be deleted for everyone")
 
 
+@pytest.mark.parametrize("said", ["There is no caption in the message to edit", "Message is not modified: as it was"])
+def test_what_is_asked_of_telegram_by_trying_is_no_error_in_the_log(
+    said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert isinstance(mapped(BadRequest(said)), Failed)
+    assert caplog.text == ""
+    mapped(BadRequest("Can't parse entities"))
+    assert "refused by Telegram: Can't parse entities" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("ends", "called", "kind"),
     [

@@ -3,7 +3,7 @@ from dataclasses import asdict, replace
 import pytest
 from makers import LEASE_MS, PLENTY, Clock, ask, due
 
-from db import canvases, jobs, requests
+from db import canvases, jobs, removals, requests
 from db.connect import Database
 from db.errors import NoSuchJob
 from db.models import Delivery, Platform
@@ -69,3 +69,23 @@ async def test_the_message_of_a_new_job_is_known_with_all_that_its_chat_says_of_
 async def test_there_is_no_message_for_no_job(db: Database) -> None:
     with pytest.raises(NoSuchJob):
         await canvases.create(db, 5, Platform.PAGE, "page")
+
+
+@pytest.mark.parametrize("ended", [True, False])
+async def test_a_film_that_grows_elsewhere_leaves_no_message_behind(ended: bool, db: Database) -> None:
+    job = await requests.submit(db, ask(platform=Platform.DISCORD), PLENTY)
+    await canvases.placed(db, job.id, At(message_id="old"))
+    if ended:
+        await requests.wish(db, job.id, "cancel", "ann")
+    await canvases.create(db, job.id, Platform.DISCORD, "another channel", "new")
+    assert not await canvases.placed(db, job.id, At(message_id="late"))
+    gone = {each.message_id for each in await removals.due(db, Platform.DISCORD)}
+    assert gone == (set() if ended else {"old", "late"})
+
+
+async def test_what_was_shown_in_a_former_message_says_nothing_of_the_one_there_is(db: Database) -> None:
+    job = await requests.submit(db, ask(platform=Platform.DISCORD), PLENTY)
+    await canvases.create(db, job.id, Platform.DISCORD, "here", "new")
+    assert not await canvases.shown(db, job.id, job.revision, edited="old", shown_hash="old")
+    assert (canvas := await canvases.get(db, job.id)) and (canvas.shown, canvas.shown_hash) == (0, None)
+    assert await canvases.shown(db, job.id, job.revision, edited="new")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from makers import PLENTY, ask
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import chats, doors, inbox, operators, people, requests
@@ -13,6 +13,7 @@ from db.connect import Database
 from db.doors import Knock
 from db.models import Platform
 from db.operators import OwnLimits
+from tests.postgres import Server
 
 HERE = Platform.DISCORD
 
@@ -69,3 +70,18 @@ async def test_what_fails_is_told_to_all_who_wait_and_the_next_look_is_a_new_one
     with pytest.raises((UnicodeEncodeError, SQLAlchemyError)):
         await doors.look(db, wrong)
     assert (await doors.look(db, knock("1"))).person.user_id == "1"
+
+
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)
+async def test_a_look_whose_connection_ends_is_done_again(db: Database, server: Server) -> None:
+    ended: list[int] = []
+
+    def end(tx: Connection) -> None:
+        if not ended:
+            ended.append(tx.connection.driver_connection.info.backend_pid)  # type: ignore[union-attr]
+            server.sql(f"SELECT pg_terminate_backend({ended[0]}, 5000)")
+
+    event.listen(db.engines.reading, "begin", end)
+    found = await asyncio.gather(*(doors.look(db, knock(str(n))) for n in range(3)))
+    assert [door.person.user_id for door in found] == ["0", "1", "2"]
+    assert len(ended) == 1

@@ -5,6 +5,7 @@ import os
 import resource
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -233,6 +234,28 @@ async def test_a_restored_database_does_not_sweep_the_films_it_has_not_heard_of(
     async with Database.open(data_dir=backup) as db:
         assert await media_tidy(db, media, 3600) is None
         assert await media_foreign(db, media) and media.exists(film)
+
+
+class Asleep(Media):
+    """Of a machine that sleeps while it tidies; another one makes a film meanwhile."""
+
+    film = ""
+
+    def owner(self) -> str | None:
+        self.film = Media(self.root).put(b"a new film")
+        time.sleep(0.2)
+        return super().owner()
+
+
+async def test_a_machine_that_slept_while_it_tidied_takes_nothing_that_was_made_meanwhile(
+    db: Database, folder: Media
+) -> None:
+    await media_tidy(db, folder, 3600)
+    orphan = folder.put(b"an orphan")
+    age(folder.path(orphan), 60)
+    media = Asleep(folder.root)
+    assert await media_tidy(db, media, 0.1) == 1
+    assert media.exists(media.film) and not media.exists(orphan)
 
 
 async def test_a_crash_between_the_memo_and_the_mark_parts_no_database_from_its_folder(

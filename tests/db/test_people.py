@@ -157,7 +157,6 @@ async def test_what_shows_a_film_that_was_just_deleted_goes_at_once(db: Database
 async def test_a_message_that_came_too_late_to_be_the_films_goes_with_it(db: Database) -> None:
     job = await film(db, "a", "ann", "a")
     assert not await canvases.placed(db, job, At(message_id="late"))
-    await canvases.beside(db, [job], TELEGRAM, "group", "late")
     await people.forget_job(db, job)
     assert {r.message_id for r in await removals.due(db, TELEGRAM)} == {f"message {job}", "late"}
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import math
 import os
 import resource
 import time
@@ -191,33 +192,73 @@ async def test_who_waits_long_for_the_writers_lock_is_told(cores: list[Database]
     assert await jobs.claim(cores[1], "w", LEASE_MS) is None
 
 
-async def test_of_two_fronts_one_speaks_and_the_other_takes_over(url: str, server: Server) -> None:
-    """Whatever becomes of the first one's connection, they never speak at once."""
-    said: list[tuple[str, bool]] = []
-    more = asyncio.Event()
+class Front:
+    """Has the word, or not, and when it spoke."""
 
-    async def speak(name: str) -> None:
-        said.append((name, True))
-        more.set()
+    def __init__(self, url: str, valid_s: float, clock: Callable[[], float] = passed_s) -> None:
+        self.spoke: list[list[float]] = []  # from, to: by the monotonic clock
+        self.begun, self.silent = asyncio.Event(), asyncio.Event()
+        self.speaker = Speaker(url, every_s=valid_s / 10, valid_s=valid_s, clock=clock)
+        self._task = asyncio.create_task(self.speaker.run(self._speak))
+
+    async def _speak(self) -> None:
+        self.spoke.append([time.monotonic(), math.inf])
+        self.begun.set()
         try:
             await asyncio.Event().wait()
         finally:
-            said.append((name, False))
+            self.spoke[-1][1] = time.monotonic()
+            self.silent.set()
 
+    async def end(self) -> None:
+        self._task.cancel()
+        await asyncio.wait((self._task,))
+
+
+CUT = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+
+
+async def test_of_two_fronts_one_speaks_and_the_other_takes_over(url: str, server: Server) -> None:
+    """Whatever becomes of the first one's connection, they never speak at once."""
     async with asyncio.timeout(60.0):
-        first = asyncio.create_task(Speaker(url, every_s=0.2, valid_s=1.0).run(lambda: speak("first")))
-        await more.wait()
-        second = asyncio.create_task(Speaker(url, every_s=0.2, valid_s=1.0).run(lambda: speak("second")))
-        await asyncio.sleep(0.5)
-        assert said == [("first", True)]
-        more.clear()
-        cut = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
-        await asyncio.to_thread(server.sql, cut)
-        await more.wait()
-        assert said[:2] == [("first", True), ("first", False)] and said[2][1]
-    for task in (first, second):
-        task.cancel()
-    await asyncio.gather(first, second, return_exceptions=True)
+        first = Front(url, 1.0)
+        await first.begun.wait()
+        second = Front(url, 1.0)
+        await asyncio.sleep(0.15)
+        assert not first.silent.is_set() and not second.begun.is_set()
+        await asyncio.to_thread(server.sql, CUT)
+        cut = time.monotonic()
+        await second.begun.wait()
+    assert first.spoke[0][1] < cut + 0.5, "it is silent once it hears that another one has the lock"
+    assert first.spoke[0][1] < second.spoke[0][0]
+    await asyncio.gather(first.end(), second.end())
+
+
+async def test_who_gets_the_word_has_held_it_without_a_break(url: str, server: Server) -> None:
+    """Of two who get it by turns neither begins while what was confirmed to the other is good."""
+    async with asyncio.timeout(60.0):
+        first = Front(url, 0.8)
+        await first.begun.wait()
+        second = Front(url, 0.8)
+        await asyncio.sleep(0.2)
+        for _ in range(3):  # so the second one gets it, the first one, the second one
+            await asyncio.to_thread(server.sql, CUT)
+            await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)
+    await asyncio.gather(first.end(), second.end())
+    both = [(one, other) for one in first.spoke for other in second.spoke if one[0] < other[1] and other[0] < one[1]]
+    assert both == []
+
+
+async def test_who_gets_the_word_back_at_once_was_never_silent(url: str, server: Server) -> None:
+    async with asyncio.timeout(60.0):
+        front = Front(url, 0.5)
+        await front.begun.wait()
+        for _ in range(8):  # one falls just before what was confirmed ends
+            await asyncio.to_thread(server.sql, CUT)
+            await asyncio.sleep(0.12)
+    assert not front.silent.is_set()
+    await front.end()
 
 
 async def test_what_speaking_ends_with_is_heard_and_the_word_passes_on(
@@ -302,50 +343,29 @@ def no_more_files(left: int) -> Iterator[None]:
 
 
 async def test_who_speaks_falls_silent_when_the_server_is_frozen(url: str, server: Server) -> None:
-    begun, silent = asyncio.Event(), asyncio.Event()
-
-    async def speak() -> None:
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            silent.set()
-
     async with asyncio.timeout(60.0):
-        running = asyncio.create_task(Speaker(url, every_s=0.2, valid_s=1.0).run(speak))
-        await begun.wait()
+        front = Front(url, 1.0)
+        await front.begun.wait()
         await asyncio.sleep(0.5)
-        assert not silent.is_set()
+        assert not front.silent.is_set()
         with server.frozen():
-            await silent.wait()
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+            await front.silent.wait()
+    await front.end()
 
 
 async def test_who_slept_does_not_speak_on(url: str, server: Server) -> None:
     """Another front has had the word meanwhile; no timer of a machine that sleeps counts on."""
     slept_s = 0.0
-    begun, silent = asyncio.Event(), asyncio.Event()
-
-    async def speak() -> None:
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            silent.set()
-
     async with asyncio.timeout(30.0):
-        speaker = Speaker(url, every_s=0.05, valid_s=0.2, clock=lambda: passed_s() + slept_s)
-        running = asyncio.create_task(speaker.run(speak))
-        await begun.wait()
+        front = Front(url, 0.2, lambda: passed_s() + slept_s)
+        await front.begun.wait()
         with server.frozen():
-            speaker.until += 3600.0
+            front.speaker.until += 3600.0
             await asyncio.sleep(0.3)
-            assert not silent.is_set()
+            assert not front.silent.is_set()
             slept_s = 7200.0
-            await silent.wait()
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+            await front.silent.wait()
+    await front.end()
 
 
 def until(so: Callable[[], bool], seconds: float = 10.0) -> bool:
@@ -394,6 +414,6 @@ async def test_what_no_waiting_mends_is_said_at_once(
     server: Server, tmp_path: Path, wrong: str, says: str, url: str
 ) -> None:
     name, _, query = wrong.partition("?")
-    with pytest.raises((DatabaseUnusable, DatabaseAway), match=says):
+    with pytest.raises(DatabaseUnusable, match=says):
         async with Database.open(server.url(name) + (f"&{query}" if query else ""), data_dir=tmp_path):
             pass

@@ -35,8 +35,8 @@ from db.said import packed, said
 from db.sqlite import Sqlite
 from db.workers import Crew
 from flipbot.checkup import paces_of
+from flipbot.model import changed_model, give_up
 from flipbot.planning import make_planner, model_facts, rules
-from flipbot.service import changed_model, give_up
 from flipbot.settings import SECTIONS, Settings
 from gen.bench import films
 from gen.card import find_checkpoint
@@ -486,7 +486,7 @@ async def test_that_a_lease_is_not_kept_any_more_is_said(caplog: pytest.LogCaptu
 
 
 async def test_a_section_is_given_up_where_its_store_stays_away(quick: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gen.dispatch.AWAY_S", 0.02)
+    monkeypatch.setattr("gen.dispatch.AWAY_S", 0.3)
     quick.dispatch.retry_ms = 30
     tries = []
 
