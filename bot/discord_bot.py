@@ -664,6 +664,7 @@ class DiscordBot(discord.Client):
         at = At(message_id=str(sent.message_id), message_ms=self.db.steady(), server_id=str(interaction.guild_id or ""))
         if not await canvases.placed(self.db, job.id, at):
             log.info("message of job=%d came too late", job.id)
+            await canvases.beside(self.db, [job.id], HERE, str(interaction.channel_id), str(sent.message_id))
         self.db.notify()
 
     async def _details(self, interaction: Ix, job: Job) -> None:
@@ -692,10 +693,12 @@ class DiscordBot(discord.Client):
         sent = await interaction.response.send_message(
             content_of(message), view=view_of(message.buttons, job.id), allowed_mentions=NOBODY
         )
+        chat_id, message_id = str(interaction.channel_id), str(sent.message_id)
+        await canvases.beside(self.db, [job.id], HERE, chat_id, message_id)  # it goes, if the film just went
         where: dict[str, Any] = {"server_id": str(interaction.guild_id or ""), "message_ms": self.db.steady()}
         if job.state.terminal:
             where["notice"] = Notice.OVER  # they have it before them
-        await canvases.create(self.db, job.id, HERE, str(interaction.channel_id), str(sent.message_id), **where)
+        await canvases.create(self.db, job.id, HERE, chat_id, message_id, **where)
 
     async def forget(self, interaction: Ix) -> None:
         """Delete everything of the person, and say so."""

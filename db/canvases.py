@@ -114,7 +114,8 @@ def shown(
 @writes
 def placed(db: Database, job_id: int, at: rows.At) -> bool:
     """The message of a new job is there. False where it had one already, or the poster has begun to send one: then it
-    stands beside that, and goes while the film grows, of which it would tell nothing new."""
+    stands beside that, and goes while the film grows, of which it would tell nothing new. False, too, where the film
+    was deleted meanwhile: `beside` takes it away."""
     with db.transaction() as tx:
         mine = update(Canvas).where(Canvas.job_id == job_id, Canvas.delivery == Delivery.NEW)
         where = {"message_id": at.message_id, "message_ms": at.message_ms, "thread_id": at.thread_id}

@@ -431,8 +431,19 @@ async def test_a_guest_signs_out_alone_and_the_owner_everybody(tmp_path: Path) -
         guest(found) as one,
         guest(found) as other,
     ):
+        watched = [events(browser, await submit(browser)) for browser in (one, other)]
+        await asyncio.gather(*(anext(each) for each in watched))
+        before = cookies_of(one)
         async with one.post("/logout", headers=HTML, allow_redirects=False) as answer:
             assert answer.status == 303
+        async with asyncio.timeout(5.0):
+            with pytest.raises(StopAsyncIteration):  # what another tab shows
+                await anext(watched[0])
+        async with ClientSession(found.url, cookies=before) as copied, copied.get("/", headers=JSON) as answer:
+            await refusal(answer, 401)
+        await found.begin()
+        await found.begin()
+        assert await anext(watched[1])
         for browser, status in ((client, 200), (one, 401), (other, 200)):
             async with browser.get("/", headers=JSON) as answer:
                 assert answer.status == status
