@@ -168,6 +168,7 @@ class Page:
         self._fragments: OrderedDict[str, bytes] = OrderedDict()
         self.door, self.check_s = Door(min(connections, MOST)), CHECK_S
         self._streams: dict[asyncio.Task[Any], tuple[str, ...]] = {}  # and whose they are
+        self._signed_out = 0  # how often somebody was
         self._server: asyncio.Server | None = None
         self._following: asyncio.Task[None] | None = None
         app = web.Application(middlewares=[self._answer], client_max_size=FORM_BYTES)
@@ -244,6 +245,7 @@ class Page:
             generation = await patiently(self._generation, "the page")
             if generation > self.guard.generation:
                 self.guard.generation = generation
+                self._signed_out += 1
                 self.db.notify()  # streams look whose they are; the commit has woken them too early
             await asyncio.sleep(2 * BREATH_S)
             await self.db.changed(seen, OTHERS_S)
@@ -377,12 +379,9 @@ class Page:
             following = max(self.guard.generation, await self._generation()) + 1
             await inbox.remember(self.db, GENERATION, str(following))  # first: a restart must not forget it
             self.guard.generation = following
-            self.db.notify()  # streams look whose they are
         self.guard.sign_out(request, answer)
-        visitor = self.guard.visitor(request)
-        for stream, whose in self._streams.items():  # of other tabs, which still have the session that ended
-            if whose[0] == visitor:
-                stream.cancel()
+        self._signed_out += 1
+        self.db.notify()  # streams look whose they are
         return answer
 
     # What a visitor asks for.
@@ -568,8 +567,9 @@ class Page:
         self._streams[task] = whose
         may = partial(self._may_watch, request, find)
         try:
-            # Who asked may be gone before the answer begins; once it has, whatever ends it, it can only end
-            with suppress(NoSuchJob, Refused, ConnectionError):
+            # Who asked may be gone before the answer begins; once it has, whatever ends it, it can only end, and the
+            # browser asks anew
+            with suppress(NoSuchJob, Refused, ConnectionError, *TROUBLE):
                 await response.prepare(request)
                 async for line in self._lines(job.id, locale_of(request), base, may):
                     await response.write(line)
@@ -597,12 +597,12 @@ class Page:
         seen = b""
         loop = asyncio.get_running_loop()
         told = checked = loop.time()
-        generation = self.guard.generation
+        signed_out = self._signed_out
         while True:
             commits = self.db.commits
-            if generation != self.guard.generation or loop.time() - checked >= self.check_s:
+            if signed_out != self._signed_out or loop.time() - checked >= self.check_s:
+                signed_out, checked = self._signed_out, loop.time()
                 await may()
-                generation, checked = self.guard.generation, loop.time()
             line, over = await self.once.ask(("line", job_id, locale, base), lambda: self._line(job_id, locale, base))
             if line != seen:
                 seen, told = line, loop.time()

@@ -66,7 +66,8 @@ def machine_names() -> frozenset[str]:
 class Guard:
     """Judges requests; holds nothing but how often somebody asked of late, and which sessions count.
 
-    generation: of the sessions that count; signing out raises it (`Page` keeps it), which ends all before it
+    generation: of the sessions that count; the owner's signing out everywhere raises it (`Page` keeps it)
+    ended:      sessions that were signed out, as long as this process runs: their browsers have no cookie of them
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Guard:
         if guest_password:
             self._keys["guest"] = hmac.new(key, b"guest " + guest_password.encode(), hashlib.sha256).digest()
         self.generation = 0
+        self.ended: OrderedDict[str, None] = OrderedDict()
         self._asked: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
 
     def check(self) -> None:
@@ -192,7 +194,8 @@ class Guard:
         role: Role = "guest" if found and found[1] == "guest" else "owner"
         if not (self.password and found and role in self._keys and _same(sign, self._sign_session(role, session))):
             return None, 0
-        return role, int(found[2]) if int(found[3]) == self.generation else 0
+        counts = int(found[3]) == self.generation and session not in self.ended
+        return role, int(found[2]) if counts else 0
 
     def sign_in(self, request: web.Request, password: str, response: web.StreamResponse) -> None:
         """Begin the session of whom the password belongs to. raises: Refused."""
@@ -206,9 +209,12 @@ class Guard:
             raise Refused("refused.wrong_password")
 
     def sign_out(self, request: web.Request, response: web.StreamResponse) -> None:
-        """End this browser's session; the generation that is raised with an owner's ends all others."""
+        """End this browser's session, also for what it has begun. Another generation ends all others."""
         role, _ = self._signed_in(request)
         if role is not None:
+            self.ended[request.cookies[SESSION].rpartition(".")[0]] = None
+            if len(self.ended) > REMEMBERED:
+                self.ended.popitem(last=False)
             self._set_session(request, response, role, f"{role}.0.{self.generation}")
 
     def _begin(self, request: web.Request, response: web.StreamResponse, role: Role) -> None:

@@ -1236,8 +1236,8 @@ SENTENCES: Final[dict[str, str]] = {
         "以 {precision} 运行，{where}。最多使用 {vram}和 {ram}。"
     ),
     "Memory plan of {model} on {machine}": "{model} 在 {machine} 上的内存规划",
-    "GB = 10^9 bytes, by arithmetic from shapes; nothing was loaded": (
-        "GB = 10^9 字节，由张量形状算出，没有加载任何内容"
+    "1 GiB = 1.07 GB; by arithmetic from shapes, nothing was loaded": (
+        "1 GiB = 1.07 GB；由张量形状算出，没有加载任何内容"
     ),
     "what": "内容",
     "where": "位置",

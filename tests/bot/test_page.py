@@ -5,7 +5,7 @@ import io
 import json
 import re
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from bot.intake import Example
 from bot.page import Page, check_address
 from bot.page_guard import TOKEN_HEADER, VISITOR
 from db import jobs
-from db.errors import DatabaseAway, DiskFailed, DiskFull
+from db.errors import DatabaseAway, DiskFailed, DiskFull, MediaAway
 from db.media import Media
 from db.models import State
 
@@ -183,6 +183,21 @@ class Troubled(Media):
         if self.trouble:
             raise self.trouble
         return super().fetch(sha)
+
+    def drop_all(self, shas: Iterable[str]) -> None:
+        if self.trouble:
+            raise self.trouble
+        super().drop_all(shas)
+
+
+async def test_a_film_is_deleted_though_its_files_cannot_go_at_once(tmp_path: Path) -> None:
+    media = Troubled(tmp_path / "media")
+    async with service(tmp_path, media=media) as found, visitor(found) as client:
+        number = await submit(client)
+        media.trouble = MediaAway("s3://films", "it does not answer", "see to the network")
+        async with client.post(f"/j/{number}/delete", headers=JSON) as answer:
+            assert (answer.status, await answer.json()) == (200, {"url": "/gallery"})
+        assert await jobs.recent(found.db, 1) == []
 
 
 async def test_a_disk_to_which_no_film_can_be_brought_is_a_sentence(
