@@ -628,7 +628,7 @@ def seconds_of(
     if seconds is None:
         raise Refused("refused.seconds_no_number", got=_said(got), longest=longest)
     if not 0 < seconds <= longest:
-        raise Refused("refused.seconds", got=_said(got), longest=longest)
+        raise Refused("refused.seconds" if seconds > 0 else "refused.seconds_none", got=_said(got), longest=longest)
     return seconds
 
 

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from bot.errors import Refused
-from bot.words import pick
+from bot.words import Guest, pick
 
 VISITOR: Final = "flipbot_visitor"
 SESSION: Final = "flipbot_session"
@@ -248,8 +248,10 @@ class Guard:
 
 
 def locale_of(request: web.Request) -> str:
-    """The language that this browser prefers."""
-    return pick(request.headers.get("Accept-Language", "")[:500])
+    """The language that this browser prefers; as a Guest's, where they came with that password or by a link."""
+    language = pick(request.headers.get("Accept-Language", "")[:500])
+    guest = request.path.startswith("/w/") or request.cookies.get(SESSION, "").startswith("guest.")
+    return Guest(language) if guest else language
 
 
 def _for_guests(canonical: str) -> bool:

@@ -516,7 +516,7 @@ async def test_a_full_queue_is_said_with_its_number(tmp_path: Path) -> None:
         for n in range(3):
             await submit(client, prompt=str(n))
         async with client.post("/jobs", data=form(prompt="one more"), headers=JSON) as answer:
-            assert "3 of your films are in line, and 3 is the limit" in await refusal(answer, 429)
+            assert "3 of your films are in line, and the limit is 3" in await refusal(answer, 429)
 
 
 async def test_the_page_speaks_the_readers_language(tmp_path: Path) -> None:

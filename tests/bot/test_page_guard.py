@@ -679,7 +679,7 @@ async def test_the_owner_sees_all_that_is_closed_and_opens_each(tmp_path: Path) 
         await operators.pause(found.db, "terminal")
         await operators.pause(found.db, "discord:9", "spam", "77")
         text = await shown()
-        for said in ("Paused and draining", "home at 6", "Lift both", "Server 77", "new section is begun · spam"):
+        for said in ("Paused and draining", "home at 6", "Lift both", "Server 77", "new section is started · spam"):
             assert said in text
         async with client.get("/", headers=HTML) as answer:
             assert "Flipbot is paused and takes no new films in: home at 6." in await answer.text()

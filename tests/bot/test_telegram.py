@@ -66,6 +66,7 @@ async def test_a_photo_grows_into_a_film_in_one_message(tmp_path: Path) -> None:
         grown = await there.message(chat, "1.2 of 3.6 s", kind="animation")
         assert grown["message_id"] == canvas["message_id"] and "text" not in grown
         assert "Stop here" in labels(grown) and "Cancel" in labels(grown)
+        assert "left out" not in canvas["text"] + grown["caption"]
         await there.section()
         await there.message(chat, "2.4 of 3.6 s", kind="animation")
         job = await there.section()
@@ -103,7 +104,7 @@ async def test_a_picture_as_a_file_works_alike(tmp_path: Path) -> None:
         (job,) = await there.jobs(1)
         assert (job.prompt, job.platform, job.user_id, job.chat_id) == ("night falls", TELEGRAM, "111", "111")
         there.server.sends(ANN, chat, b"%PDF-1.7", caption="night falls", as_file="application/pdf")
-        await there.message(chat, "not a picture I know")
+        await there.message(chat, "not a kind of picture I can read")
         there.server.sends(ANN, chat, a_picture(kind="PNG")[:-200], caption="night falls", as_file="image/png")
         await there.message(chat, "damaged")
         assert len(await there.jobs(1)) == 1
@@ -764,7 +765,7 @@ async def test_hostile_text_stays_text(tmp_path: Path) -> None:
         there.server.sends(ANN, chat)
         question = await there.message(chat, "What should move?")
         there.server.says(ANN, chat, "x\u200b" * 5000, reply_to=question["message_id"])
-        await there.message(chat, "characters, and 4000 is the limit")
+        await there.message(chat, "characters, and the limit is 4000")
         name = {**BOB, "first_name": "<i>Bob</i>\u202e", "id": 444}
         there.server.says(name, there.server.private(name), "/start")
         await there.message(there.server.private(name), "Send me a picture")
@@ -964,7 +965,7 @@ async def test_cancel_by_command(tmp_path: Path) -> None:
     async with stage(tmp_path) as there:
         chat = there.server.private(ANN)
         there.server.says(ANN, chat, "/cancel")
-        await there.message(chat, "None of your films")
+        await there.message(chat, "You have no films waiting")
         for prompt in ("one", "two"):
             there.server.sends(ANN, chat, caption=prompt)
         await there.jobs(2)
@@ -973,7 +974,7 @@ async def test_cancel_by_command(tmp_path: Path) -> None:
         assert len(labels(panel)) == 2
         theirs = there.server.private(BOB)
         there.server.says(BOB, theirs, "/cancel")
-        await there.message(theirs, "None of your films")
+        await there.message(theirs, "You have no films waiting")
         there.server.says(ANN, chat, "/cancel 1")
         await there.message(chat, "film 1")
         there.server.says(ANN, chat, "/cancel 999")
@@ -999,7 +1000,7 @@ async def test_a_film_has_one_number_wherever_a_person_reads_or_types_it(tmp_pat
         there.server.says(ANN, chat, "/cancel")
         assert labels(await there.message(chat, "Which film?"))[0].startswith("36 · ")
         there.server.says(ANN, chat, "/cancel 1o")
-        await there.message(chat, "1o is no film's number.")
+        await there.message(chat, "1o is not a film number.")
         there.server.presses_data(ANN, grown, "fp:stop:10:1")
         await there.message(chat, "Stopped", kind="video")
         there.server.says(ANN, chat, "/cancel #36")

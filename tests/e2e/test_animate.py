@@ -304,7 +304,7 @@ def test_a_film_in_line_outlives_an_upgrade_of_the_model_and_a_pause(
     assert worker.stderr is not None
     said = ""
     while (
-        "Paused: too hot. No section is begun; " not in said
+        "Paused: too hot. No new section is started; " not in said
         or f"flipbot resume -c {config} --data-dir {data_dir}" not in said
     ):
         line = worker.stderr.readline()

@@ -87,7 +87,7 @@ ORDERS = {
     "no such folder": (("PHOTO", "fog", "--model", "models/none"), "models/none"),
     "unwritable output": (("PHOTO", "fog", "-o", "/proc/film.mp4"), "cannot be written"),
     "a film of nowhere": (("--extend", "9"), "There is no database"),
-    "no film's number": (("--extend", "-1"), "-1 is no film's number"),
+    "not a film number": (("--extend", "-1"), "-1 is not a film number"),
     "data folder": (("PHOTO", "fog", "--data-dir", "/proc/flipbot"), "data folder /proc/flipbot"),
 }
 

@@ -188,7 +188,7 @@ def test_an_owner_moves_to_a_server_and_pauses_it_from_anywhere(tmp_path: Path, 
     assert quick("pause", "moving", "house", "--data-dir", here).returncode == 0
     moved = quick("move", new, "--data-dir", here)
     assert (moved.returncode, moved.stdout) == (0, "")
-    assert "rows are there. From now on start flipbot with -c" in moved.stderr
+    assert "rows were copied. From now on start flipbot with -c" in moved.stderr
     again = quick("move", new, "-c", new)
     assert "names the database that everything is in already" in one_sentence(again.stderr)
     line = quick("queue", "--once", "-c", new, "--data-dir", tmp_path / "anywhere")
