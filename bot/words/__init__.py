@@ -145,8 +145,8 @@ def why(locale: str, reason: str | None, facts: Mapping[str, object]) -> str:
 
     A Guest is asked for nothing that only the owner can do.
     """
-    if isinstance(locale, Guest) and reason in FOR_GUESTS:
-        return say(locale, f"failed_here.{FOR_GUESTS[reason]}")
+    if isinstance(locale, Guest) and (short := FOR_GUESTS.get(reason or "")):
+        return say(locale, f"failed_here.{short}")
     key = f"failed.{reason}"
     if key in en.WORDS:
         return say(locale, key, **dict(facts))

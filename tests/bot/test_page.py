@@ -195,8 +195,13 @@ async def test_a_disk_to_which_no_film_can_be_brought_is_a_sentence(
         await found.section()
         for trouble, status, key, said in (
             (full, 507, "refused.disk_full", "The disk has "),
-            (failed, 503, "refused.held_up", "Nothing can be kept just now: the disk or"),
-            (DatabaseAway("postgresql://db", "gone"), 503, "refused.held_up", "Nothing can be kept just now: the disk"),
+            (failed, 503, "refused.held_up", "Nothing can be saved right now: the disk or"),
+            (
+                DatabaseAway("postgresql://db", "gone"),
+                503,
+                "refused.held_up",
+                "Nothing can be saved right now: the disk",
+            ),
         ):
             media.trouble = trouble
             async with client.get(f"/j/{number}/download", headers=JSON) as answer:
@@ -396,7 +401,7 @@ async def test_a_post_from_another_site_is_not_carried_out(tmp_path: Path, heade
     [
         ({"prompt": "a" * 100_000}, None, 422, "4000"),
         ({"prompt": "a" * 2_000_000}, None, 413, "too long"),
-        ({"seconds": "0"}, None, 422, "You asked for 0"),
+        ({"seconds": "0"}, None, 422, "you asked for 0"),
         ({"seconds": "-1"}, None, 422, "-1"),
         ({"seconds": "1e9"}, None, 422, "30"),
         ({"seconds": "NaN"}, None, 422, "NaN"),

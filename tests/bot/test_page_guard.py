@@ -682,7 +682,7 @@ async def test_the_owner_sees_all_that_is_closed_and_opens_each(tmp_path: Path) 
         for said in ("Paused and draining", "home at 6", "Lift both", "Server 77", "new section is started · spam"):
             assert said in text
         async with client.get("/", headers=HTML) as answer:
-            assert "Flipbot is paused and takes no new films in: home at 6." in await answer.text()
+            assert "Flipbot is paused and takes in no new films: home at 6." in await answer.text()
         async with client.post("/admin/resume", data={"reason": ""}, headers=JSON) as answer:
             assert answer.status == 200
         text = await shown()
@@ -1018,7 +1018,7 @@ async def test_a_picture_that_goes_while_it_is_used_again_is_missed_in_a_sentenc
         data = FormData({"from": str(number), "prompt": "rain"}, default_to_multipart=True)
         media.vanish = True
         async with client.post("/jobs", data=data, headers=JSON) as answer:
-            assert "The picture of that film is not here any more" in await refusal(answer, 422)
+            assert "The picture of that film is no longer here" in await refusal(answer, 422)
         media.put(content)
         async with client.get(f"/j/{number}/picture/{picture[:16]}.png") as answer:
             assert (answer.status, answer.headers["Cache-Control"]) == (404, "no-store")  # it was there to be kept
