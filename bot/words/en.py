@@ -459,11 +459,11 @@ WORDS: Final = {
         "**/privacy**, **/forget-me**"
     ),
     "discord.privacy": (
-        "What is kept: your user ID, your pictures and texts, the films made of them, your settings, and "
-        "when you accepted the terms. It is used to make your films and to stop abuse. It stays with the "
-        "owner of this bot and is never used for training.\n**/forget-me** deletes all of it, messages "
-        "included. Only a ban stays and, for a day and without your name, how much GPU time you used. A "
-        "single film: Details, Delete this film."
+        "What is kept: your user ID, your pictures and texts, the films made of them, your settings, and when you "
+        "accepted the terms. It is used to make your films and to stop abuse. It stays with the owner of this bot "
+        "and is never used for training.\n"
+        "**/forget-me** deletes all of it, messages included. Only a ban stays and, for a day and without your "
+        "name, how much GPU time you used. A single film: Details, Delete this film."
     ),
     "discord.forget": "Delete everything",
     "discord.forget_sure": (

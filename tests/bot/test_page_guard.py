@@ -26,7 +26,8 @@ from bot import page_guard
 from bot.errors import Refused
 from bot.intake import Asked, moment
 from bot.page import Page
-from bot.page_guard import PER_MINUTE, SESSION, TOKEN_HEADER, Guard, machine_names, read_key
+from bot.page_guard import PER_MINUTE, SESSION, TOKEN_HEADER, Guard, locale_of, machine_names, read_key
+from bot.words import why
 from db import engines, jobs, links, operators, people, renditions
 from db.media import Media
 from db.models import Platform
@@ -1060,3 +1061,17 @@ async def test_whatever_is_asked_is_answered_with_a_sentence(tmp_path: Path) -> 
             asyncio.run_coroutine_threadsafe(ask(method, parts, headers, form), loop).result(60)
 
         await asyncio.to_thread(anything)
+
+
+@pytest.mark.parametrize(
+    ("path", "session", "says"),
+    [
+        ("/j/1", "", "Run flipbot download"),
+        ("/j/1", "owner.1.1.x", "Run flipbot download"),
+        ("/j/1", "guest.1.1.x", "tell whoever runs this bot"),
+        ("/w/abc", "owner.1.1.x", "tell whoever runs this bot"),
+    ],
+)
+def test_only_the_owner_is_told_what_only_the_owner_can_do(path: str, session: str, says: str) -> None:
+    request = make_mocked_request("GET", path, headers={"Cookie": f"{SESSION}={session}"})
+    assert says in why(locale_of(request), "checkpoint_missing", {})
