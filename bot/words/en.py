@@ -24,7 +24,7 @@ WORDS: Final = {
         "This file is not a kind of picture I can read. Send a JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF."
     ),
     "refused.picture_too_heavy": (
-        "This picture takes too much memory or time to open. Save a smaller one, as JPEG or PNG."
+        "This picture takes too much memory or time to open. Save a smaller copy, as JPEG or PNG."
     ),
     "refused.picture_damaged": "This picture is damaged or incomplete. Save or send it again.",
     "refused.picture_too_many_pixels": (
@@ -57,7 +57,9 @@ WORDS: Final = {
         "The disk has {free_mib} MiB left, and a new film needs {need_mib} MiB. Try again once there is more room."
     ),
     "refused.queue_full": "{got} films are in line, and the limit is {limit}. Try again when one is ready.",
-    "refused.queue_full_user": "{got} of your films are in line, and the limit is {limit}. Cancel one, or wait for it.",
+    "refused.queue_full_user": (
+        "{got} of your films are in line, and the limit is {limit}. Cancel one, or wait until one is ready."
+    ),
     "refused.queue_full_chat": "This chat has {got} films in line, and the limit is {limit}. Wait for one to be ready.",
     # not now: the number, and when
     "refused.queue_full_until": "{got} films are in line, and the limit is {limit}. Try again in about {wait}.",

@@ -248,8 +248,12 @@ async def test_stop_here_keeps_the_film_and_cancel_ends_it(tmp_path: Path) -> No
         await found.section()
         claim = await found.begin()
         async with client.post(f"/j/{number}/stop", headers=JSON) as answer:
-            assert (await answer.json())["headline"] == "Stopping here, keeping what is ready"
+            state = await answer.json()
+        assert state["headline"] == "Stopping here, keeping what is ready"
+        assert state["settings"].startswith("4.8 s, seed")
         assert (await found.record(claim)).state == State.STOPPED
+        async with client.get(f"/j/{number}", headers=HTML) as answer:
+            assert 'id="settings">2.4 s, seed' in await answer.text()
         async with client.post(f"/j/{number}/stop", headers=JSON) as answer:
             await refusal(answer, 422)
         other = await submit(client, prompt="snow")
