@@ -917,8 +917,9 @@ async def test_the_studio_says_what_is_closed_and_what_was_done_by_whom_and_why(
         whom = {"user": {"id": "7001", "username": "u", "discriminator": "0", "avatar": None}}
         await said("ban", {"user": whom, "reason": "spam"})
         await operators.cancel(s.db, "terminal", 1)
-        lines = [re.sub(r"^<t:\d+:R> · ", "", line) for line in (await said("config"))[4:]]
-        assert lines == [
+        deeds = [line.split(" · ", 1) for line in (await said("config"))[4:]]
+        assert all(re.fullmatch(r"<t:\d+:R>", when) for when, _ in deeds)
+        assert [what for _, what in deeds] == [
             "terminal cancelled · film 1",
             "<@7000> banned · <@7001> · spam",
             r"<@7000> drained · too \*hot\*",

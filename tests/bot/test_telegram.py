@@ -1075,7 +1075,7 @@ async def test_operators_pause_ban_and_resume(tmp_path: Path) -> None:
         await there.message(group, "1 at once per person, films up to 5 s")
         shown = there.server.sends(BOB, group)
         there.server.says(ANN, group, "/animate fog 9s", reply_to=shown)
-        await there.message(group, "at most 5 seconds")
+        await there.message(group, "up to 5 s long")
 
 
 # The owner's mistakes
