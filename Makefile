@@ -28,11 +28,11 @@ $(VENV)/bin/python:
 
 $(VENV)/ready: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Setting up $(VENV) (a few minutes the first time) ..."
-	$(PIP) --editable .
+	$(PIP) --editable '.[heic]'
 	@touch $@
 
 $(VENV)/ready-test: $(VENV)/ready
-	$(PIP) --editable '.[test,heic]'
+	$(PIP) --editable '.[heic,test]'
 	@touch $@
 
 clean:

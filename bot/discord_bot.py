@@ -45,7 +45,7 @@ from db.connect import Database
 from db.doors import Door, Knock
 from db.errors import NoSuchJob
 from db.media import Media
-from db.models import Platform
+from db.models import Notice, Platform
 from db.rows import At, Job, Person, Report
 from db.trouble import TROUBLE, patiently
 
@@ -663,6 +663,7 @@ class DiscordBot(discord.Client):
         at = At(message_id=str(sent.message_id), message_ms=self.db.steady(), server_id=str(interaction.guild_id or ""))
         if not await canvases.placed(self.db, job.id, at):
             log.info("message of job=%d came too late", job.id)
+            await canvases.beside(self.db, [job.id], HERE, str(interaction.channel_id), str(sent.message_id))
         self.db.notify()
 
     async def _details(self, interaction: Ix, job: Job) -> None:
@@ -692,11 +693,12 @@ class DiscordBot(discord.Client):
         sent = await interaction.response.send_message(
             content_of(message), view=view_of(message.buttons, job.id), allowed_mentions=NOBODY
         )
-        where = str(interaction.channel_id)
-        await canvases.create(self.db, job.id, HERE, where, str(sent.message_id))
-        server_id = str(interaction.guild_id or "")
-        await canvases.change(self.db, job.id, server_id=server_id, message_ms=self.db.steady(), notice="over")
-        self.db.notify()
+        chat_id, message_id = str(interaction.channel_id), str(sent.message_id)
+        await canvases.beside(self.db, [job.id], HERE, chat_id, message_id)  # it goes, if the film just went
+        where: dict[str, Any] = {"server_id": str(interaction.guild_id or ""), "message_ms": self.db.steady()}
+        if job.state.terminal:
+            where["notice"] = Notice.OVER  # they have it before them
+        await canvases.create(self.db, job.id, HERE, chat_id, message_id, **where)
 
     async def forget(self, interaction: Ix) -> None:
         """Delete everything of the person, and say so."""

@@ -258,7 +258,7 @@ class DiscordSender:
                 return Unknown()
             case discord.HTTPException(status=status, code=code):
                 return Failed(f"{status} {code}")
-            case aiohttp.ClientConnectorError():
+            case aiohttp.ClientConnectorError() | FileNotFoundError():  # the latter of a film: there is a longer one
                 return Failed(str(error))
             case aiohttp.ClientError() | TimeoutError() | OSError():
                 return Unknown()

@@ -563,12 +563,16 @@ class Intake:
         return job
 
     async def discard(self, files: Iterable[str]) -> None:
-        """Remove what no row names any more, unless somebody has asked for a film with it in this moment."""
+        """Remove what no row names any more, unless somebody has asked for a film with it in this moment.
+
+        What is in trouble just now, the hourly sweep takes: the rows have gone, and nobody is told that they have not.
+        """
         async with AsyncExitStack() as stack:
             for sha in sorted(set(files)):
                 await stack.enter_async_context(self._keeping.setdefault(sha, asyncio.Lock()))
-            gone = await media_unreferenced(self.db, list(files))
-            await in_thread(self.media, self.media.drop_all, gone)
+            with suppress(*TROUBLE):
+                gone = await media_unreferenced(self.db, list(files))
+                await in_thread(self.media, self.media.drop_all, gone)
 
     async def refusal(self, error: DbError, by: By) -> Refused:
         """Why the queue does not take a film now, as a sentence that says when it will."""

@@ -30,7 +30,7 @@ from bot.page_door import MOST, Door
 from bot.page_guard import TOKEN, TOKEN_HEADER, Guard, locale_of, machine_names
 from bot.page_watch import Watch
 from bot.upload import BROKEN, read_form
-from bot.words import clean, say
+from bot.words import LANGUAGES, clean, say
 from db import inbox, jobs, links, operators, people, progress, renditions, sections
 from db.connect import Database
 from db.errors import NoSuchJob
@@ -142,6 +142,7 @@ class Page:
         public_url: str = "",
         key: bytes = b"",
         doctor: Callable[[str], Awaitable[str]] | None = None,
+        chats: Sequence[Platform] = (Platform.DISCORD, Platform.TELEGRAM),
         connections: int = MOST,
     ) -> None:
         """port:     0 takes a free one
@@ -153,6 +154,7 @@ class Page:
         public_url: where the world finds the page; empty: films have no links
         key:      signs cookies (page_guard.read_key)
         doctor:   says what works on this machine, in lines, in a language
+        chats:    that are served here beside the page
         connections: at once; half as many may be streams
         """
         self.intake, self.db, self.media, self.host, self.port = intake, db, media, host, port
@@ -166,6 +168,7 @@ class Page:
         self._fragments: OrderedDict[str, bytes] = OrderedDict()
         self.door, self.check_s = Door(min(connections, MOST)), CHECK_S
         self._streams: dict[asyncio.Task[Any], tuple[str, ...]] = {}  # and whose they are
+        self._signed_out = 0  # how often somebody was
         self._server: asyncio.Server | None = None
         self._following: asyncio.Task[None] | None = None
         app = web.Application(middlewares=[self._answer], client_max_size=FORM_BYTES)
@@ -177,6 +180,7 @@ class Page:
                 web.get("/login", self._login_page),
                 web.post("/login", self._login),
                 web.post("/logout", self._logout),
+                web.get("/language/{language}", self._language),
                 web.get("/gallery", self._gallery),
                 web.get("/examples/{n:[0-9]{1,3}}/{name}", self._example),
                 web.post(UPLOAD, self._submit),
@@ -195,7 +199,7 @@ class Page:
                 web.post("/j/{id}/link", self._link),
                 web.post("/j/{id}/delete", self._delete),
                 *Watch(self).routes(),
-                *Admin(self, doctor).routes(),
+                *Admin(self, doctor, chats).routes(),
                 web.get("/assets/{name}", self._asset),
             ]
         )
@@ -241,6 +245,7 @@ class Page:
             generation = await patiently(self._generation, "the page")
             if generation > self.guard.generation:
                 self.guard.generation = generation
+                self._signed_out += 1
                 self.db.notify()  # streams look whose they are; the commit has woken them too early
             await asyncio.sleep(2 * BREATH_S)
             await self.db.changed(seen, OTHERS_S)
@@ -313,6 +318,7 @@ class Page:
             token=self.guard.token(request),
             role=self.guard.role(request),
             path=request.path,
+            here=request.path_qs if request.method == "GET" else "/",
             head=html.Html(head),
             notice=notice,
         )
@@ -333,9 +339,19 @@ class Page:
 
     # The password.
 
+    async def _language(self, request: web.Request) -> web.Response:
+        """Another language, by a link: it changes nothing but how this browser is spoken to."""
+        language = request.match_info["language"]
+        if language not in LANGUAGES:
+            raise Refused("refused.no_such_page")
+        answer = web.Response(status=303, headers={"Location": _inside(request.query.get("to", ""))})
+        self.guard.speak(request, answer, language)
+        return answer
+
     async def _login_page(self, request: web.Request) -> web.Response:
         locale = locale_of(request)
-        body = html.login(locale, self.guard.token(request), _inside(request.query.get("to", "")))
+        to = _inside(request.query.get("to", ""))
+        body = html.login(locale, self.guard.token(request), to, signed_out="out" in request.query)
         return self.html(request, say(locale, "page.sign_in"), body)
 
     async def _login(self, request: web.Request) -> web.Response:
@@ -355,14 +371,17 @@ class Page:
         return answer
 
     async def _logout(self, request: web.Request) -> web.Response:
-        """End the session of a guest's browser; of an owner's every session, wherever the cookie may have got to."""
-        answer = web.Response(status=303, headers={"Location": "/", "Clear-Site-Data": '"cache"'})
-        if self.guard.is_owner(request):
+        """End the session of this browser; the owner may end every session, wherever the cookie may have got to."""
+        to = "/login?out" if self.guard.role(request) else "/"
+        answer = web.Response(status=303, headers={"Location": to, "Clear-Site-Data": '"cache"'})
+        form = await request.post()
+        if "everywhere" in form and self.guard.is_owner(request):
             following = max(self.guard.generation, await self._generation()) + 1
             await inbox.remember(self.db, GENERATION, str(following))  # first: a restart must not forget it
             self.guard.generation = following
-            self.db.notify()  # streams look whose they are
         self.guard.sign_out(request, answer)
+        self._signed_out += 1
+        self.db.notify()  # streams look whose they are
         return answer
 
     # What a visitor asks for.
@@ -548,9 +567,10 @@ class Page:
         self._streams[task] = whose
         may = partial(self._may_watch, request, find)
         try:
-            await response.prepare(request)
-            # The answer has begun: whatever ends it, it can only end
-            with suppress(NoSuchJob, Refused, ConnectionError):
+            # Who asked may be gone before the answer begins; once it has, whatever ends it, it can only end, and the
+            # browser asks anew
+            with suppress(NoSuchJob, Refused, ConnectionError, *TROUBLE):
+                await response.prepare(request)
                 async for line in self._lines(job.id, locale_of(request), base, may):
                     await response.write(line)
         finally:
@@ -577,12 +597,12 @@ class Page:
         seen = b""
         loop = asyncio.get_running_loop()
         told = checked = loop.time()
-        generation = self.guard.generation
+        signed_out = self._signed_out
         while True:
             commits = self.db.commits
-            if generation != self.guard.generation or loop.time() - checked >= self.check_s:
+            if signed_out != self._signed_out or loop.time() - checked >= self.check_s:
+                signed_out, checked = self._signed_out, loop.time()
                 await may()
-                generation, checked = self.guard.generation, loop.time()
             line, over = await self.once.ask(("line", job_id, locale, base), lambda: self._line(job_id, locale, base))
             if line != seen:
                 seen, told = line, loop.time()
@@ -745,7 +765,7 @@ async def _protect(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["Cache-Control"] = "no-store"
     if response.content_type in WORDED or response.status == web.HTTPSeeOther.status_code:
         response.headers.setdefault("Cache-Control", "no-store")
-        response.headers["Vary"] = "Accept, Accept-Language"
+        response.headers["Vary"] = "Accept, Accept-Language, Cookie"
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)  # a page may be stricter than the others
 

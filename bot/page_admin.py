@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -38,9 +38,12 @@ BAN_DAYS: Final = {"1": 1, "7": 7, "30": 30}  # any other: for ever
 class Admin:
     """The addresses under /admin."""
 
-    def __init__(self, page: "Page", doctor: Callable[[str], Awaitable[str]] | None) -> None:
-        """doctor: says what works on this machine, in lines, in a language; it may take a while."""
-        self.page, self.doctor = page, doctor
+    def __init__(self, page: "Page", doctor: Callable[[str], Awaitable[str]] | None, chats: Sequence[Platform]) -> None:
+        """doctor: says what works on this machine, in lines, in a language; it may take a while.
+
+        chats: where somebody may have to be banned, beside the page
+        """
+        self.page, self.doctor, self.chats = page, doctor, chats
         self.examined = ""  # what the doctor said last
         self._counted = (float("-inf"), 0)  # when the files were counted, and their bytes
 
@@ -98,6 +101,7 @@ class Admin:
                 (job.id, moment(job.finished_ms or job.created_ms), why(locale, job.reason, job.facts))
                 for job in await stats.failed(db, 10)
             ],
+            "platforms": [*self.chats, Platform.PAGE],
             "bans": await operators.bans(db),
             "audit": [
                 (moment(deed.at_ms), deed.by, operate.done(locale, deed.action), deed.target, deed.reason)

@@ -23,18 +23,20 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from bot.errors import Refused
-from bot.words import Guest, pick
+from bot.words import LANGUAGES, Guest, pick
 
 VISITOR: Final = "flipbot_visitor"
 SESSION: Final = "flipbot_session"
+LANGUAGE: Final = "flipbot_language"  # says nothing of who it is
 TOKEN: Final = "csrf"  # a form's field; scripts say it in a header
 TOKEN_HEADER: Final = "X-Flipbot-Token"
 VISITOR_AGE_S: Final = 400 * 24 * 3600  # what browsers allow at most
 SESSION_AGE_S: Final = 30 * 24 * 3600
 GUESTS: Final = (  # the addresses that a guest may ask for, as they are routed; any other is the owner's
-    "/", "/login", "/logout", "/gallery", "/jobs", "/examples/", "/j/", "/w/", "/assets/",
+    "/", "/login", "/logout", "/language/", "/gallery", "/jobs", "/examples/", "/j/", "/w/", "/assets/",
 )  # fmt: skip
-OPEN: Final = ("/login", "/assets/", "/w/")  # to those who have given no password
+CHANGES: Final = "/language/"  # though it is only asked for: no other site may lead there
+OPEN: Final = ("/login", "/language/", "/assets/", "/w/")  # to those who have given no password
 PER_MINUTE: Final = {"login": 6, "submit": 20, "change": 60}  # of one browser that gave the password, or one network
 WHO: Final = web.RequestKey("who", str)
 Role = Literal["owner", "guest"]
@@ -64,7 +66,8 @@ def machine_names() -> frozenset[str]:
 class Guard:
     """Judges requests; holds nothing but how often somebody asked of late, and which sessions count.
 
-    generation: of the sessions that count; signing out raises it (`Page` keeps it), which ends all before it
+    generation: of the sessions that count; the owner's signing out everywhere raises it (`Page` keeps it)
+    ended:      sessions that were signed out, as long as this process runs: their browsers have no cookie of them
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Guard:
         if guest_password:
             self._keys["guest"] = hmac.new(key, b"guest " + guest_password.encode(), hashlib.sha256).digest()
         self.generation = 0
+        self.ended: OrderedDict[str, None] = OrderedDict()
         self._asked: OrderedDict[tuple[str, str], tuple[float, float]] = OrderedDict()
 
     def check(self) -> None:
@@ -111,9 +115,8 @@ class Guard:
         origin = request.headers.get("Origin")
         # Some proxies pass the public name as Host, some the address that they ask; the browser says the public one.
         foreign = origin is not None and _netloc(origin) not in {host.lower(), self.public} - {""}
-        if request.method != "GET" and (
-            foreign or request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
-        ):
+        changes = request.method != "GET" or request.path.startswith(CHANGES)
+        if changes and (foreign or request.headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")):
             raise Refused("refused.wrong_origin", url=url)
 
     def _is_ours(self, host: str) -> bool:
@@ -151,6 +154,10 @@ class Guard:
         if self.is_new(request):
             self._set(request, response, VISITOR, request[NEW], VISITOR_AGE_S)
 
+    def speak(self, request: web.Request, response: web.StreamResponse, language: str) -> None:
+        """Let this browser read that language from now on."""
+        self._set(request, response, LANGUAGE, language, VISITOR_AGE_S)
+
     def token(self, request: web.Request) -> str:
         """What a form of this visitor has to carry."""
         return self._sign(f"form {self.visitor(request)}")
@@ -187,7 +194,8 @@ class Guard:
         role: Role = "guest" if found and found[1] == "guest" else "owner"
         if not (self.password and found and role in self._keys and _same(sign, self._sign_session(role, session))):
             return None, 0
-        return role, int(found[2]) if int(found[3]) == self.generation else 0
+        counts = int(found[3]) == self.generation and session not in self.ended
+        return role, int(found[2]) if counts else 0
 
     def sign_in(self, request: web.Request, password: str, response: web.StreamResponse) -> None:
         """Begin the session of whom the password belongs to. raises: Refused."""
@@ -201,9 +209,12 @@ class Guard:
             raise Refused("refused.wrong_password")
 
     def sign_out(self, request: web.Request, response: web.StreamResponse) -> None:
-        """End this browser's session; the generation that is raised with an owner's ends all others."""
+        """End this browser's session, also for what it has begun. Another generation ends all others."""
         role, _ = self._signed_in(request)
         if role is not None:
+            self.ended[request.cookies[SESSION].rpartition(".")[0]] = None
+            if len(self.ended) > REMEMBERED:
+                self.ended.popitem(last=False)
             self._set_session(request, response, role, f"{role}.0.{self.generation}")
 
     def _begin(self, request: web.Request, response: web.StreamResponse, role: Role) -> None:
@@ -248,8 +259,12 @@ class Guard:
 
 
 def locale_of(request: web.Request) -> str:
-    """The language that this browser prefers; as a Guest's, where they came with that password or by a link."""
-    language = pick(request.headers.get("Accept-Language", "")[:500])
+    """The language that was chosen in this browser, else the one that it prefers; a Guest's, where they came as one.
+
+    That is with the guests' password, or by a link.
+    """
+    chosen = request.cookies.get(LANGUAGE, "")
+    language = chosen if chosen in LANGUAGES else pick(request.headers.get("Accept-Language", "")[:500])
     guest = request.path.startswith("/w/") or request.cookies.get(SESSION, "").startswith("guest.")
     return Guest(language) if guest else language
 

@@ -24,7 +24,6 @@ LANG: Final = {"en": "en", "zh": "zh-Hans"}
 HIDDEN: Final = " hidden"
 VISITOR: Final = re.compile(r"\b[0-9a-f]{32}\b")  # Guard.visitor
 LOOPS_S: Final = 10.0  # a finished film as short as that begins again by itself
-BANNED: Final = (Platform.DISCORD, Platform.TELEGRAM, Platform.PAGE)  # where people are told apart
 
 
 class Html(str):
@@ -77,12 +76,13 @@ def render(name: str, locale: str, **facts: object) -> Html:
 class Where:
     """What a page must know of its reader. token: of forms; role: whose password was given; head: more of the head.
 
-    notice: what everybody who opens it should know
+    here: the address with what was asked there; notice: what everybody who opens it should know
     """
 
     token: str
     role: Role | None = None
     path: str = "/"
+    here: str = "/"
     head: Html = NOTHING
     notice: str = ""
 
@@ -93,8 +93,9 @@ def shell(locale: str, title: str, body: Html, model: ModelFacts, trouble: str |
     warnings += [say(locale, trouble)] if trouble else []
     warnings += [where.notice] if where.notice else []
     shown = "".join(f"<p>{escape(warning)}</p>" for warning in warnings)
-    note = model.note.get(locale) or model.note.get(DEFAULT, "")
-    footer = say(locale, "model.line", model=model.name) + (f" · {note}" if note else "")
+    note = _note(locale, model)
+    here_already = where.path == "/"  # it stands in the form there
+    footer = say(locale, "model.line", model=model.name) + (f" · {note}" if note and not here_already else "")
     return render(
         "shell.html",
         locale,
@@ -104,10 +105,31 @@ def shell(locale: str, title: str, body: Html, model: ModelFacts, trouble: str |
         token=where.token,
         head=where.head,
         nav=Html("" if where.path.startswith("/w/") else _nav(locale, where)),
-        sign_out=_sign_out(locale, where) if where.role and not where.path.startswith("/w/") else NOTHING,
+        sign_out=(
+            render("sign_out.html", locale, token=where.token)
+            if where.role and not where.path.startswith("/w/")
+            else NOTHING
+        ),
         banner=Html(f'<div class="banner" role="status">{shown}</div>' if shown else ""),
         footer=footer,
+        languages=_languages(locale, where.here),
     )
+
+
+def _note(locale: str, model: ModelFacts) -> str:
+    """What people should know of the model; "" where there is nothing."""
+    return model.note.get(locale) or model.note.get(DEFAULT, "")
+
+
+def _languages(locale: str, here: str) -> Html:
+    """Each language by its own name, as a link that leads back here."""
+    current = {True: ' aria-current="true"', False: ""}
+    links = (
+        f'<a href="/language/{name}?to={quote(here, safe="")}" lang="{LANG.get(name, name)}"'
+        f"{current[name == locale]}>{escape(say(name, 'page.language'))}</a>"
+        for name in LANGUAGES
+    )
+    return Html(" · ".join(links))
 
 
 def _nav(locale: str, where: Where) -> Html:
@@ -121,15 +143,10 @@ def _nav(locale: str, where: Where) -> Html:
     return Html(f'<nav aria-label="{escape(say(locale, "page.nav"))}">{items}</nav>')
 
 
-def _sign_out(locale: str, where: Where) -> Html:
-    name = "page.sign_out" if where.role == "owner" else "page.sign_out_guest"
-    return render("sign_out.html", locale, token=where.token, said=say(locale, name))
-
-
-def login(locale: str, token: str, to: str, refused: str = "") -> Html:
+def login(locale: str, token: str, to: str, refused: str = "", signed_out: bool = False) -> Html:
     """Asks for the password. to: where it leads then; refused: why the one that was given does not."""
     error = Html(f'<p class="error" role="alert">{escape(refused)}</p>' if refused else "")
-    return render("login.html", locale, token=token, to=to, error=error)
+    return render("login.html", locale, token=token, to=to, error=error, out_hidden=Html("" if signed_out else HIDDEN))
 
 
 def home(
@@ -167,6 +184,8 @@ def home(
         required=Html("" if before else " required"),
         open=Html(" open" if before else ""),
         end=_end(locale, model, before is not None and before.end_picture is not None),
+        note=_note(locale, model),
+        note_hidden=Html("" if _note(locale, model) else HIDDEN),
         **{"page.drop_hint": say(locale, "page.drop_hint", limit_mib=limit)},
     )
 
@@ -448,17 +467,15 @@ def admin(locale: str, token: str, now: Mapping[str, Any]) -> Html:
         legend=Html("".join(f'<li class="key{n}">{escape(name)}</li>' for n, name in enumerate(now["legend"]))),
         engines=_engines(locale, now["engines"]),
         machine=_pairs(now["machine"]),
-        counts=Html(
-            "".join(
-                f"<dt>{escape(say(locale, f'state.{state}'))}</dt><dd>{n}</dd>" for state, n in now["counts"].items()
-            )
+        counts=_pairs(
+            [(say(locale, "admin.films", state=say(locale, f"state.{state}")), n) for state, n in now["counts"].items()]
         ),
         failures=_table(locale, "admin.failures", ("admin.film", "admin.when", "admin.why"), now["failures"]),
         audit=_table(
             locale, "admin.audit", ("admin.when", "admin.who", "admin.what", "admin.target", "admin.why"), now["audit"]
         ),
         bans=Html("".join(_ban(locale, token, ban) for ban in now["bans"])),
-        platforms=Html("".join(f'<option value="{each}">{each}</option>' for each in BANNED)),
+        platforms=Html("".join(f'<option value="{each}">{each}</option>' for each in now["platforms"])),
         doctor=now["doctor"],
         doctor_hidden=hidden[not now["doctor"]],
         examine_hidden=hidden[not now["can_examine"]],

@@ -437,13 +437,14 @@ class Desk:
         self.todo[canvas.job_id] = canvas
         chat = await chats.get(self.db, self.sender.platform, self.chat_id)
         ping = canvas.notice in (Notice.DUE, Notice.BEGUN) and canvas.shown >= canvas.wanted
-        try:
-            if canvas.delivery in LIVE and ping:
-                await self._ping(job, canvas, chat)
-            else:
-                await self._show(job, canvas, chat, without=step.without)
-        except SendError as error:
-            await self._failed(error, job, canvas)
+        with suppress(NoSuchJob):  # forgotten meanwhile: there is nothing left to show
+            try:
+                if canvas.delivery in LIVE and ping:
+                    await self._ping(job, canvas, chat)
+                else:
+                    await self._show(job, canvas, chat, without=step.without)
+            except SendError as error:
+                await self._failed(error, job, canvas)
         fresh = await canvases.get(self.db, canvas.job_id)
         if fresh is not None and fresh.chat_id == self.chat_id:
             self.todo[canvas.job_id] = fresh
@@ -738,6 +739,7 @@ def _spot(canvas: Canvas) -> Spot:
         thread_id=canvas.thread_id,
         reply_to=canvas.reply_to,
         server_id=canvas.server_id,
+        filmed=canvas.shown_media is not None,
     )
 
 

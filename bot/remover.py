@@ -53,7 +53,8 @@ class Remover:
         try:
             await sender.delete(Spot(chat_id=removal.chat_id, message_id=removal.message_id))
         except PutOff as put_off:
-            await removals.put_off(self.db, removal.id, round(1000 * (put_off.retry_after_s + 1)))
+            later_ms = round(1000 * (put_off.retry_after_s + 1))
+            await removals.put_off(self.db, removal.id, later_ms, tried=False)
             return
         except Moved as moved:  # its messages stayed behind in the old group, where nobody can reach them
             log.info("a message to remove stayed in the group that moved to %s", moved.chat_id)

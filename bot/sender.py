@@ -81,13 +81,14 @@ class Moved(SendError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spot:
-    """A place in a chat. message_id is none for a new message."""
+    """A place in a chat. message_id is none for a new message. filmed: the message has a film, as far as is known"""
 
     chat_id: str
     message_id: str | None = None
     thread_id: str | None = None
     reply_to: str | None = None
     server_id: str = ""
+    filmed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,13 +77,18 @@ def readable(here: Here, job: Job) -> bool:
 
 
 async def history_film(talk: Talk, here: Here, job: Job) -> None:
-    """Show a film once more, in a message of its own, with working buttons."""
+    """Show a film once more, in a message of its own, with working buttons; what grows in this chat grows on there."""
     from telegram import InputFile
     from telegram.constants import ParseMode
 
     from bot.telegram_send import LOCAL_LIMIT, PUBLIC_LIMIT, calling, keyboard
     from bot.telegram_text import CAPTION_LIMIT, buttons_of, told
 
+    canvas = await canvases.get(talk.db, job.id)
+    if not job.state.terminal and canvas is not None and canvas.chat_id == here.chat_id:
+        at = {"thread_id": here.thread_id, "reply_to": here.message_id}
+        await canvases.create(talk.db, job.id, TELEGRAM, here.chat_id, server_id=canvas.server_id, **at)
+        return
     style = TelegramStyle(talk.names)
     now = Now(ms=talk.db.now())
     message = compose(replace(job, locale=here.locale), await look(talk.db, job), style, talk_terms(talk), now)

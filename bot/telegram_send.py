@@ -76,9 +76,11 @@ SHUT: Final = (
     "chat not found", "not enough rights", "have no rights", "need administrator rights", "chat_write_forbidden",
     "chat_restricted", "chat_send_", "peer_id_invalid", "user_is_blocked", "group chat was deactivated",
 )  # fmt: skip
+SAME: Final = "not modified"
+TOO_OLD: Final = "can't be deleted"
 NO_TEXT: Final = "no text in the message to edit"
 NO_CAPTION: Final = "no caption in the message to edit"
-SAME: Final = "not modified"
+USUAL: Final = (SAME, TOO_OLD, NO_TEXT, NO_CAPTION)  # whoever called goes on from them
 
 
 def keyboard(rows: Sequence[Row]) -> InlineKeyboardMarkup | None:
@@ -120,8 +122,8 @@ def mapped(error: TelegramError) -> SendError:
             return Unreachable(said)
         case BadRequest() if "file is too big" in low or "too large" in low:
             return TooBig()
-        case BadRequest() if any(part in low for part in (NO_TEXT, NO_CAPTION, SAME)):
-            return Failed(said)  # `edit` asks whether it is so
+        case BadRequest() if any(part in low for part in USUAL):
+            return Failed(said)
         case BadRequest():
             log.error("refused by Telegram: %s", said)
             return Failed(said)
@@ -195,19 +197,15 @@ class TelegramSender:
         try:
             if film is not None:
                 await self._put_in(where, message, film, markup, spot)
-            elif message.film is None:
-                await self._retell(where, message, markup, spot, text_first=True)
             else:
-                await self._retell(where, message, markup, spot, text_first=False)
+                await self._retell(where, message, markup, spot)
         except Failed as failed:
             if SAME not in str(failed).lower():
                 raise
 
-    async def _retell(
-        self, where: dict[str, Any], message: ChatMessage, markup: Any, spot: Spot, *, text_first: bool
-    ) -> None:
-        """Change the words. A message is text or has a caption; only Telegram knows which: try the likely first."""
-        for as_text in (text_first, not text_first):
+    async def _retell(self, where: dict[str, Any], message: ChatMessage, markup: Any, spot: Spot) -> None:
+        """Change the words. A message is text or has a caption, which is not known for sure after a lost answer."""
+        for as_text in (not spot.filmed, spot.filmed):
             try:
                 if as_text:
                     text = told(message, TEXT_LIMIT)
@@ -222,7 +220,7 @@ class TelegramSender:
                 await self._try(spot, say_it)
                 return
             except Failed as failed:
-                if as_text != text_first or (NO_TEXT if as_text else NO_CAPTION) not in str(failed).lower():
+                if as_text == spot.filmed or (NO_TEXT if as_text else NO_CAPTION) not in str(failed).lower():
                     raise
 
     async def _put_in(self, where: dict[str, Any], message: ChatMessage, film: Film, markup: Any, spot: Spot) -> None:
@@ -248,7 +246,7 @@ class TelegramSender:
         except Gone:
             return
         except Failed as failed:
-            if "can't be deleted" not in str(failed).lower():
+            if TOO_OLD not in str(failed).lower():
                 raise
             await self._blank(spot, where)
 
@@ -308,9 +306,15 @@ def _number(text: str | None) -> int | None:
 
 
 def _opened(film: Film, stack: ExitStack) -> tuple[IO[bytes], IO[bytes] | None]:
-    """The film's files, open as long as the stack is; not in a thread, which nobody would close after if cancelled."""
-    poster = stack.enter_context(film.poster.open("rb")) if film.poster else None
-    return stack.enter_context(film.path.open("rb")), poster
+    """The film's files, open as long as the stack is; not in a thread, which nobody would close after if cancelled.
+
+    raises: Failed, where a longer film has taken its place just now
+    """
+    try:
+        poster = stack.enter_context(film.poster.open("rb")) if film.poster else None
+        return stack.enter_context(film.path.open("rb")), poster
+    except FileNotFoundError as error:
+        raise Failed("the film is not here any more") from error
 
 
 def _mp4(name: str) -> str:

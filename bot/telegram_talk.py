@@ -18,7 +18,7 @@ from bot.intake import By, Intake
 from bot.poster import FilmOf
 from bot.rush import Rush
 from bot.sender import Failed, Gone, Moved, PutOff, SendError, Unknown, Unreachable
-from bot.telegram_send import NO_PREVIEW, calling, keyboard
+from bot.telegram_send import NO_PREVIEW, SAME, calling, keyboard
 from bot.telegram_text import ANSWER_LIMIT, TEXT_LIMIT, Row, cut, escape, plain, units
 from bot.words import pick, say
 from db import canvases, chats, doors, inbox, people, removals
@@ -264,7 +264,7 @@ class Talk:
         except (Gone, Moved, Unreachable, Unknown):
             return
         except Failed as failed:
-            if "not modified" not in str(failed).lower():
+            if SAME not in str(failed).lower():
                 raise
 
     async def take_away(self, here: Here, message_id: str) -> None:

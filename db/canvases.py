@@ -21,14 +21,17 @@ from db.query import load_job
 
 
 @writes
-def create(db: Database, job_id: int, platform: Platform, chat_id: str, message_id: str | None = None) -> rows.Canvas:
+def create(
+    db: Database, /, job_id: int, platform: Platform, chat_id: str, message_id: str | None = None, **more: Any
+) -> rows.Canvas:
     """Give a job its message, be it another one; message_id is None until it is sent. raises NoSuchJob.
 
     Of a film that still grows the former message goes: it would say for ever what was true when it was left.
+    more: by the names of rows.Canvas: server_id, thread_id, reply_to, message_ms, notice
     """
     with db.transaction() as tx:
         job = load_job(tx, job_id)
-        where = {"platform": platform, "chat_id": chat_id, "message_id": message_id}
+        where = {"platform": platform, "chat_id": chat_id, "message_id": message_id, **more}
         delivery = Delivery.LIVE if message_id else Delivery.NEW
         if (left := _leave(tx, job_id)) is not None and not job.state.terminal:
             removals.note(tx, left.platform, left.chat_id, left.message_id, db.steady())
@@ -111,7 +114,8 @@ def shown(
 @writes
 def placed(db: Database, job_id: int, at: rows.At) -> bool:
     """The message of a new job is there. False where it had one already, or the poster has begun to send one: then it
-    stands beside that, and goes while the film grows, of which it would tell nothing new."""
+    stands beside that, and goes while the film grows, of which it would tell nothing new. False, too, where the film
+    was deleted meanwhile: `beside` takes it away."""
     with db.transaction() as tx:
         mine = update(Canvas).where(Canvas.job_id == job_id, Canvas.delivery == Delivery.NEW)
         where = {"message_id": at.message_id, "message_ms": at.message_ms, "thread_id": at.thread_id}

@@ -4,11 +4,18 @@ import time
 from collections.abc import Callable
 
 Clock = Callable[[], int]
+# Of Linux; on macOS CLOCK_MONOTONIC goes on in sleep, on Windows time.monotonic() does
+_AWAKE = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
 
 
 def now_ms() -> int:
     """Milliseconds since the epoch, of the system's clock."""
     return time.time_ns() // 1_000_000
+
+
+def passed_s() -> float:
+    """Seconds since some moment, by a clock that nobody sets and that goes on while the machine sleeps."""
+    return time.monotonic() if _AWAKE is None else time.clock_gettime(_AWAKE)
 
 
 class Steady:

@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 LARGEST = 1 << 63  # of whole numbers, where TOML ends
 _BUCKET = re.compile("[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+_NAME = re.compile("[A-Za-z0-9._-]+")
 _ENDPOINT = re.compile(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{1,5}))?/?")
 _REGION = re.compile("[A-Za-z0-9._-]*")
 _CALLED = {
@@ -261,7 +262,11 @@ class MediaConfig:
         parts = urlsplit(self.url)
         if parts.scheme != "s3":
             return None
-        if not _BUCKET.fullmatch(parts.netloc) or parts.query or parts.fragment:  # which may hold a secret
+        plain = _NAME.fullmatch(parts.netloc) and not (parts.query or parts.fragment)  # which may hold a secret
+        if plain and not _BUCKET.fullmatch(parts.netloc):
+            named = said("a bucket's name of 3 to 63 small letters, digits, dots and hyphens")
+            raise ConfigError.of(CONFIGURATION, "media.url", named, _shown(parts.netloc))
+        if not plain:
             raise ConfigError(CONFIGURATION, "media.url", said('expected "s3://BUCKET/PREFIX" and nothing else'))
         prefix = parts.path.strip("/")
         if prefix and any(part in ("", ".", "..") for part in prefix.split("/")):

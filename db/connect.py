@@ -21,13 +21,14 @@ from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from db.clocks import Clock
-from db.errors import CONFIGURATION, ConfigError, DatabaseAway, DatabaseInUse, DbError
+from db.errors import CONFIGURATION, ConfigError, DatabaseAway, DatabaseInUse, DbError, MachineShort
 from db.lock import Lock, owner
 from db.postgres import Postgres
-from db.said import said
+from db.said import of_system, said
 from db.sqlite import Sqlite
 from db.threads import Threads
 from db.together import Together
+from db.trouble import is_short
 
 log = logging.getLogger("flipbot.db")
 
@@ -204,6 +205,10 @@ class Database:
                 if not told:
                     log.warning("waiting: %s", self.engines.over(error, waited))
                     told = True
+            except OSError as error:  # psycopg's, which takes a file of its own to wait with
+                if not is_short(error):
+                    raise
+                raise MachineShort(of_system(error)) from error
             time.sleep(BUSY_EVERY_S)
 
     @contextmanager

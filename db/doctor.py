@@ -38,8 +38,8 @@ def examine_library() -> Finding:
     """SQLite's version."""
     safe = sqlite3.sqlite_version_info >= SAFE_SQLITE
     version = said("SQLite {version}.", version=sqlite3.sqlite_version)
-    advice = said("One older than 3.51.3 is safe here only because one process alone opens the file.")
-    return Finding(True, version) if safe else Finding(None, together(version, advice))
+    advice = said("Leave its file to Flipbot alone: no other program should open it while the service runs.")
+    return Finding(True, version if safe else together(version, advice))
 
 
 def examine_store(media: Media) -> list[Finding]:

@@ -355,6 +355,13 @@ class ConfigError(DbError):
         where = said("{file}: {key}", file=file, key=key) if key else file
         sentence = said("{where}: {problem}" if ends else "{where}: {problem}.", where=where, problem=problem)
         super().__init__(sentence, file=file, key=key, problem=problem)
+        self.problem = problem
+
+    def named(self, file: Path | None) -> "ConfigError":
+        """The same, of the file where the key stands, if that was not known."""
+        if file is None or self.facts["file"] != CONFIGURATION:
+            return self
+        return ConfigError(str(file), str(self.facts["key"]), self.problem)
 
     @classmethod
     def of(cls, file: str, key: str, expected: str, got: str) -> "ConfigError":

@@ -251,7 +251,7 @@ def front_lock(url: str) -> Iterator[Callable[[], bool]]:
                 connections[0].execute(f"SET idle_session_timeout = {WORD_MS}".encode())
             if connections[0].execute("SELECT pg_try_advisory_lock(%s)", (FRONT,)).fetchone() == (True,):
                 return True
-        except psycopg.Error as error:
+        except (psycopg.Error, OSError) as error:  # the latter where no file may be opened to wait with
             drop()
             raise DatabaseAway(shown(where), _first_line(error)) from error
         drop()

@@ -28,10 +28,10 @@ def done(db: Database, removal_id: int) -> None:
 
 
 @writes
-def put_off(db: Database, removal_id: int, retry_in_ms: int) -> None:
-    """It did not work this time: not before that time."""
+def put_off(db: Database, removal_id: int, retry_in_ms: int, *, tried: bool = True) -> None:
+    """It did not work this time: not before that time. tried: not where it was only too soon"""
     with db.transaction(quiet=True) as tx:
-        later = {"not_before_ms": db.steady() + retry_in_ms, "tries": Removal.tries + 1}
+        later = {"not_before_ms": db.steady() + retry_in_ms, "tries": Removal.tries + tried}
         tx.execute(update(Removal).where(Removal.id == removal_id).values(**later))
 
 

@@ -1,5 +1,6 @@
 """What an owner wants to see of the past: how long sections took, how many films were in line, what failed."""
 
+from collections import deque
 from dataclasses import dataclass
 
 from sqlalchemy import func, or_, select
@@ -32,15 +33,33 @@ def took(db: Database, newest: int) -> list[Took]:
 
 @reads
 def in_line(db: Database, since_ms: int, points: int) -> list[tuple[int, int]]:
-    """(milliseconds since the epoch, films waiting or running) at so many moments from since_ms to now."""
+    """(milliseconds since the epoch, films waiting or running) at so many moments from since_ms to now.
+
+    The films are the most that there were at once since the moment before.
+    """
     now = db.now()
     step = max(1, (now - since_ms) // max(1, points - 1))
     moments = [since_ms + n * step for n in range(points)]
-    alive = select(Job.created_ms, Job.finished_ms).where(or_(Job.finished_ms.is_(None), Job.finished_ms > since_ms))
+    begin = since_ms - step
+    alive = select(Job.created_ms, Job.finished_ms).where(or_(Job.finished_ms.is_(None), Job.finished_ms > begin))
     with db.reading() as tx:
         spans = [(row.created_ms, row.finished_ms) for row in tx.execute(alive)]
-    counts = [sum(born <= at and (ended is None or ended > at) for born, ended in spans) for at in moments]
-    return list(zip(moments, counts, strict=True))
+    changes = sorted([(born, 1) for born, _ in spans] + [(ended, -1) for _, ended in spans if ended is not None])
+    return list(zip(moments, _most(changes, begin, moments), strict=True))
+
+
+def _most(changes: list[tuple[int, int]], begin: int, moments: list[int]) -> list[int]:
+    """The highest count up to each moment since the one before it, the first since begin.
+
+    changes: (when, by how much), in the order of time; where one goes and one comes at once, it goes first
+    """
+    left, count, most = deque(changes), 0, []
+    for until in (begin, *moments):
+        most.append(count)
+        while left and left[0][0] <= until:
+            count += left.popleft()[1]
+            most[-1] = max(most[-1], count)
+    return most[1:]
 
 
 @reads

@@ -1,6 +1,7 @@
 """The command line: what each command takes, and what is said of what went wrong."""
 
 import argparse
+import difflib
 import locale as system_locale
 import os
 import re
@@ -32,6 +33,7 @@ from flipbot.operating import (
     command_move,
     command_queue,
 )
+from flipbot.settings import file_of_settings, naming
 from gen.errors import GenError
 
 BENCHES = {
@@ -89,6 +91,10 @@ class Parser(argparse.ArgumentParser):
 
 def of_argparse(message: str) -> str:
     """What argparse says is wrong, as a sentence that can be translated where it is something usual."""
+    if found := re.fullmatch(
+        r"argument (COMMAND|NAME): invalid choice: '(.+)' \(choose from (.+)\)", message, re.DOTALL
+    ):
+        return of_choice(found[1], found[2], re.findall("[a-z0-9_]+", found[3]))
     if found := re.fullmatch("argument (.+?): (.+)", message, re.DOTALL):
         return said("argument {name}: {message}", name=found[1], message=of_argparse(found[2]))
     if found := re.fullmatch("the following arguments are required: (.+)", message):
@@ -104,6 +110,18 @@ def of_argparse(message: str) -> str:
     if found := re.fullmatch("ignored explicit argument (.+)", message, re.DOTALL):
         return said("ignored explicit argument {got}", got=found[1])
     return said("expected one argument") if message == "expected one argument" else message
+
+
+def of_choice(what: str, got: str, known: Sequence[str]) -> str:
+    """What is said of a command that is none, or a bench."""
+    near = difflib.get_close_matches(got, known, n=1)
+    if what == "COMMAND" and near:
+        return said('there is no command {got}; did you mean "{near}"?', got=got, near=near[0])
+    if what == "COMMAND":
+        return said("there is no command {got}; flipbot --help lists them", got=got)
+    if near:
+        return said('there is no bench {got}; did you mean "{near}"?', got=got, near=near[0])
+    return said("there is no bench {got}; flipbot bench --help lists them", got=got)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -122,7 +140,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     locale = words.Reader(locale, called(args, sys.argv[0]).command)
     console = terminal.printer(stderr=True, soft_wrap=True)
     try:
-        code: int = args.command(args, console, locale)
+        with naming(file_of_settings(args)):
+            code: int = args.command(args, console, locale)
         return code
     except Refused as refused:
         terminal.tell(console, f"flipbot: {words.say(locale, refused.key, **refused.facts)}")

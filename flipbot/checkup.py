@@ -20,7 +20,7 @@ from db.doctor import examine_database, examine_disk, examine_library, examine_m
 from db.errors import DbError, MediaAway
 from db.finding import Finding
 from db.logs import start_log
-from flipbot.settings import Settings, make_folder, settings_of
+from flipbot.settings import CONFIG, Settings, make_folder, settings_of
 from gen.errors import GenError
 from gen.roofline import Pace
 
@@ -50,16 +50,27 @@ def command_doctor(args: argparse.Namespace, console: Console, locale: str) -> i
     start_log(settings.service, quiet=True)  # what would be logged here is a finding
     say = partial(words.translate, locale)
     found = [
+        configuration(settings, locale),
         *examine(settings.model, settings.models_dir, settings.video.sizes(settings.model), say),
         *asyncio.run(examine_service(settings, locale)),
-        *asyncio.run(doctor.examine(settings.discord, settings.telegram, locale)),
+        *asyncio.run(doctor.examine(settings.discord, settings.telegram, locale, settings.file)),
     ]
     out = terminal.printer(soft_wrap=True)
     for finding in found:
         key, colour = {True: ("fine", "green"), None: ("note", "yellow"), False: ("miss", "red")}[finding.fine]
         out.print(Text(set_cell_size(words.say(locale, f"doctor.{key}"), 4), colour), end=" ")
         terminal.tell(out, say(finding.sentence))
-    return terminal.FAILED if any(finding.fine is False for finding in found) else terminal.DONE
+    misses = sum(finding.fine is False for finding in found)
+    key = {0: "doctor.ready", 1: "doctor.one_miss"}.get(misses, "doctor.misses")
+    terminal.tell(out, words.say(locale, key, count=misses, mark=words.say(locale, "doctor.miss")))
+    return terminal.FAILED if misses else terminal.DONE
+
+
+def configuration(settings: Settings, locale: str) -> Finding:
+    """Which file was read."""
+    if settings.file is None:
+        return Finding(None, words.say(locale, "doctor.no_config", name=str(CONFIG)))
+    return Finding(True, words.say(locale, "doctor.config", path=str(settings.file.absolute())))
 
 
 def paces_of(made: Sequence[Mapping[str, Any]], settings: Settings) -> list[Pace]:
@@ -115,4 +126,5 @@ async def examine_service(settings: Settings, locale: str = words.DEFAULT) -> li
         return [*found, Finding(False, words.say(locale, refused.key, **refused.facts))]
     except (DbError, GenError) as error:
         return [*found, Finding(False, error.said())]
-    return [*found, *disk(), await doctor.examine_page(settings.web, locale)]
+    page = await doctor.examine_page(settings.web, locale, settings.file)
+    return [*found, *disk(), page, *await doctor.examine_metrics(settings.service, settings.web, locale, settings.file)]

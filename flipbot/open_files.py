@@ -10,6 +10,7 @@ from db.trouble import is_short
 log = logging.getLogger("flipbot.files")
 
 MOST: Final = 65_536  # open files that are asked for, where the system allows as many
+OPEN_MAX: Final = 10_240  # of macOS, which may say "unlimited" and refuse more (setrlimit(2) there)
 SAID_S: Final = 60.0  # between two lines about the same trouble
 
 
@@ -21,14 +22,16 @@ def raise_limit() -> int:
         return MOST
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     soft, hard = (MOST if n == resource.RLIM_INFINITY else n for n in limits)
-    if soft >= min(hard, MOST):
-        return soft
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, MOST), limits[1]))
-    except (OSError, ValueError) as error:  # macOS allows fewer than it says
-        log.info("open files stay at %d: %s", soft, error)
-        return soft
-    return min(hard, MOST)
+    for most in (min(hard, MOST), min(hard, OPEN_MAX)):
+        if soft >= most:
+            return soft
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, limits[1]))
+        except (OSError, ValueError) as error:
+            log.info("open files stay at %d: %s", soft, error)
+        else:
+            return most
+    return soft
 
 
 class Short:

@@ -19,7 +19,7 @@ from db.config import load
 from db.connect import Database, file_of, is_shared, is_there
 from db.models import State
 from flipbot.service import NO_WORKER
-from flipbot.settings import SECTIONS, Settings, make_folder, settings_of
+from flipbot.settings import SECTIONS, Settings, make_folder, naming, settings_of
 
 EMPTY = "terminal.queue_empty"
 QUEUE_EVERY_S = 1.0
@@ -177,17 +177,21 @@ def command_move(args: argparse.Namespace, console: Console, locale: str) -> int
     new = Settings(**load(args.to, SECTIONS), file=args.to)
     if not is_there(old.database.url, old.data_dir):
         raise Refused("terminal.no_database", path=str(file_of(old.database.url, old.data_dir)))
-    if old.place == new.place:
+    with naming(args.to):
+        target, to_place = new.open_media(), new.place
+    if old.place == to_place:
         raise Refused("refused.move_nowhere", path=str(args.to))
     make_folder(new.data_dir)
     alone = old.data_dir != new.data_dir or not is_shared(new.database.url)
 
     async def move() -> int:
-        source, target = old.open_media(), new.open_media()
+        source = old.open_media()
         async with AsyncExitStack() as stack:
             db = await stack.enter_async_context(Database.open(old.database.url, data_dir=old.data_dir))
             await jobs.recover(db)
-            to = await stack.enter_async_context(Database.open(new.database.url, data_dir=new.data_dir, alone=alone))
+            with naming(args.to):
+                there = Database.open(new.database.url, data_dir=new.data_dir, alone=alone)
+                to = await stack.enter_async_context(there)
             await moving.need_empty(to)
             missing, same = 0, source.place() == target.place()
             if not same:

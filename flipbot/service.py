@@ -26,6 +26,7 @@ from db.connect import CLOSING_S, Database
 from db.errors import MediaAway, OtherStore
 from db.house import housekeeping, tidy_here
 from db.media import Media, settle_store
+from db.models import Platform
 from db.room import Room
 from db.speaker import Speaker
 from db.trouble import patiently
@@ -260,6 +261,7 @@ async def later(begins: Callable[[], Coroutine[Any, Any, Refused | None]]) -> No
 def make_page(settings: Settings, intake: Intake, crew: workers.Crew, files: int) -> Page:
     """The page as it is configured. files: that this process may have open, of which the page gets half"""
     web, media = settings.web, intake.media
+    tokens = {Platform.DISCORD: settings.discord.secret(), Platform.TELEGRAM: settings.telegram.secret()}
 
     async def examined(locale: str) -> str:
         """What `flipbot doctor` says; it imports torch, so it does so in a process of its own."""
@@ -280,6 +282,7 @@ def make_page(settings: Settings, intake: Intake, crew: workers.Crew, files: int
         public_url=web.public_url,
         key=read_key(settings.data_dir),
         doctor=examined,
+        chats=[chat for chat, token in tokens.items() if token],
         connections=files // 2,
     )
 

@@ -2,7 +2,8 @@
 
 import argparse
 import os
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from bot.config import DiscordConfig, LimitsConfig, SafetyConfig, TelegramConfig
 from bot.errors import Refused
 from db.config import DatabaseConfig, MediaConfig, ServiceConfig, load
 from db.connect import file_of, is_shared
+from db.errors import ConfigError
 from db.media import Media, open_media
 from db.said import of_system, said
 from gen.config import ModelConfig, VideoConfig
@@ -83,9 +85,24 @@ class Settings:
         return self.media.min_free_mib * MIB
 
 
+def file_of_settings(args: argparse.Namespace) -> Path | None:
+    """The configuration file: -c, else ./config.toml where there is one."""
+    told: Path | None = getattr(args, "config", None)
+    return told or (CONFIG if CONFIG.is_file() else None)
+
+
+@contextmanager
+def naming(file: Path | None) -> Iterator[None]:
+    """Let what is found to be wrong with a key name its file, though it is found where no file is known."""
+    try:
+        yield
+    except ConfigError as error:
+        raise error.named(file) from None
+
+
 def settings_of(args: argparse.Namespace) -> Settings:
-    """The configuration file (-c, else ./config.toml where there is one), overruled by the command line."""
-    path = args.config or (CONFIG if CONFIG.is_file() else None)
+    """The configuration file, overruled by the command line."""
+    path = file_of_settings(args)
     settings = Settings(**load(path, SECTIONS), file=path)
     if args.data_dir:
         settings = replace(settings, service=replace(settings.service, data_dir=str(args.data_dir)))

@@ -447,7 +447,7 @@ class Dispatch:
         log.info("section recorded job=%d n=%d/%d took=%.1fs state=%s", job.id, job.done, job.sections, took, job.state)
 
     async def recorded(self, claim: Claim, made: Made) -> sections.Recorded:
-        """Write the section's row, and again while the database is away, as for a store that is.
+        """Write the section's row, and again while the database is away or cannot be opened, as for a store that is.
 
         raises: TROUBLE; LeaseLost, where somebody has the film by now, and where it was written before the answer broke
         """
@@ -455,7 +455,7 @@ class Dispatch:
         while True:
             try:
                 return await self.write(claim, sections.record, made)
-            except (DatabaseAway, DatabaseBusy) as away:
+            except (DatabaseAway, DatabaseBusy, MachineShort) as away:
                 if time.monotonic() >= until:
                     raise
                 log.warning("section waits to be recorded job=%d n=%d: %s", claim.job.id, made.n + 1, away)

@@ -627,16 +627,16 @@ def memory_table(plan: MemoryPlan, title: str, say: Callable[[str], str] = str) 
     """The plan for people. say: what makes a sentence one of their language"""
     from rich.table import Table
 
-    table = Table(title=say(title), caption=say(said("GB = 10^9 bytes, by arithmetic from shapes; nothing was loaded")))
+    table = Table(title=say(title), caption=say(said("1 GiB = 1.07 GB; by arithmetic from shapes, nothing was loaded")))
     for column in (said("what"), said("where")):
         table.add_column(say(column))
-    table.add_column("GB", justify="right")
+    table.add_column("GiB", justify="right")
     for what, where, size in memory_rows(plan):
-        table.add_row(say(what), say(where), gb(size))
+        table.add_row(say(what), say(where), gib(size))
     table.add_section()
     if plan.machine.gpu:
-        table.add_row(say(said("peak of the GPU's memory")), say(of(plan.vram_limit)), gb(plan.vram))
-    table.add_row(say(said("peak of RAM")), say(of(plan.ram_limit)), gb(plan.ram))
+        table.add_row(say(said("peak of the GPU's memory")), say(of(plan.vram_limit)), gib(plan.vram))
+    table.add_row(say(said("peak of RAM")), say(of(plan.ram_limit)), gib(plan.ram))
     return table
 
 
@@ -671,9 +671,9 @@ def memory_rows(plan: MemoryPlan) -> list[tuple[Said, Said, float]]:
 
 def of(limit: float) -> Said:
     """The most there may be."""
-    return said("of {limit}", limit=gb(limit))
+    return said("of {limit}", limit=gib(limit))
 
 
-def gb(size: float) -> str:
-    """Bytes as GB, small ones with more digits."""
-    return f"{size / GB:.2f}" if size >= 0.005 * GB else f"{size / GB:.4f}"
+def gib(size: float) -> str:
+    """Bytes as GiB, small ones with more digits."""
+    return f"{size / GIB:.2f}" if size >= 0.005 * GIB else f"{size / GIB:.4f}"

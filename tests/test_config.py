@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from bot.config import Role, TelegramConfig, WebConfig
 from db.config import MediaConfig, ServiceConfig, load
+from db.connect import is_shared
 from db.errors import ConfigError
-from flipbot.arguments import arguments
+from flipbot.arguments import arguments, main
 from flipbot.checkup import doctor_command, where_we_are
-from flipbot.settings import SECTIONS, settings_of
+from flipbot.settings import SECTIONS, naming, settings_of
 from gen.config import ModelConfig, Quality, VideoConfig
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
@@ -249,6 +250,27 @@ def test_a_list_of_small_sections_is_read_and_checked(tmp_path: Path) -> None:
         file.write_text(f"[model]\nloras = {text}\n")
         with pytest.raises(ConfigError, match=sentence):
             load(file, SECTIONS)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("[database]\nurl = 'mysql://x'", "database.url: expected"), ("[media]\nurl = 's3://fi/x'", "a bucket's name")],
+)
+def test_what_is_found_wrong_later_names_the_file(
+    tmp_path: Path, text: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "later.toml"
+    file.write_text(text)
+    asked = ["move", "-c", str(tmp_path / "none.toml"), "--data-dir", str(tmp_path), str(file)]
+    (tmp_path / "none.toml").write_text("")
+    (tmp_path / "flipbot.db").touch()
+    assert main(asked) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"flipbot: {file}: ") and says in said
+    with pytest.raises(ConfigError, match=r"later\.toml: [a-z]+\.url: "), naming(file):
+        settings = settings_of(arguments().parse_args(["run", "-c", str(file)]))
+        is_shared(settings.database.url)
+        settings.open_media()
 
 
 def test_the_page_s_doctor_examines_the_settings_of_its_service(tmp_path: Path) -> None:

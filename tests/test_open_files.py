@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from flipbot.open_files import MOST, Short, raise_limit
+from flipbot.open_files import MOST, OPEN_MAX, Short, raise_limit
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
@@ -22,6 +22,22 @@ def test_as_many_files_may_be_open_as_the_system_allows() -> None:
         assert allowed == (MOST if hard == resource.RLIM_INFINITY else min(hard, MOST))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
+def test_where_fewer_are_allowed_than_is_said_so_many_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    given = []
+
+    def as_macos(_: int, limits: tuple[int, int]) -> None:
+        if limits[0] > OPEN_MAX:
+            raise ValueError("current limit exceeds maximum limit")
+        given.append(limits[0])
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, resource.RLIM_INFINITY))
+    monkeypatch.setattr(resource, "setrlimit", as_macos)
+    assert raise_limit() == OPEN_MAX and given == [OPEN_MAX]
 
 
 async def test_connections_that_cannot_be_let_in_are_one_line(caplog: pytest.LogCaptureFixture) -> None:

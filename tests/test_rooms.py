@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.map import made
+
 ROOT = Path(__file__).parent.parent
 ROOMS = ("bot", "db", "gen")
 ALLOWED = {"bot": {"bot", "db"}, "gen": {"gen", "db"}, "db": {"db"}}
@@ -119,3 +121,7 @@ def test_importing_a_room_does_nothing_else() -> None:
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
                 raise AssertionError(f"{path.name}:{node.lineno} does something when imported")
+
+
+def test_the_map_says_what_each_file_says_of_itself() -> None:
+    assert (ROOT / "docs" / "map.md").read_text("utf-8") == made(), "write it anew: python -m tests.map"

@@ -34,6 +34,9 @@ function rove(buttons) {
   }
 }
 
+// Pictures that the server can read though many browsers cannot show them.
+const ELSEWHERE = /\b(hei[cf]|avif|tiff?|p[bgnp]m)\b/i;
+
 function tryPage(form) {
   const drop = one(".drop");
   const input = one("#picture");
@@ -65,13 +68,15 @@ function tryPage(form) {
     shown = URL.createObjectURL(file);
     const image = one(".chosen");
     image.hidden = false;
+    say(one(".wrong"), "");
     image.onload = () => drop.classList.add("has");
-    image.onerror = () => { // HEIC, for instance: the server can read what this browser cannot show
+    image.onerror = () => {
       image.hidden = true;
       drop.classList.remove("has");
+      if (!ELSEWHERE.test(`${file.type} ${file.name}`)) say(one(".wrong"), form.dataset.noPicture);
     };
     image.src = shown;
-    one(".picture .name").textContent = `${form.dataset.another}: ${file.name}`;
+    one(".picture .name").textContent = `${file.name} · ${form.dataset.another}`;
   }
 
   function give(files) {
@@ -435,13 +440,24 @@ async function copy(text, done) {
   }
 }
 
+// The server says when something was in UTC; the owner reads it by this browser's clock.
+function local(root) {
+  const texts = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    texts.currentNode.data = texts.currentNode.data.replace(/(\d{4}-\d\d-\d\d) (\d\d:\d\d) UTC/g, (_, day, time) =>
+      new Date(`${day}T${time}Z`).toLocaleString("sv", { dateStyle: "short", timeStyle: "short" }));
+  }
+}
+
 // What happens elsewhere shows itself; forms that somebody is in stay as they are.
 function adminPage(admin) {
+  local(admin);
   setInterval(async () => {
     if (document.hidden || admin.contains(document.activeElement)) return;
     const answer = await fetch("/admin", { headers: { Accept: "text/html" } }).catch(() => null);
     if (!answer || !answer.ok) return;
     const fetched = new DOMParser().parseFromString(await answer.text(), "text/html");
+    local(fetched.body);
     for (const part of document.querySelectorAll("[data-live]")) {
       const newer = one(`[data-live=${part.dataset.live}]`, fetched);
       if (newer && newer.innerHTML !== part.innerHTML) part.replaceWith(newer);

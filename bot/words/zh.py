@@ -452,7 +452,8 @@ WORDS: Final = {
     "page.drop": "把图片拖到这里，粘贴，或选择文件",
     "page.drop_hint": "JPEG、PNG、WebP 等格式，最大 {limit_mib}\u00a0MiB",
     "page.choose": "选择图片",
-    "page.another": "换一张图片",
+    "page.another": "换一张",
+    "page.no_picture": "这个文件无法显示为图片：可能已损坏，或者不是图片。请换一张。",
     "page.stays": "仍使用之前选的图片。",
     "page.prompt": "想让画面发生什么？",
     "page.prompt_placeholder": "起雾了 | 3秒：夜幕降临",
@@ -519,10 +520,11 @@ WORDS: Final = {
     "page.delete": "删除",
     "page.delete_sure": "确定永久删除？",
     "page.sign_in": "登录",
-    "page.sign_out_guest": "退出登录",
-    "page.sign_out": "在所有设备上退出",
+    "page.sign_out": "退出登录",
+    "page.signed_out": "已退出登录。在这个浏览器里制作的影片仍留在这里：重新登录就能看到。",
+    "page.language": "简体中文",
+    "page.languages": "语言",
     "page.password": "密码",
-    "page.films_stay": "影片保存在制作时所用的浏览器里，退出登录后仍在。",
     "page.details": "更多设置",
     "page.camera": "拍照",
     "page.end": "结尾图片",
@@ -571,6 +573,7 @@ WORDS: Final = {
     "admin.memory_of": "Flipbot 占用 {got} GiB，空闲 {free} GiB",
     "admin.disk": "影片和文件",
     "admin.disk_of": "{got} GiB，剩余 {free} GiB",
+    "admin.films": "{state}的影片",
     "admin.engines": "显卡与内存规划",
     "admin.no_engine": "尚未载入模型，制作第一部影片时才会载入。",
     "admin.no_gpu": "没有显卡，由处理器计算",
@@ -607,8 +610,11 @@ WORDS: Final = {
     "admin.what": "操作",
     "admin.target": "对象",
     "admin.first": "优先",
+    "admin.sessions": "登录会话",
+    "admin.sessions_hint": "结束所有浏览器中的全部会话，包括您自己的和所有访客的。",
+    "admin.sign_out": "在所有设备上退出",
     "admin.section_s": "每段用时（秒）",
-    "admin.in_line": "最近 24 小时排队的影片",
+    "admin.in_line": "最近 24 小时内排队影片的最大数量",
     "admin.sampling": "采样",
     "admin.decode": "解码",
     "admin.encode": "写入",
@@ -892,14 +898,28 @@ WORDS: Final = {
     "doctor.fine": "正常",
     "doctor.note": "注意",
     "doctor.miss": "问题",
+    "doctor.config": "配置文件：{path}。",
+    "doctor.no_config": "这里没有 {name}：全部使用默认值。",
+    "doctor.ready": "一切就绪。",
+    "doctor.one_miss": "有 1 处需要解决：见标有“{mark}”的那一行。",
+    "doctor.misses": "有 {count} 处需要解决：见标有“{mark}”的各行。",
     "doctor.service": "{path} 上有服务正在运行（进程 {process}）。",
     "doctor.discord": "Discord 认识这个令牌（{name}）。邀请链接：{url}",
+    "doctor.discord_off": "没有启用 Discord：缺少令牌（DISCORD_TOKEN 或 [discord] token_file）。",
     "doctor.discord_token": "Discord 不接受这个令牌：请到开发者门户的 Bot 页面，用 Reset Token 重新生成并复制。",
     "doctor.discord_away": "无法连接 Discord（{url}，{why}）：请检查网络后再试。",
     "doctor.telegram": "Telegram 认识这个机器人：@{name}。",
     "doctor.telegram_private": "Telegram 认识这个机器人：@{name}，隐私模式已开启。",
+    "doctor.telegram_off": "没有启用 Telegram：缺少令牌（TELEGRAM_TOKEN 或 [telegram] token_file）。",
     "doctor.telegram_away": "从这里无法连接 Telegram（{why}），因此没有验证令牌。",
+    "doctor.away_name": "无法解析它的域名",
+    "doctor.away_refused": "连接被拒绝",
+    "doctor.away_certificate": "这台机器不信任它的证书",
+    "doctor.away_time": "没有及时回应",
+    "doctor.away_answer": "看不懂它的回应",
+    "doctor.away_broken": "连接失败",
     "doctor.page": "页面可以在 {host} 的端口 {port} 打开。",
+    "doctor.metrics": "监控指标可以在 {host} 的端口 {port} 打开。",
 }
 
 # What the other rooms say: the English template, and the same here.
@@ -966,6 +986,9 @@ SENTENCES: Final[dict[str, str]] = {
     "it is no text": "它不是文本文件",
     "it may not be written to": "没有写入权限",
     '"file:///" and a path': ' "file:///" 加路径',
+    "a bucket's name of 3 to 63 small letters, digits, dots and hyphens": (
+        "存储桶名（3 到 63 个小写字母、数字、点或连字符）"
+    ),
     'expected "s3://BUCKET/PREFIX" and nothing else': '只能是 "s3://BUCKET/PREFIX"，不能有别的内容',
     "a plain prefix": "普通的前缀",
     'expected "https://HOST" or "http://HOST:PORT"': '应为 "https://HOST" 或 "http://HOST:PORT"',
@@ -1031,6 +1054,10 @@ SENTENCES: Final[dict[str, str]] = {
     "argument {name}: {message}": "参数 {name}：{message}",
     "the following arguments are required: {names}": "缺少以下参数：{names}",
     "unrecognized arguments: {words}": "无法识别的参数：{words}",
+    'there is no command {got}; did you mean "{near}"?': "没有 {got} 这个命令；是不是想写“{near}”？",
+    "there is no command {got}; flipbot --help lists them": "没有 {got} 这个命令；完整列表见 flipbot --help",
+    'there is no bench {got}; did you mean "{near}"?': "没有 {got} 这项测量；是不是想写“{near}”？",
+    "there is no bench {got}; flipbot bench --help lists them": "没有 {got} 这项测量；完整列表见 flipbot bench --help",
     "invalid choice: {got} (choose from {known})": "没有 {got} 这个选择（可选：{known}）",
     "invalid int value: {got}": "{got} 不是整数",
     "ambiguous option: {got} could match {known}": "选项 {got} 有歧义，可能是 {known}",
@@ -1102,8 +1129,8 @@ SENTENCES: Final[dict[str, str]] = {
         "现在没有 worker 连接它：请在有显卡的机器上运行 flipbot worker。"
     ),
     "SQLite {version}.": "SQLite {version}。",
-    "One older than 3.51.3 is safe here only because one process alone opens the file.": (
-        "低于 3.51.3 的版本在这里之所以安全，只是因为仅有一个进程打开这个文件。"
+    "Leave its file to Flipbot alone: no other program should open it while the service runs.": (
+        "服务运行时，请不要用其他程序打开它的文件。"
     ),
     "Disk: {free:.1f} GiB left.": "磁盘：剩余 {free:.1f} GiB。",
     "Films wait until {mib} MiB are free ([media] min_free_mib): free some room.": (
@@ -1227,8 +1254,8 @@ SENTENCES: Final[dict[str, str]] = {
         "以 {precision} 运行，{where}。最多使用 {vram}和 {ram}。"
     ),
     "Memory plan of {model} on {machine}": "{model} 在 {machine} 上的内存规划",
-    "GB = 10^9 bytes, by arithmetic from shapes; nothing was loaded": (
-        "GB = 10^9 字节，由张量形状算出，没有加载任何内容"
+    "1 GiB = 1.07 GB; by arithmetic from shapes, nothing was loaded": (
+        "1 GiB = 1.07 GB；由张量形状算出，没有加载任何内容"
     ),
     "what": "内容",
     "where": "位置",

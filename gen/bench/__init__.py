@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import math
 from collections.abc import Mapping, Sequence
 
 BENCHES = {
@@ -23,6 +24,17 @@ BENCHES = {
 def listed(benches: Mapping[str, str]) -> str:
     """What there is to measure, for the end of a help text."""
     return "\n".join(["NAME is one of:", *(f"  {name:10}  {what}" for name, what in benches.items())])
+
+
+def above_zero(word: str) -> float:
+    """An argument that is a number above 0."""
+    try:
+        number = float(word)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {word}")
+    return number
 
 
 def start(module: str, prog: str, words: Sequence[str]) -> int:

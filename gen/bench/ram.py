@@ -28,6 +28,7 @@ from PIL import Image
 from rich.console import Console
 
 from gen import encode, weights
+from gen.bench import above_zero
 from gen.bench.fullsize import NEEDED, make_fullsize
 from gen.bench.vram import tables_of
 from gen.bench.vram_measured import NO_FOUR_BIT, RAM_MOST, Line, memory_of
@@ -75,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precisions", nargs="+", choices=list(RAM_MOST), default=list(RAM_MOST), help="(default: all)"
     )
-    parser.add_argument("--vram-gib", type=float, default=6.0, help="what of a card may be taken (default 6)")
+    parser.add_argument("--vram-gib", type=above_zero, default=6.0, help="what of a card may be taken (default 6)")
     parser.add_argument("--steps", type=int, default=STEPS, help="of a section, on the card of new files (default 25)")
 
 

@@ -22,6 +22,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from gen.bench import above_zero
 from gen.bench.vram_beside import (
     COMPILED,
     OFFLOADING,
@@ -56,10 +57,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", action="store_true", help="arithmetic only, on any machine")
     parser.add_argument("--rehearse", action="store_true", help="every measurement, narrow layers, on any machine")
     parser.add_argument(
-        "--vram-gib", type=float, default=6.0, help="hard cap on the GPU's memory, or that of --plan (default 6)"
+        "--vram-gib", type=above_zero, default=6.0, help="hard cap on the GPU's memory, or that of --plan (default 6)"
     )
     parser.add_argument(
-        "--ram-gib", type=float, default=0.0, help="RAM that may be taken (default: what is free; 32 with --plan)"
+        "--ram-gib", type=above_zero, default=0.0, help="RAM that may be taken (default: what is free; 32 with --plan)"
     )
     parser.add_argument("--size", default="608x640", help="rows x columns in pixels (default 608x640)")
     parser.add_argument("--steps", type=int, default=3, help="measured steps of each kind (default 3)")

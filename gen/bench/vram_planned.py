@@ -53,16 +53,16 @@ META = torch.device("meta")
 def plan_only(console: Console, vram_gib: float, ram_gib: float, markdown: Path | None = None) -> int:
     """The plans for common cards and for the one asked about, the counts behind the constants, traffic as computed."""
     shapes, card = shapes_of(FRAMEPACK), PRESETS["framepack-f1"]
-    tables = [plans_table(shapes)]
+    tables = []
     try:
         asked = make_memory_plan(shapes, Decoder(VAE_BYTES), card, example(vram_gib, ram_gib), Wishes())
-        title = f"FramePack F1 at 640 on a card of {vram_gib:g} GiB, {ram_gib:g} GiB of RAM free"
+        title = f"FramePack F1 at 640 on a card of {vram_gib:g} GiB, {ram_gib:g} GiB of RAM free: {asked.precision}"
         tables.append(memory_table(asked, title))
     except TooLittleMemory as error:
         console.print(f"With {vram_gib:g} GiB of a card and {ram_gib:g} GiB of RAM free: {error}", soft_wrap=True)
     counts, right = counts_table(card)
     moved, agrees = traffic_table()
-    tables += [counts, moved]
+    tables += [plans_table(shapes), counts, moved]
     for table in tables:
         console.print(table)
     if markdown:
@@ -101,18 +101,18 @@ def plans(shapes: Mapping[str, Shape]) -> Iterator[tuple[int, str, MemoryPlan]]:
 
 def plans_table(shapes: Mapping[str, Shape]) -> Table:
     """One row for each card and precision."""
-    table = Table(title="memory plans of the 13 B model, largest 640 bucket; by arithmetic")
-    for column in ("card GiB", "precision", "resident", "GB a step over the bus", "VRAM GB", "RAM GB", "decode tile"):
+    table = Table(title="usual cards: memory plans of the 13 B model, largest 640 bucket; by arithmetic")
+    for column in ("card GiB", "precision", "resident", "VRAM GiB", "RAM GiB", "GB a step over the bus", "decode tile"):
         table.add_column(column, justify="right")
     for gib, kind, made in plans(shapes):
-        figures = (f"{x / GB:.2f}" for x in (made.streamed, made.vram, made.ram))
+        figures = (f"{made.vram / GIB:.2f}", f"{made.ram / GIB:.2f}", f"{made.streamed / GB:.2f}")
         table.add_row(str(gib), kind, f"{len(made.resident)} of 60", *figures, str(made.tiles.side or "whole"))
     return table
 
 
 def counts_table(card: Card) -> tuple[Table, bool]:
     """What counting tensors on the device meta gives, beside what the plan's constants say; whether they agree."""
-    table = Table(title="peaks: counted on the device meta, and as planned")
+    table = Table(title="checked: peaks, counted on the device meta, and as planned")
     for column in ("what", "counted GB", "planned GB"):
         table.add_column(column, justify="left" if column == "what" else "right")
     h, w = 608, 640
@@ -203,7 +203,7 @@ def count_decode(card: Card, h: int, w: int, tiles: Tiles, *, copies: bool = Fal
 
 def traffic_table() -> tuple[Table, bool]:
     """A model with the real layout and narrow layers, streamed on this machine: bytes counted and by arithmetic."""
-    table = Table(title="bytes over the bus: counted by the streamer, and by arithmetic")
+    table = Table(title="checked: bytes over the bus, counted by the streamer, and by arithmetic")
     for column in ("precision", "resident", "steps", "counted", "arithmetic", "equal"):
         table.add_column(column, justify="right")
     agrees = True

@@ -175,7 +175,7 @@ def main(arguments: list[str] | None = None) -> int:
     export.add_argument(
         "--understands", nargs="*", choices=EFFECTS, default=[], help="effects that pass `flipbot bench tiny`"
     )
-    export.add_argument("--note", default="")
+    export.add_argument("--note", default="", help="what the card tells people (default: NOTE of export.py)")
     sheet = commands.add_parser("sheet", help="films of the held-out photographs as one picture to look at")
     sheet.add_argument("output", type=Path)
     sheet.add_argument("--sections", type=int, default=4)

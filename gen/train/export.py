@@ -44,6 +44,12 @@ SAID = {
     "rain_heavy": ("heavy rain", "倾盆大雨", "weather"),
 }
 
+NOTE = {  # what people read where they write their text, once the measure says that it is so
+    "en": "This model can change light and weather. Anything else stays calm: nothing in the picture walks or talks. "
+    "Films are small, 96 to 192 pixels.",
+    "zh": "这个模型能改变光线和天气；其他内容只会得到平静的画面，图中的东西不会走动或说话。影片很小，96 到 192 像素。",
+}
+
 
 def export_vae(work: Path, directory: Path) -> None:
     """Write work/vae.pt as `vae/` in float16: latents of unit spread, and a posterior that is a point."""
@@ -88,7 +94,10 @@ def _codes(vae: Any, work: Path, count: int = 48) -> list[tuple[Tensor, Tensor]]
 
 
 def export(work: Path, directory: Path, *, trained: bool, understands: tuple[str, ...], note: str) -> None:
-    """Write transformer and card beside the encoders and the VAE that `directory` holds already."""
+    """Write transformer and card beside the encoders and the VAE that `directory` holds already.
+
+    note: what the card tells people; empty: NOTE, of what is trained
+    """
     from gen.train.clips import load_vae
 
     heads = ("en", "zh", "kind", "film")
@@ -96,7 +105,8 @@ def export(work: Path, directory: Path, *, trained: bool, understands: tuple[str
     with aside(directory) as made:
         averaged(work).half().save_pretrained(made / "transformer")
         found = preview(load_vae(directory / "vae"), work)
-        write_card(made, card(trained=trained, understands=listed, note=note, preview=found))
+        told = note or (NOTE if trained else "")
+        write_card(made, card(trained=trained, understands=listed, note=told, preview=found))
 
 
 def resume(directory: Path, work: Path, *, encoder: bool) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.canvas import View, view, when
+from bot.canvas import ENDINGS, WAITS, View, view, when
 from bot.words import LANGUAGES, say, why
 from db.models import TERMINAL, Platform, State
 from db.rows import Forecast, Job, Place, Progress, QueueState, Section
@@ -171,7 +171,7 @@ def any_view(draw: st.DrawFn) -> View:
         plan=draw(st.sampled_from([{"fps": 30}, {"fps": 24}, {}])),
         wish=draw(st.sampled_from([None, "stop", "cancel"])),
         film=SHA if done else None,
-        reason=draw(st.none() | st.text(max_size=9)),
+        reason=draw(st.none() | st.sampled_from(sorted(WAITS)) | st.text(max_size=9)),
         facts=draw(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=2)),
     )
     told = draw(st.none() | st.builds(at_step, st.integers(0, 6), st.integers(0, 8), st.sampled_from(["", "writing"])))
@@ -203,3 +203,41 @@ def test_any_view_is_json_and_in_itself_sound(found: View) -> None:
         assert not (found.can_stop or found.can_cancel or found.eta_ms)
     if found.can_stop:
         assert found.has_film
+
+
+@given(any_view())
+def test_what_a_view_offers_fits_its_state(found: View) -> None:
+    assert (found.reason is not None) <= (found.state == State.FAILED)
+    assert (found.of > 0) <= (found.state == State.RUNNING)
+    assert found.can_stop <= (found.done > 0 and found.can_cancel)
+    assert (found.first_ms is not None) <= (found.done == 0)
+    if found.headline == "headline.finishing":
+        assert found.state == State.RUNNING and found.done + 1 == found.sections
+
+
+def test_a_running_film_is_foretold_whatever_held_it_up_before() -> None:
+    job = a_job(state=State.RUNNING, done=1, film=SHA, reason="worker_crashed")
+    found = view(job, some_sections(1), at_step(1, 1), place(running=True), told(9_000))
+    assert (found.eta_ms, found.headline) == (9_000, "headline.growing")
+
+
+@pytest.mark.parametrize("phase", ENDINGS)
+def test_only_the_last_section_is_said_to_finish_the_film(phase: str) -> None:
+    job = a_job(state=State.RUNNING, done=1, film=SHA)
+    assert view(job, some_sections(1), at_step(1, 8, phase), place(running=True), None).headline == "headline.growing"
+
+
+@pytest.mark.parametrize(
+    ("job", "times", "says"),
+    [
+        ({}, {"first": 61_000, "next": 61_000}, "The first second is there in about 61 s, all of it in about 7 min"),
+        ({}, {"first": 400_000, "next": 400_000}, "about 7 min left"),  # it has one second
+        ({"done": 2, "film": SHA}, {"next": 61_000}, "It goes on in about 61 s, all of it is there in about 7 min"),
+        ({"done": 3, "film": SHA}, {"next": 400_000}, "about 7 min left"),  # one is left
+        ({"done": 2, "film": SHA, "state": State.RUNNING}, {"next": 61_000}, "about 7 min left"),
+    ],
+)
+def test_when_there_is_something_new_is_said_in_one_way(job: dict[str, Any], times: dict[str, int], says: str) -> None:
+    made = a_job(**job)
+    line = place(ahead=1, sections=2, running=made.state == State.RUNNING)
+    assert when("en", view(made, some_sections(made.done), None, line, told(400_000, **times))) == says

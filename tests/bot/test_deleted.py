@@ -8,14 +8,20 @@ from typing import Any
 
 import pytest
 import telegram_stage
+from discord import Client, Intents
 from discord_stage import Stage
 from discord_stage import stage as discord
 from telegram_stage import ANN
 
-from bot.remover import Remover
+from bot.discord_sender import DiscordSender
+from bot.remover import TRIES, Remover
+from bot.sender import Failed, PutOff, SendError, Spot
 from bot.telegram_text import data
-from db import people
+from db import jobs, people, removals
+from db.connect import Database
+from db.models import Platform
 from tests.fakes.telegram import Chat, labels
+from tests.ready import ready
 
 
 @asynccontextmanager
@@ -89,6 +95,28 @@ async def test_on_discord_the_messages_before_the_last_one_go_as_well(tmp_path: 
         removing.cancel()
 
 
+@pytest.mark.parametrize("way", ["history", "seed"])
+async def test_a_message_that_was_on_its_way_while_its_film_was_deleted_goes(tmp_path: Path, way: str) -> None:
+    async with discord(tmp_path) as there:
+        film = await made(there)
+        if way == "history":
+            menu = (await there.there.answer(await there.there.command("history")))["message"]
+            there.there.fail("POST", "/callback", "slow")
+            pressed = await there.there.press(menu, "fphistory", ["1"])
+        else:
+            await there.there.until(lambda: "New seed" in film.buttons())
+            there.there.fail("POST", "/callback", "slow")
+            pressed = await there.there.press(film, "New seed")
+            await there.job(2)
+        await there.there.until(lambda: not there.there.faults[-1].times)
+        await people.forget(there.db, Platform.DISCORD, (await jobs.get(there.db, 1)).user_id)
+        late = (await there.there.answer(pressed))["message"]
+        assert there.bot and "secret" in late.content
+        removing = asyncio.create_task(Remover(there.db, [there.bot.sender], 0.02).run())
+        await there.there.until(lambda: film.deleted and late.deleted, 5.0)
+        removing.cancel()
+
+
 async def test_a_message_in_a_channel_that_is_shut_goes_once_it_is_open(tmp_path: Path) -> None:
     async with discord(tmp_path) as there:
         film = await made(there)
@@ -97,6 +125,23 @@ async def test_a_message_in_a_channel_that_is_shut_goes_once_it_is_open(tmp_path
         assert there.bot
         removing = asyncio.create_task(Remover(there.db, [there.bot.sender], 0.02, 20).run())
         await there.there.until(lambda: film.deleted)
+        removing.cancel()
+
+
+async def test_a_message_is_not_given_up_because_its_chat_was_asked_too_often(tmp_path: Path) -> None:
+    gone = asyncio.Event()
+    answers: list[SendError | None] = [*([PutOff(-1.0)] * (TRIES + 1)), Failed("for once"), None]
+
+    class Busy(DiscordSender):
+        async def delete(self, spot: Spot) -> None:
+            if (answer := answers.pop(0)) is not None:
+                raise answer
+            gone.set()
+
+    async with Database.open(data_dir=ready(tmp_path)) as db, asyncio.timeout(10.0):
+        await removals.later(db, Platform.DISCORD, "1", "2", 0)
+        removing = asyncio.create_task(Remover(db, [Busy(Client(intents=Intents.none()))], 0.0, 0).run())
+        await gone.wait()
         removing.cancel()
 
 

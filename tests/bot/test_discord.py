@@ -1103,6 +1103,7 @@ async def told(client: Any) -> SendError:
         (aiohttp.ClientConnectorError(SimpleNamespace(host="", port=1, ssl=True), OSError(1, "no")), Failed),  # type: ignore[arg-type]
         (TimeoutError(), Unknown),
         (ConnectionResetError(), Unknown),
+        (FileNotFoundError(), Failed),  # the film gave way to a longer one
         (ValueError(), Failed),
     ],
     ids=repr,

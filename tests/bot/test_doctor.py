@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientError, ClientSession, ClientTimeout
 from test_held_up import locked
 
 from bot.config import DiscordConfig, TelegramConfig, WebConfig
-from bot.doctor import examine, examine_discord, examine_page, examine_telegram, invite
+from bot.doctor import away, examine, examine_discord, examine_metrics, examine_page, examine_telegram, invite
 from db import house
+from db.config import ServiceConfig
 from db.connect import Database
 from db.doctor import examine_disk
 from db.finding import Finding
@@ -66,18 +68,59 @@ async def test_telegrams_token_is_tried_and_never_shown() -> None:
     assert TELEGRAM_TOKEN not in found.sentence
 
 
-async def test_of_chats_without_a_token_nothing_is_said_and_a_token_file_that_is_gone_is(
+async def test_of_chats_without_a_token_it_is_said_and_of_a_token_file_that_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("DISCORD_TOKEN", "TELEGRAM_TOKEN", "FLIPBOT_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
-    assert await examine(DiscordConfig(), TelegramConfig()) == []
-    gone = str(tmp_path / "gone")
-    found = await examine(DiscordConfig(token_file=gone), TelegramConfig(token_file=gone))
-    found.append(await examine_page(WebConfig(port=0, password_file=gone)))
+    for each, name in zip(await examine(DiscordConfig(), TelegramConfig()), ("Discord", "Telegram"), strict=True):
+        assert each.fine is None
+        assert each.sentence.startswith(f"{name} is not used: there is no token ({name.upper()}_TOKEN, or [")
+    gone, file = str(tmp_path / "gone"), tmp_path / "my.toml"
+    found = await examine(DiscordConfig(token_file=gone), TelegramConfig(token_file=gone), file=file)
+    found.append(await examine_page(WebConfig(port=0, password_file=gone), file=file))
     for each, key in zip(found, ("discord.token_file", "telegram.token_file", "web.password_file"), strict=True):
         assert each.fine is False
-        assert f"{key}: cannot be read" in each.sentence
+        assert each.sentence.startswith(f"{file}: {key}: cannot be read")
+
+
+async def test_the_metrics_address_is_tried(tmp_path: Path) -> None:
+    async def said(at: str, port: int = 0) -> list[Finding]:
+        return await examine_metrics(ServiceConfig(metrics=at), WebConfig(port=port), file=tmp_path / "my.toml")
+
+    assert await said("") == []
+    assert await said("127.0.0.1:0") == [Finding(True, "The metrics can open at 127.0.0.1, port 0.")]
+    (wrong,) = await said("9108")
+    assert wrong == Finding(False, f'{tmp_path / "my.toml"}: service.metrics: expected "HOST:PORT", got "9108".')
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as server:
+        taken = await said(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    for found in (taken, await said("127.0.0.1:8765", 8765)):  # the latter is the page's own
+        assert [each.fine for each in found] == [False]
+
+
+async def test_why_somebody_cannot_be_reached_is_said_in_words() -> None:
+    async def why(url: str, **how: Any) -> str:
+        async with ClientSession(**how) as client:
+            with pytest.raises((ClientError, TimeoutError)) as failed:
+                await client.get(url)
+        return away("en", failed.value)
+
+    assert await why("http://nobody.invalid") == "its name could not be resolved"
+    assert await why(NOBODY) == "the connection was refused"
+    gone = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        gone.set()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        assert await why(f"http://127.0.0.1:{port}", timeout=ClientTimeout(total=0.05)) == "no answer in time"
+        await gone.wait()
+    for url in (NOBODY, "http://nobody.invalid"):
+        found = await examine_telegram(TelegramConfig(api_base=url), TELEGRAM_TOKEN)
+        assert ("refused" if url == NOBODY else "resolved") in found.sentence
 
 
 async def test_the_pages_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import io
 import json
 import re
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from bot.intake import Example
 from bot.page import Page, check_address
 from bot.page_guard import TOKEN_HEADER, VISITOR
 from db import jobs
-from db.errors import DatabaseAway, DiskFailed, DiskFull
+from db.errors import DatabaseAway, DiskFailed, DiskFull, MediaAway
 from db.media import Media
 from db.models import State
 
@@ -183,6 +183,21 @@ class Troubled(Media):
         if self.trouble:
             raise self.trouble
         return super().fetch(sha)
+
+    def drop_all(self, shas: Iterable[str]) -> None:
+        if self.trouble:
+            raise self.trouble
+        super().drop_all(shas)
+
+
+async def test_a_film_is_deleted_though_its_files_cannot_go_at_once(tmp_path: Path) -> None:
+    media = Troubled(tmp_path / "media")
+    async with service(tmp_path, media=media) as found, visitor(found) as client:
+        number = await submit(client)
+        media.trouble = MediaAway("s3://films", "it does not answer", "see to the network")
+        async with client.post(f"/j/{number}/delete", headers=JSON) as answer:
+            assert (answer.status, await answer.json()) == (200, {"url": "/gallery"})
+        assert await jobs.recent(found.db, 1) == []
 
 
 async def test_a_disk_to_which_no_film_can_be_brought_is_a_sentence(
@@ -351,6 +366,48 @@ async def test_every_answer_is_guarded(tmp_path: Path) -> None:
                     assert "${" not in text
 
 
+async def test_a_tab_that_closes_at_once_leaves_nothing_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with service(tmp_path) as found, visitor(found) as client:
+        number = await submit(client)
+        cookies = "; ".join(f"{cookie.key}={cookie.value}" for cookie in client.cookie_jar)
+        said = f"GET /j/{number}/events HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookies}\r\n\r\n"
+        for n in range(40):
+            _, writer = await asyncio.open_connection("127.0.0.1", found.page.port)
+            writer.write(said.encode())
+            await asyncio.sleep(0.0005 * (n % 10))
+            writer.transport.abort()
+        await asyncio.sleep(0.1)
+        assert [record.getMessage() for record in caplog.records if record.exc_info] == []
+
+
+@pytest.mark.parametrize(("tag", "chosen", "said"), [("en", "zh", "一张图片"), ("zh-CN", "en", "A picture becomes")])
+async def test_a_language_is_chosen_without_a_script_and_changes_nobody(
+    tmp_path: Path, tag: str, chosen: str, said: str
+) -> None:
+    async with service(tmp_path) as found, visitor(found) as client:
+        number = await submit(client)
+        spoken = {**HTML, "Accept-Language": tag}
+        async with client.get("/gallery?q=a%20b", headers=spoken) as answer:
+            (address,) = re.findall(rf'href="(/language/{chosen}[^"]*)"', await answer.text())
+        async with client.get(address, headers={**spoken, "Sec-Fetch-Site": "cross-site"}) as answer:
+            assert answer.status == 403
+            assert "flipbot_language" not in answer.cookies
+        async with client.get(address, headers=spoken, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (303, "/gallery?q=a%20b")
+            assert list(answer.cookies) == ["flipbot_language"]
+        async with client.get("/", headers=spoken) as answer:
+            assert answer.headers["Content-Language"] == chosen
+            text = await answer.text()
+            assert said in text and f'<html lang="{page_html.LANG[chosen]}">' in text
+            assert f'href="/j/{number}"' in text  # still the same visitor
+        async with client.get("/language/xx", headers=JSON) as answer:
+            await refusal(answer, 404)
+        async with client.get(f"/language/{chosen}?to=//elsewhere.example", allow_redirects=False) as answer:
+            assert answer.headers["Location"] == "/"
+
+
 async def test_what_is_said_to_a_script_is_not_kept_for_a_person(tmp_path: Path) -> None:
     async with service(tmp_path) as found, visitor(found) as client:
         number = await submit(client)
@@ -358,11 +415,11 @@ async def test_what_is_said_to_a_script_is_not_kept_for_a_person(tmp_path: Path)
             for accept in (HTML, JSON):
                 async with client.get(address, headers=accept) as answer:
                     assert answer.headers["Cache-Control"] == "no-store", address
-                    assert answer.headers["Vary"] == "Accept, Accept-Language", address
+                    assert answer.headers["Vary"] == "Accept, Accept-Language, Cookie", address
         for accept in (HTML, JSON):
             async with client.post(f"/j/{number}/stop", headers=accept, allow_redirects=False) as answer:
                 assert answer.headers["Cache-Control"] == "no-store"
-                assert answer.headers["Vary"] == "Accept, Accept-Language"
+                assert answer.headers["Vary"] == "Accept, Accept-Language, Cookie"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The page in a real browser: a picture is chosen, a film grows, and it looks right on wide and narrow screens."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -224,6 +225,9 @@ async def test_a_refusal_stands_in_the_form_and_keeps_what_was_typed(tmp_path: P
         for name, said in (("text.png", "JPEG"), ("big.png", "1 MiB")):
             await run(enter, chrome, "#picture", str(tmp_path / name))
             if name == "text.png":
+                said_at_once = "document.querySelector('.wrong').checkVisibility()"
+                await run(until, chrome, said_at_once)
+                await run(shoot, chrome, "home-no-picture-narrow-dark-zh")
                 await run(click, chrome, ".try button[type=submit]")
             await run(until, chrome, f"document.querySelector('#error').textContent.includes('{said}')")
         await run(chrome.get, found.url + "j/99")
@@ -503,10 +507,12 @@ async def test_every_page_is_fit_for_everybody(tmp_path: Path, browser: Browsers
         chrome = await run(browser)
         await run(chrome.get, found.url)
         assert await run(until, chrome, "location.pathname") == "/login"
+        assert not await run(shown, chrome, "h1 + p")  # only after signing out: that films stay
         await seen(chrome, "login")
         await run(enter, chrome, "#password", "secret", Keys.ENTER)
         await run(until, chrome, "document.querySelector('.try') !== null")
         await run(fill, chrome, tmp_path / "dawn.png", "the sun wanders over the hills")
+        assert not await run(shown, chrome, "label.camera")  # this window has a mouse
         await run(click, chrome, ".moment")
         assert await run(value, chrome, "#prompt") == "the sun wanders over the hills | 2s: "
         await run(enter, chrome, "#prompt", "night falls")
@@ -700,6 +706,12 @@ async def test_the_owner_runs_the_service_by_clicking(tmp_path: Path, browser: B
         row = f"[data-live=queue] form:has(input[name=job][value='{snow}'])"
         await press(chrome, f"{row} button.quiet", f"document.querySelector(`{row}`) === null")
         assert (await jobs.get(found.db, snow)).state == "cancelled"
+        at = datetime.fromtimestamp((await operators.audit(found.db, 1))[0].at_ms / 1000, UTC) + timedelta(hours=5.75)
+        await run(chrome.execute_cdp_cmd, "Emulation.setTimezoneOverride", {"timezoneId": "Asia/Kathmandu"})
+        await run(chrome.refresh)
+        assert f"{at:%Y-%m-%d %H:%M} page" in await run(text, chrome, "[data-live=audit] tbody tr")
+        assert "UTC" not in await run(text, chrome, "main")
+        await run(chrome.execute_cdp_cmd, "Emulation.setTimezoneOverride", {"timezoneId": ""})
         ban = "[data-live=queue] form[data-sure] button"
         await press(chrome, ban, f"document.querySelector('{ban}.sure') !== null")
         await press(chrome, ban, "document.querySelector('[action=\"/admin/unban\"]') !== null")

@@ -37,6 +37,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:unread_data:DeprecationWarning")
 
 PASSWORD = "correct horse"
 GUEST = "come in"
+EVERYWHERE = {"everywhere": "yes"}
 PUBLIC = "https://films.example"
 PLANNED = (
     "home: NVIDIA",
@@ -283,8 +284,8 @@ async def test_a_session_ends_with_another_password(tmp_path: Path) -> None:
 async def test_signing_out_ends_every_session_for_good(tmp_path: Path) -> None:
     async with service(tmp_path, password=PASSWORD) as found, owner(found) as client, owner(found) as other:
         copied = {cookie.key: cookie.value for cookie in client.cookie_jar}
-        async with other.post("/logout", headers=HTML, allow_redirects=False) as answer:
-            assert answer.status == 303
+        async with other.post("/logout", data=EVERYWHERE, headers=HTML, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (303, "/login?out")
         for browser in (client, other):
             async with browser.get("/admin", headers=JSON) as answer:
                 await refusal(answer, 401)
@@ -308,6 +309,8 @@ async def test_nobody_signs_others_out_without_the_password(tmp_path: Path) -> N
             await refusal(answer, 401)
         async with client.get("/admin", headers=HTML) as answer:
             assert "Sign out everywhere" in await answer.text()
+        async with client.get("/", headers=HTML) as answer:
+            assert "Sign out everywhere" not in await answer.text()
 
 
 async def test_guessing_the_password_is_slowed_down(tmp_path: Path) -> None:
@@ -338,7 +341,7 @@ async def test_signing_in_leads_nowhere_else(tmp_path: Path, to: str) -> None:
 
 
 OF_GUESTS = {
-    "/", "/login", "/logout", "/gallery", "/jobs", "/examples/{n}/{name}", "/assets/{name}",
+    "/", "/login", "/logout", "/language/{language}", "/gallery", "/jobs", "/examples/{n}/{name}", "/assets/{name}",
     *(f"/j/{{id}}{rest}" for rest in (
         "", "/events", "/film/{name}", "/download", "/part/{n}", "/end/{name}", "/picture/{name}", "/poster/{name}",
         "/preview/{name}", "/{wish}", "/again", "/steer", "/link", "/delete",
@@ -351,7 +354,15 @@ OF_GUESTS = {
 
 def routes(found: Service, job: int) -> list[tuple[str, str, str]]:
     """Every address that the page serves: how it is routed, the method, and one with this film's number."""
-    filled = {"id": str(job), "n": "0", "name": "x", "token": "A" * 32, "gate": "pause", "wish": "stop"}
+    filled = {
+        "id": str(job),
+        "n": "0",
+        "name": "x",
+        "token": "A" * 32,
+        "gate": "pause",
+        "wish": "stop",
+        "language": "en",
+    }
     known = []
     for route in found.page._runner.app.router.routes():
         assert route.resource is not None
@@ -425,6 +436,25 @@ async def test_a_guest_makes_films_and_sees_their_own(tmp_path: Path) -> None:
             assert answer.status == 200
 
 
+async def test_an_owner_signs_out_of_one_browser(tmp_path: Path) -> None:
+    async with service(tmp_path, password=PASSWORD) as found, owner(found) as client, owner(found) as other:
+        told, others = [events(each, await submit(each)) for each in (client, other)]
+        for each in (told, others):
+            await anext(each)
+        async with client.post("/logout", headers=HTML) as answer:
+            text = await answer.text()
+            assert answer.url.path == "/login" and "You are signed out." in text
+        async with asyncio.timeout(5.0):
+            with pytest.raises(StopAsyncIteration):  # what another tab shows
+                await anext(told)
+        async with client.get("/", headers=JSON) as answer:
+            await refusal(answer, 401)
+        await found.section()
+        assert await anext(others)
+        async with client.get("/login", headers=HTML) as answer:
+            assert "<p hidden>You are signed out." in await answer.text()
+
+
 async def test_a_guest_signs_out_alone_and_the_owner_everybody(tmp_path: Path) -> None:
     async with (
         service(tmp_path, password=PASSWORD, guest_password=GUEST) as found,
@@ -432,12 +462,27 @@ async def test_a_guest_signs_out_alone_and_the_owner_everybody(tmp_path: Path) -
         guest(found) as one,
         guest(found) as other,
     ):
+        watched = [events(browser, await submit(browser)) for browser in (one, other)]
+        await asyncio.gather(*(anext(each) for each in watched))
+        before = cookies_of(one)
         async with one.post("/logout", headers=HTML, allow_redirects=False) as answer:
             assert answer.status == 303
+        async with asyncio.timeout(5.0):
+            with pytest.raises(StopAsyncIteration):  # what another tab shows
+                await anext(watched[0])
+        async with ClientSession(found.url, cookies=before) as copied, copied.get("/", headers=JSON) as answer:
+            await refusal(answer, 401)
+        await found.begin()
+        await found.begin()
+        assert await anext(watched[1])
         for browser, status in ((client, 200), (one, 401), (other, 200)):
             async with browser.get("/", headers=JSON) as answer:
                 assert answer.status == status
-        async with client.post("/logout", headers=HTML, allow_redirects=False) as answer:
+        async with guest(found) as third, third.post("/logout", data=EVERYWHERE, headers=JSON) as answer:
+            assert answer.ok
+        async with client.get("/", headers=JSON) as answer:
+            assert answer.status == 200  # a guest signs nobody else out
+        async with client.post("/logout", data=EVERYWHERE, headers=HTML, allow_redirects=False) as answer:
             assert answer.status == 303
         for browser in (client, one, other):
             async with browser.get("/", headers=JSON) as answer:
@@ -461,7 +506,7 @@ async def test_signing_out_everywhere_ends_what_is_watched_at_every_front(tmp_pa
         async with ClientSession(await second.start(), cookie_jar=client.cookie_jar) as elsewhere:
             told = [events(client, number), events(elsewhere, number)]
             await asyncio.gather(*(anext(each) for each in told))
-            async with other.post("/logout", headers=HTML, allow_redirects=False) as answer:
+            async with other.post("/logout", data=EVERYWHERE, headers=HTML, allow_redirects=False) as answer:
                 assert answer.headers["Clear-Site-Data"] == '"cache"'
             async with asyncio.timeout(5.0):
                 for each in told:

@@ -774,6 +774,29 @@ def test_the_message_of_a_film_that_is_deleted_while_it_is_sent_is_taken_away(tm
         run(play)
 
 
+def test_a_film_that_is_deleted_while_its_message_is_changed_is_no_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def play(w: World) -> None:
+        async def cancels(job: Job) -> None:
+            await requests.wish(w.db, job.id, "cancel", "")
+
+        await w.kill()
+        w.start(Hooks(gone=cancels))
+        await w.ask()
+        await w.settled()
+        deleting: list[asyncio.Task[Any]] = []
+        w.room.happened = lambda: deleting.append(asyncio.create_task(people.forget_job(w.db, 1)))
+        w.room.next_error.append(Gone())
+        await w.make()
+        await w.erred()
+        await deleting[0]
+
+    with world(tmp_path) as run:
+        run(play)
+    assert "failed" not in caplog.text
+
+
 @pytest.mark.parametrize("wanted", [True, False])
 def test_what_comes_of_a_job_in_a_chat_out_of_reach_goes_to_its_owner_alone(tmp_path: Path, wanted: bool) -> None:
     async def play(w: World) -> None:

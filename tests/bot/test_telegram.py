@@ -21,8 +21,9 @@ from telegram.error import (
 from telegram_stage import ANN, BOB, MEI, OPERATOR, Stage, stage
 
 from bot import telegram_bot
+from bot.chat import ChatMessage, Wanted
 from bot.intake import Example
-from bot.sender import Closed, Failed, Gone, Moved, SendError, Spot, TooBig, Unknown, Unreachable
+from bot.sender import Closed, Failed, Film, Gone, Moved, SendError, Spot, TooBig, Unknown, Unreachable
 from bot.telegram_send import TelegramSender, mapped
 from bot.telegram_text import TelegramStyle
 from bot.words import say
@@ -925,6 +926,21 @@ async def test_queue_and_history_show_only_ones_own_texts(tmp_path: Path) -> Non
         await there.jobs(3)
 
 
+async def test_a_growing_film_that_is_shown_again_goes_on_there_and_leaves_no_message_behind(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        chat = there.server.private(ANN)
+        there.server.sends(ANN, chat, caption="fog 3.6s")
+        await there.jobs(1)
+        old = await there.message(chat, "Next in line")
+        there.server.says(ANN, chat, "/history")
+        history = await there.message(chat, "Your latest films: 1")
+        there.server.presses(ANN, chat, history["message_id"], "fog")
+        await there.server.until(lambda: (chat.id, old["message_id"]) not in there.server.messages)
+        await there.finish()
+        new = await there.message(chat, "ready", kind="video")
+        assert new["message_id"] > history["message_id"]
+
+
 async def test_a_film_shown_again_is_sent_once_even_where_no_answer_comes(tmp_path: Path) -> None:
     async with stage(tmp_path) as there:
         chat = there.server.private(ANN)
@@ -1207,3 +1223,41 @@ async def test_a_message_too_old_to_be_deleted_loses_what_it_shows(
     except SendError as error:
         got = type(error)
     assert (bot.called, got) == (called, kind)
+
+
+NO_TEXT, NO_CAPTION = (BadRequest(f"There is no {what} in the message to edit") for what in ("text", "caption"))
+FILM_TO_COME = ChatMessage(
+    job=1, locale="en", revision=1, lines=("Your film is ready",), quoted=None, buttons=(), terminal=True, result=True,
+    film=Wanted(kind="final", sha="0" * 64, seconds=1.2), seed=None, alt="", place=None, answers=False, dropped=False,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("filmed", "ends", "called"),
+    [
+        (False, [None], ["edit_message_text"]),
+        (True, [None], ["edit_message_caption"]),
+        (False, [NO_TEXT, None], ["edit_message_text", "edit_message_caption"]),
+        (True, [NO_CAPTION, None], ["edit_message_caption", "edit_message_text"]),
+        (True, [BadRequest("Message is not modified: it says so")], ["edit_message_caption"]),
+    ],
+)
+async def test_words_are_changed_where_they_stand_and_what_is_usual_is_no_error(
+    filmed: bool, ends: list[Exception | None], called: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its film is away for a while, or stands there already."""
+    bot: Any = Answering(*ends)
+    nowhere: Any = None
+    sender = TelegramSender(bot, TelegramStyle({}), local=False, db=nowhere)
+    await sender.edit(Spot(chat_id="-7", message_id="8", filmed=filmed), FILM_TO_COME, None)
+    assert (bot.called, caplog.text) == (called, "")
+
+
+async def test_a_film_that_gave_way_to_a_longer_one_is_no_error_of_ours(tmp_path: Path) -> None:
+    bot: Any = Answering()
+    nowhere: Any = None
+    film = Film(path=tmp_path / "gone", kind="preview", name="film.mp4", width=64, height=48, duration_ms=1200)
+    sender = TelegramSender(bot, TelegramStyle({}), local=False, db=nowhere)
+    with pytest.raises(Failed):
+        await sender.edit(Spot(chat_id="-7", message_id="8"), FILM_TO_COME, film)
+    assert bot.called == []

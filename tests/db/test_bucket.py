@@ -450,6 +450,13 @@ def test_a_url_that_is_no_buckets_is_refused_without_its_secrets(tmp_path: Path,
     assert "secret" not in str(refused.value)
 
 
+@pytest.mark.parametrize("name", ["fi", "Films", "-films", "f" * 64])
+def test_a_name_that_no_bucket_has_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="expected a bucket's name of 3 to 63 small letters") as refused:
+        open_media(MediaConfig(url=f"s3://{name}/studio"), tmp_path)
+    assert f'got "{name[:40]}' in str(refused.value)
+
+
 def test_an_endpoint_is_an_address(tmp_path: Path) -> None:
     for endpoint in (
         *(

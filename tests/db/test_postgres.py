@@ -3,9 +3,11 @@
 import asyncio
 import gc
 import math
+import os
+import resource
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,11 @@ from makers import LEASE_MS, PLENTY, Clock, ask, made
 from sqlalchemy import func, select, text, update
 
 from db import connect, flows, jobs, requests, sections, workers
+from db.clocks import passed_s
 from db.connect import Database
 from db.errors import DatabaseAway, DatabaseBusy, DatabaseUnusable, LeaseLost
 from db.models import Base, Job, Section, State, Tick
-from db.postgres import front_lock
+from db.postgres import Postgres, front_lock
 from db.speaker import Speaker
 from db.trouble import TROUBLE
 from tests.postgres import Server
@@ -192,10 +195,11 @@ async def test_who_waits_long_for_the_writers_lock_is_told(cores: list[Database]
 class Front:
     """Has the word, or not, and when it spoke."""
 
-    def __init__(self, url: str, valid_s: float) -> None:
+    def __init__(self, url: str, valid_s: float, clock: Callable[[], float] = passed_s) -> None:
         self.spoke: list[list[float]] = []  # from, to: by the monotonic clock
         self.begun, self.silent = asyncio.Event(), asyncio.Event()
-        self._task = asyncio.create_task(Speaker(url, every_s=valid_s / 10, valid_s=valid_s).run(self._speak))
+        self.speaker = Speaker(url, every_s=valid_s / 10, valid_s=valid_s, clock=clock)
+        self._task = asyncio.create_task(self.speaker.run(self._speak))
 
     async def _speak(self) -> None:
         self.spoke.append([time.monotonic(), math.inf])
@@ -303,6 +307,41 @@ async def test_a_front_that_stands_still_loses_the_word(url: str, monkeypatch: p
         assert not frozen()
 
 
+@pytest.mark.parametrize("left", [0, 1])  # psycopg connects with one, and waits with another
+async def test_where_no_more_files_may_be_open_that_is_a_trouble_that_passes(
+    url: str, tmp_path: Path, left: int
+) -> None:
+    engines = Postgres(url)
+    engines.open()
+    db = Database(engines, tmp_path, busy_s=0.0)  # without its thread that listens, which has files of its own
+    with front_lock(url) as held, no_more_files(left):
+        with pytest.raises(DatabaseAway):
+            held()
+        with pytest.raises(TROUBLE):
+            await jobs.open_jobs(db)
+    assert await jobs.open_jobs(db) == []
+    await db.close()
+
+
+@contextmanager
+def no_more_files(left: int) -> Iterator[None]:
+    """The system lets this process open so many more."""
+    gc.collect()  # what is left over holds some
+    limits, taken = resource.getrlimit(resource.RLIMIT_NOFILE), [os.open(os.devnull, os.O_RDONLY)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken[0] + 20, limits[1]))
+    try:
+        with suppress(OSError):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        for _ in range(left):
+            os.close(taken.pop())
+        yield
+    finally:
+        for each in taken:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
 async def test_who_speaks_falls_silent_when_the_server_is_frozen(url: str, server: Server) -> None:
     async with asyncio.timeout(60.0):
         front = Front(url, 1.0)
@@ -310,6 +349,21 @@ async def test_who_speaks_falls_silent_when_the_server_is_frozen(url: str, serve
         await asyncio.sleep(0.5)
         assert not front.silent.is_set()
         with server.frozen():
+            await front.silent.wait()
+    await front.end()
+
+
+async def test_who_slept_does_not_speak_on(url: str, server: Server) -> None:
+    """Another front has had the word meanwhile; no timer of a machine that sleeps counts on."""
+    slept_s = 0.0
+    async with asyncio.timeout(30.0):
+        front = Front(url, 0.2, lambda: passed_s() + slept_s)
+        await front.begun.wait()
+        with server.frozen():
+            front.speaker.until += 3600.0
+            await asyncio.sleep(0.3)
+            assert not front.silent.is_set()
+            slept_s = 7200.0
             await front.silent.wait()
     await front.end()
 

@@ -32,8 +32,13 @@ async def test_how_many_were_in_line_when(db: Database, clock: Clock) -> None:
         (begin - 1000, 0),
         (begin, 1),
         (begin + 1000, 2),
-        (begin + 2000, 1),
+        (begin + 2000, 2),  # before the first one was cancelled
     ]
+    clock.forward(3000)
+    await requests.wish(db, job.id + 1, "cancel", by="bob")
+    clock.forward(95_000)
+    found = await stats.in_line(db, begin + 2500, 2)
+    assert [count for _, count in found] == [2, 1]  # also what came and went between two moments
 
 
 async def test_what_failed_is_listed_newest_first(db: Database) -> None:

@@ -41,6 +41,8 @@ def test_the_doctor_speaks_chinese(tmp_path: Path) -> None:
     done = quick("doctor", "--data-dir", tmp_path / "data", "-c", config(tmp_path, "[web]\nport = 0\n"))
     lines = chinese(done.stdout).splitlines()
     assert (done.returncode, done.stderr) == (0, "")
+    assert lines[0] == f"正常 配置文件：{tmp_path / 'config.toml'}。"
+    assert lines.pop() == "一切就绪。" and lines[-2].startswith("注意 没有启用 Discord：缺少令牌")
     assert all(line.startswith(("正常 ", "注意 ")) for line in lines if line[0] not in "┏┃┡│├└ ")
     assert "tiny 在 CPU 上的内存规划" in done.stdout
     assert "它懂得：夜幕降临；" in done.stdout
@@ -56,6 +58,8 @@ def test_what_is_wrong_with_a_machine_is_said_in_chinese(tmp_path: Path) -> None
         host = "0.0.0.0"
         [media]
         min_free_mib = 9000000
+        [service]
+        metrics = "9108"
         [discord]
         token_file = "/nothing/here"
         [telegram]
@@ -63,10 +67,19 @@ def test_what_is_wrong_with_a_machine_is_said_in_chinese(tmp_path: Path) -> None
     """
     done = quick("doctor", "--data-dir", tmp_path / "data", "-c", config(tmp_path, text))
     assert done.returncode == 1
-    wrong = [line for line in chinese(done.stdout).splitlines() if line.startswith("问题 ")]
+    lines = chinese(done.stdout).splitlines()
+    wrong = [line for line in lines if line.startswith("问题 ")]
+    assert lines[-1] == f"有 {len(wrong)} 处需要解决：见标有“问题”的各行。"
     for said in ("[model] device 是 cuda:9，但是", "[model] attention 是 sage，但是", "flipbot download -c "):
         assert any(said in line for line in wrong), wrong
-    for said in ("空闲空间达到 9000000 MiB", "没有这个文件或文件夹", "需要密码", "Telegram 不认识这个令牌"):
+    for said in (
+        "config.toml：service.metrics：",
+        "config.toml：discord.token_file：",
+        "空闲空间达到 9000000 MiB",
+        "没有这个文件或文件夹",
+        "需要密码",
+        "Telegram 不认识这个令牌",
+    ):
         assert any(said in line for line in wrong), wrong
 
 
@@ -93,7 +106,9 @@ def test_help_is_chinese_to_the_last_word(tmp_path: Path) -> None:
     ("typed", "says"),
     [
         ("--nope", "flipbot：错误：无法识别的参数：--nope"),
-        ("nope", "flipbot：错误：参数 COMMAND：没有 'nope' 这个选择（可选："),
+        ("nope", "flipbot：错误：没有 nope 这个命令；完整列表见 flipbot --help"),
+        ("animat", "flipbot：错误：没有 animat 这个命令；是不是想写“animate”？"),
+        ("bench vrma", "flipbot bench：错误：没有 vrma 这项测量；是不是想写“vram”？"),
         ("first", "flipbot first：错误：缺少以下参数：JOB"),
         ("animate --extend x", "flipbot animate：错误：参数 --extend：'x' 不是整数"),
         ("pause --server", "flipbot pause：错误：参数 --server：需要一个值"),

@@ -107,7 +107,7 @@ class Fault:
     """What goes wrong with the next calls that match.
 
     kind: "429", "global", "old" (the 429 of messages over an hour old), "lost" (it happens, the answer does not come),
-          "break" (it does not happen, the connection breaks), "hang", a status, or (status, code)
+          "break" (it does not happen, the connection breaks), "hang", "slow", a status, or (status, code)
     skip: so many calls that match pass first; met: is called when it meets one
     """
 
@@ -422,6 +422,9 @@ class Discord:
                 if request.transport:
                     request.transport.abort()
                 return web.Response(status=500)
+            case "slow":
+                await asyncio.sleep(fault.wait_s)
+                return await self._act(request, path)
             case "hang":
                 await asyncio.sleep(600)
                 return web.Response(status=500)

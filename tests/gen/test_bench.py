@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 from safetensors.torch import load_file, save_file
 
-from gen.bench import overhead, parity
+from gen.bench import overhead, parity, vram
 from gen.card import Card, Checkpoint
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -76,6 +76,13 @@ def test_overhead_compares_a_section_with_its_forwards(checkpoint: Checkpoint, c
 def test_overhead_of_a_model_that_is_not_there_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(overhead, "--model", "no-such-model") == 2
     assert "There is no model no-such-model" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("got", ["-3", "0", "nan", "inf", "six"])
+def test_a_card_has_more_than_nothing(got: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run(vram, "--plan", "--vram-gib", got)
+    assert f"--vram-gib: expected a number above 0, got {got}" in capsys.readouterr().err
 
 
 WITHOUT = (

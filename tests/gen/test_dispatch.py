@@ -32,6 +32,7 @@ from db.models import Platform, State
 from db.room import Room
 from db.rows import Job
 from db.said import packed, said
+from db.sqlite import Sqlite
 from db.workers import Crew
 from flipbot.checkup import paces_of
 from flipbot.model import changed_model, give_up
@@ -504,6 +505,24 @@ async def test_a_section_is_given_up_where_its_store_stays_away(quick: Bench, mo
     assert await jobs.claim(quick.db, "another", 60_000)
     with pytest.raises(LeaseLost):  # nor longer than anybody has a use for it
         await quick.dispatch.taken_in(claim, adopt)
+
+
+async def test_a_section_that_is_made_waits_for_a_system_that_has_no_files_left(quick: Bench) -> None:
+    quick.dispatch.retry_ms = 60
+    await quick.submit(1)
+    claim = await jobs.claim(quick.db, "test", 60_000)
+    assert claim is not None and isinstance(quick.db.engines, Sqlite) and quick.db.engines.writing
+    quick.db.engines.writing.dispose()
+    away = quick.db.path.rename(quick.db.path.with_name("away"))  # opened anew, it is not to be had
+    quick.db.path.mkdir()
+    sha = "0" * 64
+    times = {"sampling_ms": 1, "decode_ms": 1, "encode_ms": 1}
+    made = sections.Made(n=0, latents=sha, clip=None, tail=None, film=sha, frames=37, **times)
+    recording = asyncio.create_task(quick.dispatch.recorded(claim, made))
+    await asyncio.wait([recording], timeout=0.1)
+    quick.db.path.rmdir()
+    away.rename(quick.db.path)
+    assert (await recording).job.done == 1
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system freezes no processes")

@@ -11,7 +11,7 @@ from gen.bench.tiny import ASKED, SHIPPED, Frames, add_arguments, nearest, psnr,
 from gen.card import read_checkpoint
 from gen.film import probe
 from gen.train.effects import EFFECTS, Film
-from gen.train.export import SAID
+from gen.train.export import NOTE, SAID
 
 
 def true_films(side: int = 32, frames: int = 72) -> dict[str, Frames]:
@@ -26,6 +26,10 @@ def test_every_true_film_is_told_from_the_others_even_under_noise() -> None:
     for name, film in truths.items():
         noisy = (film + draw.normal(0, 12, film.shape)).clip(0, 255).astype(np.uint8)
         assert nearest(noisy, truths) == name
+
+
+def test_what_the_card_tells_people_is_what_the_next_one_will() -> None:
+    assert read_checkpoint(SHIPPED).card.note == NOTE
 
 
 def test_psnr_of_a_known_error() -> None:
