@@ -72,6 +72,11 @@ class View:
     reason: str | None
     reason_facts: dict[str, Any]
 
+    @property
+    def seconds(self) -> float:
+        """How long the film is: what it will have by its sections, or has, once it has ended."""
+        return self.seconds_done if self.state.terminal and self.has_film else self.seconds_total
+
 
 def view(
     job: Job,

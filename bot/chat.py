@@ -15,7 +15,7 @@ from typing import Any, Final, Literal, Protocol
 from bot.canvas import BEGINNINGS, View
 from bot.errors import Refused
 from bot.intake import unmade
-from bot.words import clean, duration, say, translate, why
+from bot.words import Guest, clean, duration, say, why
 from bot.words.en import WORDS
 from db.models import State
 from db.rows import Job
@@ -153,7 +153,7 @@ def compose(job: Job, view: View, style: Style, terms: Terms, now: Now) -> ChatM
         locale=job.locale,
         revision=job.revision,
         lines=tuple(_lines(job, view, style, now)),
-        quoted=_quoted(job, style),
+        quoted=_quoted(job, view, style),
         buttons=_buttons(job, view, terms),
         film=film,
         seed=_seed(job),
@@ -216,11 +216,7 @@ def _lines(job: Job, view: View, style: Style, now: Now) -> list[str]:
         case State.DONE | State.STOPPED | State.CANCELLED:
             lines.append(" · ".join(_result(job, view, style)))
         case State.FAILED:
-            facts = {
-                name: style.escape(translate(locale, fact)) if isinstance(fact, str) else fact
-                for name, fact in job.facts.items()
-            }
-            lines.append(why(locale, job.reason, facts))
+            lines.append(why(Guest(locale), job.reason, _escaped(style, job.facts)))
             lines.append(say(locale, "chat.job", job=job.id))
         case _ if now.restarted:
             lines.append(say(locale, "chat.restarted"))
@@ -253,8 +249,9 @@ def _times(job: Job, view: View, style: Style, now: Now) -> list[str]:
 
 def _result(job: Job, view: View, style: Style) -> list[str]:
     locale, parts = job.locale, []
-    if job.state in (State.STOPPED, State.CANCELLED) and job.wish_by:
-        parts.append(say(locale, "chat.by", person=style.person(job.wish_by)))
+    by = (job.wish_by or "").removeprefix(f"{job.platform}:")  # as the audit names an operator
+    if job.state in (State.STOPPED, State.CANCELLED) and by.isdecimal():
+        parts.append(say(locale, f"chat.{job.state}_by", person=style.person(by)))
     if view.has_film:
         parts.append(say(locale, "duration.seconds", seconds=view.seconds_done))
     if (seed := _seed(job)) is not None:
@@ -267,19 +264,19 @@ def _result(job: Job, view: View, style: Style) -> list[str]:
     return parts or [say(locale, "chat.job", job=job.id)]
 
 
-def _quoted(job: Job, style: Style) -> str | None:
+def _quoted(job: Job, view: View, style: Style) -> str | None:
     """The prompt and the settings; a film that has ended says its settings elsewhere."""
     parts = [style.quote(clean(job.prompt, PROMPT_SHOWN))] if clean(job.prompt) else []
     if not job.state.terminal:
-        parts += settings_of(job, style)
+        parts += settings_of(job, view, style)
     return " · ".join(parts) or None
 
 
-def settings_of(job: Job, style: Style) -> list[str]:
+def settings_of(job: Job, view: View, style: Style) -> list[str]:
     """Length, quality and seed."""
     locale, settings, parts = job.locale, job.settings, []
-    if "seconds" in settings:
-        parts.append(say(locale, "duration.seconds", seconds=settings["seconds"]))
+    if view.seconds:
+        parts.append(say(locale, "duration.seconds", seconds=view.seconds))
     if quality := settings.get("quality"):
         parts.append(quality_name(locale, str(quality), style))
     if (seed := _seed(job)) is not None:
@@ -366,4 +363,8 @@ def coarse(at_ms: int, now_ms: int) -> int:
 
 
 def _said(style: Style, locale: str, key: str, facts: Mapping[str, Any]) -> str:
-    return say(locale, key, **{n: style.escape(fact) if isinstance(fact, str) else fact for n, fact in facts.items()})
+    return say(locale, key, **_escaped(style, facts))
+
+
+def _escaped(style: Style, facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: style.escape(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}

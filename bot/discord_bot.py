@@ -14,6 +14,7 @@ import logging
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -38,7 +39,7 @@ from bot.held_up import held_up
 from bot.intake import Asked, By, Intake, Wish
 from bot.rush import Rush
 from bot.sender import DISCORD, Pace
-from bot.words import clean, duration, pick, say
+from bot.words import clean, duration, listed, pick, say
 from db import canvases, chats, doors, inbox, jobs, people, reports, requests
 from db.connect import Database
 from db.doors import Door, Knock
@@ -301,8 +302,6 @@ class DiscordBot(discord.Client):
             text = say(locale, error.key, **error.facts)
         elif isinstance(error, NoSuchJob):
             text = say(locale, "refused.no_such_job")
-        elif isinstance(error, app_commands.MissingPermissions):
-            text = say(locale, "refused.not_allowed")
         elif isinstance(error, discord.NotFound) and error.code == 10062:
             return  # too late for this interaction; the rows know what was asked
         elif isinstance(error, TROUBLE):
@@ -365,7 +364,7 @@ class DiscordBot(discord.Client):
                 if not getattr(interaction.app_permissions, name)
             ]
             if missing:
-                names = ", ".join(say(locale, f"discord.permission.{name}") for name in missing)
+                names = listed(locale, [say(locale, f"discord.permission.{name}") for name in missing])
                 raise Refused("refused.permissions", missing=names, channel=STYLE.place(str(interaction.channel_id)))
         server = str(interaction.guild_id or "")
         channels = f"discord.channels.{server}"
@@ -669,7 +668,8 @@ class DiscordBot(discord.Client):
 
     async def _details(self, interaction: Ix, job: Job) -> None:
         locale = self.locale(interaction)
-        lines = [say(locale, "chat.job", job=job.id), " · ".join(settings_of(job, STYLE))]
+        settings = settings_of(replace(job, locale=locale), await look(self.db, job), STYLE)
+        lines = [say(locale, "chat.job", job=job.id), " · ".join(settings)]
         if job.parent_id:
             lines.append(say(locale, "chat.parent", job=job.parent_id))
         if job.prompt:

@@ -14,11 +14,12 @@ from discord.app_commands import Choice, Range, TranslationContextTypes, locale_
 from bot.canvas import look
 from bot.chat import code, number_of, quality_name
 from bot.discord_forms import ForgetButton, Form, HistorySelect, modal
+from bot.discord_sender import STYLE
 from bot.discord_studio import studio
 from bot.discord_words import Ix, word
 from bot.errors import Refused
 from bot.picture import judge_size
-from bot.words import LANGUAGES, clean, say, typed_quality
+from bot.words import LANGUAGES, clean, listed, say, typed_quality
 from bot.words.en import WORDS
 from db import canvases, inbox, jobs, people
 from db.models import Platform
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 HERE: Final = Platform.DISCORD
 TAGS: Final = {"zh": ("zh-CN", "zh-TW")}  # our languages by Discord's tags; one that is called alike needs no entry
+PROMPT_SHOWN: Final = 60  # characters of one's own, in /queue
 LISTED: Final = 11  # films in /queue: the one being made, and the next ten
 REMEMBERED: Final = 25  # films in /history, the most that a menu takes
 
@@ -180,7 +182,7 @@ def judge(bot: "DiscordBot", given: discord.Attachment) -> None:
 
 
 async def queue_text(bot: "DiscordBot", interaction: Ix) -> str:
-    """What runs and what waits; one's own stand out, others' texts stay theirs."""
+    """What runs and what waits; one's own stand out, with their texts, others' texts stay theirs."""
     locale, user = bot.locale(interaction), str(interaction.user.id)
     waiting, more = await jobs.line(bot.db, LISTED)
     if not waiting:
@@ -188,11 +190,16 @@ async def queue_text(bot: "DiscordBot", interaction: Ix) -> str:
     lines = []
     for job in waiting:
         view = await look(bot.db, job)
-        line = f"{job.id} · {say(locale, view.headline, **view.facts)}"
+        mine = job.platform == HERE and job.user_id == user
+        facts = {name: STYLE.escape(fact) if isinstance(fact, str) else fact for name, fact in view.facts.items()}
+        parts = [say(locale, view.headline, **facts)]
         if view.eta_ms is not None:
-            at = bot.sender.style.time(locale, bot.db.now() + view.eta_ms, bot.db.now())
-            line += " · " + say(locale, "chat.ready", when=at)
-        lines.append(f"**{line}**" if job.platform == HERE and job.user_id == user else line)
+            at = STYLE.time(locale, bot.db.now() + view.eta_ms, bot.db.now())
+            parts.append(say(locale, "chat.ready", when=at))
+        parts.append(say(locale, "chat.job_yours" if mine else "chat.job", job=job.id))
+        line = " · ".join(parts)
+        said = STYLE.quote(clean(job.prompt, PROMPT_SHOWN)) if mine else ""
+        lines.append(" · ".join([STYLE.strong(line), *([said] if said else [])]) if mine else line)
     if more > 0:
         lines.append(say(locale, "discord.more", count=more))
     return "\n".join(lines)
@@ -230,7 +237,7 @@ def _menus(tree: app_commands.CommandTree[Any], bot: "DiscordBot") -> None:
             field("which", hint=f"1 … {len(pictures)}")
         field("prompt", long=True, hint=say(locale, "page.prompt_placeholder"))
         field("seconds", hint=f"{bot.intake.rules.default_seconds:g}")
-        field("quality", hint=", ".join(typed_quality(locale, each) for each in bot.intake.rules.listed))
+        field("quality", hint=listed(locale, [typed_quality(locale, each) for each in bot.intake.rules.listed]))
         field("seed")
         await interaction.response.send_modal(form)
 

@@ -20,7 +20,7 @@ from bot.words import clean, say
 from db import inbox, jobs, operators
 from db.flows import ALL
 from db.models import Platform, State
-from db.rows import Job
+from db.rows import Deed, Job
 
 if TYPE_CHECKING:
     from bot.discord_bot import DiscordBot
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 HERE: Final = Platform.DISCORD
 HOUR_MS: Final = 3_600_000
 DEEDS: Final = 10  # of the audit, in /studio config
+SAID: Final = 80  # characters of a reason there
 
 
 def studio(bot: "DiscordBot") -> app_commands.Group:
@@ -57,7 +58,7 @@ class Desk:
         if interaction.user.id in self.bot.config.operators:
             return ALL
         if not interaction.permissions.manage_guild:
-            raise Refused("refused.not_allowed")
+            raise Refused("refused.managers_only")
         return str(interaction.guild_id)
 
     async def tell(self, interaction: Ix, key: str, **facts: Any) -> None:
@@ -91,8 +92,10 @@ def _gates(group: app_commands.Group, desk: Desk) -> None:
         await desk.tell(interaction, "discord.resumed")
 
     @group.command(name=word("name.drain"), description=word("about.drain"))
-    async def drain(interaction: Ix) -> None:
-        await operators.drain(desk.db, desk.who(interaction), "", desk.scope(interaction))
+    @app_commands.describe(reason=word("about.reason"))
+    @app_commands.rename(reason=word("name.reason"))
+    async def drain(interaction: Ix, reason: Range[str, 0, 200] = "") -> None:
+        await operators.drain(desk.db, desk.who(interaction), clean(reason), desk.scope(interaction))
         await desk.tell(interaction, "discord.drained")
 
 
@@ -103,7 +106,11 @@ async def status_text(desk: Desk, interaction: Ix) -> str:
     open_ = await jobs.open_jobs(desk.db)
     running = sum(job.state == State.RUNNING for job in open_)
     lines = [
-        say(locale, f"discord.status.{state.kind}", reason=STYLE.escape(state.reason) or "–"),
+        say(
+            locale,
+            f"discord.status.{state.kind}{'_because' if state.reason else ''}",
+            reason=STYLE.escape(state.reason),
+        ),
         say(locale, "discord.status.queue", waiting=len(open_) - running, running=running),
         say(locale, "model.line", model=desk.bot.intake.model.name),
     ]
@@ -264,8 +271,21 @@ def config_lines(desk: Desk, interaction: Ix, server: ServerSettings) -> list[st
 
 async def deed_lines(desk: Desk, interaction: Ix, scope: str) -> list[str]:
     """What was done lately."""
-    locale = desk.bot.locale(interaction)
-    return [
-        f"{done(locale, deed.action)} · {clean(deed.target, 60)} · {clean(deed.by, 60)}"
-        for deed in await operators.audit(desk.db, DEEDS, scope)
-    ]
+    locale, now = desk.bot.locale(interaction), desk.db.now()
+    return [deed_line(locale, deed, now) for deed in await operators.audit(desk.db, DEEDS, scope)]
+
+
+def deed_line(locale: str, deed: Deed, now_ms: int) -> str:
+    """When, who, what, to whom or what, and why; what is not known is left out."""
+    did = f"{_named(deed.by)} {done(locale, deed.action)}".strip()
+    to = _named(deed.target)
+    if deed.target.isdecimal():  # a film, or one of the server's roles
+        to = f"<@&{deed.target}>" if deed.action == "limits" else say(locale, "chat.job", job=int(deed.target))
+    parts = (STYLE.time(locale, deed.at_ms, now_ms), did, to, STYLE.escape(clean(deed.reason, SAID)))
+    return " · ".join(part for part in parts if part)
+
+
+def _named(who: str) -> str:
+    """Somebody, as the audit names them."""
+    user = who.removeprefix(f"{HERE}:")
+    return STYLE.person(user) if user != who and user.isdecimal() else STYLE.escape(clean(who, 60))

@@ -384,7 +384,7 @@ class Intake:
         if planned.sections != job.sections:
             settings["seconds"] = seconds
         if not more and settings["seconds"] > may.longest_seconds:  # it was made where more is allowed
-            raise Refused("refused.seconds", got=_said(settings["seconds"]), longest=may.longest_seconds)
+            raise Refused("refused.seconds", got=settings["seconds"], longest=may.longest_seconds)
         if by.adult:
             settings["adult"] = True
         ask = requests.Ask(
@@ -632,7 +632,7 @@ def seconds_of(
     if seconds is None:
         raise Refused("refused.seconds_no_number", got=_said(got), longest=longest)
     if not 0 < seconds <= longest:
-        raise Refused("refused.seconds", got=_said(got), longest=longest)
+        raise Refused("refused.seconds" if seconds > 0 else "refused.seconds_none", got=_said(got), longest=longest)
     return seconds
 
 

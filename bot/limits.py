@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from bot.config import Role
-from bot.words import say
+from bot.words import listed, say
 from db.operators import OwnLimits
 from db.requests import Limits
 
@@ -52,7 +52,7 @@ def allowance(
 def told(locale: str, limits: Mapping[str, float]) -> str:
     """Limits of a server's own, by name, in words."""
     said = [say(locale, f"limit.{name}", value=f"{value:g}") for name, value in limits.items()]
-    return ", ".join(said) or say(locale, "limit.none")
+    return listed(locale, said) or say(locale, "limit.none")
 
 
 def _of_roles(own: OwnLimits) -> Mapping[str, float]:

@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from bot.errors import Refused
-from bot.words import LANGUAGES, pick
+from bot.words import LANGUAGES, Guest, pick
 
 VISITOR: Final = "flipbot_visitor"
 SESSION: Final = "flipbot_session"
@@ -259,9 +259,14 @@ class Guard:
 
 
 def locale_of(request: web.Request) -> str:
-    """The language that was chosen in this browser, else the one that it prefers."""
+    """The language that was chosen in this browser, else the one that it prefers; a Guest's, where they came as one.
+
+    That is with the guests' password, or by a link.
+    """
     chosen = request.cookies.get(LANGUAGE, "")
-    return chosen if chosen in LANGUAGES else pick(request.headers.get("Accept-Language", "")[:500])
+    language = chosen if chosen in LANGUAGES else pick(request.headers.get("Accept-Language", "")[:500])
+    guest = request.path.startswith("/w/") or request.cookies.get(SESSION, "").startswith("guest.")
+    return Guest(language) if guest else language
 
 
 def _for_guests(canonical: str) -> bool:

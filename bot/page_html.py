@@ -327,6 +327,7 @@ def state(locale: str, job: Job, view: View, under_way: Progress | None, made: S
         "prompt": job.prompt or say(locale, "page.no_prompt"),
         "edit": job.prompt,
         "command": _command(job),
+        "settings": say(locale, "page.settings", seconds=view.seconds, seed=job.settings.get("seed", 0)),
         "notes": " ".join(_notes(locale, job)),
         "preview": f"/j/{job.id}/preview/{under_way.n}-{under_way.at_ms}.jpg" if shown and under_way else None,
         "steer": _can_steer(job),
@@ -381,8 +382,6 @@ def watch(locale: str, job: Job, now: Mapping[str, Any], base: str) -> Html:
 
 
 def _watched(locale: str, job: Job, now: Mapping[str, Any], base: str, buttons: Html) -> Html:
-    asked = job.settings
-    settings = say(locale, "page.settings", seconds=asked.get("seconds", 0.0), seed=asked.get("seed", 0))
     source = now["film"]
     picture = f"{base}/picture/{job.picture[:16]}.png"
     return render(
@@ -403,7 +402,7 @@ def _watched(locale: str, job: Job, now: Mapping[str, Any], base: str, buttons: 
         still_hidden=Html(HIDDEN if source else ""),
         bar_hidden=Html(HIDDEN if now["over"] else ""),
         prompt=now["prompt"],
-        settings=settings,
+        settings=now["settings"],
         notes=now["notes"],
         refresh=Html("" if now["over"] else '<noscript><meta http-equiv="refresh" content="3"></noscript>'),
         **_flags(now, "why", "preview"),

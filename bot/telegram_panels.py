@@ -28,17 +28,17 @@ async def queue_panel(talk: Talk, here: Here) -> tuple[str, list[int]]:
     style = TelegramStyle(talk.names)
     lines = [style.strong(sentence(here.locale, "telegram.queue_title", films=len(line) + more))]
     quoted = []
-    for n, job in enumerate(line, start=1):
+    for job in line:
         view = await look(talk.db, job)
-        parts = [f"{n}.", sentence(here.locale, "chat.job", job=job.id)]
-        parts.append(sentence(here.locale, view.headline, **view.facts))
+        parts = [sentence(here.locale, view.headline, **view.facts)]
         if view.eta_ms is not None:
             parts.append(say(here.locale, "eta.left", left=duration(here.locale, view.eta_ms / 1000)))
         mine = (job.platform, job.user_id) == (TELEGRAM, here.user_id)
-        prompt = job.prompt[:60] if mine and readable(here, job) else ""
+        parts.append(sentence(here.locale, "chat.job_yours" if mine else "chat.job", job=job.id))
+        prompt = cut(job.prompt, 60) if mine and readable(here, job) else ""
         quoted += [job.id] if prompt else []
-        said = " · ".join([*parts, style.quote(prompt)] if prompt else parts)
-        lines.append(f"{said} ←" if prompt else style.strong(said) if mine else said)
+        said = style.strong(" · ".join(parts)) if mine else " · ".join(parts)
+        lines.append(f"{said} · {style.quote(prompt)}" if prompt else said)
     if more > 0:
         lines.append(sentence(here.locale, "telegram.queue_more", films=more))
     return "\n".join(lines), quoted

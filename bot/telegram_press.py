@@ -177,7 +177,8 @@ async def details(talk: Talk, here: Here, query: CallbackQuery, number: int, rev
     first, *rest = in_parts(job.prompt, PROMPT_PART)
     if first:
         lines.append(style.quote(first))
-    lines.append(" · ".join(settings_of(replace(job, locale=here.locale), style)))
+    view = await look(talk.db, job)
+    lines.append(" · ".join(settings_of(replace(job, locale=here.locale), view, style)))
     if job.parent_id:
         lines.append(sentence(here.locale, "chat.parent", job=job.parent_id))
     if job.film and await talk.owns(here, job) and (link := await talk.intake.link(job.id)):

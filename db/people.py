@@ -176,7 +176,7 @@ def _remove(tx: Connection, ids: Sequence[int]) -> None:
 def _anonymise(tx: Connection, platform: Platform, user_id: str) -> None:
     """Take their name out of rows that are about others."""
     operators.anonymise(tx, platform, user_id)
-    wished = and_(Job.platform == platform, Job.wish_by == user_id)
+    wished = and_(Job.platform == platform, Job.wish_by.in_((user_id, operators.who(platform, user_id))))
     for job in find_jobs(tx, wished):
         change(tx, Job.id == job.id, wish_by="")  # its message may name them
     mine = and_(Report.platform == platform, Report.user_id == user_id)

@@ -206,7 +206,7 @@ def queue(add: Add) -> None:
     line = add("queue", command_queue, said("show what is in line, as it changes"))
     line.add_argument("--once", action="store_true", help=said("only as it is now"))
     gates = {
-        "pause": said("begin no section any more"),
+        "pause": said("stop starting new sections"),
         "resume": said("go on after a pause, take films in again"),
         "drain": said("take no new films in; those in line are finished"),
     }
@@ -228,7 +228,7 @@ def queue(add: Add) -> None:
 
 def bans(add: Add) -> None:
     """Who may ask for nothing, and what operators did."""
-    for name, about in (("ban", said("let somebody ask for nothing")), ("unban", said("lift a ban"))):
+    for name, about in (("ban", said("stop somebody from asking for films")), ("unban", said("lift a ban"))):
         ban = add(name, command_ban, about)
         ban.set_defaults(action=name)
         ban.add_argument("who", metavar="WHO", help=said("discord:ID, telegram:ID, or page:ID as /admin shows it"))

@@ -71,7 +71,7 @@ def choose(asked: str, capability: Capability | None, trial: Trial = lambda _: N
             raise AttentionMissing(name=asked, why=why)
         return Choice(asked, said("It is what the configuration asks for."))
     if capability is None:
-        return Choice(NATIVE, said("Without a card of NVIDIA's the others do not run."))
+        return Choice(NATIVE, said("The others need an NVIDIA card."))
     reasons = []
     for kernel in KERNELS:
         why = obstacle(kernel, capability) or trial(kernel.name)

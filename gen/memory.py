@@ -645,7 +645,10 @@ def memory_rows(plan: MemoryPlan) -> list[tuple[Said, Said, float]]:
     parts, blocks, stay = plan.parts, len(plan.parts.blocks), len(plan.resident)
     ram, once = said("RAM"), said("in their file, read once a prompt")
     here = said("device") if plan.machine.gpu else ram
-    staying = said("{stay} of {blocks} blocks, {precision}", stay=stay, blocks=blocks, precision=plan.precision)
+    facts = {"stay": stay, "blocks": blocks, "precision": plan.precision}
+    staying = said(
+        "all {blocks} blocks, {precision}" if stay == blocks else "{stay} of {blocks} blocks, {precision}", **facts
+    )
     rows: list[tuple[Said, Said, float]] = [(staying, here, sum(parts.blocks[n] for n in plan.resident))]
     if plan.streams:
         others = said("{blocks} blocks, {precision}", blocks=blocks - stay, precision=plan.precision)

@@ -37,7 +37,7 @@ def test_a_hint_says_where_checkpoints_are_to_those_who_look_for_them() -> None:
 def test_what_people_wrote_is_no_hint() -> None:
     reader = Reader("en", Called("x/flipbot").command)
     assert say(reader, "terminal.paused_because", reason="flipbot run is slow").startswith(
-        "Paused: flipbot run is slow. No section is begun; x/flipbot resume"
+        "Paused: flipbot run is slow. No new section is started; x/flipbot resume"
     )
 
 

@@ -313,6 +313,7 @@ function watchPage(watch) {
     one("#left").textContent = state.left;
     say(one("#why"), state.why);
     one("#asked").textContent = state.prompt;
+    one("#settings").textContent = state.settings;
     one("#notes").textContent = state.notes;
     foresee(state.preview);
     if (own) {

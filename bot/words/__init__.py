@@ -12,6 +12,7 @@ import pkgutil
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
 from importlib import import_module
 from types import MappingProxyType, ModuleType
 from typing import Final
@@ -37,6 +38,33 @@ SENTENCES: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
 JOINERS: Final = "\u200c\u200d"  # invisible too, but Persian, Hindi and many emoji are not right without them
 
 
+FOR_GUESTS: Final[Mapping[str, str]] = (
+    MappingProxyType(  # what a guest is told of failures that only the owner can mend
+        {
+            "attention_missing": "machine",
+            "bad_precision": "machine",
+            "checkpoint_corrupt": "model",
+            "checkpoint_incomplete": "model",
+            "checkpoint_missing": "model",
+            "database_away": "database",
+            "database_busy": "database",
+            "device_missing": "machine",
+            "disk_failed": "disk",
+            "disk_full": "disk_full",
+            "download_failed": "model",
+            "encoder_failed": "engine",
+            "engine_failed": "engine",
+            "lora_unusable": "model",
+            "nan_latents": "nan_latents",
+            "out_of_memory": "out_of_memory",
+            "section_lost": "disk",
+            "text_encoder_died": "engine",
+            "too_little_memory": "machine",
+            "unknown_model": "model",
+            "worker_lost": "engine",
+        }
+    )
+)
 COMMAND: Final = re.compile(r"\bflipbot ([a-z]+)\b", re.ASCII)
 
 
@@ -54,6 +82,10 @@ class Reader(str):
     def template(self, text: str) -> str:
         """A text whose fields are yet to be filled, with its commands as they have to be typed."""
         return COMMAND.sub(lambda found: self.command(found[1]).replace("{", "{{").replace("}", "}}"), text)
+
+
+class Guest(str):
+    """A language, as somebody reads it who does not run the service: of what only its owner can mend they tell them."""
 
 
 class _Facts(dict[str, object]):
@@ -97,13 +129,24 @@ def translate(locale: str, text: str) -> str:
 
 
 def typed_quality(locale: str, name: str) -> str:
-    """A quality to choose by typing its name, with what it is called where that differs: "标准 (standard)"."""
+    """A quality to choose by typing its name, with what it is called where that differs: "标准（standard）"."""
     called = LANGUAGES.get(locale, en.WORDS).get(f"quality.{name}", name)
-    return name if called == name else f"{called} ({name})"
+    return name if called == name else say(locale, "quality.typed", called=called, name=name)
+
+
+def listed(locale: str, parts: Iterable[object]) -> str:
+    """Several things in one line, with the language's own commas."""
+    said = [str(part) for part in parts]
+    return reduce(lambda first, second: say(locale, "list.two", first=first, second=second), said) if said else ""
 
 
 def why(locale: str, reason: str | None, facts: Mapping[str, object]) -> str:
-    """Why a job failed and what to do, from its reason and facts; an unknown reason is named as it is."""
+    """Why a job failed and what to do, from its reason and facts; an unknown reason is named as it is.
+
+    A Guest is asked for nothing that only the owner can do.
+    """
+    if isinstance(locale, Guest) and (short := FOR_GUESTS.get(reason or "")):
+        return say(locale, f"failed_here.{short}")
     key = f"failed.{reason}"
     if key in en.WORDS:
         return say(locale, key, **dict(facts))
@@ -152,7 +195,7 @@ def _shown(locale: str, fact: object) -> object:
     if isinstance(fact, float):
         return f"{fact:.1f}".removesuffix(".0")
     if isinstance(fact, (list, tuple, set, frozenset)):
-        return clean(", ".join(str(part) for part in fact))
+        return listed(locale, fact)
     return fact if isinstance(fact, int) else clean(str(fact))
 
 

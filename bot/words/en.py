@@ -8,85 +8,92 @@ WORDS: Final = {
     "duration.seconds": "{seconds} s",
     "duration.minutes": "{minutes} min",
     "duration.hours": "{hours} h {minutes} min",
+    "list.two": "{first}, {second}",
     "model.untrained": "untrained test checkpoint: shows the machinery, not pictures",
     "model.line": "Model: {model}",
     # requests that are turned down: what happened, what to do
     "refused.picture_none": "There is no picture yet. Add one and try again.",
     "refused.picture_address": "{path} is an address. Download the picture first, and give the name of its file.",
-    "refused.picture_gone": "The picture of that film is not here any more. Choose one.",
+    "refused.picture_gone": "The picture of that film is no longer here. Choose another one.",
     "refused.picture_missing": "There is no file at {path}. Check the name and try again.",
     "refused.picture_folder": "{path} is a folder. Name one picture inside it.",
     "refused.picture_unreadable": "{path} cannot be read. Check that it is an ordinary file and that you may open it.",
-    "refused.picture_too_big": "This file has {got_mib} MiB, and {limit_mib} MiB is the limit. Send a smaller picture.",
-    "refused.picture_empty": "This file is empty: 0 bytes. Try to save or send the picture again.",
-    "refused.picture_unknown": "This file is not a picture I know. Send a JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF.",
-    "refused.picture_too_heavy": "This picture takes too much memory or time to open. Save it smaller, as JPEG or PNG.",
-    "refused.picture_damaged": "This picture is damaged or ends too early. Try to save or send it again.",
+    "refused.picture_too_big": "This file has {got_mib} MiB, and the limit is {limit_mib} MiB. Send a smaller picture.",
+    "refused.picture_empty": "This file is empty: 0 bytes. Save or send the picture again.",
+    "refused.picture_unknown": (
+        "This file is not a kind of picture I can read. Send a JPEG, PNG, WebP, AVIF, GIF, BMP or TIFF."
+    ),
+    "refused.picture_too_heavy": (
+        "This picture takes too much memory or time to open. Save a smaller copy, as JPEG or PNG."
+    ),
+    "refused.picture_damaged": "This picture is damaged or incomplete. Save or send it again.",
     "refused.picture_too_many_pixels": (
-        "This picture is {width}×{height}, which is {got} megapixels, and {limit} is the limit. Send a smaller one."
+        "This picture is {width}×{height}, which is {got} megapixels, and the limit is {limit}. Send a smaller one."
     ),
     "refused.picture_too_small": (
         "This picture is {width}×{height} pixels, and its short side needs at least {least}. Send a larger one."
     ),
     "refused.picture_too_long": (
-        "This picture is {width}×{height}, more than {limit} times as long as it is wide. Crop it and try again."
+        "This picture is {width}×{height}: its long side is more than {limit} times the short one. Crop it "
+        "and try again."
     ),
-    "refused.picture_heic": (
-        'HEIC pictures cannot be read here yet. Send a JPEG or PNG, or install the reader: pip install "flipbot[heic]".'
-    ),
+    "refused.picture_heic": "HEIC pictures cannot be read here. On an iPhone, share it as JPEG, or send a screenshot.",
     "refused.picture_avif": "AVIF pictures cannot be read here. Send a JPEG or PNG.",
-    "refused.prompt_too_long": "The text has {got} characters, and {limit} is the limit. Make it shorter.",
+    "refused.prompt_too_long": "The text has {got} characters, and the limit is {limit}. Make it shorter.",
     "refused.prompt_too_late": (
         "The text names second {got}, but the film ends at {seconds} s. Ask for a longer film or an earlier moment."
     ),
-    "refused.blocked_word": "Your text has a word that is not allowed here. Say it differently and try again.",
-    "refused.seconds": "The length has to be more than 0 and at most {longest} seconds. You asked for {got}.",
-    "refused.seconds_no_number": "{got} is no number of seconds. Write one such as 5 or 2.5, at most {longest}.",
+    "refused.blocked_word": "Your text has a word that is not allowed here. Change it and try again.",
+    "refused.seconds": "A film can be up to {longest} s long; you asked for {got}.",
+    "refused.seconds_none": (
+        "A film has to be longer than 0 s; you asked for {got}. Write a number such as 5, at most {longest}."
+    ),
+    "refused.seconds_no_number": "{got} is not a number of seconds. Write one such as 5 or 2.5, at most {longest}.",
     "refused.seed": "The seed has to be a whole number from 0 to {limit}. You gave {got}.",
     "refused.quality": "There is no quality called {got}. Choose one of these: {qualities}.",
     "refused.unknown_model": "There is no model called {name}. Choose one of these, or a folder: {known}.",
     "refused.unsuited": "This model cannot make that film: {why} Change the settings and try again.",
     "refused.disk_full": (
-        "The disk has {free_mib} MiB left, and a new film needs {need_mib} MiB. Free some space and try again."
+        "The disk has {free_mib} MiB left, and a new film needs {need_mib} MiB. Try again once there is more room."
     ),
-    "refused.queue_full": "{got} films are in line, and {limit} is the limit. Try again when one is ready.",
-    "refused.queue_full_user": "{got} of your films are in line, and {limit} is the limit. Cancel one, or wait for it.",
-    "refused.queue_full_chat": "This chat has {got} films in line, and {limit} is the limit. Wait for one to be ready.",
+    "refused.queue_full": "{got} films are in line, and the limit is {limit}. Try again when one is ready.",
+    "refused.queue_full_user": (
+        "{got} of your films are in line, and the limit is {limit}. Cancel one, or wait until one is ready."
+    ),
+    "refused.queue_full_chat": "This chat has {got} films in line, and the limit is {limit}. Wait for one to be ready.",
     # not now: the number, and when
-    "refused.queue_full_until": (
-        "{got} films are in line, and {limit} is the limit. The next one works in about {wait}."
-    ),
+    "refused.queue_full_until": "{got} films are in line, and the limit is {limit}. Try again in about {wait}.",
     "refused.queue_full_user_until": (
-        "{got} of your films are in line, and {limit} is the limit. "
-        "The next one works in about {wait}, when one is ready, or once you cancel one."
+        "{got} of your films are in line, and the limit is {limit}. Cancel one, or try again in about "
+        "{wait}, when one is ready."
     ),
     "refused.queue_full_chat_until": (
-        "This chat has {got} films in line, and {limit} is the limit. The next one works in about {wait}."
+        "This chat has {got} films in line, and the limit is {limit}. Try again in about {wait}."
     ),
-    "refused.too_soon": "One film every {limit_s} seconds is the limit. The next one works in {wait}.",
+    "refused.too_soon": "The limit is one film every {limit_s} seconds. Try again in {wait}.",
     "refused.day_used": (
-        "You used {got_s} of the {limit_s} seconds of GPU time that one person has within 24 hours. "
-        "The next film works in {wait}."
+        "You have used {got_s} of the {limit_s} seconds of GPU time that one person has within 24 hours. Try "
+        "again in {wait}."
     ),
     "refused.duplicate": "You asked for the very same film a moment ago: it is film {job}. Try another seed.",
-    "refused.draining": "No new films are taken in at the moment. Those in line are finished; try again later.",
-    "refused.draining_because": "No new films are taken in at the moment: {reason}. Those in line are finished.",
+    "refused.draining": "No new films are taken in at the moment. Those in line will be finished; try again later.",
+    "refused.draining_because": "No new films are taken in at the moment: {reason}. Those in line will be finished.",
     "refused.banned": "You may not ask for films here: {reason}. Ask the people who run this bot.",
     "refused.banned_until": "You may not ask for films here until {until}, for {wait} more: {reason}.",
     "ban.no_reason": "no reason was given",
     "refused.port_in_use": "Port {port} on {host} is already taken. Choose another one in [web] port, or 0 for any.",
     "refused.address": "The page cannot be opened at {host}:{port}. Check [web] host and port in the configuration.",
-    "refused.output_folder": "There is no folder {path}. Make it first, or choose another place for the film.",
+    "refused.output_folder": "There is no folder {path}. Create it first, or choose another place for the film.",
     "refused.output_is_folder": "{path} is a folder. Give the film a file name, such as film.mp4.",
     "refused.output_kind": "A film is an MP4, so it cannot be saved as {path}. Name it {name}.",
-    "refused.output_no_file": "{path} is no file that a film could replace. Choose another name, such as film.mp4.",
+    "refused.output_no_file": "{path} is not a file that a film could replace. Choose another name, such as film.mp4.",
     "refused.output_is_picture": "{path} is the picture itself. Give the film another name, such as film.mp4.",
     "refused.output_unwritable": "{path} cannot be written. Choose another place for the film.",
     "refused.upload_too_big": "The upload is larger than {limit_mib} MiB. Send a smaller picture.",
-    "refused.upload_broken": "The upload arrived incomplete or in a form I do not know. Please try again.",
+    "refused.upload_broken": "The upload arrived incomplete or in a form I cannot read. Please try again.",
     "refused.field_too_big": "One of the fields is far too long. Make it shorter and try again.",
     "refused.data_dir": "The data folder {path} cannot be used: {why}. Choose another one with --data-dir.",
-    "refused.no_copy": "There is no folder {path}, which --from names.",
+    "refused.no_copy": "--from names the folder {path}, which does not exist.",
     "refused.licence": "The licence was not accepted, so nothing was fetched.",
     "refused.licence_unasked": "The licence must be accepted first. Read it, and add --accept-licence.",
     "refused.several_models": (
@@ -98,38 +105,39 @@ WORDS: Final = {
         "ends. Give all the same version, and start it again."
     ),
     "refused.worker_media": (
-        "What this process keeps lies in {place}, where nothing of the others' is: give all the same [media] url, a "
-        "bucket or a folder that all see."
+        "This process keeps its files in {place}, where the others have none: give all the same [media] url, "
+        "a bucket or a folder that all can reach."
     ),
     "refused.move_nowhere": (
-        "{path} names the database that everything is in already: name another one in it, under [database] url."
+        "{path} names the database that is used already: name another one in it, under [database] url."
     ),
     "refused.other_model": "The service running here uses {served}, not {got}. Stop it first, or leave --model out.",
-    "refused.served_size": "The service running here decides on the size. Stop it first, or leave --size out.",
+    "refused.served_size": "The service running here decides the size. Stop it first, or leave --size out.",
     "refused.no_such_page": "There is nothing at this address. The start page is a good place to go on.",
     "refused.no_such_job": "This film is not here: it may be gone, or it belongs to somebody else.",
     "refused.latents_gone": (
-        "This film is too old to go on with: what that needs is not kept for so long. It can be made anew."
+        "This film is too old to continue: what that takes is not kept for so long. It can be made again "
+        "from the start."
     ),
     "refused.no_film_yet": "There is no film to see yet. Come back after its first second is ready.",
     "refused.film_gone": "The file of this film is not here any more. Make the film again to see it.",
     "refused.job_over": "This film has already ended, so there is nothing to stop.",
     "refused.ended_meanwhile": (
-        "This film ended before it could be cancelled, so nothing was deleted. Delete stands under Details."
+        "This film ended before it could be cancelled, so nothing was deleted. To delete it, open Details."
     ),
     "chat.is_now": "Film {job}: {state}",
     # making a film again, longer or otherwise
-    "refused.not_yours": "Only the one who asked for this film, or a moderator here, can do that.",
+    "refused.not_yours": "Only the person who asked for this film, or a moderator here, can do that.",
     "refused.still_growing": "This film is still growing. Wait until it is ready, or stop it here first.",
     "refused.film_is_whole": "This film is already complete. Ask for more seconds, another text or a new seed.",
     "refused.made_backwards": "This film is made from its end, so only a new seed or text for all of it can change it.",
     "refused.made_by_other_model": (
         "{made} made this film, and {loaded} is what runs now. Send the picture again to make a new one."
     ),
-    "refused.long_enough": "This film has {got} s, and {longest} s is the limit, so it cannot be made longer.",
-    "refused.too_long_to_extend": "The film would have {got} s then, and {longest} s is the limit. Add fewer seconds.",
+    "refused.long_enough": "This film has {got} s, and the limit is {longest} s, so it cannot be made longer.",
+    "refused.too_long_to_extend": "The film would have {got} s then, and the limit is {longest} s. Add fewer seconds.",
     "refused.steer_over": "This film has ended or is about to. Extend it to say what happens next.",
-    "refused.steer_too_late": "The last part is being made already. Extend the film when it is ready.",
+    "refused.steer_too_late": "The last part is already being made. Extend the film when it is ready.",
     "refused.method": "This address does not work that way. Go back to the start page and try from there.",
     "refused.wrong_host": "This page answers only under its own address. Open {url}.",
     "refused.wrong_origin": "That request came from another site, so it was not carried out. Open {url} and try there.",
@@ -137,10 +145,11 @@ WORDS: Final = {
     "refused.end_picture": "{model} cannot end a film on a picture. Leave the end picture out, or use framepack.",
     "refused.takes_no_jobs": "This machine makes films but takes no requests. Ask where the front-end runs.",
     "refused.not_allowed": "You may not do that here. Check that the token is the right one.",
+    "refused.managers_only": "Only people who manage this server can do that.",
     "refused.request": "The browser sent something I cannot make sense of. Reload the page and try again.",
-    "refused.trouble": "Something went wrong on this side, and it was written down. Try again in a moment.",
+    "refused.trouble": "Something went wrong on this side and was written down. Try again in a moment.",
     # beside a result
-    "note.first_frame_used": "The picture moves, so its first frame is used.",
+    "note.first_frame_used": "The picture is animated, so only its first frame is used.",
     "note.text_unmade": (
         "This was left out, because it is too close to the next moment or to the end: {text}. "
         "Give each moment at least two seconds."
@@ -172,8 +181,8 @@ WORDS: Final = {
     "headline.cancelled": "Cancelled",
     "headline.failed": "This film could not be finished",
     "headline.failed_kept": "This film could not be finished, {seconds_done} s of it are kept",
-    "eta.first": "The first second is there in about {first}, all of it in about {left}",
-    "eta.next": "It goes on in about {next}, all of it is there in about {left}",
+    "eta.first": "First second in about {first}, all of it in about {left}",
+    "eta.next": "It goes on in about {next} and is ready in about {left}",
     "eta.left": "about {left} left",
     # a job's message in a chat: its lines, its buttons, the ping at its end
     "chat.checking": "Checking your picture…",
@@ -190,11 +199,13 @@ WORDS: Final = {
     "chat.parent": "made from film {job}",
     "chat.asked_in": "asked for in {place}",
     "chat.from_its_end": "Made from its end, so the last second comes first.",
-    "chat.by": "by {person}",
+    "chat.stopped_by": "stopped by {person}",
+    "chat.cancelled_by": "cancelled by {person}",
     "chat.seed": "seed {seed}",
     "chat.took": "took {took}",
     "chat.ai": "AI-animated",
     "chat.job": "film {job}",
+    "chat.job_yours": "film {job} (yours)",
     "chat.too_big": "The film is larger than this chat takes ({limit_mib} MiB), so it cannot be shown here.",
     "chat.ping_ready": "{person}, your film of {seconds} s is ready.",
     "chat.ping_failed": "{person}, your film could not be finished.",
@@ -217,6 +228,7 @@ WORDS: Final = {
     "quality.draft": "draft",
     "quality.standard": "standard",
     "quality.best": "best",
+    "quality.typed": "{called} ({name})",
     # why a job failed: what happened, what to do
     "failed.out_of_memory": "The graphics card ran out of memory. Try a lower quality, or close what else uses it.",
     "failed.checkpoint_missing": "The model is not on this machine. Run flipbot download to get it.",
@@ -230,12 +242,14 @@ WORDS: Final = {
     "failed.device_missing": "The device {device} is not there. Run flipbot doctor to see what this machine has.",
     "failed.download_failed": "The model could not be fetched: {what}. Run flipbot download again.",
     "failed.lora_unusable": "A LoRA of the configuration cannot be used: {file} {why}.",
-    "failed.attention_missing": "The attention kernel {name} cannot be used here: {why}. Look at flipbot doctor.",
-    "failed.sampling_not_supported": "This model was not made for that order of seconds. Leave out the end picture.",
+    "failed.attention_missing": (
+        "The attention kernel {name} cannot be used here: {why}. Run flipbot doctor to see more."
+    ),
+    "failed.sampling_not_supported": "This model cannot make a film from its end. Leave out the end picture.",
     "failed.picture_unreadable": "The picture could not be opened again. Send it once more.",
     "failed.disk_full": "The disk is full. Free some space and ask for the film again.",
-    "failed.encoder_failed": "The film could not be written to its file. Try again, and look at flipbot doctor.",
-    "failed.text_encoder_died": "The text could not be read: that process ended twice. Look at flipbot doctor.",
+    "failed.encoder_failed": "The film could not be written to its file. Try again, and run flipbot doctor.",
+    "failed.text_encoder_died": "The text could not be read: that process ended twice. Run flipbot doctor.",
     "failed.nan_latents": (
         "The picture broke up while it was drawn. Try another seed; where that does not help, flipbot doctor says more."
     ),
@@ -245,7 +259,7 @@ WORDS: Final = {
     "failed.other_model": "{made} made this film, and {loaded} is what runs now. Send the picture again.",
     "failed.limit_too_small": "A film of {seconds} s cannot be made small enough for the {limit_mib} MiB allowed here.",
     "failed.sections_missing": "An earlier part of this film is no longer on the disk. Ask for it again.",
-    "failed.section_lost": "Finished parts of this film were damaged on the disk, again and again. Look at the disk.",
+    "failed.section_lost": "Finished parts of this film were damaged on the disk, again and again. Check the disk.",
     # trouble of the machine
     "headline.no_room": "Waiting: the disk is full. It goes on by itself when there is room",
     "headline.held_up": "Waiting: the disk cannot be written to. It goes on by itself",
@@ -263,21 +277,34 @@ WORDS: Final = {
         "The whole service stopped {deaths} times while this part was being made. "
         "Try a lower quality or a shorter film."
     ),
-    "failed.disk_failed": "The disk cannot be used. Look at it, and ask for the film again.",
-    "failed.machine_short": "The machine has no more open files or memory to give. Ask for the film again later.",
-    "failed.database_away": "The queue's database cannot be reached. Look at its server, and ask for the film again.",
-    "failed.database_busy": "The queue is locked by another program. End that one, and ask for the film again.",
+    "failed.disk_failed": "The disk cannot be used. Check it, and ask for the film again.",
+    "failed.machine_short": "The machine has run out of memory or open files. Ask for the film again later.",
+    "failed.database_away": "The queue's database cannot be reached. Check its server, and ask for the film again.",
+    "failed.database_busy": "The queue is locked by another program. End that program, and ask for the film again.",
     "failed.media_away": "The place where films are kept did not answer. Ask for the film again.",
     "refused.media_away": (
         "The place where pictures and films are kept does not answer. Nothing is lost; try again in a minute."
     ),
-    "refused.held_up": "Nothing can be kept just now: the disk or the queue does not answer. Try again in a minute.",
+    "refused.held_up": "Nothing can be saved right now: the disk or the queue does not answer. Try again in a minute.",
     "trouble.disk": "The disk is nearly full: films wait until there is room.",
-    "failed.engine_failed": "The engine could not make this film. Try again, and look at flipbot doctor.",
-    "failed.worker_lost": "The engine stopped answering. Try again, and look at flipbot doctor.",
-    "failed.internal": "Something went wrong on this side, and it was written down. Try again.",
+    "failed.engine_failed": "The engine could not make this film. Try again, and run flipbot doctor.",
+    "failed.worker_lost": "The engine stopped answering. Try again, and run flipbot doctor.",
+    "failed.internal": "Something went wrong on this side and was written down. Try again.",
     "failed.cancelled": "The film was cancelled before it was ready.",
     "failed.unknown": "Something unexpected happened ({reason}). Try again, and if it stays, tell the owner.",
+    "failed_here.out_of_memory": (
+        "The graphics card ran out of memory. Try a lower quality or a shorter film; if it stays, tell "
+        "whoever runs this bot."
+    ),
+    "failed_here.nan_latents": (
+        "The picture broke up while it was drawn. Try another seed; if it stays, tell whoever runs this bot."
+    ),
+    "failed_here.engine": "The film could not be made. Try again; if it stays, tell whoever runs this bot.",
+    "failed_here.model": "The model cannot be used right now. Please tell whoever runs this bot.",
+    "failed_here.machine": "The machine cannot run this model as it is set up. Please tell whoever runs this bot.",
+    "failed_here.disk_full": "The disk is full. Please tell whoever runs this bot.",
+    "failed_here.disk": "The disk cannot be used. Please tell whoever runs this bot.",
+    "failed_here.database": "The queue does not answer. Please tell whoever runs this bot.",
     # Discord: commands and options with what they say of themselves, forms, answers
     "refused.permissions": (
         "I may not post in {channel}: {missing} is missing. Ask an admin for it, or try another channel."
@@ -331,7 +358,7 @@ WORDS: Final = {
     "discord.menu.animate": "Animate image",
     "discord.menu.report": "Report film",
     "discord.about.animate": "Turn a picture into a film that grows here, second by second",
-    "discord.about.queue": "What is being made, and what waits",
+    "discord.about.queue": "What is being made and what is waiting",
     "discord.about.cancel": "Cancel one of your films",
     "discord.about.history": "Your latest films, to show one of them again",
     "discord.about.settings": "Your own defaults, when you are pinged, and your language",
@@ -339,18 +366,18 @@ WORDS: Final = {
     "discord.about.privacy": "What is kept about you, and for how long",
     "discord.about.forget_me": "Delete everything that is kept about you",
     "discord.about.studio": "For those who run this server",
-    "discord.about.status": "What the studio does now",
-    "discord.about.pause": "Begin nothing new; places in line are kept",
+    "discord.about.status": "What the studio is doing now",
+    "discord.about.pause": "Start nothing new; places in line are kept",
     "discord.about.resume": "Go on",
-    "discord.about.drain": "Take nothing new in; finish what is in line",
+    "discord.about.drain": "Take in nothing new; finish what is in line",
     "discord.about.studio_cancel": "Cancel anybody's film",
     "discord.about.priority": "Make this film next",
-    "discord.about.ban": "Somebody may not ask for films here any more",
-    "discord.about.unban": "They may again",
+    "discord.about.ban": "Stop somebody from asking for films here",
+    "discord.about.unban": "Let somebody ask for films again",
     "discord.about.limits": "What one person may ask for on this server",
     "discord.about.channels": "In which channels films may be asked for",
     "discord.about.config": "What is configured, and what was done lately",
-    "discord.about.server_prompt": "What films get for which nobody wrote a prompt; - for the bot's own",
+    "discord.about.server_prompt": "The prompt of films that come without one; - for the bot's own",
     "discord.about.delete_cancels": "Whether deleting a growing film's message cancels the film",
     "discord.about.keep_cancelled": "Whether what is ready of a cancelled film stays in its message",
     "discord.about.role": "Only for those who have this role; the most generous of somebody's roles counts",
@@ -365,7 +392,7 @@ WORDS: Final = {
     "discord.about.job": "Number of the film",
     "discord.about.reason": "Why",
     "discord.about.user": "Who",
-    "discord.about.hours": "For how many hours; leave empty for ever",
+    "discord.about.hours": "For how many hours; leave it empty for a permanent ban",
     "discord.about.notify": "How you hear that a long film is ready",
     "discord.about.language": "The language I speak with you",
     "discord.about.user_jobs": "Films of one person in line",
@@ -401,29 +428,30 @@ WORDS: Final = {
     ),
     "discord.accepted": "Thank you. Now ask for your film once more.",
     "discord.cancel_drops": (
-        "Cancel film {job}? Its {seconds} s go out of the message, as this server has it, and are kept until you "
-        "delete them. Stop here, under the film, would keep them there."
+        "Cancel film {job}? Its {seconds} s go out of the message, as this server is set up, and are kept "
+        "until you delete them. Stop here, under the film, leaves them there."
     ),
     "discord.sure_cancel": "Cancel the film",
     "discord.delete": "Delete this film",
     "discord.deleted": "The film is deleted.",
-    "discord.steered": "Noted: what is not begun yet of film {job} follows your new text.",
+    "discord.steered": "Noted: the rest of film {job} follows your new text.",
     "discord.reported": "Thank you. The moderators will look at it.",
     "discord.report": "Film {job} was reported by {user} (it belongs to {owner}). {link}",
     "discord.cancelled": "Film {job} is cancelled.",
     "discord.cancelled_keeps": (
-        "Film {job} is cancelled. The {seconds} s that were ready stay in its message; Details there can delete them."
+        "Film {job} is cancelled. The {seconds} s that were ready stay in its message; you can delete them "
+        "under Details there."
     ),
     "discord.cancelled_drops": (
-        "Film {job} is cancelled. The {seconds} s that were ready go out of its message and are kept; Details there "
-        "can delete them."
+        "Film {job} is cancelled. The {seconds} s that were ready go out of its message and are kept; you "
+        "can delete them under Details there."
     ),
     "discord.no_films": "You have no films here yet. Begin with /animate.",
     "discord.history": "Choose a film to show it here again.",
     "discord.more": "and {count} more",
     "discord.settings": (
-        "Your films are {seconds} s long, at quality {quality}, unless you say otherwise. When a long one is ready: "
-        "{notify}. Language: {language}."
+        "Your films are {seconds} s long, at quality {quality}, unless you say otherwise. When a long one is "
+        "ready: {notify}. Language: {language}. To change that: /settings with seconds, quality, notify or language."
     ),
     "discord.help": (
         "**/animate** takes a picture and what should happen, and a film grows in the message.\nA bar and "
@@ -433,19 +461,24 @@ WORDS: Final = {
         "**/privacy**, **/forget-me**"
     ),
     "discord.privacy": (
-        "Kept are: your user id, your pictures and texts, the films made of them, and your settings. They "
-        "stay on the machine of whoever runs this bot, are used for nothing else, and train nothing.\n**/forget-me** "
-        "deletes all of it, messages included. A single film: Details, Delete this film."
+        "What is kept: your user ID, your pictures and texts, the films made of them, your settings, and when you "
+        "accepted the terms. It is used to make your films and to stop abuse. It stays with the owner of this bot "
+        "and is never used for training.\n"
+        "**/forget-me** deletes all of it, messages included. Only a ban stays and, for a day and without your "
+        "name, how much GPU time you used. A single film: Details, Delete this film."
     ),
     "discord.forget": "Delete everything",
     "discord.forget_sure": (
-        "This deletes your films, pictures and settings, and takes the messages away. There is no way back."
+        "This deletes your films, pictures and settings, and takes the messages away. It cannot be undone."
     ),
     "discord.forgotten": "Everything about you is deleted, {count} films included.",
     "discord.status.open": "Open: films are taken in and made.",
-    "discord.status.paused": "Paused: {reason}",
-    "discord.status.draining": "Nothing new is taken in: {reason}",
-    "discord.status.shut": "Paused, and nothing new is taken in: {reason}",
+    "discord.status.paused": "Paused.",
+    "discord.status.paused_because": "Paused: {reason}",
+    "discord.status.draining": "Nothing new is taken in.",
+    "discord.status.draining_because": "Nothing new is taken in: {reason}",
+    "discord.status.shut": "Paused, and nothing new is taken in.",
+    "discord.status.shut_because": "Paused, and nothing new is taken in: {reason}",
     "discord.status.queue": "{running} being made, {waiting} waiting",
     "discord.paused": "Paused. Places in line are kept; /studio resume goes on.",
     "discord.resumed": "It goes on.",
@@ -465,9 +498,9 @@ WORDS: Final = {
     "discord.channels": "Films may be asked for in: {channels}",
     "discord.server_prompt": "Without a prompt of their own, films get: {prompt}",
     "discord.delete_cancels": "Deleting the message of a growing film cancels it.",
-    "discord.delete_keeps": "A film whose message is deleted is finished and posted anew.",
+    "discord.delete_keeps": "A film whose message is deleted is finished and posted again.",
     "discord.keeps_cancelled": "What is ready of a cancelled film stays in its message.",
-    "discord.drops_cancelled": "A cancelled film goes out of its message, and is kept until it is deleted.",
+    "discord.drops_cancelled": "A cancelled film goes out of its message but is kept until it is deleted.",
     "discord.config": "Films up to {longest} s, {per_user} in line per person, qualities: {qualities}",
     # the page
     "page.title": "Flipbot",
@@ -508,8 +541,8 @@ WORDS: Final = {
     "page.offline": "The connection to Flipbot is gone. Trying again.",
     "page.paused": "Flipbot is paused. A new film keeps its place in line and is made later.",
     "page.paused_because": "Flipbot is paused: {reason}. A new film keeps its place in line and is made later.",
-    "page.shut": "Flipbot is paused and takes no new films in. Try again later.",
-    "page.shut_because": "Flipbot is paused and takes no new films in: {reason}. Try again later.",
+    "page.shut": "Flipbot is paused and takes in no new films. Try again later.",
+    "page.shut_because": "Flipbot is paused and takes in no new films: {reason}. Try again later.",
     "page.untrained": "This is an {sentence}.",
     "page.back": "To the start page",
     # the page: the password, going on with a film, the gallery, links, the owner's window
@@ -535,7 +568,7 @@ WORDS: Final = {
     "refused.form_expired": "This form is too old, or not from this page. Reload the page and try again.",
     "refused.too_often": "Too many tries within a minute. Wait a little and try again.",
     "refused.streams_yours": (
-        "You follow {limit} films as they grow already, and that is the limit. Close some of those pages."
+        "You are already watching {limit} films as they grow, and that is the limit. Close some of those pages."
     ),
     "refused.streams_full": "Too many people are watching right now. This page tries again by itself.",
     "refused.no_public_url": "Films have no links here. The owner can set [web] public_url in the configuration.",
@@ -544,7 +577,7 @@ WORDS: Final = {
     "page.gallery": "Your films",
     "page.all_films": "All your films",
     "page.more": "More films",
-    "page.none_found": "No film of yours has this in its text.",
+    "page.none_found": "None of your films has this in its text.",
     "page.search": "Search in the texts",
     "page.find": "Search",
     "page.remix": "Use again",
@@ -567,7 +600,7 @@ WORDS: Final = {
     "page.steer": "Change what happens next",
     "page.next_text": "What should happen next?",
     "page.do_steer": "Change it",
-    "page.steered": "What is not begun yet follows the new text.",
+    "page.steered": "The rest of the film follows the new text.",
     "page.extend": "Extend by {seconds} s",
     "page.longer": "Extend with another text",
     "page.longer_hint": "Empty: it goes on as it was.",
@@ -588,12 +621,12 @@ WORDS: Final = {
     "page.back_to_film": "Back to the film",
     "admin.title": "Service",
     "admin.open": "Open",
-    "admin.paused": "Paused: no new section is begun",
+    "admin.paused": "Paused: no new section is started",
     "admin.draining": "Draining: nothing new is taken in",
-    "admin.shut": "Paused and draining: no section is begun, nothing new is taken in",
+    "admin.shut": "Paused and draining: no new section is started, nothing new is taken in",
     "admin.server": "Server {server}",
     "admin.open_films": "Waiting or running: {count}",
-    "admin.reason": "Reason, for people to read",
+    "admin.reason": "Reason (shown to everybody)",
     "admin.pause": "Pause",
     "admin.resume": "Open again",
     "admin.resume_both": "Lift both",
@@ -656,7 +689,7 @@ WORDS: Final = {
     "admin.ban_sure": "Ban for a day?",
     "admin.unban": "Lift the ban",
     "admin.platform": "Platform",
-    "admin.user": "Id of the person",
+    "admin.user": "ID of the person",
     "admin.days": "For how long",
     "admin.day": "a day",
     "admin.week": "a week",
@@ -677,7 +710,7 @@ WORDS: Final = {
     "admin.did.limits": "set limits",
     # telegram
     "telegram.command.animate": "make a film: with a picture, or as a reply to one",
-    "telegram.command.queue": "what is being made, and what waits",
+    "telegram.command.queue": "what is being made and what is waiting",
     "telegram.command.cancel": "cancel one of your films",
     "telegram.command.history": "your latest films",
     "telegram.command.settings": "length, quality, language, notifications",
@@ -688,10 +721,10 @@ WORDS: Final = {
     "telegram.command.status": "the state of the queue",
     "telegram.command.pause": "pause the queue: /pause why",
     "telegram.command.resume": "go on",
-    "telegram.command.drain": "finish what waits, take nothing new",
-    "telegram.command.ban": "ban somebody: reply to them, or /ban id hours why",
+    "telegram.command.drain": "finish what is waiting, take in nothing new",
+    "telegram.command.ban": "ban somebody: reply to them, or /ban ID hours why",
     "telegram.command.unban": "lift a ban",
-    "telegram.command.limits": "the limits that hold",
+    "telegram.command.limits": "the limits in force",
     "telegram.description": (
         "Send me a picture and say what should happen: I turn it into a film that grows second by second. "
         "Everything is made on one graphics card that somebody has at home, so there may be a line."
@@ -712,9 +745,11 @@ WORDS: Final = {
     ),
     "telegram.examples": "This model knows: {examples}",
     "telegram.privacy": (
-        "Kept are: your Telegram number, your pictures, texts and films, your settings, and when you accepted the "
-        "terms. They serve to make your films and to keep the order here, stay on the machine of this bot's "
-        "owner, and train nothing. /forgetme deletes all of it, and the messages with your films. Only a ban stays."
+        "What is kept: your Telegram user ID (not your phone number), your pictures, texts and films, your "
+        "settings, and when you accepted the terms. It is used to make your films and to stop abuse. It "
+        "stays with the owner of this bot and is never used for training. /forgetme deletes all of it, "
+        "messages with your films included. Only a ban stays and, for a day and without your name, how much "
+        "GPU time you used."
     ),
     "telegram.privacy_days": "Films and pictures go by themselves after {days} days.",
     "telegram.terms": (
@@ -730,15 +765,15 @@ WORDS: Final = {
     "telegram.write_steer": "Reply with what should happen from now on.",
     "telegram.write_report": "Reply with what is wrong with this film.",
     "telegram.placeholder": "fog rolls in | 3s: night falls",
-    "telegram.text_please": "I need a text here. Reply with words.",
-    "telegram.album_taken": "Of this album I take one picture: the one with the text.",
-    "telegram.album_first": "Of this album I take the first picture.",
+    "telegram.text_please": "I need some text here. Reply with words.",
+    "telegram.album_taken": "I take one picture of this album: the one with the text.",
+    "telegram.album_first": "I take the first picture of this album.",
     "telegram.send_a_picture": "Send me a picture, and write under it what should happen.",
     "telegram.no_picture": "There is no picture. Send one with this command under it, or reply to one.",
     "telegram.no_picture_group": "There is no picture. Reply to one with this command.",
     "telegram.as_yourself": "I cannot tell who you are. Send it as yourself, not as the group or a channel.",
     "telegram.no_picture_there": "There is no picture in that message. Reply to one that has one.",
-    "telegram.picture_gone": "Telegram does not give me that picture any more. Send it again.",
+    "telegram.picture_gone": "Telegram no longer gives me that picture. Send it again.",
     "telegram.no_such_command": "There is no such command. /help lists them.",
     "telegram.queued": "Film {job} is in line.",
     "telegram.steered": "From now on it follows your text (film {job}).",
@@ -751,7 +786,7 @@ WORDS: Final = {
     "telegram.queue_empty": "Nothing is in line. Send me a picture.",
     "telegram.queue_title": "In line: {films}",
     "telegram.queue_more": "and {films} more",
-    "telegram.nothing_to_cancel": "None of your films waits or grows.",
+    "telegram.nothing_to_cancel": "You have no films waiting or being made.",
     "telegram.cancel_which": "Which film?",
     "telegram.history_empty": "There are no films of yours here yet. Send me a picture.",
     "telegram.history_title": "Your latest films: {films}. Press one to see it.",
@@ -763,14 +798,14 @@ WORDS: Final = {
     "telegram.setting.spoiler": "Films",
     "telegram.spoiler.on": "hidden until clicked",
     "telegram.spoiler.off": "shown",
-    "telegram.notify.ping": "ring",
-    "telegram.notify.silent": "quietly",
-    "telegram.notify.off": "nothing",
+    "telegram.notify.ping": "notify me",
+    "telegram.notify.silent": "silently",
+    "telegram.notify.off": "don't notify",
     "telegram.auto": "as in your Telegram",
     "telegram.forget_sure": (
         "Everything about you here would be deleted: films, pictures, texts, settings. This cannot be undone."
     ),
-    "telegram.forgotten": "Done. Films deleted: {films}. Their messages go in a moment.",
+    "telegram.forgotten": "Done. Films deleted: {films}. Their messages will follow in a moment.",
     "telegram.report_thanks": "Thank you. The people who look after this bot will see it.",
     "telegram.reported": "Film {job} was reported: {reason}",
     "telegram.report_removed": "Film {job} was reported and is deleted.",
@@ -794,9 +829,9 @@ WORDS: Final = {
     "telegram.status": "{state}. In line: {films}.",
     "telegram.state.open": "The queue is open",
     "telegram.state.paused": "The queue is paused",
-    "telegram.state.draining": "The queue takes nothing new",
-    "telegram.state.shut": "The queue is paused and takes nothing new",
-    "telegram.ban_whom": "Whom? Reply to them, or write their number: /ban 1234567 24 why",
+    "telegram.state.draining": "The queue takes in nothing new",
+    "telegram.state.shut": "The queue is paused and takes in nothing new",
+    "telegram.ban_whom": "Who? Reply to them, or write their ID: /ban 1234567 24 why",
     "telegram.banned": "{person} is banned.",
     "telegram.unbanned": "{person} may ask for films again.",
     "telegram.not_banned": "{person} is not banned.",
@@ -814,7 +849,7 @@ WORDS: Final = {
     "terminal.saved_part": "{seconds} of {of} s saved to {path} (film {job}, seed {seed}), which is still in line.",
     "terminal.kept": "Stopped. The {seconds} s that were ready are kept in {path} (film {job}, seed {seed})",
     "terminal.go_on": "flipbot animate --extend {job} makes it longer.",
-    "terminal.no_films": "No film was asked for in a terminal yet. Give a film's number, as flipbot queue shows it.",
+    "terminal.no_films": "No film was asked for in a terminal yet. Give a film's number; flipbot queue shows them.",
     "terminal.film_lost": "The file of film {job} is not in the data folder any more.",
     "terminal.cancelled": "Cancelled. Nothing was ready yet, so nothing was kept.",
     "terminal.elsewhere": "A service is already running here, so it makes the film.",
@@ -826,19 +861,22 @@ WORDS: Final = {
     "refused.person": (
         "{got} names nobody. Write discord:ID or telegram:ID, where an ID is a number, or page:ID as /admin shows it."
     ),
-    "refused.lasting": "{got} is no length of time. Write 30m, 12h or 7d, or leave it out for ever.",
+    "refused.lasting": "{got} is not a length of time. Write 30m, 12h or 7d, or leave it out for ever.",
     "refused.not_banned": "{who} is not banned there.",
-    "refused.film_number": "{got} is no film's number. flipbot queue shows them.",
-    "refused.number": "{got} is no film's number. /queue and /history show them.",
+    "refused.film_number": "{got} is not a film number. flipbot queue shows them.",
+    "refused.number": "{got} is not a film number. /queue and /history show them.",
     "refused.film_ended": "Film {job} has already ended.",
-    "refused.server": "{got} is no server. Write its ID, which is a number.",
-    "terminal.paused": "Paused: no section is begun. flipbot resume goes on.",
-    "terminal.paused_because": "Paused: {reason}. No section is begun; flipbot resume goes on.",
+    "refused.server": "{got} is not a server. Write its ID, which is a number.",
+    "terminal.paused": "Paused: no new section is started. flipbot resume goes on.",
+    "terminal.paused_because": "Paused: {reason}. No new section is started; flipbot resume goes on.",
     "terminal.draining": "Draining: no new films are taken in. flipbot resume takes them in again.",
     "terminal.draining_because": "Draining: {reason}. No new films are taken in; flipbot resume takes them in again.",
-    "terminal.shut": "Paused and draining: no section is begun, no new films are taken in. flipbot resume lifts both.",
+    "terminal.shut": (
+        "Paused and draining: no new section is started, no new films are taken in. flipbot resume lifts both."
+    ),
     "terminal.shut_because": (
-        "Paused and draining: {reason}. No section is begun, no new films are taken in; flipbot resume lifts both."
+        "Paused and draining: {reason}. No new section is started, no new films are taken in; flipbot resume "
+        "lifts both."
     ),
     "terminal.server_paused": "Server {server} is paused: its films wait for flipbot resume --server {server}.",
     "terminal.server_paused_because": (
@@ -887,9 +925,9 @@ WORDS: Final = {
     "terminal.no_such_job": "There is no film {job}.",
     "terminal.moving_files": ("copying files"),
     "terminal.moved": (
-        "{rows} rows are there. From now on start flipbot with -c {path}; what it leaves behind stays as it is."
+        "{rows} rows were copied. From now on start flipbot with -c {path}; what it leaves behind stays as it is."
     ),
-    "terminal.move_missing": ("{count} files that rows name were not in the old place."),
+    "terminal.move_missing": "{count} files that rows name were not in the old place.",
     "terminal.no_database": (
         "There is no database {path} yet: flipbot run makes it. If your service keeps everything elsewhere, name that "
         "folder with --data-dir, or its configuration with -c."
@@ -917,7 +955,7 @@ WORDS: Final = {
     "terminal.licence_ask": "Do you accept it, and are you outside of these? [y/N]",
     "terminal.download_plan": "{model}: about {gib} GiB go to {path}. What is there is kept; Ctrl-C loses nothing. "
     "Whether this machine is enough for it, flipbot doctor --model {model} says beforehand.",
-    "terminal.download_asking": "asking what there is",
+    "terminal.download_asking": "asking which files there are",
     "terminal.download_checking": "checking {file}",
     "terminal.download_done": "{model} is complete in {path}: {gib} GiB, {fetched} of them fetched now.",
     "terminal.download_skipped": "Left out, because nothing in them is ever read: {files}",

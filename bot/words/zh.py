@@ -8,6 +8,7 @@ WORDS: Final = {
     "duration.seconds": "{seconds} 秒",
     "duration.minutes": "{minutes} 分钟",
     "duration.hours": "{hours} 小时 {minutes} 分钟",
+    "list.two": "{first}、{second}",
     "model.untrained": "未经训练的测试模型：只演示流程，画面没有意义",
     "model.line": "模型：{model}",
     # requests that are turned down: what happened, what to do
@@ -27,20 +28,19 @@ WORDS: Final = {
     ),
     "refused.picture_too_small": "这张图片是 {width}×{height} 像素，短边至少需要 {least} 像素。请换一张大一些的。",
     "refused.picture_too_long": "这张图片是 {width}×{height}，长边超过短边的 {limit} 倍。请裁剪后再试。",
-    "refused.picture_heic": (
-        '这里还不能读取 HEIC 图片。请发送 JPEG 或 PNG，或安装读取组件：pip install "flipbot[heic]"。'
-    ),
+    "refused.picture_heic": "这里不能读取 HEIC 图片。请在 iPhone 上以 JPEG 格式共享，或发送截图。",
     "refused.picture_avif": "这里不能读取 AVIF 图片。请发送 JPEG 或 PNG。",
     "refused.prompt_too_long": "提示词有 {got} 个字符，上限是 {limit}。请缩短一些。",
     "refused.prompt_too_late": "提示词提到第 {got} 秒，但影片只有 {seconds} 秒。请加长影片，或把时间提前。",
     "refused.blocked_word": "你的提示词里有这里不允许的词。请换一种说法再试。",
-    "refused.seconds": "时长必须大于 0 秒，最多 {longest} 秒。你要求的是 {got}。",
+    "refused.seconds": "影片最长 {longest} 秒，你要求的是 {got} 秒。",
+    "refused.seconds_none": "影片必须长于 0 秒，你要求的是 {got} 秒。请写一个数字，例如 5，最多 {longest}。",
     "refused.seconds_no_number": "{got} 不是一个秒数。请写一个数字，例如 5 或 2.5，最多 {longest}。",
     "refused.seed": "种子必须是 0 到 {limit} 之间的整数。你给的是 {got}。",
     "refused.quality": "没有名为 {got} 的画质。可选：{qualities}。",
     "refused.unknown_model": "没有名为 {name} 的模型。可选：{known}，或一个文件夹。",
     "refused.unsuited": "这个模型做不了这样的影片：{why} 请更改设置后再试。",
-    "refused.disk_full": "磁盘只剩 {free_mib} MiB，新影片需要 {need_mib} MiB。请腾出空间后再试。",
+    "refused.disk_full": "磁盘只剩 {free_mib} MiB，新影片需要 {need_mib} MiB。请等有空间后再试。",
     "refused.queue_full": "已有 {got} 部影片在排队，上限是 {limit} 部。请等其中一部完成后再试。",
     "refused.queue_full_user": "你已有 {got} 部影片在排队，上限是 {limit} 部。请取消一部，或等它完成。",
     "refused.queue_full_chat": "这个聊天已有 {got} 部影片在排队，上限是 {limit} 部。请等其中一部完成后再试。",
@@ -115,6 +115,7 @@ WORDS: Final = {
     "refused.end_picture": "模型 {model} 不能以指定的图片结尾。请去掉结尾图片，或改用 framepack。",
     "refused.takes_no_jobs": "这台机器只制作影片，不接受请求。请到前端所在的机器上提交。",
     "refused.not_allowed": "你不能在这里这样做。请检查令牌是否正确。",
+    "refused.managers_only": "只有能管理此服务器的人才能这样做。",
     "refused.request": "浏览器发来的内容无法理解。请刷新页面再试。",
     "refused.trouble": "这边出了问题，已经记录下来。请稍后再试。",
     # beside a result
@@ -129,7 +130,7 @@ WORDS: Final = {
     "state.failed": "失败",
     "state.cancelled": "已取消",
     "headline.received": "正在检查你的图片",
-    "headline.next": "下一个就是你",
+    "headline.next": "排在第 1 位，下一个就开始",
     "headline.queued": "排在第 {place} 位",
     "headline.paused": "已暂停。什么都不会丢，之后会自动继续",
     "headline.paused_because": "已暂停：{why}。什么都不会丢，之后会自动继续",
@@ -165,11 +166,13 @@ WORDS: Final = {
     "chat.parent": "基于影片 {job}",
     "chat.asked_in": "来自 {place} 的请求",
     "chat.from_its_end": "从结尾开始制作，所以先出现最后一秒。",
-    "chat.by": "操作者：{person}",
+    "chat.stopped_by": "由 {person} 停止",
+    "chat.cancelled_by": "由 {person} 取消",
     "chat.seed": "种子 {seed}",
     "chat.took": "用时 {took}",
     "chat.ai": "AI 生成动画",
     "chat.job": "影片 {job}",
+    "chat.job_yours": "影片 {job}（你的）",
     "chat.too_big": "影片超过了此聊天允许的大小（{limit_mib} MiB），所以这里没有附上影片。",
     "chat.ping_ready": "{person}，你的 {seconds} 秒影片已经完成。",
     "chat.ping_failed": "{person}，你的影片没能完成。",
@@ -192,6 +195,7 @@ WORDS: Final = {
     "quality.draft": "草稿",
     "quality.standard": "标准",
     "quality.best": "最佳",
+    "quality.typed": "{called}（{name}）",
     # why a job failed: what happened, what to do
     "failed.out_of_memory": "显存不够了。请换低一些的画质，或关闭其他占用显卡的程序。",
     "failed.checkpoint_missing": "这台机器上没有这个模型。请运行 flipbot download 获取。",
@@ -244,6 +248,14 @@ WORDS: Final = {
     "failed.internal": "这边出了问题，已经记录下来。请再试一次。",
     "failed.cancelled": "影片在完成之前被取消了。",
     "failed.unknown": "发生了意外的情况（{reason}）。请再试一次，如果仍然如此，请告诉管理者。",
+    "failed_here.out_of_memory": "显存不够了。请换低一些的画质或缩短影片；如果仍然如此，请告诉管理者。",
+    "failed_here.nan_latents": "画面在绘制时崩坏了。请换一个种子；如果仍然如此，请告诉管理者。",
+    "failed_here.engine": "这部影片没能做出来。请再试一次；如果仍然如此，请告诉管理者。",
+    "failed_here.model": "模型现在无法使用。请告诉管理者。",
+    "failed_here.machine": "按现在的设置，这台机器无法运行这个模型。请告诉管理者。",
+    "failed_here.disk_full": "磁盘已满。请告诉管理者。",
+    "failed_here.disk": "磁盘无法使用。请告诉管理者。",
+    "failed_here.database": "队列没有响应。请告诉管理者。",
     # Discord：命令、选项及其说明、表单、回答
     "refused.permissions": "我不能在 {channel} 发布：缺少 {missing}。请让管理员开启，或换一个频道。",
     "refused.adults_only": "这部影片是在年龄限制频道里制作的，不能在其他频道显示。",
@@ -384,6 +396,7 @@ WORDS: Final = {
     "discord.more": "还有 {count} 部",
     "discord.settings": (
         "除非另外说明，你的影片长 {seconds} 秒，画质为{quality}。长影片完成时：{notify}。语言：{language}。"
+        "更改方法：在 /settings 中填写秒数（seconds）、画质（quality）、提醒（notify）或语言（language）。"
     ),
     "discord.help": (
         "**/animate**：附上图片，写上想要的变化，影片就会在消息里逐秒生成。\n"
@@ -393,17 +406,21 @@ WORDS: Final = {
         "**/queue**、**/cancel**、**/history**、**/settings**、**/privacy**、**/forget-me**"
     ),
     "discord.privacy": (
-        "保存的内容：你的用户 ID、图片和提示词、由此生成的影片以及你的设置。它们保存在运行此机器人的机器"
-        "上，不作他用，也不用于训练。\n**/forget-me** 会删除全部内容，包括消息。删除单部影片：详情，删除这"
-        "部影片。"
+        "保存的内容：你的用户 ID、图片和提示词、由此生成的影片、你的设置，以及你接受条款的时间。"
+        "它们只用于制作你的影片和防止滥用，由机器人的主人保管，绝不用于训练。\n"
+        "**/forget-me** 会删除全部内容，包括消息。只有封禁会保留；你用过的显卡时间会不记名地保留一天。"
+        "删除单部影片：详情，删除这部影片。"
     ),
     "discord.forget": "全部删除",
     "discord.forget_sure": "这会删除你的影片、图片和设置，并移除相关消息，无法恢复。",
     "discord.forgotten": "与你有关的内容已全部删除，包括 {count} 部影片。",
     "discord.status.open": "开放：正在接收并生成影片。",
-    "discord.status.paused": "已暂停：{reason}",
-    "discord.status.draining": "不再接收新影片：{reason}",
-    "discord.status.shut": "已暂停，也不再接收新影片：{reason}",
+    "discord.status.paused": "已暂停。",
+    "discord.status.paused_because": "已暂停：{reason}",
+    "discord.status.draining": "不再接收新影片。",
+    "discord.status.draining_because": "不再接收新影片：{reason}",
+    "discord.status.shut": "已暂停，也不再接收新影片。",
+    "discord.status.shut_because": "已暂停，也不再接收新影片：{reason}",
     "discord.status.queue": "{running} 部正在生成，{waiting} 部等待中",
     "discord.paused": "已暂停。排队位置保留；/studio resume 继续。",
     "discord.resumed": "已继续。",
@@ -641,7 +658,7 @@ WORDS: Final = {
     "telegram.command.pause": "暂停队列：/pause 原因",
     "telegram.command.resume": "继续",
     "telegram.command.drain": "做完等待中的，不再接收新的",
-    "telegram.command.ban": "封禁某人：回复其消息，或 /ban 编号 小时 原因",
+    "telegram.command.ban": "封禁某人：回复其消息，或 /ban ID 小时 原因",
     "telegram.command.unban": "解除封禁",
     "telegram.command.limits": "当前的限额",
     "telegram.description": (
@@ -655,18 +672,19 @@ WORDS: Final = {
     ),
     "telegram.help": (
         "发送一张图片并附上文字，例如：起雾了 | 3秒：夜幕降临\n"
-        "文字末尾可以设置时长（最长 {longest} 秒）、种子和画质（{qualities}），"
-        "也可以让影片点击后才显示：起雾了 5s seed=42 q=draft 剧透\n"
+        "文字末尾可以设置时长（最长 {longest} 秒）、种子和画质，也可以让影片点击后才显示：起雾了 5s seed=42 "
+        "q=draft 剧透\n"
+        "可选的画质：{qualities}。\n"
         "以文件形式发送可保留完整画质。\n"
         "在群组里，用 /animate@{bot} 加文字回复一张图片。\n"
         "影片下方的按钮：到此为止、改变接下来的内容、换个种子、延长。\n"
         "/queue /cancel /history /settings /privacy /forgetme"
     ),
-    "telegram.examples": "这个模型懂得：{examples}",
+    "telegram.examples": "这个模型能理解：{examples}",
     "telegram.privacy": (
-        "保存的内容：你的 Telegram 编号，你的图片、提示词和影片，你的设置，以及你接受条款的时间。"
-        "它们只用于制作你的影片和维持秩序，留在机器人主人的机器上，不用于任何训练。"
-        "/forgetme 会删除这一切，以及带有你影片的消息。只有封禁会保留。"
+        "保存的内容：你的 Telegram 用户 ID（不是手机号码），你的图片、提示词和影片，你的设置，"
+        "以及你接受条款的时间。它们只用于制作你的影片和防止滥用，由机器人的主人保管，绝不用于训练。/forgetme "
+        "会删除这一切，包括带有你影片的消息。只有封禁会保留；你用过的显卡时间会不记名地保留一天。"
     ),
     "telegram.privacy_days": "影片和图片会在 {days} 天后自动删除。",
     "telegram.terms": (
@@ -715,7 +733,7 @@ WORDS: Final = {
     "telegram.setting.spoiler": "影片",
     "telegram.spoiler.on": "点击后才显示",
     "telegram.spoiler.off": "直接显示",
-    "telegram.notify.ping": "响铃",
+    "telegram.notify.ping": "通知我",
     "telegram.notify.silent": "静默",
     "telegram.notify.off": "不通知",
     "telegram.auto": "与你的 Telegram 相同",
@@ -746,7 +764,7 @@ WORDS: Final = {
     "telegram.state.paused": "队列已暂停",
     "telegram.state.draining": "队列不再接收新影片",
     "telegram.state.shut": "队列已暂停，也不再接收新影片",
-    "telegram.ban_whom": "封禁谁？回复其消息，或写出编号：/ban 1234567 24 原因",
+    "telegram.ban_whom": "封禁谁？回复其消息，或写出其 ID：/ban 1234567 24 原因",
     "telegram.banned": "{person} 已被封禁。",
     "telegram.unbanned": "{person} 可以再次制作影片。",
     "telegram.not_banned": "{person} 没有被封禁。",
@@ -1190,7 +1208,7 @@ SENTENCES: Final[dict[str, str]] = {
     "PyTorch's own": "PyTorch 自带的",
     "It is what the configuration asks for.": "这是配置中指定的。",
     "It is the fastest of those that work here.": "这是这里可用的内核中最快的。",
-    "Without a card of NVIDIA's the others do not run.": "没有 NVIDIA 显卡，其他内核都不能运行。",
+    "The others need an NVIDIA card.": "其他内核需要 NVIDIA 显卡。",
     "Not {name}: {why}.": "不用 {name}：{why}。",
     "its int8 kernels need Ampere or newer": "它的 int8 内核需要 Ampere 或更新的显卡",
     "it needs Ampere or newer": "它需要 Ampere 或更新的显卡",
@@ -1209,7 +1227,7 @@ SENTENCES: Final[dict[str, str]] = {
     "Model {model} is complete (untrained test checkpoint: shows the machinery, not pictures).": (
         "模型 {model} 完整（未经训练的测试模型：只演示流程，画面没有意义）。"
     ),
-    "It understands: {texts}.": "它懂得：{texts}。",
+    "It understands: {texts}.": "它能理解：{texts}。",
     "Model {name}: {error}": "模型 {name}：{error}",
     "Copy the checkpoint's folder here once more, or name another one in [model] name.": (
         "请重新复制检查点的文件夹，或在 [model] name 中指定另一个。"
@@ -1246,6 +1264,7 @@ SENTENCES: Final[dict[str, str]] = {
     "VRAM": "显存",
     "RAM, travel every step": "内存，每一步传输",
     "in their file, read once a prompt": "在文件中，每个提示词读一次",
+    "all {blocks} blocks, {precision}": "全部 {blocks} 个模块，{precision}",
     "{stay} of {blocks} blocks, {precision}": "{blocks} 个模块中的 {stay} 个，{precision}",
     "{blocks} blocks, {precision}": "{blocks} 个模块，{precision}",
     "{slots} slots for them": "给传输中模块的 {slots} 个空位",
@@ -1531,14 +1550,14 @@ SENTENCES: Final[dict[str, str]] = {
     "the film (default: IMAGE's name, here)": "影片文件（默认：当前文件夹，与 IMAGE 同名）",
     "show what is in line, as it changes": "显示队列，并随时更新",
     "only as it is now": "只显示一次",
-    "begin no section any more": "暂停：不开始新的部分",
+    "stop starting new sections": "暂停：不开始新的部分",
     "go on after a pause, take films in again": "结束暂停，重新接收影片",
     "take no new films in; those in line are finished": "收尾：不接收新影片，已在排队的会做完",
     "for one Discord server or Telegram group alone": "只对一个 Discord 服务器或 Telegram 群组有效",
     "what people are told": "告诉大家的原因",
     "put a film before all others": "让一部影片排在最前面",
     "its number, as `flipbot queue` shows it": "影片的编号，`flipbot queue` 会显示",
-    "let somebody ask for nothing": "封禁某人",
+    "stop somebody from asking for films": "封禁某人",
     "lift a ban": "解除封禁",
     "discord:ID, telegram:ID, or page:ID as /admin shows it": "discord:ID、telegram:ID，或 page:ID（见 /admin 页面）",
     "on one Discord server or Telegram group alone": "只在一个 Discord 服务器或 Telegram 群组中",

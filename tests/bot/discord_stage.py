@@ -5,6 +5,7 @@ import io
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,10 @@ from db.media import Media
 from db.rows import Job
 from db.sections import Made
 from tests.fakes.discord import TOKEN, Discord
+from tests.planned import texts, texts_again
 from tests.ready import ready
+
+SECTION_S = Fraction(36, 30)
 
 
 def png(colour: str = "teal", size: tuple[int, int] = (96, 64)) -> bytes:
@@ -37,7 +41,7 @@ def png(colour: str = "teal", size: tuple[int, int] = (96, 64)) -> bytes:
 def planner(*, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str, ends: bool) -> Planned:
     sections_ = max(1, round(seconds / 1.2))
     plan = {"model": "still@1", "width": size[0], "height": size[1], "steps": 2, "fps": 30, "seed": seed}
-    plan |= {"prompts": [list(prompt) for prompt in prompts], "sampling": "inverted" if ends else "f1"}
+    plan |= {"prompts": texts(prompts, sections_, SECTION_S), "sampling": "inverted" if ends else "f1"}
     return Planned(plan=plan, sections=sections_, frames=36 * sections_ + 1, fps=30)
 
 
@@ -52,8 +56,7 @@ def replanner(
 ) -> Planned:
     total = sections + round(seconds / 1.2)
     changed = {**plan, "seed": plan["seed"] if seed is None else seed}
-    if prompts:
-        changed["prompts"] = [list(prompt) for prompt in prompts]
+    changed["prompts"] = texts_again(plan, prompts, kept, total, SECTION_S)
     return Planned(plan=changed, sections=total, frames=36 * total + 1, fps=30)
 
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from db.media import Media
 from db.requests import Limits
 from db.rows import Claim, Job
 from gen import film
+from tests.planned import texts, texts_again
 from tests.ready import ready
 
 FRAMES, PROVISIONAL, FPS, STEPS = 36, 33, 30, 8
+SECTION_S = Fraction(FRAMES, FPS)
 EXAMPLES = (Example("fog rolls in", "雾气涌来"), Example("night falls", "夜幕降临"))
 
 GIB = 1 << 30
@@ -52,6 +55,7 @@ PLAN = {  # of memory, as the engine tells it
 def planner(*, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str, ends: bool) -> Planned:
     made = max(1, round(seconds * FPS / FRAMES))
     plan = {"model": "still@1", "width": 320, "height": 224, "steps": STEPS, "fps": FPS, "seed": seed}
+    plan["prompts"] = texts(prompts, made, SECTION_S)
     return Planned(plan=plan, sections=made, frames=FRAMES * made + 1, fps=FPS)
 
 
@@ -65,7 +69,8 @@ def replanner(
     seed: int | None = None,
 ) -> Planned:
     made = sections + round(seconds * FPS / FRAMES)
-    changed = {**plan, "prompts": list(prompts), "seed": plan["seed"] if seed is None else seed}
+    changed = {**plan, "seed": plan["seed"] if seed is None else seed}
+    changed["prompts"] = texts_again(plan, prompts, kept, made, SECTION_S)
     return Planned(plan=changed, sections=made, frames=FRAMES * made + 1, fps=FPS)
 
 

@@ -8,6 +8,7 @@ import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,11 @@ from db.requests import Limits
 from db.rows import Claim, Job
 from db.sections import Made
 from tests.fakes.telegram import Chat, Telegram, a_picture, person
+from tests.planned import texts, texts_again
 from tests.ready import ready
 
 FRAMES, FPS = 36, 30
+SECTION_S = Fraction(FRAMES, FPS)
 QUICK = Pace(budget=(1000, 1.0), media_s=0.0, text_s=0.2)  # at 0 it would look at the rows all the time
 ANN, BOB, MEI, OPERATOR = person(111), person(222, name="Bob"), person(333, "zh-hans", "美"), person(999, name="Op")
 
@@ -41,7 +44,7 @@ def planner(*, size: tuple[int, int], seconds: float, prompts: Prompts, seed: in
     made = max(1, round(seconds * FPS / FRAMES))
     plan = {
         "model": "still@1", "width": 64, "height": 48, "steps": 2, "fps": FPS, "seed": seed,
-        "prompts": [list(prompt) for prompt in prompts],
+        "prompts": texts(prompts, made, SECTION_S),
     }  # fmt: skip
     return Planned(plan=plan, sections=made, frames=FRAMES * made + 1, fps=FPS)
 
@@ -56,7 +59,8 @@ def replanner(
     seed: int | None = None,
 ) -> Planned:
     total = sections + round(seconds * FPS / FRAMES)
-    changed = {"seed": plan["seed"] if seed is None else seed, "prompts": [list(p) for p in prompts] or plan["prompts"]}
+    changed = {"seed": plan["seed"] if seed is None else seed}
+    changed["prompts"] = texts_again(plan, prompts, kept, total, SECTION_S)
     return Planned(plan={**plan, **changed}, sections=total, frames=FRAMES * total + 1, fps=FPS)
 
 

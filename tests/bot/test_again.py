@@ -193,7 +193,7 @@ async def test_what_makes_no_sense_is_refused_in_a_sentence(taker: Intake) -> No
     assert await refusal(taker.again(99, ANN, key="no")) == "refused.no_such_job"
     assert await refusal(taker.again(job.id, ANN, key="no", keep="all")) == "refused.film_is_whole"
     assert await refusal(taker.again(job.id, ANN, key="no", keep=9)) == "refused.film_is_whole"
-    assert await refusal(taker.again(job.id, ANN, key="no", keep="all", add_seconds=-1)) == "refused.seconds"
+    assert await refusal(taker.again(job.id, ANN, key="no", keep="all", add_seconds=-1)) == "refused.seconds_none"
     assert await refusal(taker.again(job.id, ANN, key="no", keep="all", add_seconds=6)) == "refused.too_long_to_extend"
     assert await refusal(taker.steer(job.id, ANN, "late")) == "refused.steer_over"
     growing = await film(taker, finished=1, stop=False)
@@ -348,16 +348,16 @@ async def test_a_limit_that_is_reached_says_the_number_and_when_there_is_room(ta
     first = await section(taker, await film(taker, finished=0, stop=False, user_id="cem", chat_id="elsewhere"))
     theirs = [await film(taker, finished=0, stop=False) for _ in range(2)]
     assert await refused(taker) == (
-        "2 of your films are in line, and 2 is the limit. "
-        f"The next one works in about {await foretold(taker, theirs)}, when one is ready, or once you cancel one."
+        "2 of your films are in line, and the limit is 2. "
+        f"Cancel one, or try again in about {await foretold(taker, theirs)}, when one is ready."
     )
     theirs.append(await film(taker, finished=0, stop=False, user_id="bob"))
     wait = await foretold(taker, theirs)
     assert await refused(taker, user_id="eva") == (
-        f"This chat has 3 films in line, and 3 is the limit. The next one works in about {wait}."
+        f"This chat has 3 films in line, and the limit is 3. Try again in about {wait}."
     )
     assert await refused(taker, user_id="eva", chat_id="third") == (
-        f"4 films are in line, and 4 is the limit. The next one works in about {await foretold(taker, [first])}."
+        f"4 films are in line, and the limit is 4. Try again in about {await foretold(taker, [first])}."
     )
     assert await foretold(taker, [first]) != await foretold(taker, theirs)
 

@@ -78,13 +78,13 @@ def test_what_was_never_measured_is_not_guessed() -> None:
 
 def test_the_first_second_and_the_whole_film_are_foretold() -> None:
     found = view(a_job(), [], None, place(ahead=2, sections=6), told(400_000, first=61_000))
-    assert when("en", found) == "The first second is there in about 61 s, all of it in about 7 min"
+    assert when("en", found) == "First second in about 61 s, all of it in about 7 min"
 
 
 def test_between_two_turns_it_says_when_it_goes_on() -> None:
     job = a_job(state=State.QUEUED, done=2, film=SHA)
     found = view(job, some_sections(2), None, place(ahead=1, sections=2), told(400_000, next=61_000))
-    assert when("en", found) == "It goes on in about 61 s, all of it is there in about 7 min"
+    assert when("en", found) == "It goes on in about 61 s and is ready in about 7 min"
 
 
 def test_what_holds_a_film_up_is_said_and_no_time_is_guessed() -> None:

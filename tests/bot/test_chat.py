@@ -1,14 +1,18 @@
 """What a film's message says, from the rows alone, as each platform writes it."""
 
+import re
+
 import pytest
 from test_canvas import SHA, a_job, at_step, place, some_sections, told
 
 from bot.canvas import OPEN, view
-from bot.chat import Now, Style, Terms, compose, left_alone, need_room, number_of
+from bot.chat import Now, Style, Terms, compose, left_alone, need_room, number_of, settings_of
 from bot.discord_sender import STYLE
 from bot.errors import Refused
 from bot.telegram_text import TelegramStyle
-from db.models import State
+from bot.words import why
+from bot.words.en import WORDS
+from db.models import Platform, State
 from db.rows import Forecast, Job, Place, Progress, QueueState
 from db.said import said
 
@@ -115,23 +119,66 @@ def test_what_is_ready_of_a_cancelled_film_stays_or_goes() -> None:
     kept, gone = (compose(job, found, STYLE, Terms(keeps_cancelled=keeps), NOW) for keeps in (True, False))
     assert kept.film and not kept.dropped and kept.result and "2.4 s" in kept.text
     assert gone.film is None and gone.dropped and not gone.result and "2.4 s" not in gone.text
-    assert "by <@5>" in gone.text and "made from film 40" in gone.text
+    assert "cancelled by <@5>" in gone.text and "made from film 40" in gone.text
+
+
+@pytest.mark.parametrize(
+    ("by", "says"),
+    [("5", "stopped by <@5>"), ("discord:5", "stopped by <@5>"), ("terminal", None), ("telegram:5", None), ("", None)],
+)
+def test_who_has_stopped_a_film_is_named_where_they_have_a_name_there(by: str, says: str | None) -> None:
+    job = a_job(platform=Platform.DISCORD, state=State.STOPPED, film=SHA, done=2, wish_by=by)
+    text = compose(job, view(job, some_sections(2), None, None, None), STYLE, USUAL, NOW).text
+    assert (says in text) if says else ("by" not in text and "?" not in text)
+
+
+@pytest.mark.parametrize(
+    ("state", "done", "length"),
+    [
+        (State.QUEUED, 0, "4.8 s"),
+        (State.RUNNING, 1, "4.8 s"),
+        (State.STOPPED, 1, "1.2 s"),
+        (State.CANCELLED, 2, "2.4 s"),
+        (State.FAILED, 0, "4.8 s"),
+        (State.DONE, 4, "4.8 s"),
+    ],
+)
+def test_a_films_length_is_what_it_will_have_and_then_has(state: State, done: int, length: str) -> None:
+    settings = {"seconds": 5.0, "frames": 145, "fps": 30}
+    job = a_job(state=state, done=done, film=SHA if done else None, settings=settings)
+    found = view(job, some_sections(done), None, place(), None)
+    assert settings_of(job, found, STYLE)[0] == length
+    assert "5 s" not in compose(job, found, STYLE, USUAL, NOW).text
+
+
+def test_members_are_told_nothing_that_only_the_owner_can_do() -> None:
+    def said(locale: str, reason: str, **facts: object) -> str:
+        job = a_job(locale=locale, state=State.FAILED, reason=reason, facts=facts)
+        return compose(job, view(job, [], None, None, None), STYLE, USUAL, NOW).lines[1]
+
+    for reason in (name.removeprefix("failed.") for name in WORDS if name.startswith("failed.")):
+        assert not re.search(r"flipbot|configuration|[Cc]heck|[Dd]elete|Free some|close what|LoRA", said("en", reason))
+    assert said("en", "checkpoint_missing") == "The model cannot be used right now. Please tell whoever runs this bot."
+    assert said("zh", "out_of_memory").endswith("请换低一些的画质或缩短影片；如果仍然如此，请告诉管理者。")
+    assert "flipbot download" in why("en", "checkpoint_missing", {})
+    assert said("en", "other_model", made="a*b*c", loaded="x") == (
+        r"a\*b\*c made this film, and x is what runs now. Send the picture again."
+    )
 
 
 WHY = said("does not fit this model: it has no layer for {key}", key="a*b*c")
 
 
 @pytest.mark.parametrize(
-    ("locale", "why", "says"),
+    ("locale", "sentence", "says"),
     [
-        ("zh", WHY, r"配置中的 LoRA 无法使用：x.safetensors（不适合这个模型：没有与 a\*b\*c 对应的层）。"),
-        ("en", WHY, r"x.safetensors does not fit this model: it has no layer for a\*b\*c."),
-        ("zh", str(WHY), r"x.safetensors（does not fit this model: it has no layer for a\*b\*c）。"),  # an older row's
+        ("zh", WHY, "配置中的 LoRA 无法使用：x.safetensors（不适合这个模型：没有与 a*b*c 对应的层）。"),
+        ("en", WHY, "x.safetensors does not fit this model: it has no layer for a*b*c."),
+        ("zh", str(WHY), "x.safetensors（does not fit this model: it has no layer for a*b*c）。"),  # an older row's
     ],
 )
-def test_why_a_film_failed_is_said_in_the_readers_language(locale: str, why: str, says: str) -> None:
-    job = a_job(locale=locale, state=State.FAILED, reason="lora_unusable", facts={"file": "x.safetensors", "why": why})
-    assert compose(job, view(job, [], None, None, None), STYLE, Terms(), NOW).lines[1].endswith(says)
+def test_why_a_film_failed_is_said_in_the_readers_language(locale: str, sentence: str, says: str) -> None:
+    assert why(locale, "lora_unusable", {"file": "x.safetensors", "why": sentence}).endswith(says)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +27,7 @@ from tests.fakes.discord import ADULT, CHANNEL, DM, GUILD, ROLE, THREAD, Sent
 from tests.ready import count_on_from
 
 HERE = Platform.DISCORD
+MANAGER = str(discord.Permissions(manage_guild=True).value)
 
 
 async def test_a_command_becomes_a_film_that_grows_in_its_message(tmp_path: Path) -> None:
@@ -40,6 +42,8 @@ async def test_a_command_becomes_a_film_that_grows_in_its_message(tmp_path: Path
         await s.work()
         await s.there.until(lambda: message.attachments)
         assert "1.2 of 3.6 s are ready" in message.content
+        assert "· 3.6 s ·" in message.content and " 4 s" not in message.content
+        assert "left out" not in message.content
         assert list(message.buttons()) == ["Stop here", "Change what happens next", "Cancel"]
         while await s.work():
             pass
@@ -74,7 +78,7 @@ async def test_buttons_make_new_films_with_messages_of_their_own(tmp_path: Path)
         s.intake.rules = dataclasses.replace(s.intake.rules, longest_seconds=3.9)  # its owner thought better of it
         pressed = await s.there.press(first, "Extend +5 s")
         await s.there.answer(pressed)
-        assert "This film has 3.6 s, and 3.9 s is the limit" in s.there.said_to(pressed)[0].content
+        assert "This film has 3.6 s, and the limit is 3.9 s" in s.there.said_to(pressed)[0].content
         s.intake.rules = dataclasses.replace(s.intake.rules, longest_seconds=limit)
         opened = await s.there.press(first, "Edit prompt")
         assert (await s.there.answer(opened))["type"] == 9
@@ -126,7 +130,7 @@ async def test_cancelled_and_deleted_nothing_of_it_is_left(tmp_path: Path) -> No
         for button in ("Cancel and delete", "Cancel, keep the 1.2 s"):
             made_up = await s.there.press(sure, button, user="8000")
             await s.there.answer(made_up)
-            assert s.there.said_to(made_up)[0].content.startswith("Only the one who asked")
+            assert s.there.said_to(made_up)[0].content.startswith("Only the person who asked")
         assert (await jobs.get(s.db, 1)).state == State.QUEUED
         instead = (await s.there.answer(await s.there.press(sure, "Cancel and delete")))["data"]
         assert (instead["content"], instead["components"]) == ("The film is deleted.", [])
@@ -165,7 +169,8 @@ async def test_while_it_grows_the_rest_can_be_told_something_else(tmp_path: Path
         sent = await s.there.submit(s.there.modals[-1]["custom_id"], {"prompt": "it snows"})
         await s.there.answer(sent)
         assert "it snows" in (await jobs.get(s.db, 1)).prompt
-        assert (await jobs.get(s.db, 1)).plan["prompts"][-1][1] == "it snows"
+        assert (await jobs.get(s.db, 1)).plan["prompts"][-1] == "it snows"
+        assert "left out" not in message.content
 
 
 async def test_only_owners_and_moderators_press(tmp_path: Path) -> None:
@@ -176,7 +181,7 @@ async def test_only_owners_and_moderators_press(tmp_path: Path) -> None:
         await s.there.answer(asked)
         (said,) = s.there.said_to(asked)
         assert said.ephemeral
-        assert said.content == "Only the one who asked for this film, or a moderator here, can do that."
+        assert said.content == "Only the person who asked for this film, or a moderator here, can do that."
         assert (await jobs.get(s.db, 1)).state == State.QUEUED
         await s.there.press(message, "Cancel", user="8000", permissions=str(1 << 13))
         await s.there.until(lambda: "Cancelled" in message.content)
@@ -222,7 +227,7 @@ async def test_refusals_reach_only_the_one_who_asked(tmp_path: Path) -> None:
         big = s.there.upload(b"x") | {"size": 30 * 2**20}
         asked = await s.there.command("animate", {"image": big})
         await s.there.answer(asked)
-        assert "30 MiB, and 20 MiB is the limit" in s.there.said_to(asked)[0].content
+        assert "30 MiB, and the limit is 20 MiB" in s.there.said_to(asked)[0].content
         text = s.there.upload(b"this is no picture")
         asked = await s.there.command("animate", {"image": text})
         await s.there.until(lambda: len(s.there.said_to(asked)) == 2 and s.there.said_to(asked)[0].deleted)
@@ -242,7 +247,7 @@ async def test_what_is_known_beforehand_is_refused_at_once_and_seen_by_nobody_el
     async with stage(tmp_path, operators=(1,), rules={"queue": queue, "blocked_words": ("rude",)}) as s:
         wide = s.there.upload(b"x") | {"width": 9000, "height": 100}
         refusals = {
-            "more than 8 times as long": {"image": wide},
+            "more than 8 times the short one": {"image": wide},
             "a word that is not allowed": {"prompt": "something rude"},
             "the film ends at 4 s": {"prompt": "fog | 9s: rain"},
             "1 of your films are in line": {},
@@ -272,7 +277,7 @@ async def test_a_role_of_the_server_may_have_limits_of_its_own(tmp_path: Path) -
             await s.there.answer(asked)
         assert s.there.said_to(asked)[0].content == "Limits of <@&2500>: films up to 5 s"
         refused = (await s.there.answer(await s.animate()))["message"]
-        assert refused.ephemeral and "at most 2 seconds. You asked for 4" in refused.content
+        assert refused.ephemeral and "up to 2 s long; you asked for 4." in refused.content
         allowed = (await s.there.answer(await s.animate(roles=("2500",))))["message"]
         await s.there.until(lambda: "Next in line" in allowed.content)
 
@@ -385,7 +390,7 @@ async def test_a_server_decides_whether_a_cancelled_films_part_stays(tmp_path: P
         await s.job(2)
         await s.work()
         says = "stay in its message" if keep else "go out of its message and are kept"
-        for told in (f"Film 2 is cancelled. The 1.2 s that were ready {says}; Details", "This film has already ended"):
+        for told in (f"Film 2 is cancelled. The 1.2 s that were ready {says}; you can", "This film has already ended"):
             asked = await s.there.command("cancel", {"job": "2"}, group="studio", user="1")
             await s.there.answer(asked)
             assert s.there.said_to(asked)[0].content.startswith(told)
@@ -601,7 +606,9 @@ async def test_after_a_long_outage_the_messages_that_answered_are_still_known(tm
         held.release()
         s.there.fail("GET", "/webhooks/", (401, 50027), times=9)  # their tokens are too old by now
         await s.start()
-        await s.there.until(lambda: "Next in line" in good.content and "not a picture I know" in bad.content)
+        await s.there.until(
+            lambda: "Next in line" in good.content and "not a kind of picture I can read" in bad.content
+        )
         assert len(s.there.in_channel()) == 2
 
 
@@ -769,7 +776,7 @@ async def test_a_film_made_anew_belongs_to_the_channel_it_is_made_in(tmp_path: P
         tame, adult = await shown(1, CHANNEL), await shown(1, ADULT)
         await operators.limit_server(s.db, "x", GUILD, {"longest_seconds": 2})
         refused = (await s.there.answer(await s.there.press(tame, "New seed")))["message"]
-        assert refused.ephemeral and "at most 2 seconds" in refused.content
+        assert refused.ephemeral and "up to 2 s long; you asked for 4." in refused.content
         await operators.limit_server(s.db, "x", GUILD, {"longest_seconds": 9})
         await s.there.answer(await s.there.press(adult, "New seed", channel=ADULT))
         made = await s.job(2)
@@ -792,7 +799,10 @@ async def test_what_autocomplete_and_lists_say(tmp_path: Path) -> None:
         await s.job(1)
         asked = await s.there.command("queue")
         await s.there.answer(asked)
-        assert s.there.said_to(asked)[0].content.startswith("**1 · Next in line")
+        assert s.there.said_to(asked)[0].content == "**Next in line · film 1 (yours)** · `fog rolls in`"
+        asked = await s.there.command("queue", user="5", locale="zh-CN")
+        await s.there.answer(asked)
+        assert s.there.said_to(asked)[0].content == "排在第 1 位，下一个就开始 · 影片 1"
         await typing(s, "")
         assert s.there.choices == [{"name": "1 · fog rolls in", "value": "1"}]
         for name in ("help", "privacy", "settings", "history"):
@@ -823,12 +833,12 @@ async def test_a_film_has_one_number_wherever_a_person_reads_or_types_it(tmp_pat
         await s.there.until(lambda: "Stop here" in message.buttons())
         asked = await s.there.command("queue")
         await s.there.answer(asked)
-        assert s.there.said_to(asked)[0].content.startswith("**36 · ")
+        assert s.there.said_to(asked)[0].content.startswith("**1.2 of 3.6 s are ready · ready <t:")
         await typing(s, "#3")
         assert s.there.choices == [{"name": "36 · fog rolls in", "value": "36"}]
         asked = await s.there.command("cancel", {"job": "1o"})
         await s.there.answer(asked)
-        assert s.there.said_to(asked)[0].content.startswith("1o is no film's number.")
+        assert s.there.said_to(asked)[0].content.startswith("1o is not a film number.")
         sent = await s.there.submit("fp:steer:10", {"prompt": "it snows"})  # a form that an older version opened
         await s.there.answer(sent)
         assert "film 36 follows" in s.there.said_to(sent)[0].content
@@ -871,7 +881,7 @@ async def test_the_studio_is_for_those_who_run_the_server(tmp_path: Path) -> Non
     async with stage(tmp_path, operators=(1,)) as s:
         asked = await s.there.command("pause", {"reason": "cleaning"}, group="studio")
         await s.there.answer(asked)
-        assert s.there.said_to(asked)[0].content == "You may not do that here. Check that the token is the right one."
+        assert s.there.said_to(asked)[0].content == "Only people who manage this server can do that."
         asked = await s.there.command("pause", {"reason": "cleaning"}, group="studio", user="1")
         await s.there.answer(asked)
         assert s.there.said_to(asked)[0].content.startswith("Paused.")
@@ -886,9 +896,35 @@ async def test_the_studio_is_for_those_who_run_the_server(tmp_path: Path) -> Non
         asked = await s.there.command("status", group="studio", user="1")
         await s.there.answer(asked)
         assert "The engine stopped and is started again" in s.there.said_to(asked)[0].content
-        for name in ("resume", "limits", "channels", "config", "drain"):
+        for name in ("resume", "limits", "channels", "config"):
             asked = await s.there.command(name, group="studio", user="1")
             assert (await s.there.answer(asked))["message"].ephemeral
+
+
+async def test_the_studio_says_what_is_closed_and_what_was_done_by_whom_and_why(tmp_path: Path) -> None:
+    async def said(name: str, options: dict[str, Any] | None = None) -> list[str]:
+        asked = await s.there.command(name, options or {}, group="studio", permissions=MANAGER)
+        await s.there.answer(asked)
+        return s.there.said_to(asked)[0].content.splitlines()
+
+    async with stage(tmp_path) as s:
+        await s.animate()
+        await s.job(1)
+        await said("drain")
+        assert (await said("status"))[0] == "Nothing new is taken in."
+        await said("drain", {"reason": "too *hot*"})
+        assert (await said("status"))[0] == r"Nothing new is taken in: too \*hot\*"
+        whom = {"user": {"id": "7001", "username": "u", "discriminator": "0", "avatar": None}}
+        await said("ban", {"user": whom, "reason": "spam"})
+        await operators.cancel(s.db, "terminal", 1)
+        deeds = [line.split(" · ", 1) for line in (await said("config"))[4:]]
+        assert all(re.fullmatch(r"<t:\d+:R>", when) for when, _ in deeds)
+        assert [what for _, what in deeds] == [
+            "terminal cancelled · film 1",
+            "<@7000> banned · <@7001> · spam",
+            r"<@7000> drained · too \*hot\*",
+            "<@7000> drained",
+        ]
 
 
 @pytest.mark.parametrize(("channel", "also"), [({"id": CHANNEL, "type": 0}, THREAD), ({"id": "3300", "type": 15}, "")])

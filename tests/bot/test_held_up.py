@@ -121,7 +121,7 @@ async def test_who_presses_on_discord_while_nothing_can_be_written_is_told_so(
         with locked(there.db):
             pressed = await there.there.press(shown, "Cancel")
             said = (await there.there.answer(pressed))["message"]
-        assert said.ephemeral and said.content.startswith("Nothing can be kept just now")
+        assert said.ephemeral and said.content.startswith("Nothing can be saved right now")
     assert caplog.text.count("interaction held up: ") == 1 and "Traceback" not in caplog.text
 
 

@@ -42,7 +42,7 @@ def test_a_terminal_pauses_drains_and_resumes(capsys: pytest.CaptureFixture[str]
     later = f"No service runs on {data[1]}, so this holds from its next start.\n"
     assert run(capsys, "pause", *data, "too", "hot") == (
         0,
-        f"Paused: too hot. No section is begun; flipbot resume --data-dir {data[1]} goes on.\n{later}",
+        f"Paused: too hot. No new section is started; flipbot resume --data-dir {data[1]} goes on.\n{later}",
     )
     assert "Paused: too hot." in run(capsys, "queue", *data)[1]
     assert run(capsys, "resume", *data)[1] == f"Open: sections are made and films are taken in.\n{later}"
@@ -56,7 +56,7 @@ def test_a_terminal_pauses_drains_and_resumes(capsys: pytest.CaptureFixture[str]
     assert run(capsys, "ban", *data, "ann")[0] == 2
     assert run(capsys, "first", *data, "9") == (2, "flipbot: There is no film 9.\n")
     assert run(capsys, "cancel", *data, "9", "spam") == (2, "flipbot: There is no film 9.\n")
-    told = f"flipbot: x is no film's number. flipbot queue --data-dir {data[1]} shows them.\n"
+    told = f"flipbot: x is not a film number. flipbot queue --data-dir {data[1]} shows them.\n"
     assert run(capsys, "cancel", *data, "x")[1] == told
     resume = f"flipbot resume --data-dir {data[1]} --server 42"
     told = f"Server 42 is paused: tidying up. Its films wait for {resume}.\n{later}"
@@ -100,7 +100,7 @@ async def test_a_worker_tells_each_pause_once_whenever_it_comes(
         await operators.resume(db, "terminal")
         await db.changed(db.commits, 0.5)  # nothing comes: it has heard of all of that
         await operators.pause(db, "terminal")
-        assert (await heard(2))[1:] == ["Paused: no section is begun. flipbot resume goes on."]
+        assert (await heard(2))[1:] == ["Paused: no new section is started. flipbot resume goes on."]
         telling.cancel()
         await asyncio.gather(telling, return_exceptions=True)
 
@@ -178,7 +178,7 @@ def test_an_answer_says_all_that_is_closed_and_what_opens_it(
         return [line for line in run(capsys, *order, *data)[1].splitlines() if not line.startswith("No service runs")]
 
     resume = f"flipbot resume --data-dir {data[1]}"
-    both = f"Paused and draining: too hot. No section is begun, no new films are taken in; {resume} lifts both."
+    both = f"Paused and draining: too hot. No new section is started, no new films are taken in; {resume} lifts both."
     server = f"Server 77 is paused: spam. Its films wait for {resume} --server 77."
     told("pause", "too hot")
     assert told("drain") == [both]
@@ -247,6 +247,6 @@ async def test_who_was_banned_under_a_name_that_nobody_has_is_let_go(tmp_path: P
 
 def test_a_service_from_before_an_upgrade_says_nothing_of_servers() -> None:
     state = {"paused": True, "draining": False, "reason": "too hot"}
-    said = "Paused: too hot. No section is begun; flipbot resume goes on."
+    said = "Paused: too hot. No new section is started; flipbot resume goes on."
     assert closed_lines(state, "en") == gate_lines("pause", "", state, "en") == [said]
     assert gate_lines("pause", "77", state, "en")[-1] == said

@@ -210,8 +210,13 @@ async def test_a_disk_to_which_no_film_can_be_brought_is_a_sentence(
         await found.section()
         for trouble, status, key, said in (
             (full, 507, "refused.disk_full", "The disk has "),
-            (failed, 503, "refused.held_up", "Nothing can be kept just now: the disk or"),
-            (DatabaseAway("postgresql://db", "gone"), 503, "refused.held_up", "Nothing can be kept just now: the disk"),
+            (failed, 503, "refused.held_up", "Nothing can be saved right now: the disk or"),
+            (
+                DatabaseAway("postgresql://db", "gone"),
+                503,
+                "refused.held_up",
+                "Nothing can be saved right now: the disk",
+            ),
         ):
             media.trouble = trouble
             async with client.get(f"/j/{number}/download", headers=JSON) as answer:
@@ -258,8 +263,12 @@ async def test_stop_here_keeps_the_film_and_cancel_ends_it(tmp_path: Path) -> No
         await found.section()
         claim = await found.begin()
         async with client.post(f"/j/{number}/stop", headers=JSON) as answer:
-            assert (await answer.json())["headline"] == "Stopping here, keeping what is ready"
+            state = await answer.json()
+        assert state["headline"] == "Stopping here, keeping what is ready"
+        assert state["settings"].startswith("4.8 s, seed")
         assert (await found.record(claim)).state == State.STOPPED
+        async with client.get(f"/j/{number}", headers=HTML) as answer:
+            assert 'id="settings">2.4 s, seed' in await answer.text()
         async with client.post(f"/j/{number}/stop", headers=JSON) as answer:
             await refusal(answer, 422)
         other = await submit(client, prompt="snow")
@@ -453,7 +462,7 @@ async def test_a_post_from_another_site_is_not_carried_out(tmp_path: Path, heade
     [
         ({"prompt": "a" * 100_000}, None, 422, "4000"),
         ({"prompt": "a" * 2_000_000}, None, 413, "too long"),
-        ({"seconds": "0"}, None, 422, "You asked for 0"),
+        ({"seconds": "0"}, None, 422, "you asked for 0"),
         ({"seconds": "-1"}, None, 422, "-1"),
         ({"seconds": "1e9"}, None, 422, "30"),
         ({"seconds": "NaN"}, None, 422, "NaN"),
@@ -573,7 +582,7 @@ async def test_a_full_queue_is_said_with_its_number(tmp_path: Path) -> None:
         for n in range(3):
             await submit(client, prompt=str(n))
         async with client.post("/jobs", data=form(prompt="one more"), headers=JSON) as answer:
-            assert "3 of your films are in line, and 3 is the limit" in await refusal(answer, 429)
+            assert "3 of your films are in line, and the limit is 3" in await refusal(answer, 429)
 
 
 async def test_the_page_speaks_the_readers_language(tmp_path: Path) -> None:

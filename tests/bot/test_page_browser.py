@@ -217,7 +217,7 @@ async def test_a_refusal_stands_in_the_form_and_keeps_what_was_typed(tmp_path: P
         await run(clear, chrome, "#seconds")
         await run(enter, chrome, "#seconds", "1000")
         await run(click, chrome, ".try button[type=submit]")
-        assert "最多 30 秒" in await run(until, chrome, "document.querySelector('#error').textContent")
+        assert "最长 30 秒" in await run(until, chrome, "document.querySelector('#error').textContent")
         assert await run(value, chrome, "#prompt") == "下雪"
         assert await run(fits, chrome)
         await run(shoot, chrome, "home-refused-narrow-dark-zh")
@@ -274,7 +274,9 @@ async def test_another_text_for_what_comes_next_shows_at_once(tmp_path: Path, br
         await run(click, chrome, "#steer summary")
         await run(enter, chrome, "#next", "night falls")
         await run(click, chrome, "#steer button")
-        await run(until, chrome, "document.querySelector('#said').textContent.startsWith('What is not begun yet')")
+        await run(
+            until, chrome, "document.querySelector('#said').textContent.startsWith('The rest of the film follows')"
+        )
         said = await run(
             until, chrome, "document.querySelector('#asked').textContent.includes('night falls') && asked.textContent"
         )

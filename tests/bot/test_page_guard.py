@@ -26,7 +26,8 @@ from bot import page_guard
 from bot.errors import Refused
 from bot.intake import Asked, moment
 from bot.page import Page
-from bot.page_guard import PER_MINUTE, SESSION, TOKEN_HEADER, Guard, machine_names, read_key
+from bot.page_guard import PER_MINUTE, SESSION, TOKEN_HEADER, Guard, locale_of, machine_names, read_key
+from bot.words import why
 from db import engines, jobs, links, operators, people, renditions
 from db.media import Media
 from db.models import Platform
@@ -724,10 +725,10 @@ async def test_the_owner_sees_all_that_is_closed_and_opens_each(tmp_path: Path) 
         await operators.pause(found.db, "terminal")
         await operators.pause(found.db, "discord:9", "spam", "77")
         text = await shown()
-        for said in ("Paused and draining", "home at 6", "Lift both", "Server 77", "new section is begun · spam"):
+        for said in ("Paused and draining", "home at 6", "Lift both", "Server 77", "new section is started · spam"):
             assert said in text
         async with client.get("/", headers=HTML) as answer:
-            assert "Flipbot is paused and takes no new films in: home at 6." in await answer.text()
+            assert "Flipbot is paused and takes in no new films: home at 6." in await answer.text()
         async with client.post("/admin/resume", data={"reason": ""}, headers=JSON) as answer:
             assert answer.status == 200
         text = await shown()
@@ -1063,7 +1064,7 @@ async def test_a_picture_that_goes_while_it_is_used_again_is_missed_in_a_sentenc
         data = FormData({"from": str(number), "prompt": "rain"}, default_to_multipart=True)
         media.vanish = True
         async with client.post("/jobs", data=data, headers=JSON) as answer:
-            assert "The picture of that film is not here any more" in await refusal(answer, 422)
+            assert "The picture of that film is no longer here" in await refusal(answer, 422)
         media.put(content)
         async with client.get(f"/j/{number}/picture/{picture[:16]}.png") as answer:
             assert (answer.status, answer.headers["Cache-Control"]) == (404, "no-store")  # it was there to be kept
@@ -1105,3 +1106,17 @@ async def test_whatever_is_asked_is_answered_with_a_sentence(tmp_path: Path) -> 
             asyncio.run_coroutine_threadsafe(ask(method, parts, headers, form), loop).result(60)
 
         await asyncio.to_thread(anything)
+
+
+@pytest.mark.parametrize(
+    ("path", "session", "says"),
+    [
+        ("/j/1", "", "Run flipbot download"),
+        ("/j/1", "owner.1.1.x", "Run flipbot download"),
+        ("/j/1", "guest.1.1.x", "tell whoever runs this bot"),
+        ("/w/abc", "owner.1.1.x", "tell whoever runs this bot"),
+    ],
+)
+def test_only_the_owner_is_told_what_only_the_owner_can_do(path: str, session: str, says: str) -> None:
+    request = make_mocked_request("GET", path, headers={"Cookie": f"{SESSION}={session}"})
+    assert says in why(locale_of(request), "checkpoint_missing", {})

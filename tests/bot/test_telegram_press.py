@@ -16,7 +16,7 @@ from tests.fakes.telegram import Chat, labels
 TELEGRAM: Final = Platform.TELEGRAM
 DONE, GROWING, QUESTION, REPORT = 1, 2, 1, 1  # what stands under these numbers
 TWICE: Final = ("delete",)  # which ask first whether one is sure
-NOT_YOURS: Final = ("Only the owner", "Only the one who asked")
+NOT_YOURS: Final = ("Only the owner", "Only the person who asked")
 
 FORGED: Final[
     dict[str, tuple[list[int], tuple[str, ...]]]

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from makers import LEASE_MS, PLENTY, Clock, ask, made, sha
 
-from db import canvases, chats, inbox, jobs, people, removals, reports, requests, sections
+from db import canvases, chats, inbox, jobs, operators, people, removals, reports, requests, sections
 from db.connect import Database
 from db.errors import LeaseLost, NoSuchJob
 from db.media import media_keep
@@ -325,9 +325,11 @@ def untouched(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in named}
 
 
-async def test_a_moderators_name_goes_out_of_the_message_that_shows_it(db: Database) -> None:
+@pytest.mark.parametrize("operator", [False, True])
+async def test_a_moderators_name_goes_out_of_the_message_that_shows_it(operator: bool, db: Database) -> None:
     job = await film(db, "a", "ann", "a")
-    ended = await requests.wish(db, job, "cancel", "mod")
+    by = operators.who(TELEGRAM, "mod")
+    ended = await (operators.cancel(db, by, job) if operator else requests.wish(db, job, "cancel", "mod"))
     await people.forget(db, TELEGRAM, "mod")
     after = await jobs.get(db, job)
     assert (after.state, after.wish_by) == (State.CANCELLED, "")

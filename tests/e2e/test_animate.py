@@ -117,7 +117,7 @@ def test_a_photo_that_is_larger_as_a_png_is_judged_by_the_file_that_was_given(tw
     asked = ("--seconds", 1, "--model", small, "--data-dir", twice.folder / "png", "-c", twice.config)
     done = quick("animate", twice.folder / "grain.png", "fog", *asked, "-o", twice.folder / "png.mp4")
     assert done.returncode == 2
-    assert "1 MiB is the limit" in one_sentence(done.stderr)
+    assert "the limit is 1 MiB" in one_sentence(done.stderr)
 
 
 def test_ctrl_c_keeps_what_is_finished(small: Path, photo: Path, data_dir: Path, config: Path, tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ def test_a_film_in_line_outlives_an_upgrade_of_the_model_and_a_pause(
     assert worker.stderr is not None
     said = ""
     while (
-        "Paused: too hot. No section is begun; " not in said
+        "Paused: too hot. No new section is started; " not in said
         or f"flipbot resume -c {config} --data-dir {data_dir}" not in said
     ):
         line = worker.stderr.readline()

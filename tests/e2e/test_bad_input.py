@@ -34,8 +34,8 @@ def picture(kind: str, photo: Path) -> bytes:
 
 
 PICTURES = {
-    "no image": "This file is not a picture",
-    "truncated": "is damaged or ends too early",
+    "no image": "This file is not a kind of picture",
+    "truncated": "is damaged or incomplete",
     "empty": "This file is empty",
     "huge": "30000×30000",
 }
@@ -61,11 +61,11 @@ def test_a_dot_is_refused(small: Path, tmp_path: Path) -> None:
 ORDERS = {
     "missing file": (("nowhere.png", "fog"), "There is no file at nowhere.png"),
     "folder": ((".", "fog"), "is a folder"),
-    "seconds 0": (("PHOTO", "fog", "--seconds", "0"), "You asked for 0"),
-    "seconds -1": (("PHOTO", "fog", "--seconds", "-1"), "You asked for -1"),
-    "seconds 1e9": (("PHOTO", "fog", "--seconds", "1e9"), "You asked for 1e9"),
-    "seconds nan": (("PHOTO", "fog", "--seconds", "nan"), "nan is no number of seconds"),
-    "seconds text": (("PHOTO", "fog", "--seconds", "long"), "long is no number of seconds"),
+    "seconds 0": (("PHOTO", "fog", "--seconds", "0"), "you asked for 0"),
+    "seconds -1": (("PHOTO", "fog", "--seconds", "-1"), "you asked for -1"),
+    "seconds 1e9": (("PHOTO", "fog", "--seconds", "1e9"), "you asked for 1e9"),
+    "seconds nan": (("PHOTO", "fog", "--seconds", "nan"), "nan is not a number of seconds"),
+    "seconds text": (("PHOTO", "fog", "--seconds", "long"), "long is not a number of seconds"),
     "empty seconds": (("PHOTO", "fog", "--seconds", ""), "--seconds is empty"),
     "empty seed": (("PHOTO", "fog", "--seed", " "), "--seed is empty"),
     "an address": (
@@ -78,7 +78,7 @@ ORDERS = {
     "output folder": (("PHOTO", "fog", "-o", "nowhere/film.mp4"), "There is no folder nowhere"),
     "output is no MP4": (("PHOTO", "fog", "-o", "film.gif"), "cannot be saved as film.gif. Name it film.mp4."),
     "output has no suffix": (("PHOTO", "fog", "-o", "/etc/passwd"), "saved as /etc/passwd. Name it passwd.mp4."),
-    "output is a device": (("PHOTO", "fog", "-o", "/dev/null"), "/dev/null is no file that a film could replace"),
+    "output is a device": (("PHOTO", "fog", "-o", "/dev/null"), "/dev/null is not a file that a film could replace"),
     "output is the picture": (("PHOTO", "fog", "-o", "PHOTO"), "is the picture itself"),
     "output is a folder": (("PHOTO", "fog", "-o", "."), "is a folder"),
     "end picture": (("PHOTO", "fog", "--end-image", "nowhere.png"), "There is no file at nowhere.png"),
@@ -87,7 +87,7 @@ ORDERS = {
     "no such folder": (("PHOTO", "fog", "--model", "models/none"), "models/none"),
     "unwritable output": (("PHOTO", "fog", "-o", "/proc/film.mp4"), "cannot be written"),
     "a film of nowhere": (("--extend", "9"), "There is no database"),
-    "no film's number": (("--extend", "-1"), "-1 is no film's number"),
+    "not a film number": (("--extend", "-1"), "-1 is not a film number"),
     "data folder": (("PHOTO", "fog", "--data-dir", "/proc/flipbot"), "data folder /proc/flipbot"),
 }
 

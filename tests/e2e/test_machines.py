@@ -168,7 +168,7 @@ async def test_who_comes_with_another_model_or_other_files_is_told(machines: Mac
             quick, command, "-c", own, "--data-dir", machines.folder / f"own {command}", "--model", machines.model
         )
         assert lost.returncode == 2
-        assert "where nothing of the others' is: give all the same [media] url" in one_sentence(lost.stderr)
+        assert "where the others have none: give all the same [media] url" in one_sentence(lost.stderr)
     async with Database.open(machines.url, data_dir=machines.folder / "looks") as db:
         assert [each.name for each in await workers.all_of(db)] == [(machines.folder / "worker" / "worker").read_text()]
     await machines.end()
@@ -188,9 +188,9 @@ def test_an_owner_moves_to_a_server_and_pauses_it_from_anywhere(tmp_path: Path, 
     assert quick("pause", "moving", "house", "--data-dir", here).returncode == 0
     moved = quick("move", new, "--data-dir", here)
     assert (moved.returncode, moved.stdout) == (0, "")
-    assert "rows are there. From now on start flipbot with -c" in moved.stderr
+    assert "rows were copied. From now on start flipbot with -c" in moved.stderr
     again = quick("move", new, "-c", new)
-    assert "names the database that everything is in already" in one_sentence(again.stderr)
+    assert "names the database that is used already" in one_sentence(again.stderr)
     line = quick("queue", "--once", "-c", new, "--data-dir", tmp_path / "anywhere")
     assert "moving house" in line.stdout
     assert quick("resume", "-c", new, "--data-dir", tmp_path / "anywhere").returncode == 0
