@@ -252,7 +252,7 @@ def _result(job: Job, view: View, style: Style) -> list[str]:
     by = (job.wish_by or "").removeprefix(f"{job.platform}:")  # as the audit names an operator
     if job.state in (State.STOPPED, State.CANCELLED) and by.isdecimal():
         parts.append(say(locale, f"chat.{job.state}_by", person=style.person(by)))
-    if view.has_film:
+    if view.has_film and job.state == State.CANCELLED:  # the others' first line says it
         parts.append(say(locale, "duration.seconds", seconds=view.seconds_done))
     if (seed := _seed(job)) is not None:
         parts.append(say(locale, "chat.seed", seed=seed))

@@ -1,6 +1,7 @@
 """What a film's message says, from the rows alone, as each platform writes it."""
 
 import re
+from typing import Any
 
 import pytest
 from test_canvas import SHA, a_job, at_step, place, some_sections, told
@@ -97,6 +98,67 @@ def test_a_text_that_no_section_is_made_of_is_named_while_the_film_is_made() -> 
     (line,) = left_out("*fog* | 2s: *sun* | 2.4s: night")
     assert STYLE.escape("*sun*") in line
     assert left_out("*fog* | 2.4s: night") == left_out("| 2.4s: night") == []
+
+
+ASKED = "`fog` · 4.8 s · draft · seed 7"
+ENDED = {"started_ms": 0, "finished_ms": 90_000}
+
+
+@pytest.mark.parametrize(
+    ("job", "says"),
+    [
+        ({}, ["**Number 2 in line** · first second <t:20:R> · ready <t:60:R>", ASKED]),
+        (
+            {"done": 2, "film": SHA},
+            ["**2.4 of 4.8 s are ready, waiting for the next turn** · goes on <t:20:R> · ready <t:60:R>", ASKED],
+        ),
+        (
+            {"state": State.RUNNING, "done": 2, "film": SHA, "wish": "stop"},
+            ["**Stopping here, keeping what is ready**", ASKED],
+        ),
+        (
+            {"state": State.STOPPED, "done": 2, "film": SHA, "wish": "stop", "wish_by": "8", **ENDED},
+            [
+                "**Stopped at 2.4 s, and that is your film**",
+                "stopped by <@8> · seed 7 · took 2 min · AI-animated",
+                "`fog`",
+            ],
+        ),
+        (
+            {"state": State.CANCELLED, "done": 2, "film": SHA, "wish": "cancel", "wish_by": "8", **ENDED},
+            ["**Cancelled**", "cancelled by <@8> · 2.4 s · seed 7 · took 2 min · AI-animated", "`fog`"],
+        ),
+        (
+            {"state": State.CANCELLED, "wish": "cancel", **ENDED},
+            ["**Cancelled**", "seed 7", "`fog`"],
+        ),
+        (
+            {"state": State.FAILED, "reason": "disk_full", "facts": {"where": "/srv"}, **ENDED},
+            [
+                "**This film could not be finished**",
+                "The disk is full. Please tell whoever runs this bot.",
+                "film 7",
+                "`fog`",
+            ],
+        ),
+        (
+            {"state": State.DONE, "done": 4, "film": SHA, "parent_id": 3, **ENDED},
+            ["**Your film is ready: 4.8 s**", "seed 7 · took 2 min · AI-animated", "made from film 3", "`fog`"],
+        ),
+    ],
+)
+def test_every_line_of_a_message_in_each_state(job: dict[str, Any], says: list[str]) -> None:
+    settings = {"frames": 145, "fps": 30, "seconds": 5.0, "seed": 7, "quality": "draft"}
+    made = a_job(platform=Platform.DISCORD, settings=settings, **job)
+    line = place(ahead=1, sections=2) if made.state == State.QUEUED else None
+    when = None if made.state.terminal else told(60_000, first=20_000, next=20_000)
+    message = compose(made, view(made, some_sections(made.done), None, line, when), STYLE, USUAL, Now(ms=0))
+    assert [*message.lines, message.quoted] == says
+    assert message.answers == (made.wish is not None and not made.state.terminal)
+    assert message.terminal == made.state.terminal
+    assert (message.film.kind if message.film else None) == (
+        None if not made.film else "final" if made.state.terminal else "preview"
+    )
 
 
 def test_each_state_has_its_buttons() -> None:
