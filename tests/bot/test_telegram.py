@@ -23,7 +23,20 @@ from telegram_stage import ANN, BOB, MEI, OPERATOR, Stage, stage
 from bot import telegram_bot
 from bot.chat import ChatMessage, Wanted
 from bot.intake import Example
-from bot.sender import Closed, Failed, Film, Gone, Moved, SendError, Spot, TooBig, Unknown, Unreachable
+from bot.sender import (
+    TELEGRAM_GROUP,
+    TELEGRAM_PRIVATE,
+    Closed,
+    Failed,
+    Film,
+    Gone,
+    Moved,
+    SendError,
+    Spot,
+    TooBig,
+    Unknown,
+    Unreachable,
+)
 from bot.telegram_send import TelegramSender, mapped
 from bot.telegram_text import TelegramStyle
 from bot.words import say
@@ -53,6 +66,14 @@ def datas(message: dict[str, Any]) -> list[str]:
 
 
 # The life of a job
+
+
+def test_a_group_is_spoken_to_more_slowly_and_a_server_of_ones_own_takes_larger_films() -> None:
+    at: Any = object()
+    public, own = (TelegramSender(at, TelegramStyle({}), local=local, db=at) for local in (False, True))
+    assert (public.pace("5"), public.pace("-5")) == (TELEGRAM_PRIVATE, TELEGRAM_GROUP)
+    spot = Spot(chat_id="5")
+    assert public.limit_bytes(spot) < 50_000_000 < own.limit_bytes(spot) == 2_000_000_000
 
 
 async def test_a_photo_grows_into_a_film_in_one_message(tmp_path: Path) -> None:
