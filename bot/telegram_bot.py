@@ -270,8 +270,9 @@ class TelegramBot:
                 await asyncio.wait_for(self._came.wait(), LOOK_S)
 
     async def _begin_all(self) -> None:
-        for letter in await inbox.unhandled(self.db, TELEGRAM, most=MORE + len(self._handling)):
-            if letter.id not in self._handling:
+        under_way = set(self._handling)  # they may be done with by the time the rows are here, which are of before that
+        for letter in await inbox.unhandled(self.db, TELEGRAM, most=MORE + len(under_way)):
+            if letter.id not in under_way and letter.id not in self._handling:
                 self._begin(letter)
 
     def _begin(self, letter: Letter) -> None:

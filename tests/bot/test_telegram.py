@@ -1,5 +1,6 @@
 """The Telegram bot as people meet it: the real library against a server that checks every request."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from telegram import Update
 from telegram.error import (
     BadRequest,
     ChatMigrated,
@@ -586,6 +588,22 @@ async def test_an_update_that_comes_twice_makes_one_job(tmp_path: Path) -> None:
         assert len(there.server.of_bot(chat)) == 1
 
 
+async def test_what_is_done_with_while_the_inbox_is_read_is_not_begun_again(tmp_path: Path) -> None:
+    async with stage(tmp_path) as there:
+        chat = there.server.private(ANN)
+        await there.bot.ready.wait()
+        await there.stop()
+        there.server.says(ANN, chat, "/help")
+        await there.bot.keep((Update.de_json(there.server.updates[-1], there.bot.bot),))
+        (letter,) = await inbox.unhandled(there.db, Platform.TELEGRAM)
+        there.bot._handling = {letter.id: asyncio.ensure_future(asyncio.sleep(0))}
+        reading = asyncio.create_task(there.bot._begin_all())
+        await asyncio.sleep(0)  # the rows are asked for
+        there.bot._handling.clear()
+        await reading
+        assert there.bot._handling == {}
+
+
 async def test_what_was_kept_and_not_confirmed_is_handled_once(tmp_path: Path) -> None:
     async with stage(tmp_path) as there:
         chat = there.server.private(ANN)
@@ -593,7 +611,6 @@ async def test_what_was_kept_and_not_confirmed_is_handled_once(tmp_path: Path) -
         there.server.sends(ANN, chat, caption="fog")
         there.server.sends(ANN, chat, caption="rain")
         # the commit stands, and then nothing more of that process
-        from telegram import Update
 
         updates = tuple(filter(None, (Update.de_json(update, there.bot.bot) for update in there.server.updates)))
         there.bot.bot._bot_user = None  # a new process has not asked who it is
