@@ -110,6 +110,7 @@ def test_help_is_chinese_to_the_last_word(tmp_path: Path) -> None:
         ("animat", "flipbot：错误：没有 animat 这个命令；是不是想写“animate”？"),
         ("bench vrma", "flipbot bench：错误：没有 vrma 这项测量；是不是想写“vram”？"),
         ("first", "flipbot first：错误：缺少以下参数：JOB"),
+        ("cancel", "flipbot cancel：错误：缺少以下参数：JOB"),
         ("animate --extend x", "flipbot animate：错误：参数 --extend：'x' 不是整数"),
         ("pause --server", "flipbot pause：错误：参数 --server：需要一个值"),
         ("animate --mod x", "flipbot animate：错误：选项 --mod 有歧义，可能是 --model, --models-dir"),
