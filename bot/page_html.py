@@ -371,7 +371,7 @@ def film(locale: str, job: Job, now: Mapping[str, Any], token: str, rules: Rules
         **_flags(now, "stop", "cancel", "steer", "again", "finish"),
         download_hidden=Html("" if now["film"] else HIDDEN),
         extend=say(locale, "page.extend", seconds=more),
-        stop_hint=f"{say(locale, 'page.stop')}: {say(locale, 'page.stop_hint')}",
+        stop_hint=say(locale, "page.stop_hint", stop=say(locale, "page.stop")),
     )
     return _watched(locale, job, now, f"/j/{job.id}", buttons)
 

@@ -223,7 +223,8 @@ def queue(add: Add) -> None:
         one = add(name, command, about)
         one.add_argument("job", metavar="JOB", help=said("its number, as `flipbot queue` shows it"))
         if name == "cancel":
-            one.add_argument("reason", nargs="*", metavar="REASON", help=said("what flipbot audit says of it"))
+            about = said("what flipbot audit says of it")
+            one.add_argument("reason", nargs="*", default=[], metavar="REASON", help=about)
 
 
 def bans(add: Add) -> None:

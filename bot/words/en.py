@@ -527,7 +527,7 @@ WORDS: Final = {
     "page.films": "Your films",
     "page.no_films": "Nothing here yet. Your films will appear here.",
     "page.stop": "Stop here",
-    "page.stop_hint": "keeps what is ready",
+    "page.stop_hint": "{stop}: keeps what is ready",
     "page.cancel": "Cancel",
     "page.cancel_sure": "Cancel, keep what is ready?",
     "page.download": "Download",

@@ -45,7 +45,7 @@ def test_the_doctor_speaks_chinese(tmp_path: Path) -> None:
     assert lines.pop() == "一切就绪。" and lines[-2].startswith("注意 没有启用 Discord：缺少令牌")
     assert all(line.startswith(("正常 ", "注意 ")) for line in lines if line[0] not in "┏┃┡│├└ ")
     assert "tiny 在 CPU 上的内存规划" in done.stdout
-    assert "它懂得：夜幕降临；" in done.stdout
+    assert "它能理解：夜幕降临；" in done.stdout
 
 
 def test_what_is_wrong_with_a_machine_is_said_in_chinese(tmp_path: Path) -> None:
@@ -110,6 +110,7 @@ def test_help_is_chinese_to_the_last_word(tmp_path: Path) -> None:
         ("animat", "flipbot：错误：没有 animat 这个命令；是不是想写“animate”？"),
         ("bench vrma", "flipbot bench：错误：没有 vrma 这项测量；是不是想写“vram”？"),
         ("first", "flipbot first：错误：缺少以下参数：JOB"),
+        ("cancel", "flipbot cancel：错误：缺少以下参数：JOB"),
         ("animate --extend x", "flipbot animate：错误：参数 --extend：'x' 不是整数"),
         ("pause --server", "flipbot pause：错误：参数 --server：需要一个值"),
         ("animate --mod x", "flipbot animate：错误：选项 --mod 有歧义，可能是 --model, --models-dir"),
@@ -121,7 +122,7 @@ def test_wrong_arguments_are_said_in_chinese(typed: str, says: str, capsys: pyte
         main(typed.split())
     told = capsys.readouterr().err
     assert (ended.value.code, told.splitlines()[-1][: len(says)]) == (2, says)
-    assert told.startswith("用法：flipbot")
+    assert told.startswith("用法：flipbot") and "REASON" not in told.splitlines()[-1]
 
 
 def test_what_the_engine_refuses_is_one_chinese_sentence(photo: Path, tmp_path: Path) -> None:
