@@ -46,7 +46,9 @@ async def _of_chat(
 def away(locale: str, error: BaseException) -> str:
     """Why somebody cannot be reached, in words: what lies at the bottom of a library's error."""
     cause: BaseException | None = error
-    while cause is not None:
+    seen: set[int] = set()  # `raise … from` can lead in a circle
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
         match cause:
             case socket.gaierror() | aiohttp.ClientConnectorDNSError():
                 return say(locale, "doctor.away_name")

@@ -15,13 +15,15 @@ from urllib.parse import quote
 from bot.canvas import View, when
 from bot.intake import MIB, Example, ModelFacts, Rules, moment, unmade
 from bot.page_guard import Role
-from bot.words import DEFAULT, LANGUAGES, say, why
+from bot.words import DEFAULT, LANGUAGES, Guest, say, why
 from db.flows import ALL
 from db.models import Platform, State
 from db.rows import Ban, Job, Progress, QueueState, Section
 
 LANG: Final = {"en": "en", "zh": "zh-Hans"}
 HIDDEN: Final = " hidden"
+NO_WORKER: Final = "terminal.no_worker"
+NO_WORKER_HERE: Final = "failed_here.no_worker"
 VISITOR: Final = re.compile(r"\b[0-9a-f]{32}\b")  # Guard.visitor
 LOOPS_S: Final = 10.0  # a finished film as short as that begins again by itself
 
@@ -90,7 +92,7 @@ class Where:
 def shell(locale: str, title: str, body: Html, model: ModelFacts, trouble: str | None, where: Where) -> str:
     """A whole page: what all of them share, around the body. trouble: the key of what is wrong with the model."""
     warnings = [] if model.trained else [say(locale, "page.untrained", sentence=say(locale, "model.untrained"))]
-    warnings += [say(locale, trouble)] if trouble else []
+    warnings += [_trouble(locale, trouble)] if trouble else []
     warnings += [where.notice] if where.notice else []
     shown = "".join(f"<p>{escape(warning)}</p>" for warning in warnings)
     note = _note(locale, model)
@@ -114,6 +116,13 @@ def shell(locale: str, title: str, body: Html, model: ModelFacts, trouble: str |
         footer=footer,
         languages=_languages(locale, where.here),
     )
+
+
+def _trouble(locale: str, key: str) -> str:
+    """What is wrong with the service, by its key; guests are asked for nothing that only the owner can do."""
+    if key.startswith("failed."):
+        return why(locale, key.removeprefix("failed."), {})
+    return say(locale, NO_WORKER_HERE if key == NO_WORKER and isinstance(locale, Guest) else key)
 
 
 def _note(locale: str, model: ModelFacts) -> str:

@@ -574,8 +574,7 @@ class Desk:
         except Unknown:
             raise
         except SendError:  # it is known not to be there
-            as_it_was = {"delivery": canvas.delivery, "sends": canvas.sends, "edited_ms": canvas.edited_ms}
-            await canvases.change(self.db, job.id, **as_it_was)
+            await canvases.unsent(self.db, canvas)
             raise
         delivery = Delivery.AGAIN if _before(canvas) == Delivery.GONE else Delivery.LIVE
         there: dict[str, Any] = {"message_id": message_id, "delivery": delivery, "message_ms": now}
@@ -584,11 +583,11 @@ class Desk:
             kept = await canvases.shown(self.db, job.id, job.revision - 1, **unsure, **there)
         else:
             kept = await self._shown(job, canvas, message, film, **there)
-        if not kept:  # the job was deleted while its message was on the way
+        if not kept:  # the job was deleted while its message was on the way, or is shown in another one
             await removals.later(self.db, self.sender.platform, canvas.chat_id, message_id, 0)
 
     async def _shown(self, job: Job, canvas: Canvas, message: ChatMessage, film: Film | None, **values: Any) -> bool:
-        """False where the job was deleted meanwhile."""
+        """False where the job was deleted meanwhile, or has another message."""
         if message.film is not None and (film or message.film.key == canvas.shown_media):
             values["shown_media"] = message.film.key
         if film is None and message.film is not None and message.film.key != canvas.shown_media:
@@ -652,7 +651,7 @@ class Desk:
             case PutOff():
                 until = now + round(error.retry_after_s * 1000) + SECOND_MS
                 await self._chat(frozen_until_ms=until, slow_until_ms=until + SLOW_MS)
-            case Gone() if fresh.message_id != canvas.message_id:
+            case Gone() | Closed() if fresh.message_id != canvas.message_id:
                 pass  # the film is shown in another message by now
             case Gone() if canvas.delivery == Delivery.AGAIN:
                 await canvases.change(self.db, job.id, delivery=Delivery.OVER, message_id=None)

@@ -92,12 +92,21 @@ def begin(db: Database, /, seen: rows.Canvas, sent_ms: tuple[int, ...], **values
 
 
 @writes
+def unsent(db: Database, seen: rows.Canvas) -> None:
+    """The message that was begun is known not to be there: it is as it was seen before, unless there is another one."""
+    begun = update(Canvas).where(Canvas.job_id == seen.job_id, Canvas.delivery == Delivery.SENDING)
+    with db.transaction(quiet=True) as tx:
+        tx.execute(begun.values(delivery=seen.delivery, sends=seen.sends, edited_ms=seen.edited_ms))
+
+
+@writes
 def shown(
     db: Database, /, job_id: int, revision: int, message_id: str | None = None, edited: str | None = None, **values: Any
 ) -> bool:
     """A revision was shown, in the message with that id if it was just sent. Saying it twice harms nothing.
 
-    edited:  the message that was there before; where another one took its place meanwhile, nothing is noted
+    Where the film is shown in another message by now, nothing is noted.
+    edited:  the message that was there before
     values:  by the names of rows.Canvas: shown_hash, shown_media, edited_ms, media_ms, notice
     returns: False where the job was deleted meanwhile, or has another message
     """
@@ -105,6 +114,8 @@ def shown(
     canvas = update(Canvas).where(Canvas.job_id == job_id)
     if edited is not None:
         canvas = canvas.where(Canvas.message_id == edited)
+    elif message_id is not None:
+        canvas = canvas.where(or_(Canvas.message_id.is_(None), Canvas.message_id == message_id))
     with db.transaction(quiet=True) as tx:
         there = tx.execute(canvas.values(tries=0, not_before_ms=0, **sent, **values).returning(Canvas.job_id)).first()
         tx.execute(canvas.where(Canvas.shown < revision).values(shown=revision))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, or_, select, update
 
 from db import flows, operators, removals, rows
 from db.connect import Database, reads, writes
@@ -176,7 +176,10 @@ def _remove(tx: Connection, ids: Sequence[int]) -> None:
 def _anonymise(tx: Connection, platform: Platform, user_id: str) -> None:
     """Take their name out of rows that are about others."""
     operators.anonymise(tx, platform, user_id)
-    wished = and_(Job.platform == platform, Job.wish_by.in_((user_id, operators.who(platform, user_id))))
+    wished = or_(
+        and_(Job.platform == platform, Job.wish_by == user_id),
+        Job.wish_by == operators.who(platform, user_id),  # an operator, of any platform's films
+    )
     for job in find_jobs(tx, wished):
         change(tx, Job.id == job.id, wish_by="")  # its message may name them
     mine = and_(Report.platform == platform, Report.user_id == user_id)

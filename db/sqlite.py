@@ -19,7 +19,8 @@ from db.clocks import Clock, Steady, now_ms
 from db.errors import DatabaseBusy, DatabaseUnusable, DbError, DiskFailed, DiskFull, MachineShort
 from db.said import known, said
 
-PRAGMAS = ("busy_timeout=10000", "journal_size_limit=67108864")
+BUSY_MS = 10_000
+PRAGMAS = (f"busy_timeout={BUSY_MS}", "journal_size_limit=67108864")
 WRITING = (*PRAGMAS, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 READING = (*PRAGMAS, "query_only=ON")
 MIGRATING = (*PRAGMAS, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=OFF")  # a step may build a table anew
@@ -96,7 +97,10 @@ class Sqlite:
 
 
 def migrate(path: Path) -> None:
-    """Bring the file's schema up to date, in one transaction. raises DatabaseNewer, DatabaseUnusable, DiskFull."""
+    """Bring the file's schema up to date, in one transaction.
+
+    raises: DatabaseNewer, DatabaseUnusable, DatabaseBusy, DiskFull
+    """
     engine = _engine(path, MIGRATING, "IMMEDIATE", poolclass=NullPool)
     try:
         with engine.begin() as tx:
@@ -104,8 +108,9 @@ def migrate(path: Path) -> None:
             if tx.exec_driver_sql("PRAGMA foreign_key_check").first():
                 raise DatabaseUnusable(str(path), said("a row refers to one that is missing"))
     except DBAPIError as error:
-        mapped = Sqlite(path).mapped(error)
-        if isinstance(mapped, DiskFull | DiskFailed):
+        sqlite = Sqlite(path)
+        mapped = sqlite.over(error, BUSY_MS / 1000) if sqlite.passes(error) else sqlite.mapped(error)
+        if isinstance(mapped, DiskFull | DiskFailed | DatabaseBusy):
             raise mapped from error
         raise DatabaseUnusable(str(path), known(str(error.orig))) from error
     finally:

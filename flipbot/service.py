@@ -21,6 +21,7 @@ from bot.metrics import Metrics
 from bot.once import lately
 from bot.page import Page
 from bot.page_guard import read_key
+from bot.page_html import NO_WORKER
 from db import jobs, workers
 from db.connect import CLOSING_S, Database
 from db.errors import MediaAway, OtherStore
@@ -42,7 +43,6 @@ from gen.process import QUIET
 from gen.renditions import Renditions
 
 log = logging.getLogger("flipbot")
-NO_WORKER = "terminal.no_worker"
 TROUBLE_S = 2.0  # how long what ails the model or the disk is taken to be so
 ENDING_S = 2.0  # how long a verb waits for a database that is away, once the service ends
 

@@ -304,6 +304,7 @@ WORDS: Final = {
     "failed_here.machine": "The machine cannot run this model as it is set up. Please tell whoever runs this bot.",
     "failed_here.disk_full": "The disk is full. Please tell whoever runs this bot.",
     "failed_here.disk": "The disk cannot be used. Please tell whoever runs this bot.",
+    "failed_here.no_worker": "No machine makes films right now. Films wait until one does.",
     "failed_here.database": "The queue does not answer. Please tell whoever runs this bot.",
     # Discord: commands and options with what they say of themselves, forms, answers
     "refused.permissions": (

@@ -255,6 +255,7 @@ WORDS: Final = {
     "failed_here.machine": "按现在的设置，这台机器无法运行这个模型。请告诉管理者。",
     "failed_here.disk_full": "磁盘已满。请告诉管理者。",
     "failed_here.disk": "磁盘无法使用。请告诉管理者。",
+    "failed_here.no_worker": "现在没有机器在生成影片，影片会等到有机器为止。",
     "failed_here.database": "队列没有响应。请告诉管理者。",
     # Discord：命令、选项及其说明、表单、回答
     "refused.permissions": "我不能在 {channel} 发布：缺少 {missing}。请让管理员开启，或换一个频道。",

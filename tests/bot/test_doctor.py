@@ -123,6 +123,12 @@ async def test_why_somebody_cannot_be_reached_is_said_in_words() -> None:
         assert ("refused" if url == NOBODY else "resolved") in found.sentence
 
 
+def test_an_error_that_came_of_itself_is_no_riddle_without_end() -> None:
+    one, other = OSError("one"), OSError("other")
+    one.__cause__, other.__context__ = other, one
+    assert away("en", one) == "the connection failed"
+
+
 async def test_the_pages_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FLIPBOT_PASSWORD", raising=False)
     assert (await examine_page(WebConfig(port=0))).fine is True

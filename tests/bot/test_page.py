@@ -615,6 +615,16 @@ async def test_a_model_that_is_gone_is_said(tmp_path: Path) -> None:
             assert "The model is not on this machine" in await answer.text()
 
 
+@pytest.mark.parametrize("trouble", ["failed.checkpoint_missing", "terminal.no_worker"])
+async def test_a_guest_is_told_to_run_nothing(trouble: str, tmp_path: Path) -> None:
+    how = {"password": "of the owner", "guest_password": "of guests"}
+    async with service(tmp_path, **how) as found, visitor(found) as client:
+        found.page.trouble = lambda: trouble
+        for password, told in (("of guests", False), ("of the owner", True)):
+            async with client.post("/login", data={"password": password}, headers=HTML) as answer:
+                assert ("flipbot" in (await answer.text()).partition("banner")[2].partition("</div>")[0]) is told
+
+
 async def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
     async with service(tmp_path) as found:
         other = Page(found.intake, found.db, found.media, host="127.0.0.1", port=found.page.port)

@@ -116,6 +116,7 @@ class Room:
         self.unsure: Counter[int] = Counter()  # messages of a job that are there, and nobody may know it
         self.replaced: Counter[int] = Counter()  # a job's messages that were said to be gone or out of reach
         self.happened: Callable[[], None] = lambda: None  # before and after every effect
+        self.meanwhile: list[Callable[[], Awaitable[Any]]] = []  # done while the next call is under way
         self.broken: list[str] = []
         self._ids = iter(range(1, 1 << 30))
 
@@ -153,6 +154,8 @@ class Room:
         await asyncio.sleep(self.random.random() * 0.5)
         self.happened()
         await asyncio.sleep(0)  # whoever was killed is gone now
+        if self.meanwhile:
+            await self.meanwhile.pop()()
         if self.next_error:
             error = self.next_error.pop(0)
             if isinstance(error, PutOff):
@@ -769,6 +772,27 @@ def test_the_message_of_a_film_that_is_deleted_while_it_is_sent_is_taken_away(tm
         assert deleting[0].result().jobs == (1,)
         due = await removals.due(w.db, w.room.platform)
         assert [removal.message_id for removal in due] == list(w.room.messages)
+
+    with world(tmp_path) as run:
+        run(play)
+
+
+@pytest.mark.parametrize("error", [None, Failed("500"), Closed("parent")])
+def test_a_film_that_is_shown_elsewhere_while_its_message_is_sent_stays_there(
+    tmp_path: Path, error: Exception | None
+) -> None:
+    async def play(w: World) -> None:
+        w.room.messages["new"] = Message("elsewhere", 1, "", None, 0)
+        w.room.meanwhile.append(lambda: canvases.create(w.db, 1, w.room.platform, "elsewhere", "new"))
+        if error:
+            w.room.next_error.append(error)
+        await w.ask()
+        await asyncio.sleep(60)
+        canvas = await canvases.get(w.db, 1)
+        assert canvas is not None
+        assert (canvas.chat_id, canvas.message_id, canvas.delivery) == ("elsewhere", "new", "live")
+        due = await removals.due(w.db, w.room.platform)
+        assert {removal.message_id for removal in due} == set(w.room.messages) - {"new"}
 
     with world(tmp_path) as run:
         run(play)

@@ -88,4 +88,6 @@ async def test_what_was_shown_in_a_former_message_says_nothing_of_the_one_there_
     await canvases.create(db, job.id, Platform.DISCORD, "here", "new")
     assert not await canvases.shown(db, job.id, job.revision, edited="old", shown_hash="old")
     assert (canvas := await canvases.get(db, job.id)) and (canvas.shown, canvas.shown_hash) == (0, None)
+    assert not await canvases.shown(db, job.id, job.revision, "of another channel", shown_hash="old")
+    assert (canvas := await canvases.get(db, job.id)) and (canvas.message_id, canvas.shown_hash) == ("new", None)
     assert await canvases.shown(db, job.id, job.revision, edited="new")

@@ -325,12 +325,14 @@ def untouched(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in named}
 
 
-@pytest.mark.parametrize("operator", [False, True])
-async def test_a_moderators_name_goes_out_of_the_message_that_shows_it(operator: bool, db: Database) -> None:
+@pytest.mark.parametrize("operator_of", [None, TELEGRAM, Platform.DISCORD])
+async def test_a_moderators_name_goes_out_of_the_message_that_shows_it(
+    operator_of: Platform | None, db: Database
+) -> None:
     job = await film(db, "a", "ann", "a")
-    by = operators.who(TELEGRAM, "mod")
-    ended = await (operators.cancel(db, by, job) if operator else requests.wish(db, job, "cancel", "mod"))
-    await people.forget(db, TELEGRAM, "mod")
+    by = operators.who(operator_of or TELEGRAM, "mod")
+    ended = await (operators.cancel(db, by, job) if operator_of else requests.wish(db, job, "cancel", "mod"))
+    await people.forget(db, operator_of or TELEGRAM, "mod")
     after = await jobs.get(db, job)
     assert (after.state, after.wish_by) == (State.CANCELLED, "")
     assert after.revision > ended.revision
