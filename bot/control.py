@@ -32,6 +32,7 @@ from db.rows import Job
 from db.said import packed, unpacked
 from db.trouble import TROUBLE
 
+NO_WORKER = "terminal.no_worker"  # the sentence that nobody makes films now
 SOCKET = "control.sock"
 PORT_FILE = "control.json"
 SOCKET_PATH_MAX = 100  # bytes; the kernel's limit is 104 to 108

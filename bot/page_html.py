@@ -13,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from bot.canvas import View, when
+from bot.control import NO_WORKER
 from bot.intake import MIB, Example, ModelFacts, Rules, moment, unmade
 from bot.page_guard import Role
 from bot.words import DEFAULT, LANGUAGES, Guest, say, why
@@ -22,7 +23,6 @@ from db.rows import Ban, Job, Progress, QueueState, Section
 
 LANG: Final = {"en": "en", "zh": "zh-Hans"}
 HIDDEN: Final = " hidden"
-NO_WORKER: Final = "terminal.no_worker"
 NO_WORKER_HERE: Final = "failed_here.no_worker"
 VISITOR: Final = re.compile(r"\b[0-9a-f]{32}\b")  # Guard.visitor
 LOOPS_S: Final = 10.0  # a finished film as short as that begins again by itself

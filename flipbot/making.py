@@ -24,7 +24,7 @@ from db.logs import start_log
 from db.trouble import patiently
 from flipbot.model import prepare_model
 from flipbot.planning import need_inverted, rules
-from flipbot.service import NO_WORKER, end, service
+from flipbot.service import end, service
 from flipbot.settings import Settings, settings_of
 from gen.errors import OtherModel
 
@@ -184,7 +184,8 @@ def command_animate(args: argparse.Namespace, console: Console, locale: str) -> 
                 if args.size:
                     raise Refused("refused.served_size")
                 terminal.tell(
-                    console, words.say(locale, "terminal.elsewhere" if control.makes_films(hello) else NO_WORKER)
+                    console,
+                    words.say(locale, "terminal.elsewhere" if control.makes_films(hello) else control.NO_WORKER),
                 )
                 return await terminal.animate(remote, order, console, locale)
         async with service(settings, takes=True, works=True, page=False) as own:

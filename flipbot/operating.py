@@ -18,7 +18,6 @@ from db import jobs, moving, workers
 from db.config import load
 from db.connect import Database, file_of, is_shared, is_there
 from db.models import State
-from flipbot.service import NO_WORKER
 from flipbot.settings import SECTIONS, Settings, make_folder, naming, settings_of
 
 EMPTY = "terminal.queue_empty"
@@ -42,7 +41,7 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
         idle: str | None = "terminal.no_service"
         async with settings.connect() as remote:
             if remote is not None:
-                idle = None if control.makes_films(await remote.hello()) else NO_WORKER
+                idle = None if control.makes_films(await remote.hello()) else control.NO_WORKER
             if remote is not None and out.is_terminal and not args.once:
                 with Live(shown(await remote.queue(), idle), console=out, auto_refresh=False) as live:
                     while True:
@@ -55,7 +54,7 @@ def command_queue(args: argparse.Namespace, console: Console, locale: str) -> in
                     await jobs.recover(db)  # what is said to run died with the service
                     line = await control.queue(db)
                     if db.shared:
-                        idle = None if await workers.working(db) else NO_WORKER
+                        idle = None if await workers.working(db) else control.NO_WORKER
                 if idle:
                     line["jobs"] = [{**job, "eta_ms": None} for job in line["jobs"]]
             else:

@@ -21,7 +21,6 @@ from bot.metrics import Metrics
 from bot.once import lately
 from bot.page import Page
 from bot.page_guard import read_key
-from bot.page_html import NO_WORKER
 from db import jobs, workers
 from db.connect import CLOSING_S, Database
 from db.errors import MediaAway, OtherStore
@@ -291,4 +290,4 @@ def trouble_now(settings: Settings, media: Media, crew: workers.Crew) -> str | N
     """The sentence that everybody should read before they ask for a film."""
     if media.free_bytes() < settings.min_free:
         return "trouble.disk"
-    return (model_trouble(settings) if crew.works else None) or (None if crew.there else NO_WORKER)
+    return (model_trouble(settings) if crew.works else None) or (None if crew.there else control.NO_WORKER)
