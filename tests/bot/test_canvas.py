@@ -230,9 +230,9 @@ def test_only_the_last_section_is_said_to_finish_the_film(phase: str) -> None:
 @pytest.mark.parametrize(
     ("job", "times", "says"),
     [
-        ({}, {"first": 61_000, "next": 61_000}, "The first second is there in about 61 s, all of it in about 7 min"),
+        ({}, {"first": 61_000, "next": 61_000}, "First second in about 61 s, all of it in about 7 min"),
         ({}, {"first": 400_000, "next": 400_000}, "about 7 min left"),  # it has one second
-        ({"done": 2, "film": SHA}, {"next": 61_000}, "It goes on in about 61 s, all of it is there in about 7 min"),
+        ({"done": 2, "film": SHA}, {"next": 61_000}, "It goes on in about 61 s and is ready in about 7 min"),
         ({"done": 3, "film": SHA}, {"next": 400_000}, "about 7 min left"),  # one is left
         ({"done": 2, "film": SHA, "state": State.RUNNING}, {"next": 61_000}, "about 7 min left"),
     ],

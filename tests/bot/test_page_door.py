@@ -111,7 +111,7 @@ async def test_nobody_takes_all_streams(tmp_path: Path) -> None:
         told = [events(client, mine) for _ in range(STREAMS_OF_ONE)]
         await asyncio.gather(*(anext(each) for each in told))
         async with client.get(f"/j/{mine}/events", headers=JSON) as answer:
-            assert f"follow {STREAMS_OF_ONE} films" in await refusal(answer, 429)
+            assert f"watching {STREAMS_OF_ONE} films" in await refusal(answer, 429)
         assert await anext(events(other, theirs))
         found.page.door.most = 2 * STREAMS_OF_ONE
         async with other.get(f"/j/{theirs}/events", headers=JSON) as answer:
