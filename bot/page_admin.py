@@ -227,7 +227,9 @@ def _engine(locale: str, engine: Engine) -> dict[str, Any]:
         if size
     ]
     device = plan["device"] if plan["gpu"] else say(locale, "admin.no_gpu")
-    return {"title": f"{engine.name.partition(' ')[0]}: {device}", "lines": lines, "parts": parts}
+    machine, _, which = engine.name.partition(" ")
+    of_several = f" ({which})" if which not in ("cuda", "cpu", "mps") else ""
+    return {"title": f"{machine}: {device}{of_several}", "lines": lines, "parts": parts}
 
 
 def _number(form: Any) -> int:

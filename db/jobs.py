@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, and_, bindparam, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, bindparam, func, or_, select, update
 
 from db import chats, flows, operators, rows, turns
 from db.connect import Database, reads, writes
@@ -249,13 +249,13 @@ def _end(db: Database, claim: rows.Claim, state: State, *, pays: bool = False, *
 def recover(db: Database, worker: str | None = None) -> int:
     """Queue what was running when a process died; returns how many. It is for one that starts.
 
-    worker: what it held under that name, where others share the database. Where nobody does: all, for nobody else can
-            hold a lease then; and what was put off until later has its turn now, for the clock by which it was put off
-            ended with the service
+    worker: what its engines held, where others share the database (db/workers.py). Where nobody does: all, for nobody
+            else can hold a lease then; and what was put off until later has its turn now, for the clock by which it was
+            put off ended with the service
     It is no crash of a worker, for switching a PC off must not fail a film; but it is counted where the section was
     being made, so that a job which takes the service with it is not tried for ever.
     """
-    mine = [Job.worker == worker] if db.shared else []
+    mine = [or_(Job.worker == worker, Job.worker.startswith(f"{worker}/", autoescape=True))] if db.shared else []
     with db.transaction() as tx:
         flows.rebase(tx)
         if not db.shared:

@@ -40,6 +40,16 @@ def name_of(data_dir: Path, host: str) -> str:
     return known
 
 
+def engine_of(name: str, n: int) -> str:
+    """The name under which the n-th engine of the process of that name claims turns; most have but one, of n 0."""
+    return f"{name}/{n}" if n else name
+
+
+def is_of(engine: str, name: str) -> bool:
+    """Whether an engine is one of the process of that name."""
+    return engine == name or engine.startswith(engine_of(name, 1)[:-1])
+
+
 @writes
 def here(db: Database, name: str, model: str, *, works: bool) -> None:
     """A process is there, with that model; it says so every EVERY_S. works: it makes films"""

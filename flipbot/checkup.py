@@ -91,7 +91,8 @@ def paces_of(made: Sequence[Mapping[str, Any]], settings: Settings) -> list[Pace
             break
         ran = (said or {}).get("ran", 0 if plan.get("step_cache") else plan["steps"])
         if section["sampling_ms"] and ran:
-            found.append(Pace(plan["width"], plan["height"], ran, section["sampling_ms"], section["decode_ms"]))
+            took = (section["sampling_ms"], section["decode_ms"])
+            found.append(Pace(plan["width"], plan["height"], ran, *took, card=(said or {}).get("card", "")))
     return found
 
 

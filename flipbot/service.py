@@ -7,7 +7,7 @@ import platform
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -36,7 +36,7 @@ from flipbot.open_files import Short, raise_limit
 from flipbot.planning import make_planner, make_replanner, model_facts, rules
 from flipbot.settings import Settings, make_folder
 from gen.card import Card
-from gen.dispatch import Dispatch
+from gen.dispatch import Dispatch, Siblings
 from gen.memory import largest
 from gen.process import QUIET
 from gen.renditions import Renditions
@@ -139,7 +139,7 @@ async def service(
                     return await give_up(ended, crew, loaded)
                 return await changed_model(settings, intake, crew, hello)
 
-            starting.append(make_dispatch(settings, intake, name, sizes, other_model).run)
+            starting += [each.run for each in make_dispatchers(settings, intake, name, sizes, other_model)]
         tasks = tuple(asyncio.create_task(each()) for each in starting)
         stack.push_async_callback(end, tasks, CLOSING_S if db.shared else None)
         stack.callback(setattr, db, "busy_s", ENDING_S)  # who ends waits no longer for a server that is away
@@ -166,22 +166,27 @@ def make_intake(settings: Settings, db: Database, card: Card, folder: Path | Non
     )
 
 
-def make_dispatch(
+def make_dispatchers(
     settings: Settings,
     intake: Intake,
     name: str,
     sizes: Sequence[str],
     other_model: Callable[[str], Awaitable[str]],
-) -> Dispatch:
-    """What makes films, under this worker's name."""
-    return Dispatch(
-        *(intake.db, intake.media, settings.model, settings.models_dir),
-        worker=name,
-        room=Room(intake.media, settings.min_free),
-        texts_dir=settings.data_dir / "texts",
-        sizes=sizes,
-        on_other_model=other_model,
-    )
+) -> list[Dispatch]:
+    """What makes films, on each device. name: of this process"""
+    siblings = Siblings()
+    return [
+        Dispatch(
+            *(intake.db, intake.media, replace(settings.model, device=device), settings.models_dir),
+            worker=workers.engine_of(name, n),
+            room=Room(intake.media, settings.min_free),
+            texts_dir=settings.data_dir / "texts",
+            sizes=sizes,
+            on_other_model=other_model,
+            siblings=siblings,
+        )
+        for n, device in enumerate(settings.model.devices)
+    ]
 
 
 def speaking(settings: Settings, intake: Intake, *, chats: bool) -> list[Coroutine[Any, Any, None]]:

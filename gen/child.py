@@ -45,6 +45,7 @@ from gen.types import Conditioning, Plan, Step
 
 NICE = 5  # of this process: where the processor computes, people are answered first, and nothing else waits
 PREVIEW_EVERY_S = 1.0
+NOT_COMPARED = {"ran": 0, "card": ""}  # of what latents say of what made them: for the doctor alone
 TIDY_EVERY = 8  # sections
 
 log = logging.getLogger("flipbot.child")
@@ -104,6 +105,7 @@ class Child:
             message.get("ram_limit_gib", 0.0),
             message.get("tighter", 0),
             tuple(message.get("sizes", ())),
+            (message.get("beside_loaded", 0), message.get("beside_waiting", 0)),
         )
         machine = this_machine(device)
         planned = plan_checkpoint(checkpoint, machine, wishes)
@@ -124,6 +126,7 @@ class Child:
             "model": identity(checkpoint),
             "precision": planned.precision,
             "device": device.split(":")[0],
+            "card": machine.name if machine.gpu else "",
             "attention": kernel.backend,
             "loras": identity_of_loras(loras),
         }
@@ -265,7 +268,7 @@ class Child:
         """Say it in the log where the section before was made by other weights, LoRAs, precision or attention."""
         theirs = inputs.made_by(Path(before)) if before else None
         ours = self.set_up()
-        if theirs and {**theirs, "ran": 0} != {**ours, "ran": 0}:
+        if theirs and {**theirs, **NOT_COMPARED} != {**ours, **NOT_COMPARED}:
             log.warning("goes on with what another set-up made: before=%s now=%s", theirs, ours)
 
     def set_up(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The engine's sections of the configuration: [model] and [video]."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 from db.config import key
 from db.said import said
 from gen.types import CACHE_NAMES
+
+CARD = re.compile("cuda:(0|[1-9][0-9]?)")
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,11 @@ class ModelConfig:
     """[model]"""
 
     name: str = key("tiny", 'Checkpoint: "tiny", "framepack", "framepack-f1", or a folder.')
-    device: str = key("auto", 'Where it computes: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", "mps".')
+    device: str = key(
+        "auto",
+        'Where it computes: "auto" (a GPU if there is one), "cpu", "cuda", "cuda:1", "mps"; of several cards each, '
+        'with commas: "cuda:0, cuda:1".',
+    )
     precision: str = key(
         "auto",
         "How the weights are kept; auto: on a GPU bf16, on a CPU fp32, or fp8 where that does not fit.",
@@ -46,6 +53,19 @@ class ModelConfig:
     compile: bool = key(False, "Compile the blocks when the first section is made: a minute or two, then faster.")
     threads: int = key(0, "CPU threads; 0: as many as there are cores.", least=0, most=1024)
     models_dir: str = key("", "Folder of downloaded checkpoints; empty: models in data_dir.")
+
+    def __post_init__(self) -> None:
+        """raises ValueError: several devices, one of which is a choice of its own, or is there twice."""
+        cards = [each for each in self.devices if each != "cpu"]
+        if len(self.devices) > 1 and (len(set(cards)) < len(cards) or not all(map(CARD.fullmatch, cards))):
+            raise ValueError(
+                said('of several devices each is a card with its number, named once: device = "cuda:0, cuda:1"')
+            )
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Each that computes: a process of its own, which takes turns of the same queue."""
+        return tuple(each.strip() for each in self.device.split(","))
 
     def folder(self, data_dir: Path) -> Path:
         """The folder of the checkpoints; it need not exist yet."""

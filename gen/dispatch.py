@@ -64,12 +64,19 @@ GONE = (DeviceMissing.reason, CheckpointMissing.reason, CheckpointIncomplete.rea
 LOADS = 3  # children in a row that die before they have loaded: then it counts as the job's crash, so that it ends
 # Where several workers share a database, a trouble of one is no film's: it gives the film back, and rests
 OF_FILES = (DiskFull.reason, DiskFailed.reason, MachineShort.reason, MediaAway.reason)
-OF_MACHINE = (*GONE, *OF_FILES)  # beside whatever a model could not be loaded for
 # The film's or the machine's, which another worker finds out
 DOUBTFUL = (OutOfMemory.reason, TextEncoderDied.reason, NanLatents.reason, Reason.INTERNAL)
 CRASH_REST_S = 5.0  # twice as long each time, until a section is made; for a trouble of the machine from retry_ms on
 LONGEST_REST_S = 600.0
 COUNTS = 3  # of so many crashes in a row at one worker the first counts, where there are others to try the film
+
+
+class Siblings:
+    """The dispatchers of one process, each with a device of its own: they share the machine's RAM and its disk."""
+
+    def __init__(self) -> None:
+        self.all: list[Dispatch] = []
+        self.loading = asyncio.Lock()  # memory is planned by what is free, so one loads after the other
 
 
 class Dispatch:
@@ -90,9 +97,11 @@ class Dispatch:
         retry_ms: int = DISK_RETRY_MS,
         idle_s: float = IDLE_S,
         on_other_model: Callable[[str], Awaitable[str]] | None = None,
+        siblings: Siblings | None = None,
         children: type[ChildProcess] = ChildProcess,
     ) -> None:
         """worker: the name under which claims are made, one per running dispatcher; lease_ms: how long each holds.
+           Of a model that names several devices each dispatcher gets one.
 
         room: no turn is taken while the disk is too full; retry_ms: after a trouble of the machine
         idle_s:   how often it looks by itself
@@ -100,8 +109,11 @@ class Dispatch:
         on_other_model: called where a film was planned for another model than the one that is loaded: the checkpoint
                   may have been changed under the service. Has films planned for what is there now,
                   and returns its identity; of one that cannot be read, nothing
+        siblings: the dispatchers of this process, which this one joins; none: it is the only one
         children: how a child is started and what it runs
         """
+        self.siblings = siblings or Siblings()
+        self.siblings.all.append(self)
         self.children = children
         self.db = db
         self.media = media
@@ -120,7 +132,7 @@ class Dispatch:
         self.in_trouble = False
         self.why: tuple[str, Mapping[str, Any]] | None = None  # no turn is taken, and what those who wait are told
         self.rests_until = 0.0
-        self.rests = 0  # in a row, without a section between them; where the database is shared
+        self.rests = 0  # in a row, without a section between them; where there are others
         self.loaded = False  # by the child that was started last
         self.died_loading = 0  # children in a row
         self.engine = ""  # the name by which rows know what computes; empty until a model was loaded
@@ -160,7 +172,7 @@ class Dispatch:
             if self.why:
                 await self.hold_up(*self.why)
             return None
-        if self.db.shared and self.why and not await self.well(self.why[0]):
+        if self.one_of_several and self.why and not await self.well(self.why[0]):
             return None
         self.why = None
         short = await self.room.short() if self.room is not None else None
@@ -171,20 +183,31 @@ class Dispatch:
 
     async def hold_up(self, reason: str, facts: Mapping[str, Any]) -> None:
         """Say at the film whose turn is next why it is not begun, unless another worker may begin it."""
-        if not self.db.shared or await self.alone():
+        everybodys = reason in OF_FILES and not self.db.shared
+        if everybodys or await self.alone():
             await jobs.hold_up(self.db, reason, facts)
 
+    @property
+    def one_of_several(self) -> bool:
+        """Whether others may make the film that this one cannot."""
+        return self.db.shared or len(self.siblings.all) > 1
+
     async def alone(self) -> bool:
-        """Whether no other worker is there."""
-        return all(each.name == self.worker for each in await workers.working(self.db))
+        """Whether no other worker is there, and no sibling of this one that does not rest."""
+        now = time.monotonic()
+        if any(each is not self and each.rests_until <= now for each in self.siblings.all):
+            return False
+        return not self.db.shared or all(
+            workers.is_of(self.worker, each.name) for each in await workers.working(self.db)
+        )
 
     def rest(self, reason: str, facts: Mapping[str, Any] | None, rest_s: float, *, grows: bool = True) -> None:
-        """Take no turn for so long; where others share the database, twice as long each time.
+        """Take no turn for so long; where there are others, twice as long each time.
 
         facts: None where those who wait are told nothing
         grows: not where the trouble may be everybody's, as a store's that is away: its end is to be noticed soon
         """
-        if self.db.shared and grows:
+        if self.one_of_several and grows:
             rest_s = min(rest_s * 2 ** min(self.rests, 20), LONGEST_REST_S)
             level = logging.INFO if self.rests else logging.WARNING
             log.log(level, "worker rests worker=%s reason=%s facts=%s for=%.0fs", self.worker, reason, facts, rest_s)
@@ -321,10 +344,16 @@ class Dispatch:
                 return self.child
             await self.child.close()
         await tell(Told("loading"))  # of a large model it takes a minute or more
+        async with self.siblings.loading:
+            return await self.load(tighter)
+
+    async def load(self, tighter: int) -> ChildProcess:
+        """A new child with the model loaded; while it loads no sibling does."""
         with on_disk(self.media.root):  # the system may have no more files or memory to give, which is no film's fault
             self.child = await self.children.start()
         self.tighter, self.loaded = tighter, False
         started = time.monotonic()
+        others = [each.holds for each in self.siblings.all if each is not self]
         try:
             ready = await self.child.load(
                 model=self.model.name,
@@ -340,6 +369,8 @@ class Dispatch:
                 tighter=tighter,
                 vram_limit_gib=self.model.vram_limit_gib,
                 ram_limit_gib=self.model.ram_limit_gib,
+                beside_loaded=others.count(True),
+                beside_waiting=others.count(False),
                 compile=self.model.compile,
             )
         except ChildDied:
@@ -352,9 +383,21 @@ class Dispatch:
         took = time.monotonic() - started
         log.info("model loaded model=%s device=%s took=%.1fs", ready["model"], ready["device"], took)
         self.device = ready["device"]
-        self.engine, self.took = f"{self.worker.partition(':')[0]} {self.device}", (0, 0)
+        self.engine, self.took = self.named(), (0, 0)
         await self.note(engines.loaded(self.db, self.engine, ready["model"], ready["memory"]))
         return self.child
+
+    def named(self) -> str:
+        """The name by which people know what computes: machine and device, and a number where siblings share one."""
+        machine, _, rest = self.worker.partition(":")
+        taken = any(each.device == self.device for each in self.siblings.all if each is not self)
+        number = rest.partition("/")[2]
+        return f"{machine} {self.device}" + (f" {number}" if taken and number else "")
+
+    @property
+    def holds(self) -> bool:
+        """Whether there is a child that has the model loaded."""
+        return self.loaded and self.child is not None and self.child.alive
 
     async def note(self, noting: Awaitable[None]) -> None:
         """Write down something that only people look at: no film waits for it, or fails with it."""
@@ -463,7 +506,7 @@ class Dispatch:
 
     async def drop(self, shas: Sequence[str]) -> None:
         """Remove what no row names any more; where other workers may be about to name the same, the sweep does."""
-        if not self.db.shared:
+        if not self.one_of_several:
             await in_thread(self.media, self.media.drop_all, shas)
 
     async def taken_in(self, claim: Claim, adopt: Callable[[], Made]) -> Made:
@@ -493,11 +536,14 @@ class Dispatch:
         log.warning("section failed job=%d n=%d reason=%s facts=%s", job.id, job.done + 1, failed.reason, failed.facts)
         release = partial(jobs.release, reason=failed.reason, facts=failed.facts)
         match failed.reason:
-            case reason if self.db.shared and (reason in OF_MACHINE or not self.loaded):
+            case reason if self.db.shared and reason in OF_FILES:
                 await self.write(claim, jobs.release)
                 self.rest(reason, failed.facts, self.retry_ms / 1000)
             case DiskFull.reason:  # nothing finished is lost
                 await self.write(claim, release, retry_in_ms=self.retry_ms)
+            case reason if self.one_of_several and (reason in GONE or not self.loaded):
+                await self.write(claim, jobs.release)
+                self.rest(reason, failed.facts, self.retry_ms / 1000)
             case reason if reason in GONE and self.engine:  # it was there, and comes back
                 await self.write(claim, jobs.release)
                 self.rest(reason, failed.facts, self.retry_ms / 1000)
@@ -509,7 +555,7 @@ class Dispatch:
             case OtherModel.reason:
                 await self.write(claim, jobs.release)
                 await self.other_model(str(failed.facts["loaded"]))
-            case reason if self.db.shared and reason in DOUBTFUL:
+            case reason if self.one_of_several and reason in DOUBTFUL:
                 await self.crashed(claim, reason, failed.facts)
             case _:
                 await self.write(claim, jobs.fail, failed.reason, failed.facts)
@@ -518,7 +564,7 @@ class Dispatch:
         """The child died: at the film, unless it had not loaded yet."""
         if self.loaded:
             await self.crashed(claim, Reason.WORKER_CRASHED, facts)
-        elif self.db.shared:
+        elif self.one_of_several:
             await self.give_back(claim)
             self.rest(Reason.WORKER_CRASHED, facts, self.retry_ms / 1000)
         else:  # it is not this job's fault, unless it goes on and on: then somebody must hear it
@@ -530,9 +576,9 @@ class Dispatch:
 
         Where others may try the film, this worker rests, and its crashes in a row do not all count against films.
         """
-        counts = not self.db.shared or self.rests % COUNTS == 0 or await self.alone()
+        counts = not self.one_of_several or self.rests % COUNTS == 0 or await self.alone()
         await self.give_back(claim, crashed=counts, reason=reason, facts=facts)
-        if self.db.shared:
+        if self.one_of_several:
             self.rest(reason, None, CRASH_REST_S)
 
     async def continue_from(self, claim: Claim, failed: ChildFailed) -> None:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -56,23 +57,23 @@ def examine(
 
     sizes: that may be asked for    say: what makes a sentence one of the reader's language, for the one with a table
     """
+    each = [replace(model, device=device) for device in model.devices]
     return [
-        *device(model),
+        library(model),
+        *(found for one in each for found in device(one)),
         memory(),
-        *kernels(model),
+        *dict.fromkeys(found for one in each for found in kernels(one)),
         *weights(model, models_dir),
         *loras(model, models_dir),
         *previews(model, models_dir),
-        *plan(model, models_dir, sizes, say),
+        *(found for one in each for found in plan(one, models_dir, sizes, say, engines=len(each))),
         encoder(),
     ]
 
 
-def device(model: ModelConfig) -> list[Finding]:
-    """What computes, and the card and its driver, or why there is none."""
+def library(model: ModelConfig) -> Finding:
+    """What computes."""
     import torch
-
-    from gen.device import device_of, usual_device
 
     threads = model.threads or torch.get_num_threads()
     works = said(
@@ -82,22 +83,43 @@ def device(model: ModelConfig) -> list[Finding]:
         version=torch.__version__,
         threads=threads,
     )
-    found = [Finding(True, works)]
+    return Finding(True, works)
+
+
+def device(model: ModelConfig) -> list[Finding]:
+    """Where it computes: the card and its driver, or why there is none."""
+    import torch
+
+    from gen.device import device_of, usual_device
+
     asked, cards = model.device, torch.cuda.is_available()
     name = usual_device() if asked == "auto" else asked
     if name == "cpu" and asked == "auto":
         why = too_old(torch.cuda.get_device_capability()) if cards else no_cuda()
-        return [*found, Finding(None, said("No GPU is used: {why} The tiny model runs well without one.", why=why))]
+        return [Finding(None, said("No GPU is used: {why} The tiny model runs well without one.", why=why))]
     try:
         here = device_of(name)
     except DeviceMissing as error:
         why = not_there(name, error.__cause__)
         facts = {"asked": asked, "why": why, "instead": "cpu" if asked == "auto" else said("auto or cpu")}
-        return [*found, Finding(False, said("[model] device is {asked}, but {why} Or set it to {instead}.", **facts))]
+        return [Finding(False, said("[model] device is {asked}, but {why} Or set it to {instead}.", **facts))]
     if here.type == "cuda":
-        return found + about(here)
+        return about(here) + (idle(torch.cuda.device_count()) if asked in ("auto", "cuda") else [])
     tried = said("no GPU is used." if here.type == "cpu" else "nobody has tried Flipbot on one yet.")
-    return [*found, Finding(None, said("[model] device is {asked}: {tried}", asked=asked, tried=tried))]
+    return [Finding(None, said("[model] device is {asked}: {tried}", asked=asked, tried=tried))]
+
+
+def idle(cards: int) -> list[Finding]:
+    """Nothing, or that of several cards only one computes."""
+    if cards < 2:
+        return []
+    every = ", ".join(f"cuda:{n}" for n in range(cards))
+    more = said(
+        'This machine has {count} cards, and one of them computes. [model] device = "{every}" has each make sections.',
+        count=cards,
+        every=every,
+    )
+    return [Finding(None, more)]
 
 
 def not_there(name: str, error: BaseException | None) -> str:
@@ -329,11 +351,19 @@ def to_do(name: str, models_dir: Path) -> Finding:
 
 
 def plan(
-    model: ModelConfig, models_dir: Path, sizes: tuple[str, ...] = (), say: Callable[[str], str] = str
+    model: ModelConfig,
+    models_dir: Path,
+    sizes: tuple[str, ...] = (),
+    say: Callable[[str], str] = str,
+    *,
+    engines: int = 1,
 ) -> list[Finding]:
-    """What would stay on the device and what would travel, in one table; or why that cannot work."""
+    """What would stay on the device and what would travel, in one table; or why that cannot work.
+
+    engines: how many share this machine's RAM
+    """
     try:
-        made = planned(model, models_dir, sizes)
+        made = planned(model, models_dir, sizes, engines=engines)
     except (TooLittleMemory, BadPrecision) as error:
         return [Finding(False, said("Memory: {why}", why=error.said()))]
     except SizeNotSupported as error:
@@ -341,7 +371,8 @@ def plan(
     if made is None:
         return []
     with io.StringIO() as text:
-        title = said("Memory plan of {model} on {machine}", model=model.name, machine=made.machine.name)
+        machine = made.machine.name if engines == 1 else f"{made.machine.name} ({model.device})"
+        title = said("Memory plan of {model} on {machine}", model=model.name, machine=machine)
         Console(file=text, width=100, markup=False, emoji=False).print(memory_table(made, title, say))
         fits = say(said("Memory: {why}", why=sentence(made)))
         shown = Finding(True, "\n".join([fits, text.getvalue().rstrip()]))
@@ -365,14 +396,17 @@ def slow(name: str, machine: Machine, sizes: tuple[str, ...] = ()) -> list[Findi
     return [Finding(None, takes)]
 
 
-def planned(model: ModelConfig, models_dir: Path, sizes: tuple[str, ...] = ()) -> MemoryPlan | None:
+def planned(
+    model: ModelConfig, models_dir: Path, sizes: tuple[str, ...] = (), *, engines: int = 1
+) -> MemoryPlan | None:
     """The memory plan here and now; None where there is no checkpoint or no such device, which is said elsewhere.
 
     Of published weights it is known before they are fetched: nobody should fetch 40 GiB to hear that they do not fit.
 
     raises: TooLittleMemory, BadPrecision, SizeNotSupported
     """
-    wishes = Wishes(model.precision, model.vram_limit_gib, model.ram_limit_gib, sizes=sizes)
+    limits = (model.vram_limit_gib, model.ram_limit_gib)
+    wishes = Wishes(model.precision, *limits, sizes=sizes, beside=(0, engines - 1))
     try:
         return plan_of(model.name, models_dir, this_machine(where_of(model)), wishes)
     except (TooLittleMemory, BadPrecision, SizeNotSupported):
@@ -401,14 +435,27 @@ def encoder() -> Finding:
 
 def speed(model: ModelConfig, paces: Sequence[Pace], models_dir: Path, sizes: tuple[str, ...] = ()) -> list[Finding]:
     """Whether the large models run as fast here as they should; nothing is said of others, or before the first film."""
-    if model.name not in PRESETS or not paces:
+    if model.name not in PRESETS:
         return []
+    each = [replace(model, device=device) for device in model.devices]
+    found = (speed_of(one, paces, models_dir, sizes, engines=len(each)) for one in each)
+    return list(dict.fromkeys(finding for finding in found if finding is not None))
+
+
+def speed_of(
+    model: ModelConfig, paces: Sequence[Pace], models_dir: Path, sizes: tuple[str, ...], *, engines: int
+) -> Finding | None:
+    """The same of one device: by the sections that were made on such a card."""
     where = where_of(model)
+    gpu = this_gpu(where)
+    made_here = [pace for pace in paces if pace.card in ("", gpu.name)]
     try:
         kernel = attention.choose(model.attention, attention.capability_of(where)).backend
     except GenError:
-        return []  # that is a finding of its own
-    return [Finding(*verdict(paces, this_gpu(where), kernel, streamed(model, models_dir, sizes)))]
+        return None  # that is a finding of its own
+    if not made_here:
+        return None
+    return Finding(*verdict(made_here, gpu, kernel, streamed(model, models_dir, sizes, engines=engines)))
 
 
 def this_gpu(where: str) -> Gpu:
@@ -422,10 +469,10 @@ def this_gpu(where: str) -> Gpu:
     return Gpu(seen.name, (seen.major, seen.minor), seen.multi_processor_count, clock)
 
 
-def streamed(model: ModelConfig, models_dir: Path, sizes: tuple[str, ...] = ()) -> int:
+def streamed(model: ModelConfig, models_dir: Path, sizes: tuple[str, ...] = (), *, engines: int = 1) -> int:
     """Bytes that travel to the card in each step, as planned here now; 0 where there is no plan."""
     try:
-        made = planned(model, models_dir, sizes)
+        made = planned(model, models_dir, sizes, engines=engines)
     except GenError:
         return 0
     return made.streamed if made is not None and made.machine.gpu else 0

@@ -132,6 +132,7 @@ class Wishes:
     sizes:   that may be asked for, keys of the card, "" its default; none: all of them
     tighter: how often memory ran out under this plan. From the first time on it is made for all sizes: the film may be
              one that was asked for when others were offered
+    beside:  other engines of this process, (loaded, yet to load): ram_limit_gib is for all of them
     """
 
     precision: str = "auto"
@@ -139,6 +140,7 @@ class Wishes:
     ram_limit_gib: float = 0.0
     tighter: int = 0
     sizes: tuple[str, ...] = ()
+    beside: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -363,12 +365,18 @@ def within(plan: MemoryPlan) -> MemoryPlan:
 
 
 def limits(machine: Machine, wishes: Wishes) -> tuple[int, int]:
-    """Bytes of VRAM and RAM that may be taken: what is free, or less where the owner says so."""
+    """Bytes of VRAM and RAM that may be taken: what is free, or less where the owner says so.
 
-    def limit(free: int, wished_gib: float) -> int:
+    Of RAM each engine gets as much as those that are yet to load, beside what those that have loaded take now and then.
+    """
+
+    def limit(free: float, wished_gib: float) -> int:
         return int(min(free, wished_gib * GIB) if wished_gib else free)
 
-    vram, ram = limit(machine.vram_free, wishes.vram_limit_gib), limit(machine.ram_free, wishes.ram_limit_gib)
+    loaded, waiting = wishes.beside
+    free = max(0.0, machine.ram_free - loaded * ENCODERS_RAM) / (1 + waiting)
+    vram = limit(machine.vram_free, wishes.vram_limit_gib)
+    ram = limit(free, wishes.ram_limit_gib / (1 + loaded + waiting))
     tight = TIGHTER**wishes.tighter
     return (int(vram * tight), ram) if machine.gpu else (0, int(ram))
 

@@ -27,13 +27,17 @@ SLOW_BUS = 6e9  # bytes a second of copies that do not overlap: from memory that
 
 @dataclass(frozen=True)
 class Pace:
-    """One finished section: its size in pixels, the steps that all blocks computed, and milliseconds."""
+    """One finished section: its size in pixels, the steps that all blocks computed, and milliseconds.
+
+    card: that made it, "" where that is not known
+    """
 
     width: int
     height: int
     steps: int
     sampling_ms: int
     decode_ms: int
+    card: str = ""
 
 
 def tokens(width: int, height: int) -> int:

@@ -102,6 +102,12 @@ def test_a_preset_without_a_size_has_that_of_the_model() -> None:
     assert some.sizes(ModelConfig(size="384")) == ("96", "384")
 
 
+def test_a_model_may_compute_on_several_devices() -> None:
+    assert ModelConfig().devices == ("auto",)
+    assert ModelConfig(device="cuda:1,cuda:0").devices == ("cuda:1", "cuda:0")
+    assert ModelConfig(device="cuda:0, cpu, cpu").devices == ("cuda:0", "cpu", "cpu"), "a processor may be several"
+
+
 def test_presets_are_shares_of_the_checkpoints_own_steps() -> None:
     steps = {name: [quality.steps(own) for own in (1, 8, 25)] for name, quality in VideoConfig().qualities.items()}
     assert steps == {"draft": [1, 5, 15], "standard": [1, 8, 25], "best": [2, 12, 38]}
@@ -135,6 +141,10 @@ def test_presets_are_shares_of_the_checkpoints_own_steps() -> None:
             '[model]\nprecision = "fp7"',
             'config.toml: model.precision: expected one of "auto", "fp32", "bf16", "fp16", "fp8", "nf4", got "fp7"',
         ),
+        ('[model]\ndevice = "cuda, cuda:1"', "config.toml: model: of several devices each is a card with its number"),
+        ('[model]\ndevice = "cuda:1, cuda:1"', "config.toml: model: of several devices each is a card"),
+        ('[model]\ndevice = "cuda:0, auto"', "config.toml: model: of several devices each is a card"),
+        ('[model]\ndevice = "cuda:0,"', "config.toml: model: of several devices each is a card"),
         ("[video]\nqualities = 3", "config.toml: video.qualities: expected sections [video.qualities.NAME], got 3"),
         ("[video.qualities]\nfast = 3", "config.toml: video.qualities.fast: expected a section"),
         (

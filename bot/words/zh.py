@@ -1011,6 +1011,9 @@ SENTENCES: Final[dict[str, str]] = {
     "public_url has to begin with https:// (or http://), as in https://{got}": (
         "public_url 必须以 https://（或 http://）开头，例如 https://{got}"
     ),
+    'of several devices each is a card with its number, named once: device = "cuda:0, cuda:1"': (
+        '多个设备中的每一个都是带编号的显卡，且只写一次：device = "cuda:0, cuda:1"'
+    ),
     "default_seconds is above longest_seconds; lower the one or raise the other": (
         "default_seconds 大于 longest_seconds；请调低前者或调高后者"
     ),
@@ -1149,6 +1152,9 @@ SENTENCES: Final[dict[str, str]] = {
     "auto or cpu": "auto 或 cpu",
     "[model] device is {asked}: {tried}": "[model] device 是 {asked}：{tried}",
     "no GPU is used.": "没有使用显卡。",
+    'This machine has {count} cards, and one of them computes. [model] device = "{every}" has each make sections.': (
+        '这台机器有 {count} 块显卡，只有一块在计算。设置 [model] device = "{every}" 可以让每块都制作影片。'
+    ),
     "nobody has tried Flipbot on one yet.": "还没有人在这类设备上试过 Flipbot。",
     "this PyTorch cannot use one here.": "这个 PyTorch 在这里无法使用它。",
     "{why} Mend that.": "{why}请解决这个问题。",

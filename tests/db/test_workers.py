@@ -20,6 +20,14 @@ def test_a_name_of_an_older_version_stays(tmp_path: Path) -> None:
     assert workers.name_of(tmp_path, "gpu") == "gpu:0badcafe" == workers.name_of(tmp_path, "other")
 
 
+def test_an_engine_s_name_says_whose_it_is() -> None:
+    first, other = (workers.engine_of("gpu:0badcafe", n) for n in range(2))
+    assert first == "gpu:0badcafe" != other
+    for engine in (first, other):
+        assert workers.is_of(engine, "gpu:0badcafe")
+        assert not workers.is_of(engine, "gpu:0badcaf") and not workers.is_of(engine, "gpu:0badcafe0")
+
+
 async def test_who_works_says_so_again_and_needs_to_look_for_nobody(
     db: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -226,6 +226,32 @@ def test_a_second_terminal_asks_the_running_service(
     assert not (data_dir / "control.sock").exists()
 
 
+def test_two_engines_of_one_service_make_the_films_that_one_makes(
+    small: Path, photo: Path, config: Path, tmp_path: Path
+) -> None:
+    both, alone = tmp_path / "both", tmp_path / "alone"
+    settings = config.read_text()
+    config.write_text(settings.replace("[model]\n", '[model]\ndevice = "cpu, cpu"\n'))
+    service = start("run", "--model", small, "--data-dir", both, "-c", config)
+    asked = ("animate", photo, "fog", "--seconds", 2, "--model", small)
+    films = [tmp_path / f"{seed}.mp4" for seed in (5, 6)]
+    try:
+        until_served(service, both)
+        growing = [start(*asked, "--seed", film.stem, "-o", film, "--data-dir", both) for film in films]
+        ended = [each.communicate(timeout=240) for each in growing]
+        assert [each.returncode for each in growing] == [0, 0], ended
+    finally:
+        service.send_signal(signal.SIGTERM)
+        _, errors = service.communicate(timeout=60)
+    assert service.returncode == 0 and "Traceback" not in errors
+    assert errors.count("model loaded") == 2
+    config.write_text(settings)
+    once = tmp_path / "once.mp4"
+    done = run(*asked, "--seed", 5, "-o", once, "--data-dir", alone, "-c", config)
+    assert done.returncode == 0, done.stderr
+    assert once.read_bytes() == films[0].read_bytes() != films[1].read_bytes()
+
+
 def test_a_cancelled_film_leaves_the_line(small: Path, photo: Path, data_dir: Path, config: Path) -> None:
     """`front` takes films in while nobody makes them; queue and cancel work beside it and without it."""
     until = time.monotonic() + 60

@@ -71,7 +71,7 @@ class StandIn:
         if "card" in self.script:
             self.identity = Path(self.script["card"]).read_text()
         if not self.script.get("loading") or self.fits(self.script["room"]):
-            self.say({"event": "ready", "model": "stand-in", "device": "cpu", "memory": {}})
+            self.say({"event": "ready", "model": "stand-in", "device": message["device"], "memory": {}})
 
     def section(self, message: Message) -> None:
         """Some steps, and then files that nobody looks into."""

@@ -17,7 +17,7 @@ from db.finding import Finding
 from gen.attention import capability_of
 from gen.config import ModelConfig
 from gen.device import device_of, expands, half_convolves, has_kernels, set_allocator, usual_device
-from gen.doctor import device, this_gpu
+from gen.doctor import device, examine, this_gpu
 from gen.errors import DeviceMissing
 from gen.memory import FRAGMENTS, FRAGMENTS_FIXED, Wishes, make_memory_plan, this_machine
 from gen.roofline import Gpu
@@ -35,8 +35,8 @@ def tried_anew() -> None:
 
 
 def of(asked: str) -> list[Finding]:
-    """What the doctor says of the device, but for PyTorch's version."""
-    return device(ModelConfig(device=asked))[1:]
+    """What the doctor says of the device."""
+    return device(ModelConfig(device=asked))
 
 
 def test_a_card_that_pytorch_has_no_kernels_for_leaves_the_work_to_the_processor(
@@ -112,6 +112,26 @@ def test_of_two_cards_the_one_that_is_asked_for_is_looked_at(monkeypatch: pytest
         assert of("cuda:1")[0].sentence.startswith("[model] device is cuda:1, but its memory is full")
         monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_61"])
         assert of("auto")[0].sentence.endswith("close what else uses it. Or set it to cpu.")
+
+
+def test_the_doctor_looks_at_each_card_that_computes_and_tells_of_one_that_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = {0: "RTX 4090", 1: "RTX 3060"}
+    with a_card(AMPERE, total=24 << 30):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+        monkeypatch.setattr(torch.cuda, "set_device", lambda _: None)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda which: names[torch.device(which).index or 0])
+        (idle,) = (each for each in of("auto") if "2 cards" in each.sentence)
+        assert idle.fine is None and '[model] device = "cuda:0, cuda:1"' in idle.sentence
+        found = examine(ModelConfig(name="framepack", device="cuda:0, cuda:1"), Path("nowhere"))
+    told = [each.sentence for each in found]
+    assert [line.split(",")[0] for line in told if line.startswith("GPU")] == ["GPU: RTX 4090", "GPU: RTX 3060"]
+    assert not any("2 cards" in line for line in told)
+    (first, other) = (line for line in told if line.startswith("Memory:"))
+    assert "Memory plan of framepack on RTX 4090 (cuda:0)" in first
+    assert "Memory plan of framepack on RTX 3060 (cuda:1)" in other
+    assert sum(line.startswith("PyTorch") for line in told) == sum(line.startswith("Attention") for line in told) == 1
 
 
 def test_amd_s_cards_are_not_judged_by_what_is_known_of_nvidia_s(monkeypatch: pytest.MonkeyPatch) -> None:

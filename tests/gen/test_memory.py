@@ -99,6 +99,17 @@ def test_the_process_that_reads_a_prompt_has_room_beside_the_engine(shapes: dict
         plan(shapes, card_of(6, 11.7), precision="fp8")
 
 
+def test_engines_of_one_machine_share_its_ram(shapes: dict[str, tuple[int, ...]]) -> None:
+    """The first to load leaves as much to the others, and who comes after leaves what those take now and then."""
+    alone, first, last = (plan(shapes, card_of(6, 32), beside=beside) for beside in ((0, 0), (0, 1), (1, 0)))
+    assert (alone.precision, first.precision, last.precision) == ("bf16", "fp8", "bf16")
+    assert first.ram_limit == alone.ram_limit // 2
+    assert alone.ram_limit - last.ram_limit == pytest.approx(memory.ENCODERS_RAM, abs=2)
+    capped = plan(shapes, card_of(6, 64), ram_limit_gib=26, beside=(1, 0))
+    assert (capped.precision, capped.ram_limit) == ("fp8", 13 * GIB), "the limit is for both"
+    assert plan(shapes, card_of(24, 12), beside=(0, 1)).precision == "bf16", "where nothing travels, little is enough"
+
+
 @pytest.mark.parametrize(("free", "kind"), [(5.5, "bf16"), (5.0, "bf16"), (4.6, "fp8"), (4.35, "nf4")])
 def test_a_6_gib_card_that_others_use_too_still_makes_films(
     shapes: dict[str, tuple[int, ...]], free: float, kind: str

@@ -87,3 +87,16 @@ def test_the_doctor_judges_the_speed_of_the_large_models_alone() -> None:
     (finding,) = speed(ModelConfig(name="framepack", device="cpu"), pace, Path())
     assert finding.fine is None
     assert finding.sentence.startswith("Speed: 32.0 s a step over the last 3 sections, 15.7 TFLOP/s")
+
+
+def test_each_card_is_judged_by_the_sections_that_it_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    cards = {"cuda:0": Gpu("slow", (8, 6), 28, 1.8e9), "cuda:1": Gpu("fast", (8, 9), 128, 2.5e9)}
+    monkeypatch.setattr("gen.doctor.this_gpu", cards.__getitem__)
+    monkeypatch.setattr("gen.attention.capability_of", lambda where: cards[where].capability)
+    paces = [Pace(640, 608, 25, 800_000, 10_000, card="slow"), Pace(640, 608, 25, 100_000, 10_000, card="fast")]
+    model = ModelConfig(name="framepack", device="cuda:0, cuda:1")
+    slow, fast = speed(model, paces, Path())
+    assert slow.sentence.startswith("Speed: 32.0 s a step over the last 1 sections") and "slow" in slow.sentence
+    assert fast.sentence.startswith("Speed: 4.0 s a step over the last 1 sections") and "fast" in fast.sentence
+    (only,) = speed(model, paces[:1], Path())
+    assert only == slow, "nothing is known of the other one yet"
