@@ -192,6 +192,12 @@ class Dispatch:
         """Whether others may make the film that this one cannot."""
         return self.db.shared or len(self.siblings.all) > 1
 
+    def hopeless(self) -> bool:
+        """Whether each device of the only machine has tried to load the model, and none has ever had it."""
+        others = [each for each in self.siblings.all if each is not self]
+        loaded = any(each.engine for each in self.siblings.all)
+        return not self.db.shared and not loaded and all(each.rests for each in others)
+
     async def alone(self) -> bool:
         """Whether no other worker is there, and no sibling of this one that does not rest."""
         now = time.monotonic()
@@ -541,7 +547,7 @@ class Dispatch:
                 self.rest(reason, failed.facts, self.retry_ms / 1000)
             case DiskFull.reason:  # nothing finished is lost
                 await self.write(claim, release, retry_in_ms=self.retry_ms)
-            case reason if self.one_of_several and (reason in GONE or not self.loaded):
+            case reason if self.one_of_several and (reason in GONE or not self.loaded) and not self.hopeless():
                 await self.write(claim, jobs.release)
                 self.rest(reason, failed.facts, self.retry_ms / 1000)
             case reason if reason in GONE and self.engine:  # it was there, and comes back

@@ -150,21 +150,33 @@ async def test_a_broken_card_fails_no_film_while_another_makes_them(
     assert "worker rests worker=home:00000000 " in caplog.text and machine.cards[1].rests == 0
 
 
-async def test_where_no_card_is_there_the_film_waits_and_says_why_until_one_comes_back(
-    db: Database, tmp_path: Path
-) -> None:
-    gone = tmp_path / "no card"
-    gone.touch()
-    machine = Machine(db, tmp_path, {card: {"gone": str(gone)} for card in CARDS})
-    (film,) = await machine.submit(2)
+async def test_where_no_card_was_ever_there_films_fail_as_with_one(db: Database, tmp_path: Path) -> None:
+    (tmp_path / "no card").touch()
+    machine = Machine(db, tmp_path, {card: {"gone": str(tmp_path / "no card")} for card in CARDS})
+    waiting = await machine.submit(1, 1)
     async with machine.working():
+        ended = await machine.ended(waiting)
+    assert {(job.state, job.reason) for job in ended} == {(State.FAILED, "device_missing")}
+
+
+async def test_where_no_card_is_there_any_more_the_film_waits_and_says_why_until_one_comes_back(
+    db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gen.dispatch.CRASH_RETRY_MS", 0)
+    monkeypatch.setattr("gen.dispatch.CRASH_REST_S", 0.02)
+    gone = tmp_path / "no card"
+    machine = Machine(db, tmp_path, {card: {"gone": str(gone)} for card in CARDS})
+    async with machine.working():
+        await machine.ended(await machine.submit(1))
+        gone.touch()
+        _, film = await machine.submit(1, 2)
         await machine.said(film, "device_missing")
         gone.unlink()
         for each in machine.cards:
             each.rests_until = 0.0
         db.notify()
         (film,) = await machine.ended([film])
-    assert (film.state, film.reason, film.crashes) == (State.DONE, None, 0)
+    assert (film.state, film.reason) == (State.DONE, None)
 
 
 async def test_a_film_that_takes_every_child_with_it_ends_and_others_are_made(
