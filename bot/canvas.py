@@ -17,6 +17,7 @@ WAITS: Final = {  # what a job that is in line is held up by
     "checkpoint_corrupt": "model_gone",
     "checkpoint_incomplete": "model_gone",
     "checkpoint_missing": "model_gone",
+    "check_unusable": "engine_away",
     "database_busy": "database_away",
     "database_away": "database_away",
     "device_missing": "engine_away",
@@ -32,6 +33,7 @@ WAITS: Final = {  # what a job that is in line is held up by
     "worker_crashed": "engine_again",
     "worker_lost": "engine_again",
 }
+HELD_BACK: Final = ("picture_held_back", "film_held_back")  # made again it would be the same
 ENDINGS: Final = ("decoding", "writing")  # phases of a section after its last sampling step
 BEGINNINGS: Final = {"loading": "loading", "encoding": "reading"}  # those before its first, and what is said of them
 

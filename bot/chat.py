@@ -316,7 +316,14 @@ def _buttons(job: Job, view: View, terms: Terms) -> tuple[tuple[Button, ...], ..
         row += [button("cancel", "danger")] if view.can_cancel else []
         return (tuple(row),) if row else ()
     if job.state == State.FAILED:
-        return ((button("retry", "main"), button("edit"), button("details"), button("report")),)
+        match job.reason:
+            case "picture_held_back":
+                ways = []
+            case "film_held_back":  # by the same seed it would be the same again
+                ways = [button("seed", "main"), button("edit")]
+            case _:
+                ways = [button("retry", "main"), button("edit")]
+        return ((*ways, button("details"), button("report")),)
     if job.state == State.CANCELLED or not view.has_film:
         return ((button("again", "main"), button("edit"), button("details")),)
     row = [button("seed", "main"), button("edit")]

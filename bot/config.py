@@ -128,6 +128,12 @@ class SafetyConfig:
 
     consent: bool = key(True, "Whether people in chats have to accept the terms, once.")
     blocked_words: tuple[str, ...] = key((), "Words that no text may hold.")
+    image_check: str = key(
+        "", "Folder of a classifier that looks at pictures first; a relative path stands in models_dir; empty: none."
+    )
+    video_check: bool = key(False, "Whether it looks at each second of a film, too, before anybody sees it.")
+    check_labels: tuple[str, ...] = key(("nsfw", "porn", "hentai"), "Its labels for what is held back.")
+    check_score: float = key(0.5, "How probable these have to be, together.", least=0.01, most=1)
     keep_days: int = key(
         0,
         "How long pictures, films and jobs are kept after a job ended; 0: for ever.",
@@ -142,3 +148,10 @@ class SafetyConfig:
         least=0,
         most=36500,
     )
+
+    def __post_init__(self) -> None:
+        """raises ValueError: keys that do not go together. A check that looks at nothing is worse than none."""
+        if self.video_check and not self.image_check:
+            raise ValueError(said("video_check needs image_check, the folder of what looks"))
+        if self.image_check and not self.check_labels:
+            raise ValueError(said("image_check needs check_labels, what is held back"))

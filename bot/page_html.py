@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import quote
 
-from bot.canvas import View, when
+from bot.canvas import HELD_BACK, View, when
 from bot.control import NO_WORKER
 from bot.intake import MIB, Example, ModelFacts, Rules, moment, unmade
 from bot.page_guard import Role
@@ -341,7 +341,7 @@ def state(locale: str, job: Job, view: View, under_way: Progress | None, made: S
         "preview": f"/j/{job.id}/preview/{under_way.n}-{under_way.at_ms}.jpg" if shown and under_way else None,
         "steer": _can_steer(job),
         "again": over and view.has_film,
-        "finish": over and view.done < view.sections,
+        "finish": over and view.done < view.sections and view.reason not in HELD_BACK,
         "stop": view.can_stop,
         "cancel": view.can_cancel,
         "over": over,

@@ -44,7 +44,7 @@ def where_we_are() -> dict[str, str]:
 
 def command_doctor(args: argparse.Namespace, console: Console, locale: str) -> int:
     """flipbot doctor"""
-    from gen.doctor import examine  # imports torch
+    from gen.doctor import examine, looks  # imports torch
 
     settings = settings_of(args)
     start_log(settings.service, quiet=True)  # what would be logged here is a finding
@@ -52,6 +52,7 @@ def command_doctor(args: argparse.Namespace, console: Console, locale: str) -> i
     found = [
         configuration(settings, locale),
         *examine(settings.model, settings.models_dir, settings.video.sizes(settings.model), say),
+        *looks(settings.check),
         *asyncio.run(examine_service(settings, locale)),
         *asyncio.run(doctor.examine(settings.discord, settings.telegram, locale, settings.file)),
     ]

@@ -17,6 +17,7 @@ from db import workers
 from flipbot.planning import make_planner, make_replanner, model_facts
 from flipbot.settings import Settings, make_folder
 from gen.card import PRESETS, Card, find_checkpoint
+from gen.check import outputs
 from gen.errors import CheckpointMissing, GenError
 from gen.files import check, present
 from gen.process import QUIET
@@ -28,9 +29,16 @@ def model_trouble(settings: Settings) -> str | None:
     """The sentence of what ails the checkpoint now: it may have been moved away since the start."""
     try:
         present(find_checkpoint(settings.model.name, settings.models_dir))
+        need_check(settings)
     except GenError as error:
         return f"failed.{error.reason}"
     return None
+
+
+def need_check(settings: Settings) -> None:
+    """raises: CheckUnusable, where what is to look at pictures first is set up and cannot."""
+    if settings.check is not None:
+        outputs(settings.check)
 
 
 def described(settings: Settings, *, works: bool) -> tuple[Card, Path | None]:
@@ -51,8 +59,11 @@ def prepare_model(settings: Settings, console: Console, locale: str, *, works: b
     """The card of the configured checkpoint, all of whose files are there if it works here.
 
     Where the tiny one is not shipped, an untrained one is made, once.
+    raises: GenError
     """
-    if not works and settings.model.name != "tiny":
+    if works:
+        need_check(settings)
+    elif settings.model.name != "tiny":
         return described(settings, works=False)[0]
     try:
         checkpoint = find_checkpoint(settings.model.name, settings.models_dir)

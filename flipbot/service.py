@@ -183,6 +183,7 @@ def make_dispatchers(
             texts_dir=settings.data_dir / "texts",
             sizes=sizes,
             on_other_model=other_model,
+            check=settings.check,
             siblings=siblings,
         )
         for n, device in enumerate(settings.model.devices)

@@ -16,6 +16,7 @@ from db.connect import file_of, is_shared
 from db.errors import ConfigError
 from db.media import Media, open_media
 from db.said import of_system, said
+from gen.check import Check
 from gen.config import ModelConfig, VideoConfig
 
 SECTIONS = {
@@ -73,6 +74,15 @@ class Settings:
     def models_dir(self) -> Path:
         """Where checkpoints are kept."""
         return self.model.folder(self.data_dir)
+
+    @property
+    def check(self) -> Check | None:
+        """What looks at pictures and films first, where the owner has set one up."""
+        safety = self.safety
+        if not safety.image_check:
+            return None
+        folder = self.models_dir / Path(safety.image_check).expanduser()
+        return Check(str(folder), safety.check_labels, safety.check_score, safety.video_check)
 
     @property
     def max_bytes(self) -> int:

@@ -28,6 +28,7 @@ from safetensors.torch import load_file, save_file
 from db.said import packed
 from gen import attention, errors, film, inputs, weights
 from gen.card import PARTS, Card, find_checkpoint
+from gen.check import FRAMES, Check, Classifier
 from gen.device import device_of, usual_device
 from gen.engine import Engine, Previewer
 from gen.files import identity, weight_files
@@ -59,6 +60,8 @@ class Child:
         self.say = say
         self.cancelled = cancelled
         self.engine: Engine | None = None
+        self.classifier: Classifier | None = None
+        self.looked_at: set[str] = set()  # pictures
         self.made_by: dict[str, Any] = {}  # what the numbers depend on beside the plan
         self.untidy = 0  # sections since memory was given back
 
@@ -99,6 +102,8 @@ class Child:
                 log.warning("this PyTorch has no kernels for the card: the processor computes; see flipbot doctor")
         device_of(device)
         self.engine = None  # before the new one: both would not fit
+        check = message.get("check")
+        self.classifier = Classifier(Check.from_json(check)) if check else None  # before memory is planned
         wishes = Wishes(
             message["precision"],
             message.get("vram_limit_gib", 0.0),
@@ -157,6 +162,7 @@ class Child:
         plan, n, out = Plan.from_json(message["plan"]), int(message["n"]), Path(message["out"])
         if plan.model != engine.card.identity:
             raise errors.OtherModel(made=plan.model, loaded=engine.card.identity)
+        self.look_at_pictures(message)
         conditioning, encoded = self.conditioning(engine, plan, message, out)
         made_before = message["latents"]
         first = max(0, n - engine.needed_history(plan))
@@ -177,6 +183,7 @@ class Child:
         self.say({"event": "phase", "phase": "decoding"})
         tail = load_file(message["tail"])["tail"] if message["tail"] and inputs.intact(message["tail"]) else None
         final, provisional, tail = engine.decode(plan, conditioning, [*history, latents], n, tail)
+        self.look_at_film(final, provisional)
         with inputs.writing(out):
             save_file({"tail": tail.contiguous().cpu()}, out / "tail.safetensors")
         decoded = time.perf_counter()
@@ -216,6 +223,21 @@ class Child:
             }
         )
         return n + 1 == plan.sections
+
+    def look_at_pictures(self, message: Message) -> None:
+        """raises: PictureHeldBack. One that is gone was looked at when its conditioning was made."""
+        for path in (message["picture"], message["end_picture"]):
+            needed = path and (Path(path).is_file() or not message["conditioning"])
+            if self.classifier and needed and path not in self.looked_at:
+                self.classifier.look([picture(path)], errors.PictureHeldBack)
+                self.looked_at.add(path)
+
+    def look_at_film(self, *made: film.Frames) -> None:
+        """made: all frames of a section, none of which anybody has seen. raises: FilmHeldBack."""
+        if self.classifier and self.classifier.check.films:
+            frames = [frame for part in made for frame in part]
+            some = [frames[n * (len(frames) - 1) // FRAMES] for n in range(1, FRAMES + 1)]
+            self.classifier.look([Image.fromarray(frame) for frame in some], errors.FilmHeldBack)
 
     def tidy(self, last: bool) -> None:
         """Give back, after a film's last section and every few, what the allocator kept for the next one.
@@ -284,8 +306,8 @@ class Child:
             nonlocal shown
             if self.cancelled(id):
                 raise errors.Cancelled
-            preview = None
-            if time.monotonic() - shown >= PREVIEW_EVERY_S:
+            preview, unseen = None, self.classifier is not None and self.classifier.check.films
+            if not unseen and time.monotonic() - shown >= PREVIEW_EVERY_S:
                 shown = time.monotonic()
                 preview = jpeg(step.preview())
             self.say({"event": "step", "n": step.n, "of": step.of, "preview": preview})

@@ -32,11 +32,13 @@ from db.room import Room
 from db.rows import Claim, Job
 from db.sections import Made
 from db.trouble import TROUBLE
+from gen.check import Check
 from gen.config import ModelConfig
 from gen.errors import (
     CheckpointCorrupt,
     CheckpointIncomplete,
     CheckpointMissing,
+    CheckUnusable,
     DeviceMissing,
     NanLatents,
     OtherModel,
@@ -60,7 +62,9 @@ CRASH_RETRY_MS = 1_000
 AWAY_S = 600.0  # a section that is made waits so long for a store that is away, before it is given up
 TIGHTER = 1  # steps down from the first memory plan that are tried
 # While a card's driver is renewed, it sleeps, or weights are fetched anew
-GONE = (DeviceMissing.reason, CheckpointMissing.reason, CheckpointIncomplete.reason, CheckpointCorrupt.reason)
+GONE = tuple(
+    kind.reason for kind in (DeviceMissing, CheckpointMissing, CheckpointIncomplete, CheckpointCorrupt, CheckUnusable)
+)
 LOADS = 3  # children in a row that die before they have loaded: then it counts as the job's crash, so that it ends
 # Where several workers share a database, a trouble of one is no film's: it gives the film back, and rests
 OF_FILES = (DiskFull.reason, DiskFailed.reason, MachineShort.reason, MediaAway.reason)
@@ -97,6 +101,7 @@ class Dispatch:
         retry_ms: int = DISK_RETRY_MS,
         idle_s: float = IDLE_S,
         on_other_model: Callable[[str], Awaitable[str]] | None = None,
+        check: Check | None = None,
         siblings: Siblings | None = None,
         children: type[ChildProcess] = ChildProcess,
     ) -> None:
@@ -109,11 +114,13 @@ class Dispatch:
         on_other_model: called where a film was planned for another model than the one that is loaded: the checkpoint
                   may have been changed under the service. Has films planned for what is there now,
                   and returns its identity; of one that cannot be read, nothing
+        check:    what looks at pictures and films first
         siblings: the dispatchers of this process, which this one joins; none: it is the only one
         children: how a child is started and what it runs
         """
         self.siblings = siblings or Siblings()
         self.siblings.all.append(self)
+        self.check = check
         self.children = children
         self.db = db
         self.media = media
@@ -378,6 +385,7 @@ class Dispatch:
                 beside_loaded=others.count(True),
                 beside_waiting=others.count(False),
                 compile=self.model.compile,
+                check=self.check.to_json() if self.check else None,
             )
         except ChildDied:
             self.died_loading += 1

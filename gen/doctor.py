@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from PIL import Image
 from rich.console import Console
 
 from db.finding import Finding
 from db.said import Said, listed, said, together, written
 from gen import attention
 from gen.card import PRESETS, find_checkpoint
+from gen.check import Check, Classifier
 from gen.config import ModelConfig
 from gen.errors import (
     BadPrecision,
@@ -421,6 +423,22 @@ def plan_of(name: str, models_dir: Path, machine: Machine, wishes: Wishes) -> Me
         return plan_checkpoint(find_checkpoint(name, models_dir), machine, wishes)
     except (CheckpointMissing, CheckpointIncomplete, CheckpointCorrupt):
         return plan_published(PRESETS[name], machine, wishes) if name in PRESETS else None
+
+
+def looks(check: Check | None) -> list[Finding]:
+    """Whether what is to look at pictures first can, tried on a grey one."""
+    if check is None:
+        return []
+    try:
+        classifier = Classifier(check)
+        classifier.scores([Image.new("RGB", (64, 48), "grey")])
+    except GenError as error:
+        return [Finding(False, error.said())]
+    labels = listed(sorted(classifier.labels))
+    facts = {"labels": labels, "least": check.least}
+    pictures = said("Pictures are looked at first: {labels} from {least:.0%} on is held back.", **facts)
+    films = said("Pictures and films are looked at first: {labels} from {least:.0%} on is held back.", **facts)
+    return [Finding(True, films if check.films else pictures)]
 
 
 def encoder() -> Finding:

@@ -6,6 +6,7 @@ GenError
 ├── PictureUnreadable, EncoderFailed, TextEncoderDied, SectionsMissing, SectionLost
 ├── DeviceMissing, OutOfMemory, TooLittleMemory (TooLargeSize), BadPrecision, DiskFull, NanLatents, LimitTooSmall
 ├── LoraUnusable, AttentionMissing, PreviewUnusable
+├── CheckUnusable, PictureHeldBack, FilmHeldBack
 ├── DownloadFailed
 │   ├── HubUnreachable (HubOffline, BadEndpoint, BadProxy, SocksMissing, NoHub)
 │   └── NoSuchDownload, DownloadBusy, HubRefused (TokenRefused), HubLacks (NoRepository, CommitGone), CopyLacks,
@@ -211,6 +212,27 @@ class AttentionMissing(GenError):
 
     reason = "attention_missing"  # facts: name, why
     text = "[model] attention is {name}, but {why}; set it to auto, or mend that."
+
+
+class CheckUnusable(GenError):
+    """What is to look at pictures first cannot: then no film is made."""
+
+    reason = "check_unusable"  # facts: file, why
+    text = "[safety] image_check cannot be used: {file} {why}. Mend that, or take it out."
+
+
+class PictureHeldBack(GenError):
+    """The owner's classifier holds the picture back."""
+
+    reason = "picture_held_back"
+    text = "The picture is held back by the owner's classifier."
+
+
+class FilmHeldBack(GenError):
+    """The owner's classifier holds back what was made of the picture."""
+
+    reason = "film_held_back"
+    text = "The section is held back by the owner's classifier."
 
 
 class DownloadFailed(GenError):

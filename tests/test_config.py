@@ -145,6 +145,8 @@ def test_presets_are_shares_of_the_checkpoints_own_steps() -> None:
         ('[model]\ndevice = "cuda:1, cuda:1"', "config.toml: model: of several devices each is a card"),
         ('[model]\ndevice = "cuda:0, auto"', "config.toml: model: of several devices each is a card"),
         ('[model]\ndevice = "cuda:0,"', "config.toml: model: of several devices each is a card"),
+        ("[safety]\nvideo_check = true", "config.toml: safety: video_check needs image_check"),
+        ('[safety]\nimage_check = "a"\ncheck_labels = []', "config.toml: safety: image_check needs check_labels"),
         ("[video]\nqualities = 3", "config.toml: video.qualities: expected sections [video.qualities.NAME], got 3"),
         ("[video.qualities]\nfast = 3", "config.toml: video.qualities.fast: expected a section"),
         (

@@ -46,6 +46,7 @@ FOR_GUESTS: Final[Mapping[str, str]] = (
             "checkpoint_corrupt": "model",
             "checkpoint_incomplete": "model",
             "checkpoint_missing": "model",
+            "check_unusable": "machine",
             "database_away": "database",
             "database_busy": "database",
             "device_missing": "machine",

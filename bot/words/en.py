@@ -247,6 +247,17 @@ WORDS: Final = {
     ),
     "failed.sampling_not_supported": "This model cannot make a film from its end. Leave out the end picture.",
     "failed.picture_unreadable": "The picture could not be opened again. Send it once more.",
+    "failed.picture_held_back": (
+        "This bot looks at pictures before it animates them, and held this one back. It may be mistaken: try another "
+        "picture, or ask whoever runs it."
+    ),
+    "failed.film_held_back": (
+        "This bot looks at films before it shows them, and held the next second back. It may be mistaken: try another "
+        "seed or another text."
+    ),
+    "failed.check_unusable": (
+        "Pictures are to be looked at before they are animated, and cannot be: {file} {why}. Run flipbot doctor."
+    ),
     "failed.disk_full": "The disk is full. Free some space and ask for the film again.",
     "failed.encoder_failed": "The film could not be written to its file. Try again, and run flipbot doctor.",
     "failed.text_encoder_died": "The text could not be read: that process ended twice. Run flipbot doctor.",

@@ -212,6 +212,11 @@ WORDS: Final = {
     "failed.attention_missing": "注意力内核 {name} 在这里无法使用：{why}。请运行 flipbot doctor 查看。",
     "failed.sampling_not_supported": "这个模型不支持这种生成顺序。请去掉结尾图片再试。",
     "failed.picture_unreadable": "图片无法再次打开。请重新发送。",
+    "failed.picture_held_back": (
+        "机器人会先检查图片再制作影片，这张图片没有通过。检查可能有误：请换一张图片，或询问管理者。"
+    ),
+    "failed.film_held_back": ("机器人会先检查影片再展示，接下来的一秒没有通过。检查可能有误：请换一个种子或描述。"),
+    "failed.check_unusable": "图片在制作影片之前需要检查，但现在无法检查：{file}{why}。请运行 flipbot doctor。",
     "failed.disk_full": "磁盘已满。请腾出空间，然后重新制作。",
     "failed.encoder_failed": "影片无法写入文件。请再试一次，并查看 flipbot doctor。",
     "failed.text_encoder_died": "无法读取提示词：负责的进程两次中途退出，可能内存不足。请运行 flipbot doctor 查看。",
@@ -1014,6 +1019,8 @@ SENTENCES: Final[dict[str, str]] = {
     'of several devices each is a card with its number, named once: device = "cuda:0, cuda:1"': (
         '多个设备中的每一个都是带编号的显卡，且只写一次：device = "cuda:0, cuda:1"'
     ),
+    "video_check needs image_check, the folder of what looks": "video_check 需要 image_check，即分类器所在的文件夹",
+    "image_check needs check_labels, what is held back": "image_check 需要 check_labels，即哪些标签不能通过",
     "default_seconds is above longest_seconds; lower the one or raise the other": (
         "default_seconds 大于 longest_seconds；请调低前者或调高后者"
     ),
@@ -1394,6 +1401,23 @@ SENTENCES: Final[dict[str, str]] = {
     "The disk is full ({where}); free some room.": "磁盘已满（{where}）；请腾出空间。",
     "Section {n} came out as no numbers (NaN); the weights or the precision do not fit this device.": (
         "第 {n} 段算出的不是数字（NaN）；权重或精度不适合这个设备。"
+    ),
+    "[safety] image_check cannot be used: {file} {why}. Mend that, or take it out.": (
+        "[safety] image_check 无法使用：{file}{why}。请解决这个问题，或去掉这一项。"
+    ),
+    "The picture is held back by the owner's classifier.": "图片没有通过主人设置的分类器的检查。",
+    "The section is held back by the owner's classifier.": "这一段没有通过主人设置的分类器的检查。",
+    "is no image classifier's": "不是图片分类器的文件",
+    "knows {labels}: name one of them in [safety] check_labels": (
+        "只认识 {labels}：请在 [safety] check_labels 中写上其中之一"
+    ),
+    "cannot be loaded: {why}": "无法加载：{why}",
+    "lacks some of its weights": "缺少一部分权重",
+    "Pictures are looked at first: {labels} from {least:.0%} on is held back.": (
+        "制作之前先检查图片：{labels} 达到 {least:.0%} 就不会通过。"
+    ),
+    "Pictures and films are looked at first: {labels} from {least:.0%} on is held back.": (
+        "先检查图片和影片：{labels} 达到 {least:.0%} 就不会通过。"
     ),
     "The LoRA {file} {why}. Take it out of [model] loras, or give another file.": (
         "LoRA {file} {why}。请把它从 [model] loras 中去掉，或换一个文件。"

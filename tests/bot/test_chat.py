@@ -173,6 +173,8 @@ def test_each_state_has_its_buttons() -> None:
     assert buttons(a_job(state=State.DONE, **film), terms=Terms(longest_s=3.6)) == ["seed", "edit", "details"]
     assert buttons(a_job(state=State.CANCELLED, **film)) == ["again", "edit", "details"]
     assert buttons(a_job(state=State.FAILED, reason="internal")) == ["retry", "edit", "details", "report"]
+    assert buttons(a_job(state=State.FAILED, reason="film_held_back")) == ["seed", "edit", "details", "report"]
+    assert buttons(a_job(state=State.FAILED, reason="picture_held_back")) == ["details", "report"], "nothing else helps"
 
 
 def test_what_is_ready_of_a_cancelled_film_stays_or_goes() -> None:

@@ -153,6 +153,18 @@ def test_a_bad_configuration_is_refused(name: str, photo: Path, tmp_path: Path) 
     assert [p.name for p in tmp_path.iterdir()] == ["config.toml"]
 
 
+def test_without_what_is_to_look_at_pictures_no_film_is_made(small: Path, photo: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[safety]\nimage_check = "nobody"\n')
+    common = ("--model", small, "-c", config, "--data-dir", tmp_path / "data")
+    for order in (("animate", photo, "fog"), ("run",)):
+        done = quick(*order, *common, cwd=tmp_path)
+        assert done.returncode == 2
+        said = one_sentence(done.stderr)
+        assert "[safety] image_check cannot be used" in said and "nobody/config.json is not there" in said
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_missing_configuration_is_refused(photo: Path, tmp_path: Path) -> None:
     done = quick("animate", photo, "fog", "-c", tmp_path / "none.toml")
     assert done.returncode == 2
