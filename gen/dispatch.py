@@ -405,8 +405,8 @@ class Dispatch:
         """The name by which people know what computes: machine and device, and a number where siblings share one."""
         machine, _, rest = self.worker.partition(":")
         taken = any(each.device == self.device for each in self.siblings.all if each is not self)
-        number = rest.partition("/")[2]
-        return f"{machine} {self.device}" + (f" {number}" if taken and number else "")
+        n = int(rest.partition("/")[2] or 0)
+        return f"{machine} {self.device}" + (f" {n + 1}" if taken and n else "")
 
     @property
     def holds(self) -> bool:

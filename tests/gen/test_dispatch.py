@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import AbstractAsyncContextManager, closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -44,6 +44,7 @@ from gen.config import ModelConfig
 from gen.dispatch import Dispatch, heard
 from gen.film import probe, read_frames
 from gen.process import ChildFailed, ChildHung, ChildProcess, Told
+from tests.at_work import at_work
 from tests.e2e.conftest import CARD, GOLDEN
 from tests.ready import ready
 
@@ -157,14 +158,8 @@ class Bench:
     async def ended(self, job: Job) -> Job:
         return await self.until(job, lambda now: now.state.terminal)
 
-    @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.dispatch.run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+    def working(self) -> AbstractAsyncContextManager[None]:
+        return at_work(self.dispatch)
 
     def child(self) -> psutil.Process:
         assert self.dispatch.child is not None

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from gen.config import ModelConfig
 from gen.dispatch import LEASE_MS, Dispatch
 from gen.process import ChildProcess, Told
 from tests import postgres
+from tests.at_work import at_work
 from tests.ready import ready
 
 if TYPE_CHECKING:
@@ -55,14 +56,8 @@ class Machine:
             db, media, config, media.root, worker=worker, retry_ms=600, lease_ms=lease_ms, children=children
         )
 
-    @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.dispatch.run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+    def working(self) -> AbstractAsyncContextManager[None]:
+        return at_work(self.dispatch)
 
     async def until(self, job: Job, holds: Callable[[Job], bool]) -> Job:
         async with asyncio.timeout(TIMEOUT_S):

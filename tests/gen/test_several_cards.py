@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from gen.card import find_checkpoint
 from gen.config import ModelConfig
 from gen.dispatch import Dispatch, Siblings
 from gen.process import ChildProcess, Told
+from tests.at_work import at_work
 from tests.ready import ready
 
 TIMEOUT_S = 60
@@ -83,15 +84,8 @@ class Machine:
     async def submit(self, *sections: int) -> list[Job]:
         return await films.submit(self.db, self.media, find_checkpoint("tiny").card, list(sections))
 
-    @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(each.run()) for each in self.cards]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+    def working(self) -> AbstractAsyncContextManager[None]:
+        return at_work(*self.cards)
 
     async def ended(self, films: list[Job]) -> list[Job]:
         async with asyncio.timeout(TIMEOUT_S):
@@ -225,4 +219,4 @@ def test_two_on_one_processor_have_names_of_their_own(db: Database, tmp_path: Pa
         )
         for n in range(2)
     ]
-    assert [each.named() for each in two] == ["home cpu", "home cpu 1"]
+    assert [each.named() for each in two] == ["home cpu", "home cpu 2"]

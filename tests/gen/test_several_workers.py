@@ -22,6 +22,7 @@ from gen.config import ModelConfig
 from gen.dispatch import Dispatch
 from gen.process import ChildProcess
 from tests import postgres
+from tests.at_work import at_work
 from tests.ready import ready
 
 TIMEOUT_S = 60
@@ -72,13 +73,8 @@ async def working(*those: Dispatch) -> AsyncIterator[None]:
     """While these work; each is in the list of workers."""
     for each in those:
         await workers.here(each.db, each.worker, "any", works=True)
-    tasks = [asyncio.create_task(each.run()) for each in those]
-    try:
+    async with at_work(*those):
         yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def rested(worker: Dispatch, times: int) -> None:
