@@ -136,7 +136,7 @@ class Page:
         port: int,
         model: ModelFacts | None = None,
         examples: Sequence[Example] | None = None,
-        trouble: Callable[[], str | None] = lambda: None,
+        trouble: Callable[[], Refused | None] = lambda: None,
         password: str = "",
         guest_password: str = "",
         public_url: str = "",
@@ -148,7 +148,7 @@ class Page:
         """port:     0 takes a free one
         model:    None takes the intake's
         examples: texts to try; None takes the model's
-        trouble:  the key of a sentence about the model, asked for each page; None where all is well
+        trouble:  what is wrong with the service, asked for each page; None where all is well
         password: the owner's; needed where others than this machine can reach the page
         guest_password: of those who make films and see their own; empty: there are none
         public_url: where the world finds the page; empty: films have no links

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from bot.canvas import HELD_BACK, View, when
 from bot.control import NO_WORKER
+from bot.errors import Refused
 from bot.intake import MIB, Example, ModelFacts, Rules, moment, unmade
 from bot.page_guard import Role
 from bot.words import DEFAULT, LANGUAGES, Guest, say, why
@@ -89,8 +90,8 @@ class Where:
     notice: str = ""
 
 
-def shell(locale: str, title: str, body: Html, model: ModelFacts, trouble: str | None, where: Where) -> str:
-    """A whole page: what all of them share, around the body. trouble: the key of what is wrong with the model."""
+def shell(locale: str, title: str, body: Html, model: ModelFacts, trouble: Refused | None, where: Where) -> str:
+    """A whole page: what all of them share, around the body. trouble: what is wrong with the service."""
     warnings = [] if model.trained else [say(locale, "page.untrained", sentence=say(locale, "model.untrained"))]
     warnings += [_trouble(locale, trouble)] if trouble else []
     warnings += [where.notice] if where.notice else []
@@ -118,10 +119,11 @@ def shell(locale: str, title: str, body: Html, model: ModelFacts, trouble: str |
     )
 
 
-def _trouble(locale: str, key: str) -> str:
-    """What is wrong with the service, by its key; guests are asked for nothing that only the owner can do."""
+def _trouble(locale: str, trouble: Refused) -> str:
+    """What is wrong with the service; guests are asked for nothing that only the owner can do."""
+    key = trouble.key
     if key.startswith("failed."):
-        return why(locale, key.removeprefix("failed."), {})
+        return why(locale, key.removeprefix("failed."), trouble.facts)
     return say(locale, NO_WORKER_HERE if key == NO_WORKER and isinstance(locale, Guest) else key)
 
 

@@ -25,13 +25,13 @@ from gen.process import QUIET
 log = logging.getLogger("flipbot")
 
 
-def model_trouble(settings: Settings) -> str | None:
-    """The sentence of what ails the checkpoint now: it may have been moved away since the start."""
+def model_trouble(settings: Settings) -> Refused | None:
+    """What ails the checkpoint now: it may have been moved away since the start."""
     try:
         present(find_checkpoint(settings.model.name, settings.models_dir))
         need_check(settings)
     except GenError as error:
-        return f"failed.{error.reason}"
+        return Refused(f"failed.{error.reason}", **error.facts)
     return None
 
 

@@ -292,8 +292,8 @@ def make_page(settings: Settings, intake: Intake, crew: workers.Crew, files: int
     )
 
 
-def trouble_now(settings: Settings, media: Media, crew: workers.Crew) -> str | None:
-    """The sentence that everybody should read before they ask for a film."""
+def trouble_now(settings: Settings, media: Media, crew: workers.Crew) -> Refused | None:
+    """What everybody should read before they ask for a film."""
     if media.free_bytes() < settings.min_free:
-        return "trouble.disk"
-    return (model_trouble(settings) if crew.works else None) or (None if crew.there else control.NO_WORKER)
+        return Refused("trouble.disk")
+    return (model_trouble(settings) if crew.works else None) or (None if crew.there else Refused(control.NO_WORKER))

@@ -59,7 +59,8 @@ NOTEWORTHY = 1.05  # times what was noted: so much more memory is noted again
 TOLD_EVERY_S = 0.5  # progress rows are commits: no more often than that
 DISK_RETRY_MS = 30_000
 CRASH_RETRY_MS = 1_000
-AWAY_S = 600.0  # a section that is made waits so long for a store that is away, before it is given up
+AWAY = (MediaAway, DatabaseAway, DatabaseBusy, MachineShort)
+AWAY_S = 600.0  # a section that is made waits so long for what is away, before it is given up
 TIGHTER = 1  # steps down from the first memory plan that are tried
 # While a card's driver is renewed, it sleeps, or weights are fetched anew
 GONE = tuple(
@@ -490,7 +491,8 @@ class Dispatch:
                 encode_ms=made["encode_ms"],
             )
 
-        recorded = await self.recorded(claim, await self.taken_in(claim, adopt))
+        taken_in = await self.once_back(claim, lambda: in_thread(self.media, adopt))
+        recorded = await self.once_back(claim, lambda: self.write(claim, sections.record, taken_in))
         if self.rests:
             log.info("worker is well again worker=%s", self.worker)
             self.rests = 0
@@ -503,42 +505,30 @@ class Dispatch:
         took = time.monotonic() - started
         log.info("section recorded job=%d n=%d/%d took=%.1fs state=%s", job.id, job.done, job.sections, took, job.state)
 
-    async def recorded(self, claim: Claim, made: Made) -> sections.Recorded:
-        """Write the section's row, and again while the database is away or cannot be opened, as for a store that is.
+    async def once_back(self, claim: Claim, do: Callable[[], Awaitable[T]]) -> T:
+        """Do it, and again while the store or the database is away: minutes of work are not thrown away for that.
 
-        raises: TROUBLE; LeaseLost, where somebody has the film by now, and where it was written before the answer broke
+        do: goes on where it was
+        raises: TROUBLE; LeaseLost, where somebody has the film by now, and where it was done before the answer broke
         """
-        until = time.monotonic() + AWAY_S
+        until, told = time.monotonic() + AWAY_S, False
         while True:
             try:
-                return await self.write(claim, sections.record, made)
-            except (DatabaseAway, DatabaseBusy, MachineShort) as away:
+                return await do()
+            except AWAY as away:
                 if time.monotonic() >= until:
                     raise
-                log.warning("section waits to be recorded job=%d n=%d: %s", claim.job.id, made.n + 1, away)
+                if not told:
+                    log.warning("section waits to be recorded job=%d n=%d: %s", claim.job.id, claim.job.done + 1, away)
+                told = True
             await asyncio.sleep(self.retry_ms / 6000)
+            with suppress(*TROUBLE):
+                await jobs.renew(self.db, claim, self.lease_ms)
 
     async def drop(self, shas: Sequence[str]) -> None:
         """Remove what no row names any more; where other workers may be about to name the same, the sweep does."""
         if not self.one_of_several:
             await in_thread(self.media, self.media.drop_all, shas)
-
-    async def taken_in(self, claim: Claim, adopt: Callable[[], Made]) -> Made:
-        """Call adopt in a thread, and again while the store is away: minutes of work are not thrown away for that.
-
-        adopt: goes on where it was
-        raises: TROUBLE; LeaseLost, where somebody has the film by now
-        """
-        until = time.monotonic() + AWAY_S
-        while True:
-            try:
-                return await in_thread(self.media, adopt)
-            except MediaAway:  # the store's own log says so, once
-                if time.monotonic() >= until:
-                    raise
-            await asyncio.sleep(self.retry_ms / 6000)
-            with suppress(*TROUBLE):
-                await jobs.renew(self.db, claim, self.lease_ms)
 
     async def failed(self, claim: Claim, failed: ChildFailed) -> None:
         """The child could not: end the job as it was wished, or with the reason, or try again where that can help."""

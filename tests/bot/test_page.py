@@ -610,16 +610,16 @@ async def test_an_untrained_checkpoint_is_named_on_every_page(tmp_path: Path) ->
 
 async def test_a_model_that_is_gone_is_said(tmp_path: Path) -> None:
     async with service(tmp_path) as found, visitor(found) as client:
-        found.page.trouble = lambda: "failed.checkpoint_missing"
+        found.page.trouble = lambda: Refused("failed.checkpoint_incomplete", file="vae/config.json")
         async with client.get("/", headers=HTML) as answer:
-            assert "The model is not on this machine" in await answer.text()
+            assert "The model is not complete, vae/config.json is missing." in await answer.text()
 
 
 @pytest.mark.parametrize("trouble", ["failed.checkpoint_missing", "terminal.no_worker"])
 async def test_a_guest_is_told_to_run_nothing(trouble: str, tmp_path: Path) -> None:
     how = {"password": "of the owner", "guest_password": "of guests"}
     async with service(tmp_path, **how) as found, visitor(found) as client:
-        found.page.trouble = lambda: trouble
+        found.page.trouble = lambda: Refused(trouble)
         for password, told in (("of guests", False), ("of the owner", True)):
             async with client.post("/login", data={"password": password}, headers=HTML) as answer:
                 assert ("flipbot" in (await answer.text()).partition("banner")[2].partition("</div>")[0]) is told

@@ -16,6 +16,10 @@ from safetensors.torch import load_file, save_file
 from transformers import ViTConfig, ViTForImageClassification
 from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
+from bot.words import why
+from db.config import load
+from flipbot.model import model_trouble
+from flipbot.settings import SECTIONS, Settings
 from gen import child
 from gen.card import find_checkpoint
 from gen.check import Check, Classifier, outputs
@@ -259,6 +263,18 @@ def test_a_stranger_hears_that_a_picture_is_held_back(check: Made, tmp_path: Pat
     done = run("animate", tmp_path / "blue.png", "fog", *common)
     assert done.returncode == 0, done.stderr
     assert target.exists()
+
+
+def test_a_page_says_that_nothing_can_look_any_more(check: Made, tmp_path: Path) -> None:
+    asked = check()
+    config = tmp_path / "config.toml"
+    config.write_text(f"[safety]\nimage_check = {json.dumps(asked.folder)}\ncheck_labels = ['naked']\n")
+    settings = Settings(**load(config, SECTIONS))
+    assert model_trouble(settings) is None
+    (Path(asked.folder) / "preprocessor_config.json").unlink()
+    trouble = model_trouble(settings)
+    assert trouble is not None
+    assert "preprocessor_config.json is not there" in why("en", trouble.key.removeprefix("failed."), trouble.facts)
 
 
 def test_what_cannot_look_makes_no_film(check: Made, tmp_path: Path) -> None:

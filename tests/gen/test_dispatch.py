@@ -485,7 +485,7 @@ async def test_a_section_is_given_up_where_its_store_stays_away(quick: Bench, mo
     quick.dispatch.retry_ms = 30
     tries = []
 
-    def adopt() -> sections.Made:
+    async def adopt() -> sections.Made:
         tries.append(1)
         raise MediaAway("s3://films", "it does not answer", "see to the network")
 
@@ -493,13 +493,13 @@ async def test_a_section_is_given_up_where_its_store_stays_away(quick: Bench, mo
     claim = await jobs.claim(quick.db, "test", 60_000)
     assert claim is not None
     with pytest.raises(MediaAway):
-        await quick.dispatch.taken_in(claim, adopt)
+        await quick.dispatch.once_back(claim, adopt)
     assert len(tries) > 1
     monkeypatch.setattr("gen.dispatch.AWAY_S", 5.0)
     await jobs.release(quick.db, claim)
     assert await jobs.claim(quick.db, "another", 60_000)
     with pytest.raises(LeaseLost):  # nor longer than anybody has a use for it
-        await quick.dispatch.taken_in(claim, adopt)
+        await quick.dispatch.once_back(claim, adopt)
 
 
 async def test_a_section_that_is_made_waits_for_a_system_that_has_no_files_left(quick: Bench) -> None:
@@ -513,7 +513,7 @@ async def test_a_section_that_is_made_waits_for_a_system_that_has_no_files_left(
     sha = "0" * 64
     times = {"sampling_ms": 1, "decode_ms": 1, "encode_ms": 1}
     made = sections.Made(n=0, latents=sha, clip=None, tail=None, film=sha, frames=37, **times)
-    recording = asyncio.create_task(quick.dispatch.recorded(claim, made))
+    recording = asyncio.create_task(quick.dispatch.once_back(claim, lambda: sections.record(quick.db, claim, made)))
     await asyncio.wait([recording], timeout=0.1)
     quick.db.path.rmdir()
     away.rename(quick.db.path)
