@@ -370,7 +370,7 @@ class Intake:
         kept, total = part_kept(job, keep, longer=more > 0)
         if kept == total and not more:
             raise Refused("refused.film_is_whole")
-        if kept and job.plan.get("sampling") == BACKWARDS and (more or prompt is not None or total != job.sections):
+        if kept and job.plan.get("sampling") == BACKWARDS and (more or prompt is not None or keep == "all_but_last"):
             raise Refused("refused.made_backwards")
         prompts, text = self._prompts(job, kept, total, more, prompt)
         planned = self._replanner()(

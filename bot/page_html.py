@@ -15,7 +15,7 @@ from urllib.parse import quote
 from bot.canvas import HELD_BACK, View, when
 from bot.control import NO_WORKER
 from bot.errors import Refused
-from bot.intake import MIB, Example, ModelFacts, Rules, moment, unmade
+from bot.intake import BACKWARDS, MIB, Example, ModelFacts, Rules, moment, unmade
 from bot.page_guard import Role
 from bot.words import DEFAULT, LANGUAGES, Guest, say, why
 from db.flows import ALL
@@ -307,8 +307,7 @@ def film_url(job: Job) -> str | None:
 
 def joins(job: Job, made: Sequence[Section]) -> bool:
     """Whether a player can join the film's fragments while it grows; else it has to take the whole film each time."""
-    forward = job.plan.get("sampling") != "inverted"
-    return forward and all(section.fragment or not section.clip for section in made)
+    return _forward(job) and all(section.fragment or not section.clip for section in made)
 
 
 def end_url(job: Job) -> str | None:
@@ -342,7 +341,7 @@ def state(locale: str, job: Job, view: View, under_way: Progress | None, made: S
         "notes": " ".join(_notes(locale, job)),
         "preview": f"/j/{job.id}/preview/{under_way.n}-{under_way.at_ms}.jpg" if shown and under_way else None,
         "steer": _can_steer(job),
-        "again": over and view.has_film,
+        "again": over and view.has_film and _forward(job),
         "finish": over and view.done < view.sections and view.reason not in HELD_BACK,
         "stop": view.can_stop,
         "cancel": view.can_cancel,
@@ -353,8 +352,12 @@ def state(locale: str, job: Job, view: View, under_way: Progress | None, made: S
 def _can_steer(job: Job) -> bool:
     """Whether something of the film is not begun yet, and comes after what is there."""
     begun = job.done + (job.state == State.RUNNING)
-    forward = job.plan.get("sampling") != "inverted"
-    return not job.state.terminal and job.wish is None and begun < job.sections and forward
+    return not job.state.terminal and job.wish is None and begun < job.sections and _forward(job)
+
+
+def _forward(job: Job) -> bool:
+    """Whether a film's seconds are made in viewing order: only then can its end be made longer, or otherwise."""
+    return job.plan.get("sampling") != BACKWARDS
 
 
 def moved(state: Mapping[str, Any], job_id: int, base: str | None) -> dict[str, Any]:

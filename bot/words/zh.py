@@ -1256,7 +1256,7 @@ SENTENCES: Final[dict[str, str]] = {
     "{file} at {weight:g}": "{file}（强度 {weight:g}）",
     "Previews: by {file}; films by the model's own decoder.": "预览：由 {file} 解码；影片由模型自己的解码器解码。",
     # flipbot doctor：内存规划
-    "Memory: {why}": "内存：{why}",
+    "Memory: {why}": "内存规划：{why}",
     "It works in {precision} and takes at most {ram}.": "以 {precision} 运行，最多使用 {ram}。",
     "{most:.1f} of {limit:.1f} GiB of RAM": "{most:.1f} GiB 内存（上限 {limit:.1f} GiB）",
     "{most:.1f} of {limit:.1f} GiB of its memory": "{most:.1f} GiB 显存（上限 {limit:.1f} GiB）",

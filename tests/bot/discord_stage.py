@@ -5,7 +5,6 @@ import io
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from bot.discord_bot import DiscordBot
 from bot.discord_server import terms_of
 from bot.film import film_of
 from bot.front import hooks_of
-from bot.intake import Intake, ModelFacts, Planned, Prompts, Rules
+from bot.intake import Intake, ModelFacts, Rules
 from bot.poster import Poster
 from bot.sender import DISCORD, Pace
 from db import jobs, requests, sections
@@ -26,38 +25,16 @@ from db.media import Media
 from db.rows import Job
 from db.sections import Made
 from tests.fakes.discord import TOKEN, Discord
-from tests.planned import texts, texts_again
+from tests.planned import Still
 from tests.ready import ready
 
-SECTION_S = Fraction(36, 30)
+STILL = Still(96, 64)
 
 
 def png(colour: str = "teal", size: tuple[int, int] = (96, 64)) -> bytes:
     out = io.BytesIO()
     Image.new("RGB", size, colour).save(out, "PNG")
     return out.getvalue()
-
-
-def planner(*, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str, ends: bool) -> Planned:
-    sections_ = max(1, round(seconds / 1.2))
-    plan = {"model": "still@1", "width": size[0], "height": size[1], "steps": 2, "fps": 30, "seed": seed}
-    plan |= {"prompts": texts(prompts, sections_, SECTION_S), "sampling": "inverted" if ends else "f1"}
-    return Planned(plan=plan, sections=sections_, frames=36 * sections_ + 1, fps=30)
-
-
-def replanner(
-    plan: Mapping[str, Any],
-    *,
-    kept: int,
-    sections: int,
-    seconds: float = 0.0,
-    prompts: Prompts = (),
-    seed: int | None = None,
-) -> Planned:
-    total = sections + round(seconds / 1.2)
-    changed = {**plan, "seed": plan["seed"] if seed is None else seed}
-    changed["prompts"] = texts_again(plan, prompts, kept, total, SECTION_S)
-    return Planned(plan=changed, sections=total, frames=36 * total + 1, fps=30)
 
 
 QUICK = Pace(budget=(1000, 1.0), media_s=0.0, text_s=0.2)
@@ -153,7 +130,13 @@ async def stage(
     async with Discord() as there, Database.open(data_dir=ready(folder)) as db:
         media = Media(folder / "media")
         intake = Intake(
-            db, media, planner, Rules(**usual | dict(rules or {})), model, replanner=replanner, public_url=public_url
+            db,
+            media,
+            STILL.plan,
+            Rules(**usual | dict(rules or {})),
+            model,
+            replanner=STILL.again,
+            public_url=public_url,
         )
         made = Stage(
             there,

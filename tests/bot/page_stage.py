@@ -3,17 +3,16 @@
 import asyncio
 import io
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from bot.intake import Example, Intake, ModelFacts, Planned, Prompts, Rules
+from bot.intake import Example, Intake, ModelFacts, Rules
 from bot.page import Page
 from bot.page_guard import read_key
 from db import jobs, progress, sections
@@ -22,11 +21,11 @@ from db.media import Media
 from db.requests import Limits
 from db.rows import Claim, Job
 from gen import film
-from tests.planned import texts, texts_again
+from tests.planned import FPS, FRAMES, Still
 from tests.ready import ready
 
-FRAMES, PROVISIONAL, FPS, STEPS = 36, 33, 30, 8
-SECTION_S = Fraction(FRAMES, FPS)
+PROVISIONAL, STEPS = 33, 8
+STILL = Still(320, 224, STEPS)
 EXAMPLES = (Example("fog rolls in", "雾气涌来"), Example("night falls", "夜幕降临"))
 
 GIB = 1 << 30
@@ -50,28 +49,6 @@ PLAN = {  # of memory, as the engine tells it
         "once": 1.6 * GIB,
     },
 }
-
-
-def planner(*, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str, ends: bool) -> Planned:
-    made = max(1, round(seconds * FPS / FRAMES))
-    plan = {"model": "still@1", "width": 320, "height": 224, "steps": STEPS, "fps": FPS, "seed": seed}
-    plan["prompts"] = texts(prompts, made, SECTION_S)
-    return Planned(plan=plan, sections=made, frames=FRAMES * made + 1, fps=FPS)
-
-
-def replanner(
-    plan: Mapping[str, Any],
-    *,
-    kept: int,
-    sections: int,
-    seconds: float = 0.0,
-    prompts: Prompts = (),
-    seed: int | None = None,
-) -> Planned:
-    made = sections + round(seconds * FPS / FRAMES)
-    changed = {**plan, "seed": plan["seed"] if seed is None else seed}
-    changed["prompts"] = texts_again(plan, prompts, kept, made, SECTION_S)
-    return Planned(plan=changed, sections=made, frames=FRAMES * made + 1, fps=FPS)
 
 
 def scene(at: float, size: tuple[int, int] = (320, 224)) -> Image.Image:
@@ -190,7 +167,7 @@ async def service(
     model = ModelFacts(name="still@1", trained=trained, default_prompt="gentle motion", examples=EXAMPLES, ends=ends)
     async with Database.open(data_dir=ready(folder)) as db:
         media = media or Media(folder / "media")
-        intake = Intake(db, media, planner, rules(**other), model, replanner=replanner)
+        intake = Intake(db, media, STILL.plan, rules(**other), model, replanner=STILL.again)
         where = {"host": host, "port": port, "password": password, "guest_password": guest_password}
         page = Page(intake, db, media, **where, public_url=public_url, key=read_key(folder), doctor=doctor)
         url = await page.start()

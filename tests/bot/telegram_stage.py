@@ -5,10 +5,9 @@ import asyncio
 import functools
 import io
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import numpy as np
 from bot.chat import ChatMessage
 from bot.config import SafetyConfig, TelegramConfig
 from bot.discord_server import terms_of
-from bot.intake import Intake, ModelFacts, Planned, Prompts, Rules
+from bot.intake import Intake, ModelFacts, Rules
 from bot.poster import Poster
 from bot.remover import Remover
 from bot.sender import Film, Pace
@@ -31,37 +30,12 @@ from db.requests import Limits
 from db.rows import Claim, Job
 from db.sections import Made
 from tests.fakes.telegram import Chat, Telegram, a_picture, person
-from tests.planned import texts, texts_again
+from tests.planned import FPS, FRAMES, Still
 from tests.ready import ready
 
-FRAMES, FPS = 36, 30
-SECTION_S = Fraction(FRAMES, FPS)
+STILL = Still(64, 48)
 QUICK = Pace(budget=(1000, 1.0), media_s=0.0, text_s=0.2)  # at 0 it would look at the rows all the time
 ANN, BOB, MEI, OPERATOR = person(111), person(222, name="Bob"), person(333, "zh-hans", "美"), person(999, name="Op")
-
-
-def planner(*, size: tuple[int, int], seconds: float, prompts: Prompts, seed: int, quality: str, ends: bool) -> Planned:
-    made = max(1, round(seconds * FPS / FRAMES))
-    plan = {
-        "model": "still@1", "width": 64, "height": 48, "steps": 2, "fps": FPS, "seed": seed,
-        "prompts": texts(prompts, made, SECTION_S),
-    }  # fmt: skip
-    return Planned(plan=plan, sections=made, frames=FRAMES * made + 1, fps=FPS)
-
-
-def replanner(
-    plan: Mapping[str, Any],
-    *,
-    kept: int,
-    sections: int,
-    seconds: float = 0.0,
-    prompts: Prompts = (),
-    seed: int | None = None,
-) -> Planned:
-    total = sections + round(seconds * FPS / FRAMES)
-    changed = {"seed": plan["seed"] if seed is None else seed}
-    changed["prompts"] = texts_again(plan, prompts, kept, total, SECTION_S)
-    return Planned(plan={**plan, **changed}, sections=total, frames=FRAMES * total + 1, fps=FPS)
 
 
 @functools.cache
@@ -215,7 +189,7 @@ async def stage(
         media = Media(folder / "media")
         seeds = itertools.count(100)
         model = ModelFacts(name="still", trained=True, default_prompt="gentle motion")
-        intake = Intake(db, media, planner, rules, model, lambda: next(seeds), replanner)
+        intake = Intake(db, media, STILL.plan, rules, model, lambda: next(seeds), STILL.again)
         operators = (OPERATOR["id"],)
         config = TelegramConfig(api_base=server.url, operators=operators, local_server=str(local) if local else "")
         poster = folder / "poster.jpg"

@@ -288,8 +288,10 @@ async def test_a_film_made_from_its_end_is_finished_or_made_anew_only(taker: Int
     for change in ({"add_seconds": 1}, {"prompt": "other"}):
         doing = taker.again(job.id, ANN, key="no", keep="all", **change)
         assert await refusal(doing) == "refused.made_backwards"
-    redo = taker.again(job.id, ANN, key="no", keep="all_but_last", seed="new")
-    assert await refusal(redo) == "refused.made_backwards"
+    whole = await film(taker, end_picture=asked().picture)
+    for each in (job, whole):
+        redo = taker.again(each.id, ANN, key="no", keep="all_but_last", seed="new")
+        assert await refusal(redo) == "refused.made_backwards"
     rest = await taker.again(job.id, ANN, key="rest", keep="all")
     assert (rest.done, rest.plan, rest.end_picture) == (2, job.plan, job.end_picture)
     assert await refusal(taker.steer(rest.id, ANN, "other")) == "refused.made_backwards"

@@ -635,10 +635,21 @@ async def test_the_whole_life_of_a_film_by_clicking(tmp_path: Path, browser: Bro
         assert job.film
         assert await run(browser.saved, f"flipbot-{whole}.mp4") == found.media.read(job.film)
 
+        seen_there = "return document.querySelector('#again, #longer').checkVisibility()"
+        assert not await run(chrome.execute_script, seen_there), "of a film made from its end only all can be made anew"
+
+        await run(chrome.get, found.url)
+        await run(enter, chrome, "#camera", str(tmp_path / "dawn.png"))
+        await run(clear, chrome, "#seconds")
+        await run(enter, chrome, "#seconds", "2.4")
+        plain = await another(chrome, ".try button[type=submit]")
+        await ended(found, chrome, plain)
+        assert await run(chrome.execute_script, seen_there)
+        seed = (await jobs.get(found.db, plain)).plan["seed"]
         redone = await jobs.get(found.db, await another(chrome, "button[value=redo]"))
-        assert (redone.done, redone.sections, redone.plan["seed"] != 42) == (1, 2, True)
+        assert (redone.done, redone.sections, redone.plan["seed"] != seed) == (1, 2, True)
         await press(chrome, "#cancel button", "document.querySelector('.watch.over') !== null")
-        await run(chrome.get, f"{found.url}j/{whole}")
+        await run(chrome.get, f"{found.url}j/{plain}")
         longer = await jobs.get(found.db, await another(chrome, "button[value=extend]"))
         assert (longer.done, longer.sections) == (2, 6)
         await press(chrome, "#steer summary", "document.querySelector('#steer').open")
@@ -647,6 +658,7 @@ async def test_the_whole_life_of_a_film_by_clicking(tmp_path: Path, browser: Bro
         assert (await jobs.get(found.db, longer.id)).prompt.endswith("snow")
         await press(chrome, "#stop button", "document.querySelector('.watch.over') !== null")
 
+        await run(chrome.get, f"{found.url}j/{whole}")
         await press(chrome, "#another summary", "document.querySelector('#another').open")
         other = await jobs.get(found.db, await another(chrome, "button[value=seed]"))
         assert (other.done, other.plan["seed"] != 42) == (0, True)
@@ -668,8 +680,8 @@ async def test_the_whole_life_of_a_film_by_clicking(tmp_path: Path, browser: Bro
         await press(chrome, button, "location.pathname === '/gallery'")
         assert whole not in [each.id for each in await jobs.recent(found.db, 20)]
         await run(enter, chrome, "#q", "SNOW")
-        await press(chrome, ".search button", "document.querySelectorAll('.films li').length === 2")
-        await press(chrome, ".films .button", f"location.search === '?from={other.id}'")
+        await press(chrome, ".search button", "document.querySelectorAll('.films li').length === 1")
+        await press(chrome, ".films .button", f"location.search === '?from={longer.id}'")
         await seen(chrome, "again")
         assert await run(complaints, chrome) == []
 
