@@ -26,6 +26,7 @@ WAITS: Final = {  # what a job that is in line is held up by
     "limit_too_small": "engine_away",
     "machine_short": "engine_away",
     "media_away": "media_away",
+    "memory_taken": "memory_taken",
     OTHER_MODEL: "other_model",
     "out_of_memory": "smaller",
     "section_lost": "continuing",
@@ -104,7 +105,7 @@ def view(
     seconds_done, seconds_total = round(seconds_done, 1), round(max(seconds_total, seconds_done), 1)
     in_line = place.jobs_ahead + 1 if place and job.state == State.QUEUED else None
     open_, wished = not job.state.terminal, job.wish is not None
-    held_up = job.state == State.QUEUED and job.reason in WAITS
+    held_up = job.state == State.QUEUED and job.reason in WAITS and closed.away is None
     if wished or not open_ or held_up:
         told = None
     return View(
@@ -145,6 +146,8 @@ def headline(job: Job, under_way: Progress | None, place: Place | None, closed: 
             return WAITS[OTHER_MODEL]
         case State.QUEUED if closed.paused:
             return "paused_because" if closed.reason else "paused"
+        case State.QUEUED if closed.away is not None:
+            return absence(closed.away.reason)
         case State.QUEUED if job.reason in WAITS:
             return WAITS[job.reason]
         case State.QUEUED if job.done:  # between two turns; with nobody ahead nothing is waited for
@@ -162,6 +165,11 @@ def headline(job: Job, under_way: Progress | None, place: Place | None, closed: 
             return "failed_kept" if job.film else "failed"
         case _:
             return job.state.value
+
+
+def absence(reason: str) -> str:
+    """What is said where nobody makes films now: it is not the hour, or the machine is at something else."""
+    return "resting" if reason == "hours" else "in_use"
 
 
 def awaited(job: Job) -> str:

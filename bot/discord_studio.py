@@ -7,7 +7,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import AppCommandChannel, Range, Transform
 
-from bot.canvas import WAITS, awaited, look
+from bot.canvas import WAITS, absence, awaited, look
 from bot.chat import number_of
 from bot.discord_sender import STYLE
 from bot.discord_server import ServerSettings, of_server, set_for
@@ -80,10 +80,10 @@ def _gates(group: app_commands.Group, desk: Desk) -> None:
         await desk.bot.whisper(interaction, await status_text(desk, interaction))
 
     @group.command(name=word("name.pause"), description=word("about.pause"))
-    @app_commands.describe(reason=word("about.reason"))
-    @app_commands.rename(reason=word("name.reason"))
-    async def pause(interaction: Ix, reason: Range[str, 0, 200] = "") -> None:
-        await operators.pause(desk.db, desk.who(interaction), clean(reason), desk.scope(interaction))
+    @app_commands.describe(reason=word("about.reason"), now=word("about.now"))
+    @app_commands.rename(reason=word("name.reason"), now=word("name.now"))
+    async def pause(interaction: Ix, reason: Range[str, 0, 200] = "", now: bool = False) -> None:
+        await operators.pause(desk.db, desk.who(interaction), clean(reason), desk.scope(interaction), at_once=now)
         await desk.tell(interaction, "discord.paused")
 
     @group.command(name=word("name.resume"), description=word("about.resume"))
@@ -115,6 +115,8 @@ async def status_text(desk: Desk, interaction: Ix) -> str:
         say(locale, "model.line", model=desk.bot.intake.model.name),
     ]
     held_up = {(WAITS[job.reason], awaited(job)) for job in open_ if job.state == State.QUEUED and job.reason in WAITS}
+    if state.away is not None:
+        lines.append(say(locale, f"headline.{absence(state.away.reason)}"))
     lines += [say(locale, f"headline.{trouble}", model=model) for trouble, model in sorted(held_up)]
     return "\n".join(lines)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from rich.table import Table
 
 from bot import words
-from bot.canvas import look
+from bot.canvas import absence, look
 from bot.errors import Refused
 from bot.intake import BACKWARDS, moment, unmade
 from db import jobs, operators
@@ -45,7 +45,7 @@ async def operate(db: Database, order: Order) -> dict[str, Any]:
 
 
 async def _pause(db: Database, order: Order) -> dict[str, Any]:
-    await operators.pause(db, BY, _reason(order), scope_of(order))
+    await operators.pause(db, BY, _reason(order), scope_of(order), at_once=bool(order.get("now")))
     return await closed(db)
 
 
@@ -207,7 +207,17 @@ def closed_lines(state: Mapping[str, Any], locale: str) -> list[str]:
 
     state: as `closed`; a service from before an upgrade says nothing of servers
     """
-    return [*_closed_line(state, locale), *_server_lines(state, locale)]
+    return [*_closed_line(state, locale), *away_lines(state.get("away"), locale), *_server_lines(state, locale)]
+
+
+def away_lines(away: Mapping[str, Any] | None, locale: str) -> list[str]:
+    """Why nobody makes films now, in a sentence for whoever runs the machine; nothing where somebody does."""
+    if not away:
+        return []
+    key = absence(away["reason"])
+    machine = str(away["name"]).partition(":")[0]
+    facts = {name: words.clean(str(fact), 80) for name, fact in away["facts"].items()}
+    return [words.say(locale, f"terminal.{key}", **{"program": "?", "opens": "?", **facts, "machine": machine})]
 
 
 def gate_lines(action: str, server: str, state: Mapping[str, Any], locale: str) -> list[str]:

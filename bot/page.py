@@ -20,7 +20,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from bot import page_html as html
-from bot.canvas import View, look
+from bot.canvas import View, absence, look
 from bot.errors import Refused
 from bot.held_up import held_up
 from bot.intake import Asked, By, Example, Intake, ModelFacts, seconds_of
@@ -400,7 +400,7 @@ class Page:
         """What somebody should know who is about to ask for a film: that an operator paused, or takes nothing in."""
         gate = await self.once.ask("gate", lambda: operators.state(self.db))
         if gate.kind == "open":
-            return ""
+            return say(locale, f"page.{absence(gate.away.reason)}") if gate.away else ""
         return say(locale, CLOSED[gate.kind][bool(gate.reason)], reason=gate.reason)
 
     async def _submit(self, request: web.Request) -> web.Response:

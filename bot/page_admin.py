@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +22,7 @@ from bot.page_guard import locale_of
 from bot.words import clean, duration, say, why
 from db import engines, jobs, operators, stats
 from db.flows import ALL
-from db.models import Platform
+from db.models import Platform, State
 from db.rows import Engine, Job
 
 if TYPE_CHECKING:
@@ -87,8 +88,11 @@ class Admin:
         ]
         line = await stats.in_line(db, now - DAY_MS, 96)
         ends = (moment(took[0].at_ms), moment(took[-1].at_ms)) if took else ("", "")
+        gate = await operators.state(db)
         return {
-            "gate": await operators.state(db),
+            "gate": gate,
+            "away": operate.away_lines(asdict(gate)["away"], locale),
+            "busy": any(job.state == State.RUNNING for job in waiting),
             "servers": await operators.gates(db, MOST),
             "queue": await self._queue(locale, waiting[:MOST], visitor),
             "open": len(waiting),
@@ -168,7 +172,7 @@ class Admin:
         reason, scope = clean(str(form.get("reason", "")), 200), operate.scope_of(form)
         match request.match_info["gate"]:
             case "pause":
-                await operators.pause(db, BY, reason, scope)
+                await operators.pause(db, BY, reason, scope, at_once="now" in form)
             case "drain":
                 await operators.drain(db, BY, reason, scope)
             case _:
@@ -220,6 +224,8 @@ def _engine(locale: str, engine: Engine) -> dict[str, Any]:
         facts = {"planned": gib[kind], "limit": gib[f"{kind}_limit"], "seen": _gib(seen)}
         lines.append((say(locale, f"admin.{kind}"), say(locale, "admin.planned" if seen else "admin.to_come", **facts)))
     lines.append((say(locale, "admin.loaded"), moment(engine.loaded_ms)))
+    if engine.freed_ms is not None:
+        lines.append((say(locale, "admin.freed"), moment(engine.freed_ms)))
     most = max(1, *plan["parts"].values())
     parts = [
         (say(locale, f"admin.part.{name}"), f"{size / 2**30:.2f} GiB", size / most)

@@ -5,6 +5,7 @@ from typing import Final
 
 from telegram import Message
 
+from bot.canvas import absence
 from bot.errors import Refused
 from bot.limits import told
 from bot.telegram_talk import TELEGRAM, Here, Talk, replied_to, sentence
@@ -14,6 +15,7 @@ from db import jobs, operators
 
 HOUR_MS: Final = 3_600_000
 REASON: Final = 200  # characters
+NOW: Final = "now"  # in every language, and in each its own word
 
 Command = Callable[[Talk, Here, Message, str], Awaitable[None]]
 
@@ -24,13 +26,17 @@ async def status(talk: Talk, here: Here, message: Message, text: str) -> None:
     said = say(here.locale, f"telegram.state.{state.kind}")
     if state.reason:
         said += f" ({clean(state.reason, REASON)})"
+    if state.away is not None:
+        said += f". {say(here.locale, f'headline.{absence(state.away.reason)}')}"
     films = len(await jobs.open_jobs(talk.db))
     await talk.tell(here, sentence(here.locale, "telegram.status", state=said, films=films))
 
 
 async def pause(talk: Talk, here: Here, message: Message, text: str) -> None:
-    """/pause, and why"""
-    await operators.pause(talk.db, me(here), clean(text, REASON))
+    """/pause, and why; /pause now gives up what is under way, too"""
+    first, _, rest = text.partition(" ")
+    at_once = first.lower() in (NOW, say(here.locale, "discord.name.now"))
+    await operators.pause(talk.db, me(here), clean(rest if at_once else text, REASON), at_once=at_once)
     await status(talk, here, message, "")
 
 

@@ -16,7 +16,7 @@ KEPT_MS = 30 * 24 * 3600 * 1000  # one that has loaded nothing for so long is go
 @writes
 def loaded(db: Database, name: str, model: str, plan: Mapping[str, Any]) -> None:
     """The device of that name has loaded a model by this plan."""
-    told = {"model": model, "plan": dict(plan), "vram": 0, "ram": 0, "loaded_ms": db.now()}
+    told = {"model": model, "plan": dict(plan), "vram": 0, "ram": 0, "loaded_ms": db.now(), "freed_ms": None}
     with db.transaction() as tx:
         put(tx, Engine, {"name": name}, told)
 
@@ -27,6 +27,21 @@ def took(db: Database, name: str, vram: int, ram: int) -> None:
     with db.transaction(quiet=True) as tx:
         for column, seen in ((Engine.vram, vram), (Engine.ram, ram)):
             tx.execute(update(Engine).where(Engine.name == name, column < seen).values({column: seen}))
+
+
+@writes
+def freed(db: Database, *names: str) -> None:
+    """They have given their memory back, until they load a model again."""
+    with db.transaction(quiet=True) as tx:
+        tx.execute(update(Engine).where(Engine.name.in_(names), Engine.freed_ms.is_(None)).values(freed_ms=db.now()))
+
+
+@writes
+def begins(db: Database, machine: str) -> None:
+    """No engine of a machine has anything loaded: its process has just started."""
+    with db.transaction(quiet=True) as tx:
+        mine = Engine.name.startswith(f"{machine} ", autoescape=True)
+        tx.execute(update(Engine).where(mine, Engine.freed_ms.is_(None)).values(freed_ms=Engine.loaded_ms))
 
 
 @reads

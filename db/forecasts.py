@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Connection, func, select
 
 from db import flows, rows, turns
+from db.absences import find_away
 from db.connect import Database, reads
 from db.errors import QueueFull
 from db.flows import IS_OPEN, MODEL_RUNS
@@ -146,6 +147,7 @@ class Play:
 class _Kept:
     play: Play
     paused: bool
+    away: rows.Away | None
     commits: int
     read_at: float
     took: float
@@ -163,7 +165,21 @@ def forecast(db: Database, job_id: int) -> rows.Forecast | None:
         if job.state.terminal:
             return None
         kept = _kept(db, tx)
-    return None if kept.paused else kept.play.forecast(job_id)
+    told = None if kept.paused else kept.play.forecast(job_id)
+    return told if told is None or kept.away is None else _put_off(told, job, kept.away, db.now())
+
+
+def _put_off(told: rows.Forecast, job: rows.Job, away: rows.Away, now_ms: int) -> rows.Forecast | None:
+    """What is foretold where no section is begun before a certain time; a section under way is finished."""
+    if away.opens_ms is None:
+        return None
+    wait = max(0, away.opens_ms - now_ms)
+    begun = job.state == State.RUNNING
+    return rows.Forecast(
+        first_ms=told.first_ms + wait if told.first_ms and not begun else told.first_ms,
+        next_ms=told.next_ms if begun else told.next_ms + wait,
+        done_ms=told.done_ms if begun and told.done_ms == told.next_ms else told.done_ms + wait,
+    )
 
 
 @reads
@@ -175,7 +191,9 @@ def room_in(db: Database, full: QueueFull, platform: Platform, user_id: str, cha
         among = set(tx.scalars(select(Job.id).where(IS_OPEN, MODEL_RUNS, *there)))
         kept = _kept(db, tx)
     over = len(among) - full.limit + 1
-    return None if kept.paused or over < 1 else kept.play.ended(among, over)
+    if kept.paused or over < 1 or kept.away is not None:
+        return None
+    return kept.play.ended(among, over)
 
 
 @reads
@@ -199,7 +217,7 @@ def _kept(db: Database, tx: Connection) -> _Kept:
             return kept
     commits = db.commits
     play = _read(tx)
-    kept = _Kept(play, flows.paused(tx), commits, now, time.monotonic() - now)
+    kept = _Kept(play, flows.paused(tx), find_away(tx, db.steady()), commits, now, time.monotonic() - now)
     _KEPT[db] = kept
     return kept
 

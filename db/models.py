@@ -93,6 +93,7 @@ class Reason(StrEnum):
     MACHINE_SHORT = "machine_short"
     LIMIT_TOO_SMALL = "limit_too_small"
     MEDIA_AWAY = "media_away"
+    MEMORY_TAKEN = "memory_taken"
     NAN_LATENTS = "nan_latents"
     OTHER_MODEL = "other_model"
     OUT_OF_MEMORY = "out_of_memory"
@@ -542,6 +543,19 @@ class Engine(Base):
     vram: Mapped[int] = mapped_column(BigInteger, default=0)  # bytes, the most since it was loaded
     ram: Mapped[int] = mapped_column(BigInteger, default=0)
     loaded_ms: Mapped[int] = mapped_column(BigInteger, index=True)
+    freed_ms: Mapped[int | None] = mapped_column(BigInteger)  # when it gave its memory back; none while it is loaded
+
+
+class Away(Base):
+    """A process that makes no films now, since its machine is wanted for something else."""
+
+    __tablename__ = "away"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)  # as that of Worker
+    reason: Mapped[str] = mapped_column(String(40))
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)
+    opens_ms: Mapped[int | None] = mapped_column(BigInteger)  # when it will make some again, where that is known
+    since_ms: Mapped[int] = mapped_column(BigInteger)
 
 
 class Person(Base):

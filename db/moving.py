@@ -10,10 +10,10 @@ from sqlalchemy import Connection, Table, delete, func, insert, select, text
 from db.connect import AT_ONCE, Database, reads, writes
 from db.errors import NotEmpty
 from db.media import OWNER, Media, fetched, in_thread, media_keep
-from db.models import Base, Memo, Request, Worker
+from db.models import Away, Base, Memo, Request, Worker
 from db.query import put
 
-HERE = (Worker.__table__,)  # what is true of the place alone
+HERE = (Away.__table__, Worker.__table__)  # what is true of the place alone
 
 
 @reads

@@ -6,7 +6,7 @@ Each deed and its line in the audit are one commit.
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -23,10 +23,11 @@ from sqlalchemy import (
 )
 
 from db import flows, rows
+from db.absences import find_away
 from db.connect import Database, reads, writes
 from db.flows import ALL
 from db.models import Audit, Ban, Gate, Job, Platform, ServerLimits, State
-from db.query import change, load_job, put, set_down
+from db.query import change, find_jobs, load_job, put, set_down, wished_end
 
 log = logging.getLogger("flipbot.queue")
 
@@ -42,10 +43,17 @@ def who(platform: Platform, user_id: str) -> str:
 
 
 @writes
-def pause(db: Database, by: str, reason: str = "", scope: str = ALL) -> None:
-    """Begin no section any more; those under way are finished. With no reason the one that is given already stays."""
+def pause(db: Database, by: str, reason: str = "", scope: str = ALL, *, at_once: bool = False) -> None:
+    """Begin no section any more; those under way are finished. With no reason the one that is given already stays.
+
+    at_once: those under way are given up, to be made anew later; nobody pays for them
+    """
     with db.transaction() as tx:
-        _gate(tx, db.now(), by, reason, scope, "pause", paused=True)
+        _gate(tx, db.now(), by, reason, scope, "pause_now" if at_once else "pause", paused=True)
+        if at_once:
+            theirs = [] if scope == ALL else [Job.server_id == scope]
+            for job in find_jobs(tx, Job.state == State.RUNNING, *theirs):
+                set_down(tx, Job.id == job.id, wished_end(job, job.film) or State.QUEUED, db.now())
 
 
 @writes
@@ -77,9 +85,9 @@ def _gate(tx: Connection, now_ms: int, by: str, reason: str, scope: str, action:
 
 @reads
 def state(db: Database, server_id: str = "") -> rows.QueueState:
-    """What is closed for everybody, or else for that server."""
+    """What is closed for everybody, or else for that server; and whether anybody makes films now."""
     with db.reading() as tx:
-        return find_state(tx, server_id)
+        return replace(find_state(tx, server_id), away=find_away(tx, db.steady()))
 
 
 _GATE = (Gate.scope, Gate.paused, Gate.draining, Gate.reason, Gate.by, Gate.since_ms)
@@ -87,7 +95,7 @@ _CLOSED = select(*_GATE).where(Gate.scope.in_([ALL, bindparam("here")]), or_(Gat
 
 
 def find_state(tx: Connection, server_id: str = "") -> rows.QueueState:
-    """As `state`, in a transaction."""
+    """What is closed, in a transaction."""
     return _together({row.scope: row for row in tx.execute(_CLOSED, {"here": server_id})}, server_id)
 
 
@@ -101,7 +109,7 @@ def gates(db: Database, newest: int = NAMES) -> dict[str, rows.QueueState]:
 
 
 def find_states(tx: Connection, servers: Collection[str]) -> dict[str, rows.QueueState]:
-    """As `state`, of several servers in a transaction."""
+    """As `find_state`, of several servers."""
     some = select(*_GATE).where(Gate.scope.in_([ALL, *servers]), or_(Gate.paused, Gate.draining))
     found = {row.scope: row for row in tx.execute(some)}
     return {server: _together(found, server) for server in servers}

@@ -261,14 +261,29 @@ class Numbers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Away:
+    """Why a process makes no films now, as db/away.py says. opens_ms: when it will again, where that is known."""
+
+    name: str
+    reason: str
+    facts: Mapping[str, Any]
+    opens_ms: int | None
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueState:
-    """What operators closed, for all or for one server. paused: no section is begun; draining: nothing is taken in."""
+    """What operators closed, for all or for one server. paused: no section is begun; draining: nothing is taken in.
+
+    away: why nobody makes films now, be the queue open or not
+    """
 
     paused: bool = False
     draining: bool = False
     reason: str = ""
     by: str = ""
     since_ms: int | None = None
+    away: Away | None = None
 
     @property
     def kind(self) -> str:
@@ -346,7 +361,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """What computes on a device: the model it loaded, by which plan; the most bytes that it was seen to take since."""
+    """What computes on a device: the model it loaded, by which plan; the most bytes that it was seen to take since.
+
+    freed_ms: when it gave its memory back; None while it has the model
+    """
 
     name: str
     model: str
@@ -354,6 +372,7 @@ class Engine:
     vram: int
     ram: int
     loaded_ms: int
+    freed_ms: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -214,6 +214,12 @@ def queue(add: Add) -> None:
         gate = add(name, command_gate, about)
         gate.set_defaults(action=name)
         with_server(gate, said("for one Discord server or Telegram group alone"))
+        if name == "pause":
+            gate.add_argument(
+                "--now",
+                action="store_true",
+                help=said("give up the sections that are under way, too; they are made again later"),
+            )
         if name != "resume":
             gate.add_argument("reason", nargs="*", metavar="REASON", help=said("what people are told"))
     for name, command, about in (

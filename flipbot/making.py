@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -152,6 +152,8 @@ def command_animate(args: argparse.Namespace, console: Console, locale: str) -> 
     """flipbot animate"""
     need_one_beginning(args)
     settings = settings_of(args)
+    # Who sits at the machine decides for themselves when it is wanted
+    settings = replace(settings, model=replace(settings.model, hours="", yields_to=()))
     limits = settings.limits
     bounds = {"max_bytes": settings.max_bytes, "max_megapixels": limits.image_max_megapixels}
     said, image = args.prompt, Path(args.image or "")

@@ -115,7 +115,8 @@ def command_gate(args: argparse.Namespace, console: Console, locale: str) -> int
     def said(state: dict[str, Any]) -> str:
         return "\n".join(operate.gate_lines(args.action, args.server, state, locale))
 
-    return give(args, console, locale, said, action=args.action, reason=reason, scope=args.server)
+    now = getattr(args, "now", False)
+    return give(args, console, locale, said, action=args.action, reason=reason, scope=args.server, now=now)
 
 
 def command_first(args: argparse.Namespace, console: Console, locale: str) -> int:

@@ -21,7 +21,7 @@ from bot.metrics import Metrics
 from bot.once import lately
 from bot.page import Page
 from bot.page_guard import read_key
-from db import jobs, workers
+from db import absences, engines, jobs, workers
 from db.connect import CLOSING_S, Database
 from db.errors import MediaAway, OtherStore
 from db.house import housekeeping, tidy_here
@@ -37,6 +37,7 @@ from flipbot.planning import make_planner, make_replanner, model_facts, rules
 from flipbot.settings import Settings, make_folder
 from gen.card import Card
 from gen.dispatch import Dispatch, Siblings
+from gen.leave import Leave
 from gen.memory import largest
 from gen.process import QUIET
 from gen.renditions import Renditions
@@ -98,6 +99,7 @@ async def service(
         db = await stack.enter_async_context(Database.open(url, data_dir=data_dir, steps=page or chats))
         name = workers.name_of(data_dir, platform.node() or "host")
         await jobs.recover(db, name)
+        await absences.back(db, name)
         crew = workers.Crew(db, name, card.identity, works=works)
         helps = db.shared and not page  # makes what a front of its own plans
         if db.shared:
@@ -139,7 +141,12 @@ async def service(
                     return await give_up(ended, crew, loaded)
                 return await changed_model(settings, intake, crew, hello)
 
-            starting += [each.run for each in make_dispatchers(settings, intake, name, sizes, other_model)]
+            await engines.begins(db, name.partition(":")[0])
+            leave = Leave(settings.model)
+            if leave.asked:
+                leave.why = await asyncio.to_thread(leave.look)  # before the first turn
+                starting.append(partial(leave.run, db, name))
+            starting += [each.run for each in make_dispatchers(settings, intake, name, sizes, other_model, leave)]
         tasks = tuple(asyncio.create_task(each()) for each in starting)
         stack.push_async_callback(end, tasks, CLOSING_S if db.shared else None)
         stack.callback(setattr, db, "busy_s", ENDING_S)  # who ends waits no longer for a server that is away
@@ -172,8 +179,9 @@ def make_dispatchers(
     name: str,
     sizes: Sequence[str],
     other_model: Callable[[str], Awaitable[str]],
+    leave: Leave,
 ) -> list[Dispatch]:
-    """What makes films, on each device. name: of this process"""
+    """What makes films, on each device. name: of this process    leave: says when the machine is its owner's"""
     siblings = Siblings()
     return [
         Dispatch(
@@ -185,6 +193,7 @@ def make_dispatchers(
             on_other_model=other_model,
             check=settings.check,
             siblings=siblings,
+            leave=leave,
         )
         for n, device in enumerate(settings.model.devices)
     ]

@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from db.said import packed
+from db.said import packed, said
 from gen import attention, errors, film, inputs, weights
 from gen.card import PARTS, Card, find_checkpoint
 from gen.check import FRAMES, Check, Classifier
@@ -33,7 +33,7 @@ from gen.device import device_of, usual_device
 from gen.engine import Engine, Previewer
 from gen.files import identity, weight_files
 from gen.lora import identity_of_loras, merge_of
-from gen.memory import Machine, Wishes, plan_checkpoint, share_of, summary, this_machine, told
+from gen.memory import CONTEXT, GIB, Machine, MemoryPlan, Wishes, plan_now, share_of, summary, this_machine, told
 from gen.pipe import Answer, Message, Say, serve
 from gen.process import give_back
 from gen.sample import make_caches, ran
@@ -63,6 +63,7 @@ class Child:
         self.classifier: Classifier | None = None
         self.looked_at: set[str] = set()  # pictures
         self.made_by: dict[str, Any] = {}  # what the numbers depend on beside the plan
+        self.planned: MemoryPlan | None = None
         self.untidy = 0  # sections since memory was given back
 
     def answer(self, message: Message) -> None:
@@ -72,21 +73,33 @@ class Child:
                 self.load(message)
             else:
                 self.tidy(self.section(message))
-        except errors.GenError as error:
-            self.tidy(True)  # a cancel is one: there may be nothing to do after it
-            self.say({"event": "error", "reason": error.reason, "facts": packed(error.facts)})
         except Exception as error:  # the edge of the process: the parent hears a reason, the log has the rest
-            if errors.ran_out(error):
-                self.tidy(True)
-                if torch.cuda.is_available():
+            if short := errors.ran_out(error) or isinstance(error, errors.OutOfMemory):
+                known = error if isinstance(error, errors.OutOfMemory) else errors.OutOfMemory()
+                error = self.crowded() or known
+            if isinstance(error, errors.GenError):
+                self.tidy(True)  # a cancel is one: there may be nothing to do after it
+                if short and torch.cuda.is_available():
                     torch.cuda.empty_cache()
-                self.say({"event": "error", "reason": errors.OutOfMemory.reason, "facts": {}})
+                self.say({"event": "error", "reason": error.reason, "facts": packed(error.facts)})
                 return
             log.exception("unexpected")
             if lost_card():
                 log.error("the card does not answer any more; another process begins anew")
                 raise SystemExit(1) from error
             self.say({"event": "error", "reason": "internal", "facts": {"what": type(error).__name__}})
+
+    def crowded(self) -> errors.MemoryTaken | None:
+        """What to say where memory ran out because other programs have taken what the plan counted on."""
+        if self.planned is None or not self.planned.machine.gpu:
+            return None
+        device = torch.device(self.planned.machine.device)
+        free, _ = torch.cuda.mem_get_info(device)
+        need, have = self.planned.vram, free + torch.cuda.memory_reserved(device) + CONTEXT
+        if have >= need:
+            return None
+        gib = {"need": f"{need / GIB:.1f}", "have": f"{have / GIB:.1f}"}
+        return errors.MemoryTaken(kind=said("VRAM"), precision=self.planned.precision, **gib)
 
     def load(self, message: Message) -> None:
         """Load the checkpoint of the message onto its device."""
@@ -113,7 +126,7 @@ class Child:
             (message.get("beside_loaded", 0), message.get("beside_waiting", 0)),
         )
         machine = this_machine(device)
-        planned = plan_checkpoint(checkpoint, machine, wishes)
+        planned = self.planned = plan_now(checkpoint, machine, wishes)
         log.info("%s", summary(planned))
         keep_within(machine, wishes)
         dtype = torch.float32 if planned.precision == "fp32" else None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from db.config import key
 from db.said import said
+from gen.hours import Span, hours_of
 from gen.types import CACHE_NAMES
 
 CARD = re.compile("cuda:(0|[1-9][0-9]?)")
@@ -53,14 +54,44 @@ class ModelConfig:
     compile: bool = key(False, "Compile the blocks when the first section is made: a minute or two, then faster.")
     threads: int = key(0, "CPU threads; 0: as many as there are cores.", least=0, most=1024)
     models_dir: str = key("", "Folder of downloaded checkpoints; empty: models in data_dir.")
+    idle_minutes: float = key(
+        10.0,
+        "With nothing to do for so long, the engine gives its memory back; 0: it never does.",
+        unit=said("minutes"),
+        least=0,
+        most=10_000,
+    )
+    hours: str = key("", 'When films are made, by this machine\'s clock, such as "22:00-08:00"; empty: always.')
+    yields_to: tuple[str, ...] = key(
+        (), "Programs that come first: while one of them runs, no film is made and the card is free."
+    )
 
     def __post_init__(self) -> None:
-        """raises ValueError: several devices, one of which is a choice of its own, or is there twice."""
+        """raises ValueError: several devices, one of which is a choice of its own, or is there twice; hours that are
+        none; a pattern of programs that is every program's."""
         cards = [each for each in self.devices if each != "cpu"]
         if len(self.devices) > 1 and (len(set(cards)) < len(cards) or not all(map(CARD.fullmatch, cards))):
             raise ValueError(
                 said('of several devices each is a card with its number, named once: device = "cuda:0, cuda:1"')
             )
+
+        try:
+            hours_of(self.hours)
+        except ValueError:
+            raise ValueError(
+                said(
+                    'hours are written as "22:00-08:00", several with commas, with their days "Mon-Fri 18:00-24:00", '
+                    'not as "{hours}"',
+                    hours=self.hours,
+                )
+            ) from None
+        if any(not each.strip(" *?") for each in self.yields_to):
+            raise ValueError(said('yields_to names programs, such as "blender"; one of them fits every program'))
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """The hours in which films are made; none: always."""
+        return hours_of(self.hours)
 
     @property
     def devices(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from db import engines, jobs, progress, sections, workers
+from db import jobs, operators, progress, sections, workers
 from db.connect import Database
 from db.errors import (
     DatabaseAway,
@@ -26,7 +26,7 @@ from db.errors import (
     NoSuchJob,
     OtherStore,
 )
-from db.media import Media, fetched, in_thread, on_disk, settle_store
+from db.media import Media, fetched, in_thread, settle_store
 from db.models import Reason, State
 from db.room import Room
 from db.rows import Claim, Job
@@ -34,18 +34,22 @@ from db.sections import Made
 from db.trouble import TROUBLE
 from gen.check import Check
 from gen.config import ModelConfig
+from gen.driver import is_free
 from gen.errors import (
     CheckpointCorrupt,
     CheckpointIncomplete,
     CheckpointMissing,
     CheckUnusable,
     DeviceMissing,
+    MemoryTaken,
     NanLatents,
     OtherModel,
     OutOfMemory,
     SectionLost,
     TextEncoderDied,
 )
+from gen.leave import Leave
+from gen.loader import Loader
 from gen.process import ChildDied, ChildFailed, ChildHung, ChildProcess, Told
 
 log = logging.getLogger("flipbot.dispatch")
@@ -55,7 +59,6 @@ T = TypeVar("T")
 
 LEASE_MS = 60_000
 IDLE_S = 5.0  # how often an idle dispatcher looks by itself: wake-ups are a courtesy, the rows are the truth
-NOTEWORTHY = 1.05  # times what was noted: so much more memory is noted again
 TOLD_EVERY_S = 0.5  # progress rows are commits: no more often than that
 DISK_RETRY_MS = 30_000
 CRASH_RETRY_MS = 1_000
@@ -104,6 +107,7 @@ class Dispatch:
         on_other_model: Callable[[str], Awaitable[str]] | None = None,
         check: Check | None = None,
         siblings: Siblings | None = None,
+        leave: Leave | None = None,
         children: type[ChildProcess] = ChildProcess,
     ) -> None:
         """worker: the name under which claims are made, one per running dispatcher; lease_ms: how long each holds.
@@ -117,36 +121,36 @@ class Dispatch:
                   and returns its identity; of one that cannot be read, nothing
         check:    what looks at pictures and films first
         siblings: the dispatchers of this process, which this one joins; none: it is the only one
+        leave:    says when the machine is its owner's; none: never
         children: how a child is started and what it runs
         """
         self.siblings = siblings or Siblings()
         self.siblings.all.append(self)
-        self.check = check
-        self.children = children
         self.db = db
         self.media = media
-        self.model = model
-        self.models_dir = models_dir
-        self.texts_dir = texts_dir or models_dir / "texts"
-        self.sizes = list(sizes)
+        self.loader = Loader(
+            *(db, model, models_dir),
+            worker=worker,
+            root=media.root,
+            texts_dir=texts_dir or models_dir / "texts",
+            sizes=sizes,
+            check=check,
+            children=children,
+            loading=self.siblings.loading,
+            others=lambda: [each.loader for each in self.siblings.all if each is not self],
+        )
+        self.leave = leave
         self.worker = worker
         self.lease_ms = lease_ms
         self.room = room
         self.retry_ms = retry_ms
         self.idle_s = idle_s
         self.on_other_model = on_other_model
-        self.child: ChildProcess | None = None
-        self.tighter = 0  # the memory plan that the child has loaded, in steps below the first
         self.in_trouble = False
         self.why: tuple[str, Mapping[str, Any]] | None = None  # no turn is taken, and what those who wait are told
         self.rests_until = 0.0
         self.rests = 0  # in a row, without a section between them; where there are others
-        self.loaded = False  # by the child that was started last
-        self.died_loading = 0  # children in a row
-        self.engine = ""  # the name by which rows know what computes; empty until a model was loaded
-        # "auto" until then: a card that is gone for a while is not replaced by the processor
-        self.device = model.device
-        self.took = (0, 0)  # bytes of VRAM and RAM, the most that was noted
+        self.used_at = time.monotonic()  # the end of the last turn
 
     async def run(self) -> None:
         """Take turn after turn until cancelled; then the child is ended and the claim given back."""
@@ -167,8 +171,7 @@ class Dispatch:
                     continue
                 await asyncio.sleep(self.retry_ms / 6000)
         finally:
-            if self.child is not None:
-                await self.child.close()
+            await self.loader.free("end")
 
     async def next(self) -> Claim | None:
         """The next turn, once what could not be given back is, and where the disk has room. raises: TROUBLE."""
@@ -176,6 +179,11 @@ class Dispatch:
             await jobs.abandon(self.db, self.worker)
             self.in_trouble = False
             log.info("trouble over worker=%s", self.worker)
+        if self.leave is not None and self.leave.why is not None:
+            await self.loader.free(self.leave.why.reason)
+            return None
+        if self.why and time.monotonic() >= self.rests_until and not await self.worth_a_try(*self.why):
+            self.rest(*self.why, self.retry_ms / 1000, grows=False)
         if time.monotonic() < self.rests_until:  # for each film a child would be started in vain
             if self.why:
                 await self.hold_up(*self.why)
@@ -187,7 +195,20 @@ class Dispatch:
         if short is not None:
             await self.hold_up(DiskFull.reason, short)
             return None
-        return await self.claim()
+        claim = await self.claim()
+        if claim is None:
+            await self.spare()
+        return claim
+
+    async def spare(self) -> None:
+        """Give the device's memory back where no film wants it: others may."""
+        idle_s = 60 * self.loader.model.idle_minutes
+        if not self.loader.holds:
+            return
+        if idle_s and time.monotonic() - self.used_at >= idle_s:
+            await self.loader.free("idle")
+        elif (await operators.state(self.db)).paused:
+            await self.loader.free("paused")
 
     async def hold_up(self, reason: str, facts: Mapping[str, Any]) -> None:
         """Say at the film whose turn is next why it is not begun, unless another worker may begin it."""
@@ -203,7 +224,7 @@ class Dispatch:
     def hopeless(self) -> bool:
         """Whether each device of the only machine has tried to load the model, and none has ever had it."""
         others = [each for each in self.siblings.all if each is not self]
-        loaded = any(each.engine for each in self.siblings.all)
+        loaded = any(each.loader.engine for each in self.siblings.all)
         return not self.db.shared and not loaded and all(each.rests for each in others)
 
     async def alone(self) -> bool:
@@ -228,14 +249,21 @@ class Dispatch:
             self.rests += 1
         self.why, self.rests_until = None if facts is None else (reason, facts), time.monotonic() + rest_s
 
+    async def worth_a_try(self, reason: str, facts: Mapping[str, Any]) -> bool:
+        """Whether what this worker rested for may be over, as far as can be told without a child: starting one takes
+        seconds, and memory that is somebody else's."""
+        if reason != MemoryTaken.reason:
+            return True
+        return await asyncio.to_thread(is_free, str(facts["kind"]), float(facts["need"]), self.loader.device)
+
     async def well(self, reason: str) -> bool:
         """Whether what this worker rested for is over, found out without a film; where it is not, it rests on."""
         try:
             if reason == MediaAway.reason:
                 await settle_store(self.db, self.media)
             elif reason not in OF_FILES:  # in less memory, if that was what was short
-                smaller = reason == OutOfMemory.reason and self.tighter < TIGHTER
-                await self.ready_child(self.tighter + smaller, nobody)
+                smaller = reason == OutOfMemory.reason and self.loader.tighter < TIGHTER
+                await self.loader.ready(self.loader.tighter + smaller, nobody)
         except ChildDied as died:
             self.rest(Reason.WORKER_CRASHED, {"status": died.status}, self.retry_ms / 1000)
         except ChildFailed as failed:
@@ -304,6 +332,7 @@ class Dispatch:
             log.exception("unexpected job=%d n=%d", job.id, job.done + 1)
             await self.crashed(claim, Reason.INTERNAL, {"what": type(error).__name__})
         finally:
+            self.used_at = time.monotonic()
             keeping.cancel()
             keeping.add_done_callback(heard)
             if out is not None:
@@ -322,7 +351,7 @@ class Dispatch:
             """Where it stands, or would; again: None where it does not, for it can be made again."""
             return str(self.media.path(sha)) if sha and (not again or sha in here) else None
 
-        child = await self.ready_child(job.tighter, tell)
+        child = await self.loader.ready(job.tighter, tell)
         return await child.section(
             tell,
             plan=dict(job.plan),
@@ -348,79 +377,6 @@ class Dispatch:
 
         return {sha for sha in await asyncio.gather(*(one(sha) for sha in shas if sha)) if sha}
 
-    async def ready_child(self, tighter: int, tell: Callable[[Told], Awaitable[None]]) -> ChildProcess:
-        """The child, started and loaded if it is not there, or not with so small a memory plan.
-
-        One that has loaded a smaller plan than is needed stays: loading anew costs more than the plan does.
-        """
-        if self.child is not None and self.child.alive:
-            if self.tighter >= tighter:
-                return self.child
-            await self.child.close()
-        await tell(Told("loading"))  # of a large model it takes a minute or more
-        async with self.siblings.loading:
-            return await self.load(tighter)
-
-    async def load(self, tighter: int) -> ChildProcess:
-        """A new child with the model loaded; while it loads no sibling does."""
-        with on_disk(self.media.root):  # the system may have no more files or memory to give, which is no film's fault
-            self.child = await self.children.start()
-        self.tighter, self.loaded = tighter, False
-        started = time.monotonic()
-        others = [each.holds for each in self.siblings.all if each is not self]
-        try:
-            ready = await self.child.load(
-                model=self.model.name,
-                models_dir=str(self.models_dir),
-                texts_dir=str(self.texts_dir),
-                attention=self.model.attention,
-                loras=self.model.lora_files(self.models_dir),
-                preview_decoder=self.model.preview_file(self.models_dir),
-                device=self.device,
-                precision=self.model.precision,
-                sizes=self.sizes,
-                threads=self.model.threads,
-                tighter=tighter,
-                vram_limit_gib=self.model.vram_limit_gib,
-                ram_limit_gib=self.model.ram_limit_gib,
-                beside_loaded=others.count(True),
-                beside_waiting=others.count(False),
-                compile=self.model.compile,
-                check=self.check.to_json() if self.check else None,
-            )
-        except ChildDied:
-            self.died_loading += 1
-            raise
-        except ChildFailed:
-            await self.child.close()
-            raise
-        self.died_loading, self.loaded = 0, True
-        took = time.monotonic() - started
-        log.info("model loaded model=%s device=%s took=%.1fs", ready["model"], ready["device"], took)
-        self.device = ready["device"]
-        self.engine, self.took = self.named(), (0, 0)
-        await self.note(engines.loaded(self.db, self.engine, ready["model"], ready["memory"]))
-        return self.child
-
-    def named(self) -> str:
-        """The name by which people know what computes: machine and device, and a number where siblings share one."""
-        machine, _, rest = self.worker.partition(":")
-        taken = any(each.device == self.device for each in self.siblings.all if each is not self)
-        n = int(rest.partition("/")[2] or 0)
-        return f"{machine} {self.device}" + (f" {n + 1}" if taken and n else "")
-
-    @property
-    def holds(self) -> bool:
-        """Whether there is a child that has the model loaded."""
-        return self.loaded and self.child is not None and self.child.alive
-
-    async def note(self, noting: Awaitable[None]) -> None:
-        """Write down something that only people look at: no film waits for it, or fails with it."""
-        try:
-            await noting
-        except TROUBLE as trouble:
-            self.say(trouble)
-
     async def keep_lease(self, claim: Claim) -> None:
         """Renew the lease in time, and take the section back while it is not wanted or not ours any more.
 
@@ -443,9 +399,12 @@ class Dispatch:
                 lost = True
             except TROUBLE:  # it is tried again, and the section may be done before the lease is over
                 pass
-            if (lost or wish) and self.child is not None and self.child.alive:
+            if self.given_up:
+                await self.loader.free("program")
+            child = self.loader.child
+            if (lost or wish) and child is not None and child.alive:
                 with suppress(ChildDied):
-                    await self.child.take_back()
+                    await child.take_back()
 
     async def write(
         self, claim: Claim, verb: Callable[Concatenate[Database, Claim, P], Awaitable[T]], *args: P.args, **kw: P.kwargs
@@ -497,10 +456,7 @@ class Dispatch:
             log.info("worker is well again worker=%s", self.worker)
             self.rests = 0
         await self.drop(recorded.unreferenced)
-        seen = (made["vram"], made["ram"])
-        if any(now > before * NOTEWORTHY for now, before in zip(seen, self.took, strict=True)):
-            self.took = (max(seen[0], self.took[0]), max(seen[1], self.took[1]))
-            await self.note(engines.took(self.db, self.engine, *self.took))
+        await self.loader.seen(made["vram"], made["ram"])
         job = recorded.job
         took = time.monotonic() - started
         log.info("section recorded job=%d n=%d/%d took=%.1fs state=%s", job.id, job.done, job.sections, took, job.state)
@@ -543,16 +499,22 @@ class Dispatch:
             case reason if self.db.shared and reason in OF_FILES:
                 await self.write(claim, jobs.release)
                 self.rest(reason, failed.facts, self.retry_ms / 1000)
+            case MemoryTaken.reason:
+                await self.write(claim, jobs.release)
+                await self.loader.free(failed.reason)
+                self.rest(failed.reason, failed.facts, self.retry_ms / 1000)
             case DiskFull.reason:  # nothing finished is lost
                 await self.write(claim, release, retry_in_ms=self.retry_ms)
-            case reason if self.one_of_several and (reason in GONE or not self.loaded) and not self.hopeless():
+            case reason if self.one_of_several and (reason in GONE or not self.loader.loaded) and not self.hopeless():
                 await self.write(claim, jobs.release)
                 self.rest(reason, failed.facts, self.retry_ms / 1000)
-            case reason if reason in GONE and self.engine:  # it was there, and comes back
+            case reason if reason in GONE and self.loader.engine:  # it was there, and comes back
                 await self.write(claim, jobs.release)
                 self.rest(reason, failed.facts, self.retry_ms / 1000)
             case OutOfMemory.reason if job.tighter < TIGHTER:
-                smaller = max(job.tighter, self.tighter) + 1  # than the one that was too large, whoever it was made for
+                smaller = (
+                    max(job.tighter, self.loader.tighter) + 1
+                )  # than the one that was too large, whoever it was made for
                 await self.write(claim, release, tighter=smaller)
             case SectionLost.reason:
                 await self.continue_from(claim, failed)
@@ -564,15 +526,23 @@ class Dispatch:
             case _:
                 await self.write(claim, jobs.fail, failed.reason, failed.facts)
 
+    @property
+    def given_up(self) -> bool:
+        """Whether what is under way is given up for the machine's owner."""
+        return self.leave is not None and self.leave.why is not None and self.leave.why.at_once
+
     async def died(self, claim: Claim, facts: Mapping[str, Any]) -> None:
-        """The child died: at the film, unless it had not loaded yet."""
-        if self.loaded:
+        """The child died: at the film, unless it had not loaded yet; or it was ended for the machine's owner."""
+        if self.given_up:
+            self.loader.died_loading = 0
+            await self.give_back(claim)
+        elif self.loader.loaded:
             await self.crashed(claim, Reason.WORKER_CRASHED, facts)
         elif self.one_of_several:
             await self.give_back(claim)
             self.rest(Reason.WORKER_CRASHED, facts, self.retry_ms / 1000)
         else:  # it is not this job's fault, unless it goes on and on: then somebody must hear it
-            blamed = self.died_loading % LOADS == 0
+            blamed = self.loader.died_loading % LOADS == 0
             await self.give_back(claim, crashed=blamed, reason=Reason.WORKER_CRASHED, facts=facts)
 
     async def crashed(self, claim: Claim, reason: str, facts: Mapping[str, Any]) -> None:
@@ -597,12 +567,13 @@ class Dispatch:
 
         Where nobody can tell, or what was just loaded is another one, films of what is loaded are made and others wait.
         """
-        assert self.child is not None
+        child = self.loader.child
+        assert child is not None
         now = await self.on_other_model(loaded) if self.on_other_model is not None else ""
-        if not now or now == loaded or self.child.asked == 1:
+        if not now or now == loaded or child.asked == 1:
             await jobs.run_model(self.db, loaded)  # of those that were being made meanwhile, too
         else:
-            await self.child.close()
+            await child.close()
 
     async def end(self, claim: Claim, job: Job) -> None:
         """End a job whose owner wished it, keeping the sections that are finished."""

@@ -4,7 +4,8 @@ GenError
 ├── CheckpointMissing (FolderMissing), CheckpointIncomplete, CheckpointCorrupt, UnknownModel
 ├── SamplingNotSupported, SizeNotSupported, BadPlan, OtherModel
 ├── PictureUnreadable, EncoderFailed, TextEncoderDied, SectionsMissing, SectionLost
-├── DeviceMissing, OutOfMemory, TooLittleMemory (TooLargeSize), BadPrecision, DiskFull, NanLatents, LimitTooSmall
+├── DeviceMissing, OutOfMemory, TooLittleMemory (TooLargeSize), MemoryTaken, BadPrecision
+├── DiskFull, NanLatents, LimitTooSmall
 ├── LoraUnusable, AttentionMissing, PreviewUnusable
 ├── CheckUnusable, PictureHeldBack, FilmHeldBack
 ├── DownloadFailed
@@ -177,6 +178,16 @@ class TooLargeSize(TooLittleMemory):
         "At {asked} the model needs {need} GiB of {kind} even in {precision}, and {have} GiB may be taken. "
         'It fits at {fits} (write size = "{fits}" under [model]), or close what else uses the memory.'
     )  # facts: those, asked, fits
+
+
+class MemoryTaken(GenError):
+    """The checkpoint could work in the memory there is, but other programs hold too much of it now."""
+
+    reason = "memory_taken"  # facts: kind, precision, need, have
+    text = (
+        "Other programs hold too much memory now: this model needs {need} GiB of {kind} in {precision}, and {have} GiB "
+        "can be had. Films wait until more is free."
+    )
 
 
 class BadPrecision(GenError):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from db.said import Said, listed, said
 from gen.card import Card, Checkpoint, read_json
-from gen.errors import BadPrecision, SizeNotSupported, TooLargeSize, TooLittleMemory
+from gen.errors import BadPrecision, MemoryTaken, SizeNotSupported, TooLargeSize, TooLittleMemory
 from gen.files import weight_files
 from gen.sources import FRAMEPACK, VAE_BYTES
 from gen.tensors import Shape, read_index
@@ -53,6 +53,9 @@ INDEXED = 1 << 31  # values of one tensor that CUDA's padding can count
 # The process that reads a new prompt beside the engine (measured on a processor), or the picture's encoder in float32
 # (1.7): each comes and goes, one after the other
 ENCODERS_RAM = 2.13 * GB
+
+# What a system keeps whatever is closed: of a card its desktop's, of RAM its own
+DESKTOP, SYSTEM_RAM = 0.5 * GB, 3 * GB
 
 TEXT_TOKENS, IMAGE_TOKENS = 256, 729  # the most beside a section's tokens
 TABLES = 4  # modulation tables kept in RAM; the device has one of them (gen/modulation.py)
@@ -546,6 +549,31 @@ def plan_checkpoint(checkpoint: Checkpoint, machine: Machine, wishes: Wishes = W
     vae = Decoder(values * machine.vae_value, int(channels[1]))
     index = read_index(weight_files(checkpoint.parts["transformer"], "transformer"))
     return make_memory_plan({name: where.shape for name, where in index.items()}, vae, checkpoint.card, machine, wishes)
+
+
+def plan_now(checkpoint: Checkpoint, machine: Machine, wishes: Wishes = Wishes()) -> MemoryPlan:
+    """As plan_checkpoint. raises: MemoryTaken instead, where it would fit if other programs held no memory."""
+    try:
+        return plan_checkpoint(checkpoint, machine, wishes)
+    except TooLittleMemory as short:
+        if not fits(checkpoint, alone(machine), wishes):
+            raise
+        raise MemoryTaken(**{name: short.facts[name] for name in ("kind", "precision", "need", "have")}) from None
+
+
+def fits(checkpoint: Checkpoint, machine: Machine, wishes: Wishes) -> bool:
+    """Whether there is a plan."""
+    try:
+        plan_checkpoint(checkpoint, machine, wishes)
+    except TooLittleMemory:
+        return False
+    return True
+
+
+def alone(machine: Machine) -> Machine:
+    """The machine with every program closed but the system itself."""
+    vram, ram = machine.vram_total - DESKTOP, machine.ram_total - SYSTEM_RAM
+    return replace(machine, vram_free=max(machine.vram_free, int(vram)), ram_free=max(machine.ram_free, int(ram)))
 
 
 def plan_published(card: Card, machine: Machine, wishes: Wishes = Wishes()) -> MemoryPlan:

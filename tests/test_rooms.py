@@ -31,16 +31,21 @@ HOME = {
 }
 # Inside gen/, the files that may know the database: the dispatcher, and the benches that run the whole way; and those
 # that share its room's configuration, log and findings. How a sentence remembers what it was made of, all may know.
-KNOWS_DB = ("gen/dispatch.py", "gen/renditions.py", "gen/bench/", "gen/config.py", "gen/doctor.py", "gen/pipe.py")
+DISPATCH = ("gen/dispatch.py", "gen/loader.py", "gen/leave.py")
+KNOWS_DB = (*DISPATCH, "gen/renditions.py", "gen/bench/", "gen/config.py", "gen/doctor.py", "gen/pipe.py")
 # Inside gen/, the files that the service's own process imports: torch must not come with them.
 TORCH_FREE = (
     "card",
     "config",
     "dispatch",
+    "driver",
     "errors",
     "files",
     "film",
+    "hours",
     "hub",
+    "leave",
+    "loader",
     "pipe",
     "plan",
     "process",

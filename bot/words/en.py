@@ -236,6 +236,9 @@ WORDS: Final = {
     "failed.checkpoint_corrupt": "A file of the model is damaged: {file}. Delete it and run flipbot download again.",
     "failed.unknown_model": "There is no model called {name}. The configuration can name one of these: {known}.",
     # the memory plan
+    "failed.memory_taken": (
+        "Other programs hold the memory that the model needs ({need} GiB of {kind}). Ask for the film again later."
+    ),
     "failed.too_little_memory": "The model does not fit into this machine's memory: it needs {need} GiB of {kind}, and "
     "{have} GiB may be taken. Its owner can run flipbot doctor for the plan.",
     "failed.bad_precision": "The precision {precision} does not work on this machine: {why}.",
@@ -281,6 +284,13 @@ WORDS: Final = {
     "headline.smaller": "The memory ran out; trying again with less",
     "headline.engine_away": (
         "Waiting: the machine that makes films has a problem. It goes on by itself once that is solved"
+    ),
+    "headline.memory_taken": (
+        "Waiting: other programs hold the memory of the machine that makes films. It goes on by itself when they end"
+    ),
+    "headline.resting": "Waiting for the hours in which films are made",
+    "headline.in_use": (
+        "Waiting: the machine that makes films is in use for something else. It goes on by itself afterwards"
     ),
     "headline.model_gone": "Waiting: the model's files are not all here now. It goes on by itself when they are",
     "headline.other_model": "Waiting for the model {model}, which is not running now. It goes on when that one does",
@@ -339,6 +349,7 @@ WORDS: Final = {
     "discord.name.studio": "studio",
     "discord.name.status": "status",
     "discord.name.pause": "pause",
+    "discord.name.now": "now",
     "discord.name.resume": "resume",
     "discord.name.drain": "drain",
     "discord.name.priority": "priority",
@@ -380,6 +391,7 @@ WORDS: Final = {
     "discord.about.studio": "For those who run this server",
     "discord.about.status": "What the studio is doing now",
     "discord.about.pause": "Start nothing new; places in line are kept",
+    "discord.about.now": "Give up the second that is under way, too; it is made again later",
     "discord.about.resume": "Go on",
     "discord.about.drain": "Take in nothing new; finish what is in line",
     "discord.about.studio_cancel": "Cancel anybody's film",
@@ -553,6 +565,11 @@ WORDS: Final = {
     "page.offline": "The connection to Flipbot is gone. Trying again.",
     "page.paused": "Flipbot is paused. A new film keeps its place in line and is made later.",
     "page.paused_because": "Flipbot is paused: {reason}. A new film keeps its place in line and is made later.",
+    "page.resting": "Films are made at certain hours. A new film keeps its place in line and is made then.",
+    "page.in_use": (
+        "The machine that makes films is in use for something else. A new film keeps its place in line and is made "
+        "later."
+    ),
     "page.shut": "Flipbot is paused and takes in no new films. Try again later.",
     "page.shut_because": "Flipbot is paused and takes in no new films: {reason}. Try again later.",
     "page.untrained": "This is an {sentence}.",
@@ -640,6 +657,7 @@ WORDS: Final = {
     "admin.open_films": "Waiting or running: {count}",
     "admin.reason": "Reason (shown to everybody)",
     "admin.pause": "Pause",
+    "admin.pause_now": "Pause at once",
     "admin.resume": "Open again",
     "admin.resume_both": "Lift both",
     "admin.drain": "Drain",
@@ -662,6 +680,7 @@ WORDS: Final = {
     "admin.planned": "{planned} GiB planned of {limit} GiB, {seen} GiB seen at most",
     "admin.to_come": "{planned} GiB planned of {limit} GiB",
     "admin.loaded": "Loaded",
+    "admin.freed": "Given back",
     "admin.plan": "What it is planned for",
     "admin.part.blocks": "blocks that stay",
     "admin.part.slots": "room for those that travel",
@@ -713,6 +732,7 @@ WORDS: Final = {
     "admin.doctor": "Doctor",
     "admin.examine": "Examine this machine",
     "admin.did.pause": "paused",
+    "admin.did.pause_now": "paused at once",
     "admin.did.resume": "opened again",
     "admin.did.drain": "drained",
     "admin.did.prioritise": "put first",
@@ -731,7 +751,7 @@ WORDS: Final = {
     "telegram.command.forgetme": "delete everything about you",
     "telegram.command.start": "begin",
     "telegram.command.status": "the state of the queue",
-    "telegram.command.pause": "pause the queue: /pause why",
+    "telegram.command.pause": "pause the queue: /pause why, or /pause now why",
     "telegram.command.resume": "go on",
     "telegram.command.drain": "finish what is waiting, take in nothing new",
     "telegram.command.ban": "ban somebody: reply to them, or /ban ID hours why",
@@ -881,6 +901,8 @@ WORDS: Final = {
     "refused.server": "{got} is not a server. Write its ID, which is a number.",
     "terminal.paused": "Paused: no new section is started. flipbot resume goes on.",
     "terminal.paused_because": "Paused: {reason}. No new section is started; flipbot resume goes on.",
+    "terminal.resting": "Films are made again from {opens} on, by the clock of {machine} ([model] hours).",
+    "terminal.in_use": "{machine} is left to {program} ([model] yields_to). Films go on when that has ended.",
     "terminal.draining": "Draining: no new films are taken in. flipbot resume takes them in again.",
     "terminal.draining_because": "Draining: {reason}. No new films are taken in; flipbot resume takes them in again.",
     "terminal.shut": (

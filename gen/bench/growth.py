@@ -112,9 +112,9 @@ async def look(dispatch: Dispatch, seen_mb: list[tuple[float, float]]) -> None:
     """Look at the memory of both processes (child, service) again and again."""
     service = psutil.Process()
     while True:
-        if dispatch.child is not None and dispatch.child.alive:
+        if dispatch.loader.child is not None and dispatch.loader.child.alive:
             with suppress(psutil.Error):
-                child = psutil.Process(dispatch.child.process.pid)
+                child = psutil.Process(dispatch.loader.child.process.pid)
                 seen_mb.append((child.memory_info().rss / 1e6, service.memory_info().rss / 1e6))
         await asyncio.sleep(LOOK_S)
 

@@ -7,7 +7,6 @@ import gc
 import math
 import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +22,7 @@ from gen import decode, precision
 from gen.bench.vram_planned import META, SMALL, STEPS, inputs, rows_for
 from gen.cache import StepCache, TeaCache
 from gen.card import PRESETS, Card
+from gen.driver import asked_of_driver
 from gen.memory import CONTEXT, GB, GIB, MemoryPlan, largest, parts_of, share, this_machine
 from gen.stream import cuda
 from gen.tensors import Drawn
@@ -151,20 +151,8 @@ def taken_before(device: torch.device) -> int | None:
     """Bytes in use on the card by the driver's own tool, before CUDA is started here; None where it does not say."""
     if device.type != "cuda" or cuda().is_initialized():
         return None
-    said = asked_of_driver(device, "memory.used")
+    said = asked_of_driver(device.index or 0, "memory.used")
     return int(said) << 20 if said.isdigit() else None
-
-
-def asked_of_driver(device: torch.device, what: str) -> str:
-    """What the driver's own tool says of a card; nothing where it does not."""
-    listed = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-    index = device.index or 0
-    which = listed[index] if index < len(listed) and listed[index] else str(index)
-    asked = ["nvidia-smi", f"--query-gpu={what}", "--format=csv,noheader,nounits", "-i", which]
-    try:
-        return subprocess.run(asked, capture_output=True, text=True, timeout=20, check=False).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
 
 
 def forget_peak_ram() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bot.canvas import ENDINGS, WAITS, View, view, when
 from bot.words import LANGUAGES, say, why
 from db.models import TERMINAL, Platform, State
-from db.rows import Forecast, Job, Place, Progress, QueueState, Section
+from db.rows import Away, Forecast, Job, Place, Progress, QueueState, Section
 
 SHA = "0" * 64
 TIMES = ("first_ms", "next_ms", "done_ms")
@@ -100,6 +100,26 @@ def test_a_film_says_which_model_it_waits_for_be_there_a_pause_or_not(made: str,
         found = view(job, [], None, place(ahead=2, sections=6), told(9_000), closed)
         assert said(found) == f"Waiting for the model {named}, which is not running now. It goes on when that one does"
         assert found.eta_ms is None and found.can_cancel
+
+
+def away(reason: str, opens_ms: int | None = None) -> QueueState:
+    return QueueState(away=Away(name="home:1", reason=reason, facts={}, opens_ms=opens_ms, since_ms=0))
+
+
+def test_where_nobody_makes_films_now_that_is_said_and_when_it_goes_on() -> None:
+    later = told(3_600_000, first=3_000_000, next=3_000_000)
+    found = view(a_job(), [], None, place(ahead=1), later, away("hours", 1))
+    assert said(found) == "Waiting for the hours in which films are made"
+    assert when("en", found) == "First second in about 50 min, all of it in about 60 min"
+    stale = view(a_job(reason="worker_lost"), [], None, place(), later, away("hours", 1))
+    assert stale.headline == found.headline and stale.eta_ms == found.eta_ms
+    for reason in ("program", "something that a newer version knows"):
+        assert "in use for something else" in said(view(a_job(), [], None, place(), None, away(reason)))
+    both = dataclasses.replace(away("hours"), paused=True)
+    assert said(view(a_job(), [], None, place(), None, both)).startswith("Paused. ")
+    running = view(a_job(state=State.RUNNING), [], at_step(0, 3), place(running=True), later, away("hours", 1))
+    assert said(running) == "Drawing the first second"
+    assert "zh" in LANGUAGES and said(found, "zh") == "等待中：现在不是制作影片的时段"
 
 
 def test_a_paused_queue_says_why() -> None:

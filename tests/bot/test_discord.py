@@ -21,7 +21,7 @@ from bot.errors import Refused
 from bot.remover import Remover
 from bot.sender import Blocked, Closed, Failed, Gone, PutOff, SendError, Spot, TooBig, Unknown, Unreachable
 from bot.words import say
-from db import canvases, chats, inbox, jobs, operators, people, removals, renditions, requests
+from db import absences, canvases, chats, inbox, jobs, operators, people, removals, renditions, requests
 from db.models import Platform, State
 from tests.fakes.discord import ADULT, CHANNEL, DM, GUILD, ROLE, THREAD, Sent
 from tests.ready import count_on_from
@@ -885,6 +885,14 @@ async def test_the_studio_is_for_those_who_run_the_server(tmp_path: Path) -> Non
         asked = await s.there.command("pause", {"reason": "cleaning"}, group="studio", user="1")
         await s.there.answer(asked)
         assert s.there.said_to(asked)[0].content.startswith("Paused.")
+        asked = await s.there.command("pause", {"reason": "a game", "now": True}, group="studio", user="1")
+        await s.there.answer(asked)
+        assert [deed.action for deed in await operators.audit(s.db)] == ["pause_now", "pause"]
+        await absences.goes(s.db, "home:1", "hours", {"opens": "22:00"}, None)
+        asked = await s.there.command("status", group="studio", user="1")
+        await s.there.answer(asked)
+        assert "Waiting for the hours in which films are made" in s.there.said_to(asked)[0].content
+        await absences.back(s.db, "home:1")
         await s.animate()
         await s.job(1)
         assert await s.work() is None

@@ -45,6 +45,7 @@ def test_a_terminal_pauses_drains_and_resumes(capsys: pytest.CaptureFixture[str]
         f"Paused: too hot. No new section is started; flipbot resume --data-dir {data[1]} goes on.\n{later}",
     )
     assert "Paused: too hot." in run(capsys, "queue", *data)[1]
+    assert run(capsys, "pause", *data, "--now", "a", "game")[1].startswith("Paused: a game.")
     assert run(capsys, "resume", *data)[1] == f"Open: sections are made and films are taken in.\n{later}"
     assert "Draining: no new films" in run(capsys, "drain", *data)[1]
     code, told = run(capsys, "ban", *data, "discord:7", "--for", "2h", "--reason", "spam")
@@ -64,9 +65,10 @@ def test_a_terminal_pauses_drains_and_resumes(capsys: pytest.CaptureFixture[str]
     assert run(capsys, "pause", *data, "--server", "x")[0] == 2
     code, table = run(capsys, "audit", *data)
     assert code == 0
-    did = ["paused", "lifted", "banned", "banned", "drained", "opened", "paused"]
+    did = ["paused", "lifted", "banned", "banned", "drained", "opened", "paused", "paused"]
     assert [line.split()[4] for line in table.splitlines()[1:]] == did
-    assert table.count("everywhere") == 5 and table.count("42") == 2
+    assert table.count("paused at once") == 1
+    assert table.count("everywhere") == 6 and table.count("42") == 2
 
 
 def test_the_audit_speaks_the_readers_language() -> None:

@@ -7,6 +7,8 @@ What goes wrong with it says the model's name, which is JSON:
     {"hangs": path}      tells nothing any more in the middle of its first section, unless there is a file at path
     {"dies": 2}          ends like a crash in the middle of section 2
     {"gone": path}       has no card while there is a file at path; one that computes then ends at its next step
+    {"held": path}       while there is a file at path, says when it loads that others hold memory; the file says
+                         how much is needed, in GiB
     {"step_s": 0.05}     how long each of its two steps takes
     {"load_s": 2.0}      how long loading takes
     {"unborn": true}     ends like a crash while it loads
@@ -52,6 +54,15 @@ class StandIn:
             return False
         return True
 
+    def held(self) -> bool:
+        """Whether other programs hold the memory; says so where they do."""
+        file = Path(self.script.get("held", "/nonexistent"))
+        if not file.exists():
+            return False
+        facts = {"kind": "RAM", "precision": "fp32", "need": file.read_text(), "have": "0.0"}
+        self.say({"event": "error", "reason": "memory_taken", "facts": facts})
+        return True
+
     def gone(self) -> bool:
         """Whether the card is not there now."""
         return "gone" in self.script and Path(self.script["gone"]).exists()
@@ -64,6 +75,8 @@ class StandIn:
             return
         if "card" in self.script and not Path(self.script["card"]).exists():
             self.say({"event": "error", "reason": "checkpoint_missing", "facts": {}})
+            return
+        if self.held():
             return
         time.sleep(self.script.get("load_s", 0.0))
         if self.script.get("unborn"):

@@ -273,6 +273,7 @@ def known(patch: pytest.MonkeyPatch, there: Card, capability: tuple[int, int], t
         "max_memory_reserved": lambda device=None: memory.peak,
         "mem_get_info": lambda device=None: (total - memory.now, total),
         "memory_allocated": lambda device=None: memory.now,
+        "memory_reserved": lambda device=None: memory.now,
         "memory_stats": lambda device=None: {},
         "reset_peak_memory_stats": lambda device=None: memory.forget(),
         "set_per_process_memory_fraction": lambda share, device=None: None,

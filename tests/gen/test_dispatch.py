@@ -130,7 +130,7 @@ class Bench:
 
     def script(self, **what: Any) -> None:
         """What the stand-in does from its next start on."""
-        self.dispatch.model = ModelConfig(name=json.dumps(what), device="cpu", threads=1)
+        self.dispatch.loader.model = ModelConfig(name=json.dumps(what), device="cpu", threads=1)
 
     async def submit(self, count: int) -> Job:
         return (await films.submit(self.db, self.media, self.card, [count], "a red boat"))[0]
@@ -162,8 +162,8 @@ class Bench:
         return at_work(self.dispatch)
 
     def child(self) -> psutil.Process:
-        assert self.dispatch.child is not None
-        return psutil.Process(self.dispatch.child.process.pid)
+        assert self.dispatch.loader.child is not None
+        return psutil.Process(self.dispatch.loader.child.process.pid)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -279,7 +279,7 @@ async def test_a_child_that_hangs_is_killed_and_its_section_tried_again(
     quick: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     quick.script(hangs=str(tmp_path / "mended"))
-    quick.dispatch.children = Impatient
+    quick.dispatch.loader.children = Impatient
     quick.dispatch.idle_s = 0.2
     job = await quick.submit(2)
     async with quick.working():
@@ -436,9 +436,9 @@ async def test_of_children_that_die_before_they_have_loaded_every_third_counts_a
 ) -> None:
     """A crash of the engine's at its start is hardly the film's, but it must end somewhere."""
     monkeypatch.setattr("gen.dispatch.CRASH_RETRY_MS", 0)
-    Unstarted.why, quick.dispatch.children = ChildHung(-9, 1800.0), Unstarted
+    Unstarted.why, quick.dispatch.loader.children = ChildHung(-9, 1800.0), Unstarted
     job, crashes = await quick.submit(1), []
-    for quick.dispatch.died_loading in range(1, 5):
+    for quick.dispatch.loader.died_loading in range(1, 5):
         job = await turned(quick, job)
         crashes.append(job.crashes)
     assert crashes == [0, 0, 1, 1]
@@ -447,7 +447,7 @@ async def test_of_children_that_die_before_they_have_loaded_every_third_counts_a
 
 
 async def test_a_fault_of_ours_ends_the_attempt_and_not_the_service(quick: Bench) -> None:
-    Unstarted.why, quick.dispatch.children = ValueError("nobody thought of that"), Unstarted
+    Unstarted.why, quick.dispatch.loader.children = ValueError("nobody thought of that"), Unstarted
     job = await turned(quick, await quick.submit(1))
     assert (job.state, job.reason, job.crashes) == (State.QUEUED, "internal", 1)
     assert job.facts["what"] == "ValueError"
@@ -464,7 +464,7 @@ async def test_what_cannot_be_given_back_now_is_before_the_next_turn(quick: Benc
         other.execute("BEGIN IMMEDIATE")
         await quick.dispatch.give_back(claim)
         assert quick.dispatch.in_trouble
-        await quick.dispatch.note(engines.loaded(quick.db, "test cpu", "small", {}))  # nobody waits for that
+        await quick.dispatch.loader.note(engines.loaded(quick.db, "test cpu", "small", {}))  # nobody waits for that
         assert (await jobs.get(quick.db, job.id)).state == State.RUNNING
     claim = await quick.dispatch.next()
     assert claim is not None and (claim.job.fence, quick.dispatch.in_trouble) == (2, False)
@@ -523,7 +523,7 @@ async def test_a_section_that_is_made_waits_for_a_system_that_has_no_files_left(
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system freezes no processes")
 async def test_a_child_that_was_frozen_together_with_the_service_is_not_taken_for_hung(quick: Bench) -> None:
     quick.script(step_s=0.5)
-    quick.dispatch.children = Impatient
+    quick.dispatch.loader.children = Impatient
     job = await quick.submit(2)
     async with quick.working():
         await quick.until(job, lambda now: now.done == 1 and now.state == State.RUNNING)
@@ -631,7 +631,7 @@ async def test_a_missing_tail_and_conditioning_change_nothing(bench: Bench) -> N
 async def test_a_checkpoint_that_cannot_be_loaded_fails_the_job_with_the_files_name(
     bench: Bench, tmp_path: Path
 ) -> None:
-    bench.dispatch.model = ModelConfig(name=str(tmp_path / "nowhere"))
+    bench.dispatch.loader.model = ModelConfig(name=str(tmp_path / "nowhere"))
     job = await bench.submit(1)
     async with bench.working():
         job = await bench.ended(job)
@@ -883,7 +883,7 @@ class Crowded(StandIn):
 
 
 async def test_a_machine_without_open_files_is_waited_for(quick: Bench) -> None:
-    quick.dispatch.children, quick.dispatch.retry_ms = Crowded, 100
+    quick.dispatch.loader.children, quick.dispatch.retry_ms = Crowded, 100
     job = await quick.submit(1)
     async with quick.working():
         held_up = await quick.until(job, lambda now: now.reason is not None)
@@ -993,7 +993,7 @@ async def test_an_update_of_the_checkpoint_under_a_service_fails_no_film(
     planner, facts = make_planner(card, settings.model, settings.video), model_facts(card, folder)
     intake = Intake(bench.db, bench.media, planner, rules(settings), facts)
     await intake.serve_model(card.identity)
-    bench.dispatch.model = settings.model
+    bench.dispatch.loader.model = settings.model
     crew = Crew(bench.db, "here", card.identity, works=True)
 
     async def changed(_: str) -> str:

@@ -18,7 +18,7 @@ from gen import decode, memory, precision
 from gen.bench.vram_planned import FEW, calls, count_activations, count_decode
 from gen.card import PRESETS, find_checkpoint
 from gen.engine import Engine
-from gen.errors import BadPrecision, SizeNotSupported, TooLargeSize, TooLittleMemory
+from gen.errors import BadPrecision, MemoryTaken, SizeNotSupported, TooLargeSize, TooLittleMemory
 from gen.memory import GB, GIB, Decoder, Machine, MemoryPlan, Tiles, Wishes, make_memory_plan, memory_table, tokens
 from gen.modulation import KEPT
 from gen.sources import FRAMEPACK
@@ -181,6 +181,28 @@ def test_what_does_not_fit_is_said_with_every_way_out(shapes: dict[str, tuple[in
         with pytest.raises(TooLittleMemory) as caught:
             plan(shapes, machine, **wishes)
         assert said in str(caught.value)
+
+
+def test_memory_that_others_hold_is_told_from_memory_that_is_not_there(shapes: dict[str, tuple[int, ...]]) -> None:
+    tiny = find_checkpoint("tiny")
+
+    def cpu(total: float, free: float) -> Machine:
+        return Machine("cpu", "CPU", ram_total=int(total * GIB), ram_free=int(free * GIB))
+
+    assert memory.plan_now(tiny, cpu(8, 4)) == memory.plan_checkpoint(tiny, cpu(8, 4))
+    with pytest.raises(
+        MemoryTaken, match=r"Other programs hold .* needs 0\.\d GiB of RAM in fp8, and 0\.1 GiB can be had"
+    ):
+        memory.plan_now(tiny, cpu(8, 0.1))
+    with pytest.raises(TooLittleMemory):
+        memory.plan_now(tiny, cpu(3, 0.1))
+    with pytest.raises(TooLittleMemory):
+        memory.plan_now(tiny, cpu(8, 4), Wishes(ram_limit_gib=0.1))
+    card = dataclasses.replace(card_of(8), vram_free=2 * GIB, ram_free=3 * GIB)
+    alone = memory.alone(card)
+    assert (alone.vram_total - alone.vram_free, alone.ram_total - alone.ram_free) == (memory.DESKTOP, memory.SYSTEM_RAM)
+    assert plan(shapes, alone).precision == "bf16"
+    assert memory.alone(card_of(8)).vram_free == card_of(8).vram_free, "what is free is free"
 
 
 def test_a_precision_that_cannot_be_is_said(shapes: dict[str, tuple[int, ...]]) -> None:

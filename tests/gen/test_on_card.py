@@ -15,6 +15,7 @@ from PIL import Image
 from rich.console import Console
 from torch import Tensor
 
+from db.said import unpacked
 from gen import attention, child, weights
 from gen.bench import vram
 from gen.bench.vram_measured import rehearsal
@@ -24,7 +25,8 @@ from gen.config import ModelConfig
 from gen.device import device_of
 from gen.doctor import examine
 from gen.engine import Engine
-from gen.memory import GIB, IMAGE_TOKENS, TEXT_TOKENS, Tiles, Wishes, plan_checkpoint, this_machine
+from gen.errors import MemoryTaken
+from gen.memory import CONTEXT, GIB, IMAGE_TOKENS, TEXT_TOKENS, Tiles, Wishes, plan_checkpoint, this_machine
 from gen.plan import make_plan
 from gen.precision import Linear8
 from gen.text_child import encoded
@@ -179,6 +181,36 @@ def test_the_engines_process_makes_a_film_on_a_card(tmp_path: Path) -> None:
     assert any(each.get("preview") for each in said)
     earlier = {id(each) for each in caches["sampling"]}
     assert [each for each in caches["decoding"] if id(each) not in earlier] == [], "a decode has no room for them"
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_memory_that_other_programs_took_meanwhile_is_no_fault_of_the_plan(tmp_path: Path, others: bool) -> None:
+    said: list[dict[str, Any]] = []
+    tiny = find_checkpoint("tiny", None)
+    plan = make_plan(tiny.card, picture_size=(64, 48), seconds=1.2, prompts=[(0.0, "")], seed=7, size="96", steps=2)
+    asked = {"device": "cuda:0", "precision": "auto", "threads": 1, "texts_dir": str(tmp_path), "models_dir": None}
+    order = {"id": 1, "plan": plan.to_json(), "n": 0, "out": str(tmp_path), "picture": str(PHOTO)}
+    nothing = {"latents": [], "clips": [], "tail": None, "conditioning": None, "end_picture": None}
+
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    with a_card(total=4 * GIB):
+        process = child.Child(said.append, lambda id: False)
+        process.answer({"do": "load", "model": "tiny", **asked})
+        assert process.planned is not None
+        with pytest.MonkeyPatch.context() as patch:  # undone before the card is gone
+            patch.setattr(torch.nn.functional, "scaled_dot_product_attention", full)
+            if others:
+                patch.setattr(torch.cuda, "mem_get_info", lambda device=None: (100 << 20, 4 * GIB))
+                patch.setattr(torch.cuda, "memory_reserved", lambda device=None: 200 << 20)
+            process.answer({"do": "section", **order, **nothing})
+    assert (said[-1]["event"], said[-1]["reason"]) == ("error", "memory_taken" if others else "out_of_memory")
+    if others:
+        facts = unpacked(said[-1]["facts"])
+        assert (facts["kind"], facts["have"]) == ("VRAM", f"{(300 * (1 << 20) + CONTEXT) / GIB:.1f}")
+        assert float(facts["need"]) > float(facts["have"])
+        assert "Other programs hold too much memory now" in str(MemoryTaken(**facts))
 
 
 def test_the_bench_runs_on_a_card() -> None:

@@ -219,4 +219,4 @@ def test_two_on_one_processor_have_names_of_their_own(db: Database, tmp_path: Pa
         )
         for n in range(2)
     ]
-    assert [each.named() for each in two] == ["home cpu", "home cpu 2"]
+    assert [each.loader.named() for each in two] == ["home cpu", "home cpu 2"]

@@ -200,8 +200,8 @@ async def test_what_may_be_the_films_fault_is_counted_once_at_each_worker_while_
             crashes.append((await jobs.get(team.db, film.id)).crashes)
     finally:
         for worker in (a, b):
-            assert worker.child
-            await worker.child.close()
+            assert worker.loader.child
+            await worker.loader.child.close()
     assert crashes == [1, 1, 1, 2, 2, 2, 3]
     now = await jobs.get(team.db, film.id)
     assert (now.state, now.reason) == (State.FAILED, reason)

@@ -15,9 +15,10 @@ from rich.console import Console
 from gen.bench import vram
 from gen.bench.vram import markdown_of, tables_of
 from gen.bench.vram_beside import compile_lines, stock_call, stock_model
-from gen.bench.vram_measured import PUBLISHED, Line, Meter, asked_of_driver, empty_vae, rehearsal, repeats
+from gen.bench.vram_measured import PUBLISHED, Line, Meter, empty_vae, rehearsal, repeats
 from gen.bench.vram_planned import SMALL, count_activations, example, traffic
 from gen.card import PRESETS
+from gen.driver import asked_of_driver
 from gen.memory import tokens
 from gen.precision import has_four_bit
 from gen.sources import VAE_BYTES
@@ -184,7 +185,7 @@ def test_blocks_that_could_not_be_compiled_are_not_measured_as_compiled(monkeypa
 
 def test_the_driver_s_tool_need_not_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert asked_of_driver(torch.device("cuda", 0), "memory.used") == ""
+    assert asked_of_driver(0, "memory.used") == ""
 
 
 def test_the_stock_class_and_our_walk_get_as_many_tokens() -> None:
