@@ -9,6 +9,7 @@
 #   docker run --init -e FLIPBOT_PASSWORD='…' -v flipbot:/data -p 127.0.0.1:8765:8765 flipbot
 #   docker run --init -e FLIPBOT_PASSWORD='…' -v flipbot:/data -p 127.0.0.1:8765:8765 --gpus all flipbot:cuda
 #
+# So that it comes back after a restart of the machine: docker run -d --restart unless-stopped …
 # Another configuration:  -v ./config.toml:/etc/flipbot/config.toml:ro  (leave data_dir and host as below)
 # Another command:        docker run --rm -v flipbot:/data flipbot doctor
 # Several machines:       docker run … -e PGPASSWORD -e AWS_ACCESS_KEY_ID -e AWS_SECRET_ACCESS_KEY … flipbot worker

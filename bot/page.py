@@ -108,6 +108,7 @@ CLOSED: Final = {  # what somebody reads who may want a film: without a reason, 
     "draining": ("refused.draining", "refused.draining_because"),
     "shut": ("page.shut", "page.shut_because"),
 }
+AWAY: Final = {"resting": "page.resting", "in_use": "page.in_use"}  # where nobody makes films now
 MEANT: Final = {404: "refused.no_such_page", 405: "refused.method", 413: "refused.field_too_big"}
 
 AGAIN: Final[dict[str, dict[str, Any]]] = {  # what a button says, as Intake.again takes it
@@ -400,7 +401,7 @@ class Page:
         """What somebody should know who is about to ask for a film: that an operator paused, or takes nothing in."""
         gate = await self.once.ask("gate", lambda: operators.state(self.db))
         if gate.kind == "open":
-            return say(locale, f"page.{absence(gate.away.reason)}") if gate.away else ""
+            return say(locale, AWAY[absence(gate.away.reason)]) if gate.away else ""
         return say(locale, CLOSED[gate.kind][bool(gate.reason)], reason=gate.reason)
 
     async def _submit(self, request: web.Request) -> web.Response:

@@ -19,6 +19,7 @@ from bot import terminal, words
 from bot.errors import Gone, Refused
 from db.errors import DbError
 from db.said import Said, said
+from flipbot.autostart import command_autostart
 from flipbot.called import called
 from flipbot.checkup import command_doctor
 from flipbot.download import command_download
@@ -186,6 +187,10 @@ def services(add: Add) -> None:
     worker = with_model(add("worker", command_worker, said("only the engine: it makes the films that wait")))
     front.epilog = worker.epilog = BOTH
     worker.add_argument("--until-empty", action="store_true", help=said("end when nothing is left to do"))
+    about = said("print what lets the system start Flipbot by itself, and say where it goes")
+    autostart = add("autostart", command_autostart, about)
+    parts, which = ("run", "front", "worker"), said("what is started: run, front or worker")
+    autostart.add_argument("part", nargs="?", default="run", choices=parts, metavar="WHAT", help=which)
 
 
 def animate(add: Add) -> None:

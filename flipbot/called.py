@@ -12,7 +12,7 @@ from pathlib import Path
 
 COMMANDS = (  # that take -c and --data-dir; a worker is told of as something for other machines
     *("run", "front", "animate", "queue", "pause", "resume", "drain", "first", "ban", "unban", "audit"),
-    *("cancel", "film", "move", "doctor", "download"),
+    *("cancel", "film", "move", "doctor", "download", "autostart"),
 )
 WITH_MODELS = ("run", "front", "animate", "doctor", "download")
 

@@ -33,7 +33,19 @@ from gen.device import device_of, usual_device
 from gen.engine import Engine, Previewer
 from gen.files import identity, weight_files
 from gen.lora import identity_of_loras, merge_of
-from gen.memory import CONTEXT, GIB, Machine, MemoryPlan, Wishes, plan_now, share_of, summary, this_machine, told
+from gen.memory import (
+    CONTEXT,
+    GIB,
+    WORKSPACE,
+    Machine,
+    MemoryPlan,
+    Wishes,
+    plan_now,
+    share_of,
+    summary,
+    this_machine,
+    told,
+)
 from gen.pipe import Answer, Message, Say, serve
 from gen.process import give_back
 from gen.sample import make_caches, ran
@@ -113,7 +125,7 @@ class Child:
             device = usual_device()
             if device == "cpu" and torch.cuda.is_available():
                 log.warning("this PyTorch has no kernels for the card: the processor computes; see flipbot doctor")
-        device_of(device)
+        tried(device)
         self.engine = None  # before the new one: both would not fit
         check = message.get("check")
         self.classifier = Classifier(Check.from_json(check)) if check else None  # before memory is planned
@@ -342,6 +354,17 @@ def lost_card() -> bool:
     except RuntimeError:
         return True
     return False
+
+
+def tried(device: str) -> None:
+    """Try the device. raises: DeviceMissing; MemoryTaken, where a card has not even room for CUDA itself"""
+    try:
+        device_of(device)
+    except errors.DeviceMissing as missing:
+        if missing.__cause__ is None or not errors.ran_out(missing.__cause__):
+            raise
+        need = f"{(CONTEXT + WORKSPACE) / GIB:.1f}"
+        raise errors.MemoryTaken(kind=said("VRAM"), precision="CUDA", need=need, have="0.0") from missing
 
 
 def keep_within(machine: Machine, wishes: Wishes) -> None:

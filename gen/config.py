@@ -80,7 +80,7 @@ class ModelConfig:
         except ValueError:
             raise ValueError(
                 said(
-                    'hours are written as "22:00-08:00", several with commas, with their days "Mon-Fri 18:00-24:00", '
+                    'hours are written as "22:00-08:00", several with commas, with days "Mon-Fri 18:00-24:00", '
                     'not as "{hours}"',
                     hours=self.hours,
                 )

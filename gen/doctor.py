@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ from gen.errors import (
     ran_out,
 )
 from gen.files import faults, weight_files
+from gen.hours import opens
+from gen.leave import Leave
 from gen.memory import (
     Machine,
     MemoryPlan,
@@ -70,7 +73,30 @@ def examine(
         *previews(model, models_dir),
         *(found for one in each for found in plan(one, models_dir, sizes, say, engines=len(each))),
         encoder(),
+        *own(model),
     ]
+
+
+def own(model: ModelConfig) -> list[Finding]:
+    """When the machine is its owner's: the hours, and the programs that come first."""
+    found, leave, now = [], Leave(model), datetime.now()
+    if model.hours:
+        facts = {"hours": model.hours, "now": f"{now:%H:%M}"}
+        begins = opens(model.spans, now)
+        text = said("Films are made in these hours by this machine's clock, which says {now}: {hours}.", **facts)
+        if begins is not None:
+            again = {**facts, "opens": f"{begins:%Y-%m-%d %H:%M}"}
+            text = said(
+                "Films wait until {opens}: it is {now} by this machine's clock, and hours are {hours}.", **again
+            )
+        found.append(Finding(True if begins is None else None, text))
+    if model.yields_to:
+        program = leave.first_of(leave.programs())
+        text = said("None of the programs that come before films runs now: {names}.", names=", ".join(model.yields_to))
+        if program:
+            text = said("{program} runs, and comes before films ([model] yields_to): they wait.", program=program)
+        found.append(Finding(None if program else True, text))
+    return found
 
 
 def library(model: ModelConfig) -> Finding:

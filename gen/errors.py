@@ -185,8 +185,8 @@ class MemoryTaken(GenError):
 
     reason = "memory_taken"  # facts: kind, precision, need, have
     text = (
-        "Other programs hold too much memory now: this model needs {need} GiB of {kind} in {precision}, and {have} GiB "
-        "can be had. Films wait until more is free."
+        "Other programs hold too much memory now: {need} GiB of {kind} are needed ({precision}), and {have} GiB can be "
+        "had. Films wait until more is free."
     )
 
 

@@ -901,6 +901,26 @@ WORDS: Final = {
     "refused.server": "{got} is not a server. Write its ID, which is a number.",
     "terminal.paused": "Paused: no new section is started. flipbot resume goes on.",
     "terminal.paused_because": "Paused: {reason}. No new section is started; flipbot resume goes on.",
+    "terminal.autostart_linux": (
+        "For systemd:\n"
+        "mkdir -p ~/.config/systemd/user\n"
+        "flipbot autostart {what} > ~/.config/systemd/user/{name}.service\n"
+        "systemctl --user daemon-reload && systemctl --user enable --now {name}\n"
+        "loginctl enable-linger # so that it runs while nobody is signed in, too\n"
+        "Tokens, if any, go into ~/.config/flipbot.env, a line each: DISCORD_TOKEN=…\n"
+        "Its log: journalctl --user -u {name} -f"
+    ),
+    "terminal.autostart_macos": (
+        "For launchd:\n"
+        "flipbot autostart {what} > ~/Library/LaunchAgents/{name}.plist\n"
+        "launchctl load ~/Library/LaunchAgents/{name}.plist\n"
+        "Tokens, if any, are named in the configuration, by token_file."
+    ),
+    "terminal.autostart_windows": (
+        "Win+R, shell:startup opens the folder of what starts when you sign in. Write that to {name}.cmd in it:\n"
+        "flipbot autostart {what} > {name}.cmd\n"
+        "Tokens, if any, are named in the configuration, by token_file."
+    ),
     "terminal.resting": "Films are made again from {opens} on, by the clock of {machine} ([model] hours).",
     "terminal.in_use": "{machine} is left to {program} ([model] yields_to). Films go on when that has ended.",
     "terminal.draining": "Draining: no new films are taken in. flipbot resume takes them in again.",

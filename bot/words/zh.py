@@ -819,6 +819,26 @@ WORDS: Final = {
     "refused.server": "“{got}”不是服务器。请写它的数字 ID。",
     "terminal.paused": "已暂停：不开始新的部分。用 flipbot resume 继续。",
     "terminal.paused_because": "已暂停：{reason}。不开始新的部分，用 flipbot resume 继续。",
+    "terminal.autostart_linux": (
+        "用 systemd：\n"
+        "mkdir -p ~/.config/systemd/user\n"
+        "flipbot autostart {what} > ~/.config/systemd/user/{name}.service\n"
+        "systemctl --user daemon-reload && systemctl --user enable --now {name}\n"
+        "loginctl enable-linger # 无人登录时也运行\n"
+        "若有令牌，写入 ~/.config/flipbot.env，每行一个：DISCORD_TOKEN=…\n"
+        "日志：journalctl --user -u {name} -f"
+    ),
+    "terminal.autostart_macos": (
+        "用 launchd：\n"
+        "flipbot autostart {what} > ~/Library/LaunchAgents/{name}.plist\n"
+        "launchctl load ~/Library/LaunchAgents/{name}.plist\n"
+        "若有令牌，在配置里用 token_file 指明。"
+    ),
+    "terminal.autostart_windows": (
+        "按 Win+R 输入 shell:startup，会打开登录时启动的文件夹。把它写入其中的 {name}.cmd：\n"
+        "flipbot autostart {what} > {name}.cmd\n"
+        "若有令牌，在配置里用 token_file 指明。"
+    ),
     "terminal.resting": "{opens} 起重新制作影片，以 {machine} 的时钟为准（[model] hours）。",
     "terminal.in_use": "{machine} 现在让给 {program}（[model] yields_to），它结束后影片继续制作。",
     "terminal.draining": "正在收尾：不接收新影片。用 flipbot resume 重新接收。",
@@ -991,6 +1011,33 @@ SENTENCES: Final[dict[str, str]] = {
     "days": "天",
     "jobs": "部影片",
     "percent": "百分比",
+    "minutes": "分钟",
+    'hours are written as "22:00-08:00", several with commas, with days "Mon-Fri 18:00-24:00", not as "{hours}"': (
+        "hours 写作 “22:00-08:00”，多个用逗号隔开，带日期写作 “Mon-Fri 18:00-24:00”，而不是 “{hours}”"
+    ),
+    'yields_to names programs, such as "blender"; one of them fits every program': (
+        "yields_to 里写程序名，例如 “blender”；其中一个会匹配所有程序"
+    ),
+    "Other programs hold too much memory now: {need} GiB of {kind} are needed ({precision}), and {have} GiB can be "
+    "had. Films wait until more is free.": (
+        "其他程序现在占用了太多内存：需要 {need} GiB {kind}（{precision}），而可用的只有 {have} GiB。"
+        "等有足够的空闲后，影片会继续。"
+    ),
+    "Films are made in these hours by this machine's clock, which says {now}: {hours}.": (
+        "影片在以下时段制作（以这台机器的时钟为准，现在是 {now}）：{hours}。"
+    ),
+    "Films wait until {opens}: it is {now} by this machine's clock, and hours are {hours}.": (
+        "影片要等到 {opens}：这台机器的时钟现在是 {now}，制作时段是 {hours}。"
+    ),
+    "None of the programs that come before films runs now: {names}.": "优先于影片的程序现在都没有运行：{names}。",
+    "{program} runs, and comes before films ([model] yields_to): they wait.": (
+        "{program} 正在运行，它优先于影片（[model] yields_to）：影片等它结束。"
+    ),
+    "print what lets the system start Flipbot by itself, and say where it goes": (
+        "打印让系统自动启动 Flipbot 的文件，并说明放在哪里"
+    ),
+    "what is started: run, front or worker": "启动什么：run、front 或 worker",
+    "give up the sections that are under way, too; they are made again later": "正在制作的部分也放弃，以后重新制作",
     "megapixels": "百万像素",
     "a section": "一节",
     "a list": "列表",

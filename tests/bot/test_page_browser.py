@@ -10,8 +10,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webdriver import WebDriver
 
-from db import engines, jobs, links, operators, people
-from db.models import Platform
+from db import absences, engines, jobs, links, operators, people
+from db.models import Platform, State
 from db.requests import Limits
 from tests.browsers import (
     NARROW,
@@ -709,6 +709,18 @@ async def test_the_owner_runs_the_service_by_clicking(tmp_path: Path, browser: B
         await run(enter, chrome, "#reason", "lunch")
         await press(chrome, ".gates button:not([formaction])", "document.querySelector('.dot.paused') !== null")
         assert (await operators.state(found.db)).reason == "lunch"
+        assert not await run(chrome.find_elements, "css selector", ".gates [name=now]:not([hidden])"), "nothing is made"
+        await press(chrome, "[formaction='/admin/resume']", "document.querySelector('.dot.open') !== null")
+        await absences.goes(found.db, "home:1", "program", {"program": "blender"}, None)
+        await run(chrome.refresh)
+        assert "home is left to blender" in await run(text, chrome, "[data-live=state]")
+        await seen(chrome, "admin-away")
+        await absences.back(found.db, "home:1")
+        claim = await jobs.claim(found.db, "w", 60_000)
+        assert claim
+        await run(chrome.refresh)
+        await press(chrome, ".gates [name=now]", "document.body.textContent.includes('paused at once')")
+        assert (await jobs.get(found.db, claim.job.id)).state == State.QUEUED
         await press(chrome, "[formaction='/admin/resume']", "document.querySelector('.dot.open') !== null")
         await press(chrome, "[formaction='/admin/drain']", "document.querySelector('.dot.draining') !== null")
         await press(chrome, "[formaction='/admin/resume']", "document.querySelector('.dot.open') !== null")

@@ -42,7 +42,7 @@ from bot.sender import (
 from bot.telegram_send import TelegramSender, mapped
 from bot.telegram_text import TelegramStyle
 from bot.words import say
-from db import chats, inbox, jobs, operators, people, removals, reports
+from db import absences, chats, inbox, jobs, operators, people, removals, reports
 from db.errors import LeaseLost
 from db.models import Platform, State
 from tests.fakes.telegram import ANONYMOUS, Call, Fault, Refusal, a_picture, labels
@@ -1112,6 +1112,14 @@ async def test_operators_pause_ban_and_resume(tmp_path: Path) -> None:
         assert await jobs.claim(there.db, "w", 1000) is None
         there.server.says(OPERATOR, desk, "/resume")
         await there.message(desk, "The queue is open")
+        await absences.goes(there.db, "home:1", "hours", {"opens": "22:00"}, None)
+        there.server.says(OPERATOR, desk, "/pause NOW a game")
+        await there.message(
+            desk, "The queue is paused (a game). Waiting for the hours in which films are made. In line: 0"
+        )
+        assert [deed.action for deed in await operators.audit(there.db)] == ["pause_now", "resume", "pause"]
+        await absences.back(there.db, "home:1")
+        there.server.says(OPERATOR, desk, "/resume")
         there.server.says(OPERATOR, desk, "/ban")
         await there.message(desk, "Who?")
         there.server.says(OPERATOR, desk, "/ban 1110000 24 spam")

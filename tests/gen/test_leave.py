@@ -117,7 +117,7 @@ async def test_an_engine_with_nothing_to_do_gives_its_memory_back_and_the_next_f
             assert home.holds and engine.freed_ms is None
             await home.until(lambda: not home.holds)
             assert home.dispatch.loader.child is not None
-            assert home.dispatch.loader.child.process.returncode == 0, "it has really ended"
+            assert await home.dispatch.loader.child.process.wait() == 0, "it has really ended"
             await asyncio.sleep(0.05)
             (engine,) = await engines.all_of(db)
             assert engine.freed_ms is not None

@@ -191,7 +191,7 @@ def test_memory_that_others_hold_is_told_from_memory_that_is_not_there(shapes: d
 
     assert memory.plan_now(tiny, cpu(8, 4)) == memory.plan_checkpoint(tiny, cpu(8, 4))
     with pytest.raises(
-        MemoryTaken, match=r"Other programs hold .* needs 0\.\d GiB of RAM in fp8, and 0\.1 GiB can be had"
+        MemoryTaken, match=r"Other programs hold .* 0\.\d GiB of RAM are needed \(fp8\), and 0\.1 GiB can be had"
     ):
         memory.plan_now(tiny, cpu(8, 0.1))
     with pytest.raises(TooLittleMemory):

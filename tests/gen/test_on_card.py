@@ -25,7 +25,7 @@ from gen.config import ModelConfig
 from gen.device import device_of
 from gen.doctor import examine
 from gen.engine import Engine
-from gen.errors import MemoryTaken
+from gen.errors import DeviceMissing, MemoryTaken
 from gen.memory import CONTEXT, GIB, IMAGE_TOKENS, TEXT_TOKENS, Tiles, Wishes, plan_checkpoint, this_machine
 from gen.plan import make_plan
 from gen.precision import Linear8
@@ -211,6 +211,17 @@ def test_memory_that_other_programs_took_meanwhile_is_no_fault_of_the_plan(tmp_p
         assert (facts["kind"], facts["have"]) == ("VRAM", f"{(300 * (1 << 20) + CONTEXT) / GIB:.1f}")
         assert float(facts["need"]) > float(facts["have"])
         assert "Other programs hold too much memory now" in str(MemoryTaken(**facts))
+
+
+def test_a_card_that_others_have_filled_is_no_card_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA error: out of memory")
+
+    with pytest.raises(DeviceMissing):
+        child.tried("cuda:7")
+    monkeypatch.setattr(torch, "zeros", full)
+    with pytest.raises(MemoryTaken, match=r"0.7 GiB of VRAM are needed \(CUDA\), and 0.0 GiB"):
+        child.tried("cuda")
 
 
 def test_the_bench_runs_on_a_card() -> None:

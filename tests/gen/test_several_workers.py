@@ -134,8 +134,8 @@ async def test_what_a_model_cannot_be_loaded_for_costs_no_film_and_is_found_over
         assert (now.state, now.reason, now.crashes, now.tighter, now.fence) == (State.QUEUED, None, 0, 0, 1)
         said = [record.levelname for record in caplog.records if "worker rests" in record.message]
         assert said[:3] == ["WARNING", "INFO", "INFO"]
-        assert (worker.tighter > 0) == ("room" in script), "where memory was short it is tried in less"
-        worker.model = ModelConfig(name="{}", device="cpu", threads=1)
+        assert (worker.loader.tighter > 0) == ("room" in script), "where memory was short it is tried in less"
+        worker.loader.model = ModelConfig(name="{}", device="cpu", threads=1)
         worker.rests_until = 0.0
         team.db.notify()
         (now,) = await team.ended([film])
