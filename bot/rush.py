@@ -31,4 +31,5 @@ class Rush:
         """Until all are answered, or a while has passed."""
         if self._unanswered:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._all_answered.wait(), QUIET_S)
+                async with asyncio.timeout(QUIET_S):
+                    await self._all_answered.wait()

@@ -267,7 +267,8 @@ class TelegramBot:
             self._came.clear()
             await patiently(self._begin_all, "telegram's inbox")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._came.wait(), LOOK_S)
+                async with asyncio.timeout(LOOK_S):
+                    await self._came.wait()
 
     async def _begin_all(self) -> None:
         under_way = set(self._handling)  # they may be done with by the time the rows are here, which are of before that

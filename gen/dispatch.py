@@ -303,7 +303,10 @@ class Dispatch:
             made = await self.make(claim, out)
             await self.record(claim, made, started)
         except ChildDied as died:
-            log.warning("child died job=%d n=%d status=%s", job.id, job.done + 1, died.status)
+            if self.given_up:
+                log.info("section given up job=%d n=%d", job.id, job.done + 1)
+            else:
+                log.warning("child died job=%d n=%d status=%s", job.id, job.done + 1, died.status)
             facts: dict[str, Any] = {"status": died.status}
             if isinstance(died, ChildHung):
                 facts["silent_s"] = died.silent_s

@@ -136,7 +136,10 @@ class ChildProcess:
         if self.process.stdin is not None:
             self.process.stdin.close()
         try:
-            await asyncio.wait_for(self.process.wait(), patience_s)
+            async with asyncio.timeout(
+                patience_s
+            ):  # wait_for, in Python 3.11, can lose a cancel: nobody would end then
+                await self.process.wait()
         except TimeoutError:
             self.process.kill()
             await self.process.wait()

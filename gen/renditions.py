@@ -111,7 +111,8 @@ class Renditions:
         source = str(await fetched(self.media, wanted.film))
         asked = {"kind": wanted.kind, "source": source, "limit": wanted.limit_bytes, "out": str(out)}
         try:
-            return await asyncio.wait_for(self.process.render(**asked), self.longest_s)
+            async with asyncio.timeout(self.longest_s):
+                return await self.process.render(**asked)
         except TimeoutError:
             with suppress(ProcessLookupError):
                 self.process.process.kill()

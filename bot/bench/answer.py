@@ -195,7 +195,8 @@ async def end(process: asyncio.subprocess.Process) -> None:
     began = time.monotonic()
     while process.returncode is None and time.monotonic() - began < 30:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), 1.0)
+            async with asyncio.timeout(1.0):
+                await process.wait()
     if process.returncode is None:
         process.kill()
         await process.wait()

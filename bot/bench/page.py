@@ -59,7 +59,8 @@ async def measure(folder: Path, viewers: int, seconds: float) -> int:
     """Start a service, have a film made and watched, and print what it took."""
     service = start(folder)
     try:
-        url = await asyncio.wait_for(asyncio.to_thread(_url, service), READY_S)
+        async with asyncio.timeout(READY_S):
+            url = await asyncio.to_thread(_url, service)
         drain = asyncio.create_task(asyncio.to_thread(_read, service))
         # The page gives everybody at one address only so many new films a minute, but as many looks as they like.
         alone, crowd, memory = await watched(url, psutil.Process(service.pid), viewers, seconds)

@@ -658,7 +658,8 @@ async def test_the_page_can_end_while_somebody_watches(tmp_path: Path) -> None:
         number = await submit(client)
         told = events(client, number)
         await anext(told)
-        await asyncio.wait_for(found.page.stop(), 3)
+        async with asyncio.timeout(3):
+            await found.page.stop()
         with pytest.raises((StopAsyncIteration, ClientError)):
             await anext(told)
 

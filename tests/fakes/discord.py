@@ -297,7 +297,8 @@ class Discord:
 
     async def answer(self, interaction: str, within_s: float = 30.0) -> dict[str, Any]:
         """The first response to an interaction."""
-        return await asyncio.wait_for(asyncio.shield(self.answers[interaction]), within_s)
+        async with asyncio.timeout(within_s):
+            return await asyncio.shield(self.answers[interaction])
 
     def said_to(self, interaction: str) -> list[Sent]:
         """The messages that answer an interaction, followups too."""

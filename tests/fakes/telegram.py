@@ -13,6 +13,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -280,10 +281,9 @@ class Telegram:
         async with asyncio.timeout(timeout_s):
             while not (got := holds()):
                 self._changed.clear()
-                try:
-                    await asyncio.wait_for(self._changed.wait(), 0.25)
-                except TimeoutError:
-                    continue
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0.25):
+                        await self._changed.wait()
         return got
 
     def of_bot(self, chat: Chat) -> list[dict[str, Any]]:

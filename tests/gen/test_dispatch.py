@@ -14,6 +14,7 @@ from contextlib import AbstractAsyncContextManager, closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar, Self
 
 import psutil
@@ -250,6 +251,31 @@ async def test_what_comes_after_the_last_step_keeps_it(tmp_path: Path) -> None:
     finally:
         await child.close()
     assert told == [("sampling", 0, 0), ("sampling", 1, 2), ("sampling", 2, 2), ("writing", 2, 2)]
+
+
+class Ending(ChildProcess):
+    """One whose process ends when the test says so."""
+
+    def __init__(self) -> None:
+        self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.process = SimpleNamespace(stdin=None, wait=self.wait)  # type: ignore[assignment]
+
+    async def wait(self) -> int:
+        return await self.ended
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_who_is_cancelled_just_as_a_child_ends_hears_it(turns: int) -> None:
+    child = Ending()
+    closing = asyncio.create_task(child.close())
+    await asyncio.sleep(0.01)
+    child.ended.set_result(0)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    over = closing.done()
+    closing.cancel()
+    await asyncio.wait([closing])
+    assert closing.cancelled() is not over, "it had ended before, or it is cancelled"
 
 
 async def test_a_killed_child_costs_one_section_at_most(quick: Bench) -> None:

@@ -214,6 +214,7 @@ async def test_a_program_that_comes_first_has_the_card_at_once_and_costs_one_sec
     assert (now.crashes, now.deaths) == (0, 0)
     assert "no films are made now reason=program program=EldenRing.EXE" in caplog.text
     assert "films are made again" in caplog.text
+    assert "section given up job=1 n=1" in caplog.text and "child died" not in caplog.text
 
 
 async def test_while_the_model_loads_a_program_comes_first_too(db: Database, tmp_path: Path, watched: None) -> None:
