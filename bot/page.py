@@ -30,7 +30,7 @@ from bot.page_door import MOST, Door
 from bot.page_guard import TOKEN, TOKEN_HEADER, Guard, locale_of, machine_names
 from bot.page_watch import Watch
 from bot.upload import BROKEN, read_form
-from bot.words import LANGUAGES, clean, say
+from bot.words import LANGUAGES, clean, duration, say
 from db import inbox, jobs, links, operators, people, progress, renditions, sections
 from db.connect import Database
 from db.errors import NoSuchJob
@@ -401,7 +401,10 @@ class Page:
         """What somebody should know who is about to ask for a film: that an operator paused, or takes nothing in."""
         gate = await self.once.ask("gate", lambda: operators.state(self.db))
         if gate.kind == "open":
-            return say(locale, AWAY[absence(gate.away.reason)]) if gate.away else ""
+            if gate.away is None:
+                return ""
+            wait = duration(locale, max(0, (gate.away.opens_ms or 0) - self.db.now()) / 1000)
+            return say(locale, AWAY[absence(gate.away.reason)], wait=wait)
         return say(locale, CLOSED[gate.kind][bool(gate.reason)], reason=gate.reason)
 
     async def _submit(self, request: web.Request) -> web.Response:

@@ -29,7 +29,7 @@ from db.said import packed, said
 from gen import attention, errors, film, inputs, weights
 from gen.card import PARTS, Card, find_checkpoint
 from gen.check import FRAMES, Check, Classifier
-from gen.device import device_of, usual_device
+from gen.device import device_of, usual_device, uuid_of
 from gen.engine import Engine, Previewer
 from gen.files import identity, weight_files
 from gen.lora import identity_of_loras, merge_of
@@ -75,6 +75,7 @@ class Child:
         self.classifier: Classifier | None = None
         self.looked_at: set[str] = set()  # pictures
         self.made_by: dict[str, Any] = {}  # what the numbers depend on beside the plan
+        self.device = "cpu"
         self.planned: MemoryPlan | None = None
         self.untidy = 0  # sections since memory was given back
 
@@ -89,6 +90,8 @@ class Child:
             if short := errors.ran_out(error) or isinstance(error, errors.OutOfMemory):
                 known = error if isinstance(error, errors.OutOfMemory) else errors.OutOfMemory()
                 error = self.crowded() or known
+            if isinstance(error, errors.MemoryTaken):
+                error.facts["card"] = uuid_of(torch.device(self.device))
             if isinstance(error, errors.GenError):
                 self.tidy(True)  # a cancel is one: there may be nothing to do after it
                 if short and torch.cuda.is_available():
@@ -125,6 +128,7 @@ class Child:
             device = usual_device()
             if device == "cpu" and torch.cuda.is_available():
                 log.warning("this PyTorch has no kernels for the card: the processor computes; see flipbot doctor")
+        self.device = device
         tried(device)
         self.engine = None  # before the new one: both would not fit
         check = message.get("check")

@@ -81,6 +81,17 @@ def device_of(name: str) -> torch.device:
     return device
 
 
+def uuid_of(device: torch.device) -> str:
+    """A card's UUID as the driver's own tool takes it, "GPU-…"; empty where it is not told."""
+    if device.type != "cuda":
+        return ""
+    try:
+        told = str(getattr(torch.cuda.get_device_properties(device), "uuid", ""))
+    except (RuntimeError, AssertionError):  # a card without room for CUDA may not even say this
+        return ""
+    return f"GPU-{told.removeprefix('GPU-')}" if told else ""
+
+
 @cache
 def half_convolves(device: torch.device) -> bool:
     """Whether a card's convolutions in float16 are what those in float32 are: of old ones tried out."""

@@ -64,6 +64,7 @@ DISK_RETRY_MS = 30_000
 CRASH_RETRY_MS = 1_000
 AWAY = (MediaAway, DatabaseAway, DatabaseBusy, MachineShort)
 AWAY_S = 600.0  # a section that is made waits so long for what is away, before it is given up
+BLIND = 10  # times as long between two tries that take memory from others
 TIGHTER = 1  # steps down from the first memory plan that are tried
 # While a card's driver is renewed, it sleeps, or weights are fetched anew
 GONE = tuple(
@@ -254,7 +255,7 @@ class Dispatch:
         seconds, and memory that is somebody else's."""
         if reason != MemoryTaken.reason:
             return True
-        return await asyncio.to_thread(is_free, str(facts["kind"]), float(facts["need"]), self.loader.device)
+        return await asyncio.to_thread(is_free, str(facts["kind"]), float(facts["need"]), str(facts.get("card", "")))
 
     async def well(self, reason: str) -> bool:
         """Whether what this worker rested for is over, found out without a film; where it is not, it rests on."""
@@ -505,7 +506,8 @@ class Dispatch:
             case MemoryTaken.reason:
                 await self.write(claim, jobs.release)
                 await self.loader.free(failed.reason)
-                self.rest(failed.reason, failed.facts, self.retry_ms / 1000)
+                blind = failed.facts["kind"] == "VRAM" and not failed.facts.get("card")  # only a child can find out
+                self.rest(failed.reason, failed.facts, (BLIND if blind else 1) * self.retry_ms / 1000)
             case DiskFull.reason:  # nothing finished is lost
                 await self.write(claim, release, retry_in_ms=self.retry_ms)
             case reason if self.one_of_several and (reason in GONE or not self.loader.loaded) and not self.hopeless():

@@ -8,14 +8,21 @@ import psutil
 GIB = 1 << 30
 
 
-def asked_of_driver(index: int, what: str) -> str:
-    """What nvidia-smi says of a card; nothing where it does not.
+def numbered(index: int) -> str:
+    """The name for nvidia-smi of a card that is the first, second, … of those that CUDA shows this process.
 
-    index: of the card among those that CUDA shows this process
-    what:  as its --query-gpu names it, such as "memory.free": without a unit, in MiB
+    Right where all are alike: CUDA counts the fastest first, nvidia-smi by their slots. A UUID is right everywhere.
     """
     listed = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-    which = listed[index] if index < len(listed) and listed[index] else str(index)
+    return listed[index] if index < len(listed) and listed[index] else str(index)
+
+
+def asked_of_driver(which: str, what: str) -> str:
+    """What nvidia-smi says of a card; nothing where it does not.
+
+    which: "GPU-" and its UUID, or as `numbered` has it
+    what:  as its --query-gpu names it, such as "memory.free": without a unit, in MiB
+    """
     asked = ["nvidia-smi", f"--query-gpu={what}", "--format=csv,noheader,nounits", "-i", which]
     try:
         return subprocess.run(asked, capture_output=True, text=True, timeout=20, check=False).stdout.strip()
@@ -23,10 +30,12 @@ def asked_of_driver(index: int, what: str) -> str:
         return ""
 
 
-def is_free(kind: str, need_gib: float, device: str) -> bool:
-    """Whether so much is free now, as far as can be told; where it cannot, it may be. kind: "VRAM" or "RAM" """
+def is_free(kind: str, need_gib: float, card: str) -> bool:
+    """Whether so much is free now, as far as can be told; where it cannot, it may be.
+
+    kind: "VRAM" or "RAM"    card: "GPU-" and its UUID, empty where that is not known
+    """
     if kind == "RAM":
         return bool(psutil.virtual_memory().available >= need_gib * GIB)
-    index = device.partition(":")[2]
-    said = asked_of_driver(int(index or 0), "memory.free")
+    said = asked_of_driver(card, "memory.free") if card else ""
     return not said.isdigit() or int(said) << 20 >= need_gib * GIB

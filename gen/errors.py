@@ -183,7 +183,7 @@ class TooLargeSize(TooLittleMemory):
 class MemoryTaken(GenError):
     """The checkpoint could work in the memory there is, but other programs hold too much of it now."""
 
-    reason = "memory_taken"  # facts: kind, precision, need, have
+    reason = "memory_taken"  # facts: kind, precision, need, have; card, as gen/driver.py knows it
     text = (
         "Other programs hold too much memory now: {need} GiB of {kind} are needed ({precision}), and {have} GiB can be "
         "had. Films wait until more is free."

@@ -565,7 +565,9 @@ WORDS: Final = {
     "page.offline": "The connection to Flipbot is gone. Trying again.",
     "page.paused": "Flipbot is paused. A new film keeps its place in line and is made later.",
     "page.paused_because": "Flipbot is paused: {reason}. A new film keeps its place in line and is made later.",
-    "page.resting": "Films are made at certain hours. A new film keeps its place in line and is made then.",
+    "page.resting": (
+        "Films are made at certain hours, and again in about {wait}. A new film keeps its place in line until then."
+    ),
     "page.in_use": (
         "The machine that makes films is in use for something else. A new film keeps its place in line and is made "
         "later."

@@ -495,7 +495,7 @@ WORDS: Final = {
     "page.offline": "与 Flipbot 的连接断开了，正在重试。",
     "page.paused": "Flipbot 已暂停。新的影片会保留排队位置，稍后制作。",
     "page.paused_because": "Flipbot 已暂停：{reason}。新的影片会保留排队位置，稍后制作。",
-    "page.resting": "影片只在特定时段制作。新的影片会保留排队位置，到时制作。",
+    "page.resting": "影片只在特定时段制作，大约 {wait}后继续。新的影片会保留排队位置，到时制作。",
     "page.in_use": "制作影片的机器正在用于别的事情。新的影片会保留排队位置，稍后制作。",
     "page.shut": "Flipbot 已暂停，也不接收新影片。请稍后再试。",
     "page.shut_because": "Flipbot 已暂停，也不接收新影片：{reason}。请稍后再试。",

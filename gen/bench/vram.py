@@ -44,7 +44,7 @@ from gen.bench.vram_measured import (
 from gen.bench.vram_planned import plan_only
 from gen.card import PRESETS
 from gen.device import device_of, set_allocator
-from gen.driver import asked_of_driver
+from gen.driver import asked_of_driver, numbered
 from gen.errors import GenError, first_line
 from gen.memory import GIB, Decoder, Wishes, make_memory_plan, summary, this_machine
 from gen.process import segments
@@ -125,7 +125,7 @@ def machine_line(device: torch.device) -> str:
     date = time.strftime("%Y-%m-%d")
     if device.type != "cuda":
         return f"{date}, no GPU, PyTorch {torch.__version__}"
-    driver = asked_of_driver(device.index or 0, "driver_version") or "of an unknown version"
+    driver = asked_of_driver(numbered(device.index or 0), "driver_version") or "of an unknown version"
     total = torch.cuda.get_device_properties(device).total_memory / GIB
     name = f"{torch.cuda.get_device_name(device)}, {total:.1f} GiB, driver {driver}"
     return f"{date}, {name}, PyTorch {torch.__version__}, diffusers {version('diffusers')}"

@@ -22,7 +22,7 @@ from gen import decode, precision
 from gen.bench.vram_planned import META, SMALL, STEPS, inputs, rows_for
 from gen.cache import StepCache, TeaCache
 from gen.card import PRESETS, Card
-from gen.driver import asked_of_driver
+from gen.driver import asked_of_driver, numbered
 from gen.memory import CONTEXT, GB, GIB, MemoryPlan, largest, parts_of, share, this_machine
 from gen.stream import cuda
 from gen.tensors import Drawn
@@ -151,7 +151,7 @@ def taken_before(device: torch.device) -> int | None:
     """Bytes in use on the card by the driver's own tool, before CUDA is started here; None where it does not say."""
     if device.type != "cuda" or cuda().is_initialized():
         return None
-    said = asked_of_driver(device.index or 0, "memory.used")
+    said = asked_of_driver(numbered(device.index or 0), "memory.used")
     return int(said) << 20 if said.isdigit() else None
 
 

@@ -21,7 +21,7 @@ from bot.errors import Refused
 from bot.intake import Example
 from bot.page import Page, check_address
 from bot.page_guard import TOKEN_HEADER, VISITOR
-from db import jobs
+from db import absences, jobs
 from db.errors import DatabaseAway, DiskFailed, DiskFull, MediaAway
 from db.media import Media
 from db.models import State
@@ -224,6 +224,24 @@ async def test_a_disk_to_which_no_film_can_be_brought_is_a_sentence(
             with pytest.raises(Refused, match=key):
                 await control.ready(found.db, media, number)
     assert "page failed" not in caplog.text
+
+
+async def test_who_is_about_to_ask_for_a_film_reads_that_none_is_made_now(tmp_path: Path) -> None:
+    async with service(tmp_path) as found, visitor(found) as client:
+
+        async def notice() -> str:
+            await asyncio.sleep(1.1)  # so long an answer may be old
+            async with client.get("/") as home:
+                return await home.text()
+
+        opens = found.db.now() + 6 * 3_600_000
+        await absences.goes(found.db, "home:1", "hours", {"opens": "22:00"}, opens)
+        assert "and again in about 5 h 59 min" in await notice() or "again in about 6 h 0 min" in await notice()
+        await absences.goes(found.db, "home:1", "program", {"program": "secret-game"}, None)
+        said = await notice()
+        assert "is in use for something else" in said and "secret-game" not in said
+        await absences.back(found.db, "home:1")
+        assert "something else" not in await notice()
 
 
 async def test_every_revision_of_a_film_has_its_own_address(tmp_path: Path) -> None:

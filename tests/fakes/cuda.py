@@ -258,6 +258,7 @@ def known(patch: pytest.MonkeyPatch, there: Card, capability: tuple[int, int], t
     runtime, stream = Runtime(), Stream()
     major, minor = capability
     seen = SimpleNamespace(name="a stand-in", total_memory=total, major=major, minor=minor, multi_processor_count=28)
+    seen.uuid = "0a1b2c3d"
     functions: dict[str, Any] = {
         "is_available": lambda: True,
         "is_initialized": lambda: True,

@@ -252,15 +252,15 @@ async def test_where_other_programs_hold_the_memory_films_wait_and_say_so(db: Da
 
 
 def test_what_is_free_is_asked_without_a_child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert is_free("RAM", 0.01, "cpu") and not is_free("RAM", 1e6, "cpu")
+    assert is_free("RAM", 0.01, "") and not is_free("RAM", 1e6, "")
     asked = tmp_path / "nvidia-smi"
-    asked.write_text('#!/bin/sh\nwhile [ "$1" != -i ]; do shift; done\ntest "$2" = 1 && echo 5000 || echo 100\n')
+    asked.write_text('#!/bin/sh\nwhile [ "$1" != -i ]; do shift; done\ntest "$2" = GPU-1 && echo 5000 || echo 100\n')
     asked.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert is_free("VRAM", 4.8, "cuda:1") and not is_free("VRAM", 4.9, "cuda:1")
-    assert not is_free("VRAM", 0.1, "cuda") and not is_free("VRAM", 0.1, "auto")
+    assert is_free("VRAM", 4.8, "GPU-1") and not is_free("VRAM", 4.9, "GPU-1")
+    assert not is_free("VRAM", 0.1, "GPU-2") and is_free("VRAM", 999.0, ""), "of which card nobody knows"
     asked.unlink()
-    assert is_free("VRAM", 999.0, "cuda"), "nobody can tell, so it is tried"
+    assert is_free("VRAM", 999.0, "GPU-1"), "nobody can tell, so it is tried"
 
 
 def test_a_program_lingers_since_many_start_another_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -209,6 +209,7 @@ def test_memory_that_other_programs_took_meanwhile_is_no_fault_of_the_plan(tmp_p
     if others:
         facts = unpacked(said[-1]["facts"])
         assert (facts["kind"], facts["have"]) == ("VRAM", f"{(300 * (1 << 20) + CONTEXT) / GIB:.1f}")
+        assert facts["card"] == "GPU-0a1b2c3d", "by its UUID: CUDA and the driver's tool count cards differently"
         assert float(facts["need"]) > float(facts["have"])
         assert "Other programs hold too much memory now" in str(MemoryTaken(**facts))
 

@@ -185,7 +185,7 @@ def test_blocks_that_could_not_be_compiled_are_not_measured_as_compiled(monkeypa
 
 def test_the_driver_s_tool_need_not_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert asked_of_driver(0, "memory.used") == ""
+    assert asked_of_driver("0", "memory.used") == ""
 
 
 def test_the_stock_class_and_our_walk_get_as_many_tokens() -> None:
