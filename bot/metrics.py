@@ -31,6 +31,7 @@ def exposition(numbers: Numbers) -> bytes:
     gauge("people_waiting", "People who have a job that can have a turn.", numbers.people)
     gauge("oldest_first_second_seconds", "How long the oldest job without a first second waits.", numbers.oldest_s)
     gauge("paused", "1 while an operator paused everything.", numbers.paused)
+    gauge("away", "1 while no machine makes films: it is not the hour, or each is at something else.", numbers.away)
     gauge("draining", "1 while nothing is taken in.", numbers.draining)
     pace = Gauge("flipbot_section_seconds", "Of the last nine sections, the median.", ["shape"], registry=registry)
     for shape, ms in numbers.pace_ms.items():

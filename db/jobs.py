@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Connection, and_, bindparam, func, or_, select, update
 
 from db import chats, flows, operators, rows, turns
+from db.absences import find_away
 from db.connect import Database, reads, writes
 from db.errors import LeaseLost
 from db.flows import IS_OPEN, MODEL_RUNS, next_turn
@@ -358,6 +359,7 @@ def numbers(db: Database) -> rows.Numbers:
             people=tx.scalar(select(func.count()).select_from(Flow).where(Flow.turn.is_not(None))) or 0,
             oldest_s=0.0 if oldest is None else max(0, db.now() - oldest) / 1000,
             paused=gate.paused,
+            away=find_away(tx, db.steady()) is not None,
             draining=gate.draining,
             pace_ms=measured_pace(tx, shapes),
             sections_made=tick.sections,

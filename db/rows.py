@@ -254,6 +254,7 @@ class Numbers:
     people: int
     oldest_s: float
     paused: bool
+    away: bool
     draining: bool
     pace_ms: Mapping[str, int]
     sections_made: int

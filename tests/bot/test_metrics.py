@@ -6,7 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bot.errors import Refused
 from bot.metrics import Metrics
-from db import jobs, operators, requests, sections
+from db import absences, jobs, operators, requests, sections
 from db.config import ServiceConfig
 from db.connect import Database
 from db.errors import ConfigError
@@ -33,6 +33,7 @@ async def test_prometheus_reads_the_queue_in_numbers_and_nothing_of_people(tmp_p
             db, claim, Made(n=0, latents="1" * 64, clip=None, tail=None, film="2" * 64, frames=1, **times)
         )
         await operators.pause(db, "terminal")
+        await absences.goes(db, "home:1", "hours", {}, None)
         metrics = Metrics(db, "127.0.0.1", 0)
         url = await metrics.start()
         async with ClientSession() as session, session.get(url) as response:
@@ -47,7 +48,7 @@ async def test_prometheus_reads_the_queue_in_numbers_and_nothing_of_people(tmp_p
     assert found[("flipbot_jobs", "done")] == 0
     assert found[("flipbot_sections_waiting",)] == 5
     assert found[("flipbot_people_waiting",)] == 1
-    assert found[("flipbot_paused",)] == 1
+    assert found[("flipbot_paused",)] == found[("flipbot_away",)] == 1
     assert found[("flipbot_sections_total",)] == 1
     assert found[("flipbot_gpu_seconds_total",)] == pytest.approx(1.9)
     assert found[("flipbot_section_seconds", "still@1 96x64 2")] == pytest.approx(2.0)
