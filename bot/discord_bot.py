@@ -26,6 +26,7 @@ from discord import app_commands, ui
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
+from bot.alarm import Alarm, Text
 from bot.canvas import look
 from bot.chat import Now, Terms, checking, code, compose, job_of, left_alone, need_room, settings_of
 from bot.config import DiscordConfig, SafetyConfig
@@ -39,7 +40,7 @@ from bot.held_up import held_up
 from bot.intake import Asked, By, Intake, Wish
 from bot.rush import Rush
 from bot.sender import DISCORD, Pace
-from bot.words import clean, duration, listed, pick, say
+from bot.words import DEFAULT, clean, duration, listed, pick, say
 from db import canvases, chats, doors, inbox, jobs, people, reports, requests
 from db.connect import Database
 from db.doors import Door, Knock
@@ -192,6 +193,21 @@ class DiscordBot(discord.Client):
             log.warning("commands not compared, or not noted: %s", trouble)
             self._spawn(patiently(self._learn_languages, "discord's languages"))
         self._spawn(patiently(self._recover, "discord's inbox"))
+        if self.config.operators:
+            self._spawn(Alarm(self.db, HERE, self._tell_operators).run())
+
+    async def _tell_operators(self, text: Text) -> bool:
+        """Tell each in a direct message; whether any of them lets the bot in."""
+        told = False
+        for id in self.config.operators:
+            try:
+                channel = await self.create_dm(discord.Object(id))
+                await channel.send(text(self.languages.get(str(id), DEFAULT)), allowed_mentions=NOBODY)
+            except NOT_SAID as error:
+                log.warning("operator=%d not told: %s", id, type(error).__name__)
+            else:
+                told = True
+        return told
 
     async def _learn_languages(self) -> None:
         self.languages = await people.languages(self.db, HERE) | self.languages

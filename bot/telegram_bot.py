@@ -21,18 +21,19 @@ from telegram.constants import UpdateType
 from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, RetryAfter, TelegramError
 from telegram.request import HTTPXRequest
 
+from bot.alarm import Alarm, Text
 from bot.config import SafetyConfig, TelegramConfig
 from bot.intake import Intake
 from bot.poster import FilmOf
-from bot.sender import TELEGRAM_GROUP, TELEGRAM_PRIVATE, Moved, Pace, PutOff, SendError
+from bot.sender import TELEGRAM_GROUP, TELEGRAM_PRIVATE, Failed, Moved, Pace, PutOff, SendError
 from bot.telegram_commands import command_plans, description_plans
 from bot.telegram_messages import message_came
 from bot.telegram_order import picture_of
 from bot.telegram_press import pressed
 from bot.telegram_send import TelegramSender, after_s
-from bot.telegram_talk import TELEGRAM, Names, Talk, here_of, sentence
-from bot.telegram_text import TelegramStyle, command_of
-from bot.words import say
+from bot.telegram_talk import TELEGRAM, Here, Names, Talk, here_of, sentence
+from bot.telegram_text import TelegramStyle, command_of, escape
+from bot.words import DEFAULT, say
 from db import chats, inbox, people
 from db.connect import Database
 from db.media import Media
@@ -108,6 +109,8 @@ class TelegramBot:
                 if await self._greet():
                     group.create_task(self._register())
                     group.create_task(self._poll())
+                    if self.config.operators:
+                        group.create_task(Alarm(self.db, TELEGRAM, self._tell_operators).run())
                 else:
                     await asyncio.Event().wait()
         finally:
@@ -118,6 +121,21 @@ class TelegramBot:
             await self.talk.end()
             with suppress(TelegramError, RuntimeError):
                 await self.bot.shutdown()
+
+    async def _tell_operators(self, text: Text) -> bool:
+        """Tell each; whether any of them lets the bot in."""
+        told = False
+        for id in self.config.operators:
+            locale = (await people.get(self.db, TELEGRAM, str(id))).language or DEFAULT
+            where: dict[str, Any] = {"private": True, "message_id": None, "thread_id": None, "operator": True}
+            there = Here(user_id=str(id), chat_id=str(id), locale=locale, spoken=locale, **where)
+            try:
+                await self.talk.tell(there, escape(text(locale)), silent=False)
+            except (PutOff, Failed) as error:
+                log.warning("operator=%d not told: %s", id, type(error).__name__)
+            else:
+                told = True
+        return told
 
     # Beginning
 

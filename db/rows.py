@@ -262,6 +262,22 @@ class Numbers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pulse:
+    """How the making of films goes.
+
+    made:    sections, since the database was made; films: that wait or run; running: whether one does
+    held_up: reason and facts of one that waits for something
+    ended:   the newest that ended by themselves, newest first: whether it is ready, else its reason and facts
+    """
+
+    made: int
+    films: int
+    running: bool
+    held_up: tuple[str, Mapping[str, Any]] | None
+    ended: tuple[tuple[bool, str, Mapping[str, Any]], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Away:
     """Why a process makes no films now, as db/away.py says. opens_ms: when it will again, where that is known."""
 

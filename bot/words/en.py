@@ -565,6 +565,10 @@ WORDS: Final = {
     "page.offline": "The connection to Flipbot is gone. Trying again.",
     "page.paused": "Flipbot is paused. A new film keeps its place in line and is made later.",
     "page.paused_because": "Flipbot is paused: {reason}. A new film keeps its place in line and is made later.",
+    # to operators, by the bot itself
+    "alarm.waits": "No films are being made. {what}. Films in line: {count}. flipbot doctor says what to do.",
+    "alarm.fails": "The last {count} films failed for the same reason. {why} flipbot doctor says more.",
+    "alarm.over": "Films are being made again.",
     "page.resting": (
         "Films are made at certain hours, and again in about {wait}. A new film keeps its place in line until then."
     ),

@@ -495,6 +495,10 @@ WORDS: Final = {
     "page.offline": "与 Flipbot 的连接断开了，正在重试。",
     "page.paused": "Flipbot 已暂停。新的影片会保留排队位置，稍后制作。",
     "page.paused_because": "Flipbot 已暂停：{reason}。新的影片会保留排队位置，稍后制作。",
+    # 机器人自己发给管理者的
+    "alarm.waits": "现在没有在制作影片。{what}。排队中的影片：{count}。flipbot doctor 会说明该怎么办。",
+    "alarm.fails": "最近 {count} 部影片都因同一原因失败。{why}flipbot doctor 会说明详情。",
+    "alarm.over": "影片又开始制作了。",
     "page.resting": "影片只在特定时段制作，大约 {wait}后继续。新的影片会保留排队位置，到时制作。",
     "page.in_use": "制作影片的机器正在用于别的事情。新的影片会保留排队位置，稍后制作。",
     "page.shut": "Flipbot 已暂停，也不接收新影片。请稍后再试。",
