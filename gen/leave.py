@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import psutil
 
 from db import absences
 from db.connect import Database
-from db.trouble import TROUBLE
+from db.trouble import TROUBLE, patiently
 from gen.config import ModelConfig
 from gen.hours import opens
 
@@ -86,7 +87,7 @@ class Leave:
         written: Why | None = None
         try:
             while True:
-                self.why = await asyncio.to_thread(self.look)
+                self.why = await patiently(partial(asyncio.to_thread, self.look), "the look at hours and programs")
                 if self.why != written:
                     with suppress(*TROUBLE):  # who waits is told later
                         await write(db, name, self.why)
