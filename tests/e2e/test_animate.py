@@ -10,6 +10,7 @@ import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -344,6 +345,35 @@ def test_a_film_in_line_outlives_an_upgrade_of_the_model_and_a_pause(
     assert whole.returncode == 0, whole.stderr
     settings = film_settings(probe(tmp_path / "whole.mp4").metadata)
     assert settings is not None and settings["model"] == "small@2"
+
+
+def test_a_service_keeps_its_owners_hours_and_whoever_sits_at_the_machine_does_not_wait_for_them(
+    small: Path, photo: Path, data_dir: Path, config: Path, tmp_path: Path
+) -> None:
+    opens = datetime.now() + timedelta(hours=6)
+    hours = f"{opens:%H:%M}-{opens + timedelta(minutes=1):%H:%M}"
+    config.write_text(config.read_text().replace("[model]\n", f'[model]\nhours = "{hours}"\n'))
+    here = ("--data-dir", data_dir, "-c", config)
+    ready(data_dir)
+    service = start("run", "--model", small, *here, cwd=tmp_path)
+    try:
+        assert service.stderr is not None
+        while "The page is at" not in (line := service.stderr.readline()):
+            assert line
+        waiting = start("animate", photo, "fog", "--seconds", 1, "--model", small, *here, cwd=tmp_path)
+        until = time.monotonic() + 60
+        while "Waiting for the hours" not in (line := quick("queue", "--once", *here).stdout):
+            assert time.monotonic() < until and waiting.poll() is None, (line, waiting.communicate())
+        assert f"Films are made again from {opens:%H:%M} on, by the clock of " in line
+        waiting.kill()
+        waiting.communicate(timeout=60)
+    finally:
+        service.send_signal(signal.SIGTERM)
+        _, errors = service.communicate(timeout=60)
+    assert service.returncode == 0 and "no films are made now reason=hours" in errors and "child started" not in errors
+    assert "Films are made again" not in quick("queue", "--once", *here).stdout, "nobody says so any more"
+    own = run("animate", photo, "snow", "--seconds", 1, "--model", small, *here, cwd=tmp_path)
+    assert own.returncode == 0, own.stderr
 
 
 @pytest.mark.parametrize("half", ["front", "worker"])
