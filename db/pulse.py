@@ -11,6 +11,7 @@ from db.models import Job, State, Tick
 
 ENDED = (State.DONE, State.FAILED)  # by itself; what people ended says nothing of the machine
 NEWEST = 3
+LOOKED_AT = 30  # of all that ended, by the index of when: one of states would have every film sorted
 
 
 @reads
@@ -20,14 +21,14 @@ def pulse(db: Database, reasons: Collection[str]) -> rows.Pulse:
         running = tx.scalar(select(func.count()).select_from(Job).where(Job.state == State.RUNNING)) or 0
         held_up = select(Job.reason, Job.facts).where(Job.state == State.QUEUED, Job.reason.in_(sorted(reasons)))
         first = tx.execute(held_up.order_by(Job.id).limit(1)).first()
-        ended = select(Job.state, Job.reason, Job.facts).where(Job.state.in_(ENDED))
+        ended = select(Job.state, Job.reason, Job.facts).where(Job.finished_ms.is_not(None))
+        newest = tx.execute(ended.order_by(Job.finished_ms.desc()).limit(LOOKED_AT)).all()
         return rows.Pulse(
             made=tx.scalar(select(Tick.sections)) or 0,
             films=tx.scalar(select(func.count()).select_from(Job).where(IS_OPEN)) or 0,
             running=running > 0,
             held_up=None if first is None else (str(first.reason), first.facts),
-            ended=tuple(
-                (row.state == State.DONE, row.reason or "", row.facts)
-                for row in tx.execute(ended.order_by(Job.finished_ms.desc(), Job.id.desc()).limit(NEWEST))
-            ),
+            ended=tuple((row.state == State.DONE, row.reason or "", row.facts) for row in newest if row.state in ENDED)[
+                :NEWEST
+            ],
         )
