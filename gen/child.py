@@ -87,9 +87,9 @@ class Child:
             else:
                 self.tidy(self.section(message))
         except Exception as error:  # the edge of the process: the parent hears a reason, the log has the rest
-            if short := errors.ran_out(error) or isinstance(error, errors.OutOfMemory):
-                known = error if isinstance(error, errors.OutOfMemory) else errors.OutOfMemory()
-                error = self.crowded() or known
+            ours = isinstance(error, errors.GenError)
+            if short := isinstance(error, errors.OutOfMemory) or (not ours and errors.ran_out(error)):
+                error = self.crowded() or (error if ours else errors.OutOfMemory())
             if isinstance(error, errors.MemoryTaken):
                 error.facts["card"] = uuid_of(torch.device(self.device))
             if isinstance(error, errors.GenError):
@@ -109,7 +109,10 @@ class Child:
         if self.planned is None or not self.planned.machine.gpu:
             return None
         device = torch.device(self.planned.machine.device)
-        free, _ = torch.cuda.mem_get_info(device)
+        try:
+            free, _ = torch.cuda.mem_get_info(device)
+        except RuntimeError:  # it does not answer any more
+            return None
         need, have = self.planned.vram, free + torch.cuda.memory_reserved(device) + CONTEXT
         if have >= need:
             return None
