@@ -68,7 +68,8 @@ def test_a_terminal_pauses_drains_and_resumes(capsys: pytest.CaptureFixture[str]
     did = ["paused", "lifted", "banned", "banned", "drained", "opened", "paused", "paused"]
     assert [line.split()[4] for line in table.splitlines()[1:]] == did
     assert table.count("paused at once") == 1
-    assert table.count("everywhere") == 6 and table.count("42") == 2
+    where = [line.partition("UTC")[2] for line in table.splitlines()]  # the time may have a 42 of its own
+    assert table.count("everywhere") == 6 and sum("42" in line for line in where) == 2
 
 
 def test_the_audit_speaks_the_readers_language() -> None:
