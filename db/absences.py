@@ -9,8 +9,7 @@ from db import rows
 from db.connect import Database, reads, writes
 from db.models import Away, Worker
 from db.query import put
-
-GONE_MS = 60_000  # as db/workers.py counts those that are there
+from db.workers import GONE_MS
 
 
 @writes

@@ -30,10 +30,10 @@ def took(db: Database, name: str, vram: int, ram: int) -> None:
 
 
 @writes
-def freed(db: Database, *names: str) -> None:
-    """They have given their memory back, until they load a model again."""
+def freed(db: Database, name: str) -> None:
+    """It has given its memory back, until it loads a model again."""
     with db.transaction(quiet=True) as tx:
-        tx.execute(update(Engine).where(Engine.name.in_(names), Engine.freed_ms.is_(None)).values(freed_ms=db.now()))
+        tx.execute(update(Engine).where(Engine.name == name, Engine.freed_ms.is_(None)).values(freed_ms=db.now()))
 
 
 @writes

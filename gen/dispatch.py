@@ -517,9 +517,8 @@ class Dispatch:
                 await self.write(claim, jobs.release)
                 self.rest(reason, failed.facts, self.retry_ms / 1000)
             case OutOfMemory.reason if job.tighter < TIGHTER:
-                smaller = (
-                    max(job.tighter, self.loader.tighter) + 1
-                )  # than the one that was too large, whoever it was made for
+                # than the one that was too large, whoever it was made for
+                smaller = max(job.tighter, self.loader.tighter) + 1
                 await self.write(claim, release, tighter=smaller)
             case SectionLost.reason:
                 await self.continue_from(claim, failed)

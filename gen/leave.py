@@ -28,7 +28,7 @@ SOON_DAYS = 1  # within which an hour needs no day beside it
 
 @dataclass(frozen=True)
 class Why:
-    """Why no film is made now. at_once: what is under way is given up, not finished"""
+    """Why no film is made now. opens_ms: when films are made again, where that is known"""
 
     reason: str
     facts: dict[str, Any] = field(default_factory=dict)
@@ -68,10 +68,11 @@ class Leave:
         program, at = self.seen
         if program and time.monotonic() - at < LINGER_S:
             return Why("program", {"program": program})
-        begins = opens(self.spans, self.now())
+        now = self.now()
+        begins = opens(self.spans, now)
         if begins is None:
             return None
-        soon = (begins - self.now()).days < SOON_DAYS
+        soon = (begins - now).days < SOON_DAYS
         return Why(
             "hours", {"opens": begins.strftime("%H:%M" if soon else "%Y-%m-%d %H:%M")}, round(begins.timestamp() * 1000)
         )
