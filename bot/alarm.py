@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -56,6 +56,19 @@ def judge(now: Pulse, before: Pulse | None) -> Ill | bool | None:
     if len(now.ended) == NEWEST and len(failed) == 1 and failed <= FAILURES:
         return Ill(now.ended[0][1], now.ended[0][2], waits=False, films=now.films)
     return None
+
+
+async def told_each(ids: Iterable[int], tell: Callable[[int], Awaitable[object]], *refusals: type[Exception]) -> bool:
+    """Tell each operator; whether any of them lets the bot in. refusals: what the platform says no with"""
+    told = False
+    for id in ids:
+        try:
+            await tell(id)
+        except refusals as error:
+            log.warning("operator=%d not told: %s", id, type(error).__name__)
+        else:
+            told = True
+    return told
 
 
 class Alarm:

@@ -26,7 +26,7 @@ from discord import app_commands, ui
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot.alarm import Alarm, Text
+from bot.alarm import Alarm, Text, told_each
 from bot.canvas import look
 from bot.chat import Now, Terms, checking, code, compose, job_of, left_alone, need_room, settings_of
 from bot.config import DiscordConfig, SafetyConfig
@@ -197,17 +197,13 @@ class DiscordBot(discord.Client):
             self._spawn(Alarm(self.db, HERE, self._tell_operators).run())
 
     async def _tell_operators(self, text: Text) -> bool:
-        """Tell each in a direct message; whether any of them lets the bot in."""
-        told = False
-        for id in self.config.operators:
-            try:
-                channel = await self.create_dm(discord.Object(id))
-                await channel.send(text(self.languages.get(str(id), DEFAULT)), allowed_mentions=NOBODY)
-            except NOT_SAID as error:
-                log.warning("operator=%d not told: %s", id, type(error).__name__)
-            else:
-                told = True
-        return told
+        """In direct messages; whether any of them lets the bot in."""
+
+        async def tell(id: int) -> None:
+            channel = await self.create_dm(discord.Object(id))
+            await channel.send(text(self.languages.get(str(id), DEFAULT)), allowed_mentions=NOBODY)
+
+        return await told_each(self.config.operators, tell, *NOT_SAID)
 
     async def _learn_languages(self) -> None:
         self.languages = await people.languages(self.db, HERE) | self.languages

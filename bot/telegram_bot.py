@@ -21,7 +21,7 @@ from telegram.constants import UpdateType
 from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, RetryAfter, TelegramError
 from telegram.request import HTTPXRequest
 
-from bot.alarm import Alarm, Text
+from bot.alarm import Alarm, Text, told_each
 from bot.config import SafetyConfig, TelegramConfig
 from bot.intake import Intake
 from bot.poster import FilmOf
@@ -123,19 +123,15 @@ class TelegramBot:
                 await self.bot.shutdown()
 
     async def _tell_operators(self, text: Text) -> bool:
-        """Tell each; whether any of them lets the bot in."""
-        told = False
-        for id in self.config.operators:
+        """Whether any of them lets the bot in."""
+
+        async def tell(id: int) -> None:
             locale = (await people.get(self.db, TELEGRAM, str(id))).language or DEFAULT
             where: dict[str, Any] = {"private": True, "message_id": None, "thread_id": None, "operator": True}
             there = Here(user_id=str(id), chat_id=str(id), locale=locale, spoken=locale, **where)
-            try:
-                await self.talk.tell(there, escape(text(locale)), silent=False)
-            except (PutOff, Failed) as error:
-                log.warning("operator=%d not told: %s", id, type(error).__name__)
-            else:
-                told = True
-        return told
+            await self.talk.tell(there, escape(text(locale)), silent=False)
+
+        return await told_each(self.config.operators, tell, PutOff, Failed)
 
     # Beginning
 
